@@ -1,0 +1,36 @@
+"""What every network gives: logits, penultimate features, stage features."""
+
+from typing import NamedTuple
+
+from flax import nnx
+import jax
+
+
+class Outputs(NamedTuple):
+  """Everything a distillation loss or an analysis may ask a network for.
+
+  Unused fields cost nothing: under `jax.jit` XLA removes their computation.
+
+  Attributes:
+    logits: `[B, num_classes]`, float32.
+    features: `[B, D]`, the penultimate features: what the classifier sees.
+    stages: each stage's output after its activation, `[B, H, W, C]` (`[B, D]`
+      for networks without spatial dimensions), in order.
+    preactivations: the same before the stage's last activation.
+  """
+
+  logits: jax.Array
+  features: jax.Array
+  stages: tuple[jax.Array, ...]
+  preactivations: tuple[jax.Array, ...]
+
+
+class Network(nnx.Module):
+  """Base of all families: a family defines `outputs`."""
+
+  def outputs(self, x: jax.Array) -> Outputs:
+    """Runs the network on images `[B, H, W, channels]`."""
+    raise NotImplementedError
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    return self.outputs(x).logits
