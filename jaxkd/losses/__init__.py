@@ -1,0 +1,51 @@
+"""Distillation losses: pure functions of arrays, for any training loop.
+
+Predictions come first, then targets or labels; options are keyword-only.
+Logits are `[..., C]` with C >= 2, labels `[...]`; per-example losses come back
+as `[...]` and the caller averages. Whatever the input dtype, sums are taken in
+float32 at least, and in log space. Nothing is detached here: who trains the
+student freezes the teacher. Everything works under `jax.jit`, `jax.vmap` and
+`jax.grad`.
+"""
+
+from jaxkd.losses.labels import (
+  ISATS_GRID,
+  asymmetric_softmax,
+  class_mean_probabilities,
+  isats_temperatures,
+  log_asymmetric_softmax,
+  optimal_temperature,
+  softmax,
+)
+from jaxkd.losses.logits import (
+  ats,
+  cross_entropy,
+  distillation,
+  dkd,
+  fgcr,
+  isats,
+  kd,
+  regt,
+)
+from jaxkd.losses.relations import dist, fitnet, rkd
+
+__all__ = [
+  "ISATS_GRID",
+  "asymmetric_softmax",
+  "ats",
+  "class_mean_probabilities",
+  "cross_entropy",
+  "dist",
+  "distillation",
+  "dkd",
+  "fgcr",
+  "fitnet",
+  "isats",
+  "isats_temperatures",
+  "kd",
+  "log_asymmetric_softmax",
+  "optimal_temperature",
+  "regt",
+  "rkd",
+  "softmax",
+]
