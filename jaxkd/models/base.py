@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from flax import nnx
 import jax
+from flax import nnx
 
 
 class Outputs(NamedTuple):
@@ -33,4 +33,5 @@ class Network(nnx.Module):
     raise NotImplementedError
 
   def __call__(self, x: jax.Array) -> jax.Array:
+    """Returns the logits alone."""
     return self.outputs(x).logits

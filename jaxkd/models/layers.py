@@ -1,0 +1,255 @@
+"""Layers that behave as PyTorch's, so that the networks equal their references.
+
+Parameters and statistics are float32; a layer computes in the dtype of its
+input, and a network chooses that dtype once, where it casts its images.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jaxkd.models.conv import conv
+
+# Draws a kernel of a shape [..., in, out] and the bias that belongs to it.
+Init = Callable[[jax.Array, tuple[int, ...]], tuple[jax.Array, jax.Array]]
+
+
+def he_fan_out(
+  key: jax.Array, shape: tuple[int, ...]
+) -> tuple[jax.Array, jax.Array]:
+  """He-normal by the number of outputs, zero bias: convolutions."""
+  init = jax.nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+  return init(key, shape, jnp.float32), jnp.zeros(shape[-1:])
+
+
+def he_fan_in(
+  key: jax.Array, shape: tuple[int, ...]
+) -> tuple[jax.Array, jax.Array]:
+  """He-normal by the number of inputs, zero bias: classifiers."""
+  init = jax.nn.initializers.variance_scaling(2.0, "fan_in", "normal")
+  return init(key, shape, jnp.float32), jnp.zeros(shape[-1:])
+
+
+def small_normal(
+  key: jax.Array, shape: tuple[int, ...]
+) -> tuple[jax.Array, jax.Array]:
+  """Normal with standard deviation 0.01, zero bias."""
+  return 0.01 * jax.random.normal(key, shape), jnp.zeros(shape[-1:])
+
+
+def torch_default(
+  key: jax.Array, shape: tuple[int, ...]
+) -> tuple[jax.Array, jax.Array]:
+  """Uniform within 1 / sqrt(number of inputs), kernel and bias alike."""
+  bound = 1 / math.sqrt(math.prod(shape[:-1]))
+  kernel_key, bias_key = jax.random.split(key)
+  kernel = jax.random.uniform(kernel_key, shape, minval=-bound, maxval=bound)
+  bias = jax.random.uniform(bias_key, shape[-1:], minval=-bound, maxval=bound)
+  return kernel, bias
+
+
+def along_channels(v: jax.Array, x: jax.Array) -> jax.Array:
+  """Shapes `v` `[C]` so that it broadcasts against `x` `[..., C]`."""
+  return v.reshape((1,) * (x.ndim - 1) + (-1,))
+
+
+class Conv(nnx.Module):
+  """A convolution over `[B, H, W, C]`, square in kernel and stride.
+
+  Args:
+    in_features: input channels.
+    out_features: output channels.
+    size: height and width of the kernel.
+    strides: the step in both directions.
+    padding: zeros on each side; the default keeps the size at stride 1.
+    groups: independent groups of channels; `in_features` for a depthwise one.
+    use_bias: whether a bias is added.
+    init: draws kernel and bias.
+    rngs: the stream `params` is used.
+  """
+
+  def __init__(
+    self,
+    in_features: int,
+    out_features: int,
+    size: int,
+    *,
+    strides: int = 1,
+    padding: int | None = None,
+    groups: int = 1,
+    use_bias: bool = False,
+    init: Init = he_fan_out,
+    rngs: nnx.Rngs,
+  ):
+    shape = (size, size, in_features // groups, out_features)
+    kernel, bias = init(rngs.params(), shape)
+    self.kernel = nnx.Param(kernel)
+    self.bias = nnx.Param(bias) if use_bias else None
+    self.strides = strides
+    self.padding = size // 2 if padding is None else padding
+    self.groups = groups
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """`[B, H, W, in] -> [B, H', W', out]`."""
+    y = conv(
+      x,
+      self.kernel[...].astype(x.dtype),
+      strides=self.strides,
+      padding=self.padding,
+      groups=self.groups,
+    )
+    if self.bias is not None:
+      y = y + along_channels(self.bias[...].astype(x.dtype), y)
+    return y
+
+
+class Linear(nnx.Module):
+  """`[B, in] -> [B, out]`, accumulated in float32.
+
+  Args:
+    in_features: length of the input.
+    out_features: length of the output.
+    use_bias: whether a bias is added.
+    init: draws kernel and bias.
+    rngs: the stream `params` is used.
+  """
+
+  def __init__(
+    self,
+    in_features: int,
+    out_features: int,
+    *,
+    use_bias: bool = True,
+    init: Init = he_fan_in,
+    rngs: nnx.Rngs,
+  ):
+    kernel, bias = init(rngs.params(), (in_features, out_features))
+    self.kernel = nnx.Param(kernel)
+    self.bias = nnx.Param(bias) if use_bias else None
+
+  def __call__(self, x: jax.Array, dtype: jnp.dtype | None = None) -> jax.Array:
+    """Returns the result in `dtype`, by default that of the input."""
+    y = jnp.dot(
+      x,
+      self.kernel[...].astype(x.dtype),
+      preferred_element_type=jnp.float32,
+    )
+    if self.bias is not None:
+      y = y + along_channels(self.bias[...], y)
+    return y.astype(x.dtype if dtype is None else dtype)
+
+  def logits(self, x: jax.Array) -> jax.Array:
+    """The float32 result, for a network's last layer."""
+    return self(x, jnp.float32)
+
+
+def make_head(
+  features: int, num_classes: int, feature_dim: int | None, rngs: nnx.Rngs
+) -> tuple[Linear | None, Linear]:
+  """A classifier, after a map to `feature_dim` numbers where that is given.
+
+  Then neither has a bias, so that the features' angles and lengths alone
+  determine the logits.
+  """
+  if feature_dim is None:
+    return None, Linear(features, num_classes, rngs=rngs)
+  return (
+    Linear(features, feature_dim, use_bias=False, rngs=rngs),
+    Linear(feature_dim, num_classes, use_bias=False, rngs=rngs),
+  )
+
+
+class BatchNorm(nnx.Module):
+  """Batch normalisation as in PyTorch, with float32 statistics.
+
+  The batch is normalised with its biased variance; the running average takes
+  the unbiased one, with a weight of 0.1 (flax would say momentum 0.9 and take
+  the biased one). `train()` and `eval()` of the network switch between batch
+  statistics and running averages.
+  """
+
+  momentum = 0.1
+  epsilon = 1e-5
+
+  def __init__(self, features: int):
+    self.scale = nnx.Param(jnp.ones(features))
+    self.bias = nnx.Param(jnp.zeros(features))
+    self.mean = nnx.BatchStat(jnp.zeros(features))
+    self.var = nnx.BatchStat(jnp.ones(features))
+    self.use_running_average = False
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """Normalises `[..., features]` over all axes but the last."""
+    y = x.astype(jnp.float32)
+    if self.use_running_average:
+      mean, var = self.mean[...], self.var[...]
+    else:
+      axes = tuple(range(y.ndim - 1))
+      mean, var = jnp.mean(y, axes), jnp.var(y, axes)
+      self._update_averages(mean, var, y.size // y.shape[-1])
+    scale = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
+    y = (y - along_channels(mean, y)) * along_channels(scale, y)
+    return (y + along_channels(self.bias[...], y)).astype(x.dtype)
+
+  def _update_averages(self, mean: jax.Array, var: jax.Array, n: int) -> None:
+    unbiased = var * (n / max(n - 1, 1))
+    for average, new in ((self.mean, mean), (self.var, unbiased)):
+      old = average[...]
+      average[...] = old + self.momentum * jax.lax.stop_gradient(new - old)
+
+
+class Sequential(nnx.List):
+  """Layers and functions, called in order; a layer's key is its position."""
+
+  def __init__(self, layers: Iterable[Callable[[jax.Array], jax.Array]] = ()):
+    super().__init__(layers)
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """Feeds each layer with the result of the one before."""
+    for layer in self:
+      x = layer(x)
+    return x
+
+
+def max_pool(
+  x: jax.Array, size: int, strides: int, padding: int = 0
+) -> jax.Array:
+  """Maxima over windows of `[B, H, W, C]`; padding never wins."""
+  return nnx.max_pool(
+    x, (size, size), (strides, strides), ((padding, padding),) * 2
+  )
+
+
+def global_average_pool(x: jax.Array) -> jax.Array:
+  """`[B, H, W, C] -> [B, C]`, accumulated in float32."""
+  return jnp.mean(x, (1, 2), dtype=jnp.float32).astype(x.dtype)
+
+
+def call(
+  block: Callable[[jax.Array], jax.Array], x: jax.Array, *, remat: bool
+) -> jax.Array:
+  """Calls a block; with `remat` its activations are recomputed backwards."""
+  if not remat:
+    return block(x)
+  return nnx.remat(lambda module, x: module(x))(block, x)
+
+
+def run_stage(
+  blocks: Iterable[Callable[[jax.Array], jax.Array]],
+  x: jax.Array,
+  *,
+  remat: bool,
+) -> tuple[jax.Array, jax.Array]:
+  """Runs blocks that end before their ReLU.
+
+  Returns:
+    The last block's output after and before its ReLU.
+  """
+  preactivation = x
+  for block in blocks:
+    preactivation = call(block, x, remat=remat)
+    x = nnx.relu(preactivation)
+  return x, preactivation

@@ -1,0 +1,80 @@
+"""Multi-layer perceptrons."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jaxkd.models import layers
+from jaxkd.models.base import Network, Outputs
+from jaxkd.models.layers import Linear, Sequential
+from jaxkd.models.registry import Entry, Reference
+
+# Depth and width of a series of 0.1, 0.3, 0.5, 0.6 and 0.9 million parameters
+# on 28x28 images, for the two-dimensional features of the paper's figure 2.
+SERIES = ((1, 128), (2, 256), (3, 320), (3, 400), (4, 432))
+
+
+class MLP(Network):
+  """Hidden layers of equal width with ReLU, on flattened images.
+
+  Stages are the hidden layers, `[B, width]`; features are the last of them, or
+  its linear map to `feature_dim` numbers.
+
+  Args:
+    num_classes: number of classes.
+    image_size: height and width of the images.
+    in_channels: channels of the images.
+    depth: number of hidden layers.
+    width: their width.
+    feature_dim: adds a linear layer to so many features, without bias and ReLU,
+      and takes the classifier's bias away, for features that can be drawn.
+    dtype: what the network computes in.
+    rngs: the stream `params` is used.
+  """
+
+  def __init__(
+    self,
+    *,
+    num_classes: int,
+    image_size: int,
+    in_channels: int = 3,
+    depth: int = 2,
+    width: int = 256,
+    feature_dim: int | None = None,
+    dtype: jnp.dtype = jnp.float32,
+    rngs: nnx.Rngs,
+  ):
+    widths = [image_size * image_size * in_channels] + [width] * depth
+    self.hidden = Sequential(
+      Linear(in_features, out_features, rngs=rngs)
+      for in_features, out_features in itertools.pairwise(widths)
+    )
+    self.neck, self.classifier = layers.make_head(
+      widths[-1], num_classes, feature_dim, rngs
+    )
+    self.dtype = dtype
+
+  def outputs(self, x: jax.Array) -> Outputs:
+    """Runs the network on images `[B, H, W, channels]`."""
+    x = x.astype(self.dtype).reshape(x.shape[0], -1)
+    stages, preactivations = [], []
+    for layer in self.hidden:
+      preactivations.append(layer(x))
+      x = nnx.relu(preactivations[-1])
+      stages.append(x)
+    features = x if self.neck is None else self.neck(x)
+    logits = self.classifier.logits(features)
+    return Outputs(logits, features, tuple(stages), tuple(preactivations))
+
+
+MODELS = {
+  "mlp": Entry(
+    family="MLP",
+    network=MLP,
+    settings={},
+    min_image_size=1,
+    references=(Reference(10, 28, 269_322, in_channels=1),),
+  )
+}

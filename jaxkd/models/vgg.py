@@ -1,0 +1,104 @@
+"""VGG with batch normalisation and one linear layer.
+
+Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image
+Recognition, 2014, in the form that distillation work trains on CIFAR.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jaxkd.models import layers
+from jaxkd.models.base import Network, Outputs
+from jaxkd.models.layers import BatchNorm, Conv, Sequential
+from jaxkd.models.registry import Entry, Reference
+
+
+class VGG(Network):
+  """Five blocks of 3x3 convolutions with max pools between them.
+
+  The pool before the last block is there for images from 64 pixels on only.
+  Stages are the blocks' outputs before their pools; features are the last
+  stage, averaged over the image, or its linear map to `feature_dim` numbers.
+
+  Args:
+    depths: the number of convolutions in each block.
+    num_classes: number of classes.
+    in_channels: channels of the images.
+    feature_dim: adds a linear layer to so many features, without bias and ReLU,
+      and takes the classifier's bias away, for features that can be drawn.
+    dtype: what the network computes in.
+    remat: recompute the blocks' activations in the backward pass.
+    rngs: the stream `params` is used.
+  """
+
+  widths = (64, 128, 256, 512, 512)
+
+  def __init__(
+    self,
+    *,
+    depths: Sequence[int],
+    num_classes: int,
+    in_channels: int = 3,
+    feature_dim: int | None = None,
+    dtype: jnp.dtype = jnp.float32,
+    remat: bool = False,
+    rngs: nnx.Rngs,
+  ):
+    features = in_channels
+    for i, (width, depth) in enumerate(zip(self.widths, depths, strict=True)):
+      block = Sequential()
+      for j in range(depth):
+        if j > 0:
+          block.append(nnx.relu)
+        block.append(Conv(features, width, 3, use_bias=True, rngs=rngs))
+        block.append(BatchNorm(width))
+        features = width
+      setattr(self, f"block{i}", block)
+    self.neck, self.classifier = layers.make_head(
+      features, num_classes, feature_dim, rngs
+    )
+    self.dtype = dtype
+    self.remat = remat
+
+  def outputs(self, x: jax.Array) -> Outputs:
+    """Runs the network on images `[B, H, W, channels]`."""
+    large = x.shape[1] >= 64
+    x = x.astype(self.dtype)
+    stages, preactivations = [], []
+    for i in range(len(self.widths)):
+      if 1 <= i <= 3 or (i == 4 and large):
+        x = layers.max_pool(x, 2, strides=2)
+      block = getattr(self, f"block{i}")
+      preactivation = layers.call(block, x, remat=self.remat)
+      x = nnx.relu(preactivation)
+      stages.append(x)
+      preactivations.append(preactivation)
+    features = layers.global_average_pool(x)
+    if self.neck is not None:
+      features = self.neck(features)
+    logits = self.classifier.logits(features)
+    return Outputs(logits, features, tuple(stages), tuple(preactivations))
+
+
+# Convolutions in each block; parameters for CIFAR-100.
+_DEPTHS = {
+  8: ((1, 1, 1, 1, 1), 3_965_028),
+  11: ((1, 1, 2, 2, 2), 9_277_284),
+  13: ((2, 2, 2, 2, 2), 9_462_180),
+  16: ((2, 2, 3, 3, 3), 14_774_436),
+  19: ((2, 2, 4, 4, 4), 20_086_692),
+}
+
+MODELS = {
+  f"vgg{depth}": Entry(
+    family="VGG",
+    network=VGG,
+    settings={"depths": depths},
+    min_image_size=8,
+    references=(Reference(100, 32, parameters),),
+  )
+  for depth, (depths, parameters) in _DEPTHS.items()
+}
