@@ -16,6 +16,7 @@ from jaxkd.losses.labels import (
   log_asymmetric_softmax,
   optimal_temperature,
   softmax,
+  standardize,
 )
 from jaxkd.losses.logits import (
   ats,
@@ -27,11 +28,12 @@ from jaxkd.losses.logits import (
   kd,
   regt,
 )
-from jaxkd.losses.relations import dist, fitnet, rkd
+from jaxkd.losses.relations import at, dist, fitnet, rkd
 
 __all__ = [
   "ISATS_GRID",
   "asymmetric_softmax",
+  "at",
   "ats",
   "class_mean_probabilities",
   "cross_entropy",
@@ -48,4 +50,5 @@ __all__ = [
   "regt",
   "rkd",
   "softmax",
+  "standardize",
 ]

@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from jaxkd.losses import _numerics
 from jaxkd.losses import labels as teacher_labels
@@ -23,9 +22,9 @@ def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
     >>> print(cross_entropy(jnp.array([[0.0, 0.0]]), jnp.array([1])))
     [0.6931...]
   """
-  return optax.softmax_cross_entropy_with_integer_labels(
-    _numerics.accumulate(logits), labels
-  )
+  log_probs = _numerics.log_softmax(logits, 1.0)
+  labels = jnp.asarray(labels, jnp.int32)[..., None]
+  return -jnp.take_along_axis(log_probs, labels, axis=-1)[..., 0]
 
 
 def distillation(
@@ -65,9 +64,12 @@ def distillation(
     >>> print(loss)
     0.6576...
   """
+  # Cast once: the gradients of both terms are then added before rounding.
+  student_logits = _numerics.accumulate(student_logits)
   hard = cross_entropy(student_logits, labels)
   log_probs = _numerics.log_softmax(student_logits, tau)
-  soft = -jnp.sum(teacher_probs.astype(log_probs.dtype) * log_probs, axis=-1)
+  teacher_probs = jnp.asarray(teacher_probs, log_probs.dtype)
+  soft = -jnp.sum(teacher_probs * log_probs, axis=-1)
   lam = jnp.asarray(lam, hard.dtype)
   tau = jnp.asarray(tau, hard.dtype)
   return (1 - lam) * hard + lam * jnp.square(tau) * soft
@@ -258,7 +260,8 @@ def fgcr(
   """
   probs = teacher_labels.softmax(teacher_logits, tau)
   alpha = jnp.asarray(alpha, probs.dtype)
-  fused = (1 - alpha) * probs + alpha * class_means[labels].astype(probs.dtype)
+  means = jnp.asarray(class_means, probs.dtype)[labels]
+  fused = (1 - alpha) * probs + alpha * means
   return distillation(
     student_logits,
     labels,
@@ -295,16 +298,12 @@ def regt(
     >>> print(regt(logits, labels, beta=0.01))
     0.4134...
   """
+  logits = _numerics.accumulate(logits)
   probs = teacher_labels.softmax(logits)
-  wrong = ~_numerics.is_label(labels, probs.shape[-1])
-  mean = jnp.mean(probs, axis=-1, keepdims=True, where=wrong)
-  variance = jnp.mean(jnp.square(probs - mean), axis=-1, where=wrong)
-  # The square root has no gradient at 0: keep it away from there, both ways.
-  positive = variance > 0
-  deviation = jnp.where(
-    positive, jnp.sqrt(jnp.where(positive, variance, 1.0)), 0.0
+  confidence = jnp.sum(
+    probs, axis=-1, where=_numerics.is_label(labels, probs.shape[-1])
   )
-  confidence = jnp.sum(jnp.where(wrong, 0.0, probs), axis=-1)
+  deviation = _numerics.safe_sqrt(_numerics.wrong_class_variance(probs, labels))
   beta = jnp.asarray(beta, probs.dtype)
   return cross_entropy(logits, labels) + beta * (confidence - deviation)
 
@@ -347,28 +346,26 @@ def dkd(
     >>> print(loss)
     0.9774...
   """
-  right = _numerics.is_label(labels, student_logits.shape[-1])
+  right = _numerics.is_label(labels, jnp.shape(student_logits)[-1])
 
   def decouple(logits):
     log_probs = _numerics.log_softmax(logits, tau)
-    log_right = jnp.sum(jnp.where(right, log_probs, 0.0), axis=-1)
-    log_wrong = jax.nn.logsumexp(log_probs, axis=-1, where=~right)
-    return (
-      jnp.stack([log_right, log_wrong], axis=-1),
-      jnp.where(right, 0.0, log_probs - log_wrong[..., None]),
+    pair = jnp.stack(
+      [
+        jnp.sum(log_probs, axis=-1, where=right),
+        jax.nn.logsumexp(log_probs, axis=-1, where=~right),
+      ],
+      axis=-1,
     )
+    rest = jax.nn.log_softmax(jnp.where(right, -jnp.inf, log_probs), axis=-1)
+    return pair, jnp.where(right, 0.0, rest)
+
+  def divergence(teacher, student):
+    return jnp.exp(teacher) * (teacher - student)
 
   student_pair, student_rest = decouple(student_logits)
   teacher_pair, teacher_rest = decouple(teacher_logits)
-  target = optax.losses.kl_divergence_with_log_targets(
-    student_pair, teacher_pair
-  )
-  rest = jnp.sum(
-    jnp.exp(teacher_rest) * (teacher_rest - student_rest),
-    axis=-1,
-    where=~right,
-  )
-  tau = jnp.asarray(tau, target.dtype)
-  alpha = jnp.asarray(alpha, target.dtype)
-  beta = jnp.asarray(beta, target.dtype)
+  target = jnp.sum(divergence(teacher_pair, student_pair), axis=-1)
+  rest = jnp.sum(divergence(teacher_rest, student_rest), axis=-1)
+  tau, alpha, beta = (jnp.asarray(v, target.dtype) for v in (tau, alpha, beta))
   return jnp.square(tau) * (alpha * target + beta * rest)

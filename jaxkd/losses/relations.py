@@ -8,13 +8,17 @@ from jaxkd.losses import _numerics
 from jaxkd.losses import labels as teacher_labels
 from jaxkd.losses import logits as logit_losses
 
+# From the authors' code: a class that hardly varies over the batch counts as
+# uncorrelated instead of adding its rounding errors to the mean.
+_DIST_EPSILON = 1e-8
+
 
 def _pearson_distance(a: jax.Array, b: jax.Array) -> jax.Array:
   """Returns 1 - the mean Pearson correlation of the rows of `[M, N]` arrays."""
   a = a - jnp.mean(a, axis=-1, keepdims=True)
   b = b - jnp.mean(b, axis=-1, keepdims=True)
-  # Rows without variation have no correlation: the floor makes it 0.
-  return 1 - jnp.mean(optax.losses.cosine_similarity(a, b, epsilon=1e-8))
+  norms = _numerics.safe_norm(a) * _numerics.safe_norm(b)
+  return 1 - jnp.mean(jnp.sum(a * b, axis=-1) / (norms + _DIST_EPSILON))
 
 
 def dist(
@@ -36,8 +40,8 @@ def dist(
   Huang et al., *Knowledge Distillation from A Stronger Teacher*, NeurIPS 2022:
   :math:`\bar\rho` are mean Pearson correlations between the student's and the
   teacher's :math:`p(\tau)`, over the rows (examples) and the columns (classes)
-  of the batch. Original values: beta = gamma = 2, tau = 4 on CIFAR-100; 1, 1, 1
-  on ImageNet.
+  of the batch, with 1e-8 added to their denominators. Original values: beta =
+  gamma = 2, tau = 4 on CIFAR-100; 1, 1, 1 on ImageNet.
 
   Args:
     student_logits: `[B, C]`, any floating dtype.
@@ -57,6 +61,7 @@ def dist(
     >>> print(loss)
     0.2200...
   """
+  student_logits = _numerics.accumulate(student_logits)
   student_probs = teacher_labels.softmax(student_logits, tau)
   teacher_probs = teacher_labels.softmax(teacher_logits, tau)
   inter = _pearson_distance(student_probs, teacher_probs)
@@ -85,22 +90,70 @@ def fitnet(
   Returns:
     The loss of each example, `[B]`: the mean over all of its entries.
 
+  Raises:
+    ValueError: the shapes differ.
+
   Examples:
     >>> import jax.numpy as jnp
     >>> print(fitnet(jnp.array([[1.0, 3.0]]), jnp.array([[1.0, 1.0]])))
     [2.]
   """
-  difference = _numerics.accumulate(student_features) - _numerics.accumulate(
-    teacher_features
+  if student_features.shape != teacher_features.shape:
+    raise ValueError(
+      f"fitnet: the student's features are {student_features.shape}, the "
+      f"teacher's {teacher_features.shape}; regress them to one shape first"
+    )
+  student = _numerics.accumulate(student_features)
+  teacher = _numerics.accumulate(teacher_features)
+  return jnp.mean(
+    jnp.square(student - teacher), axis=tuple(range(1, student.ndim))
   )
-  return jnp.mean(jnp.square(difference), axis=tuple(range(1, difference.ndim)))
 
 
-def _safe_norm(x: jax.Array, keepdims: bool = False) -> jax.Array:
-  """Returns the norm over the last axis, with gradient 0 at 0."""
-  squares = jnp.sum(jnp.square(x), axis=-1, keepdims=keepdims)
-  positive = squares > 0
-  return jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1.0)), 0.0)
+def _attention(features: jax.Array) -> jax.Array:
+  """Returns the normalised attention map of `[B, H, W, D]`: `[B, H * W]`."""
+  features = _numerics.accumulate(features)
+  energy = jnp.mean(jnp.square(features), axis=-1)
+  energy = energy.reshape(energy.shape[0], -1)
+  norm = _numerics.safe_norm(energy, keepdims=True)
+  return energy / jnp.where(norm > 0, norm, 1.0)
+
+
+def at(student_features: jax.Array, teacher_features: jax.Array) -> jax.Array:
+  r"""Attention transfer: where a stage is active, not by which channels.
+
+  .. math::
+    \ell = \frac{1}{HW} \left\| \frac{a^s}{\|a^s\|}
+           - \frac{a^t}{\|a^t\|} \right\|^2, \quad
+    a_{ij} = \frac1D \sum_d h_{ijd}^2
+
+  Zagoruyko and Komodakis, *Paying More Attention to Attention*, ICLR 2017, for
+  one stage; the method sums over the stages, with weight 1000 in the toolkits.
+
+  Args:
+    student_features: `[B, H, W, D]`, any floating dtype.
+    teacher_features: `[B, H, W, D']`; D' may differ from D.
+
+  Returns:
+    The loss of each example, `[B]`, >= 0.
+
+  Raises:
+    ValueError: batch, height or width differ.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> left = jnp.array([[[[1.0], [0.0]]]])
+    >>> right = jnp.array([[[[0.0, 0.0], [3.0, 4.0]]]])
+    >>> print(at(left, right))
+    [1.]
+  """
+  if student_features.shape[:-1] != teacher_features.shape[:-1]:
+    raise ValueError(
+      f"at: the student's features are {student_features.shape}, the "
+      f"teacher's {teacher_features.shape}; only the channels may differ"
+    )
+  difference = _attention(student_features) - _attention(teacher_features)
+  return jnp.mean(jnp.square(difference), axis=-1)
 
 
 def _relative_distances_and_angles(
@@ -109,13 +162,13 @@ def _relative_distances_and_angles(
   """Returns `[B, B]` distances over their mean, `[B, B, B]` cosines."""
   features = _numerics.accumulate(features)
   differences = features[None, :, :] - features[:, None, :]
-  lengths = _safe_norm(differences, keepdims=True)
-  mean = jnp.mean(lengths, where=lengths > 0)
-  units = jnp.where(
-    lengths > 0, differences / jnp.where(lengths > 0, lengths, 1.0), 0.0
-  )
-  cosines = jnp.einsum("ijd,ikd->ijk", units, units)
-  return lengths[..., 0] / mean, cosines
+  lengths = _numerics.safe_norm(differences, keepdims=True)
+  apart = lengths > 0
+  units = jnp.where(apart, differences / jnp.where(apart, lengths, 1.0), 0.0)
+  mean = jnp.sum(lengths) / jnp.maximum(jnp.sum(apart, dtype=lengths.dtype), 1)
+  relative = lengths[..., 0] / jnp.where(mean > 0, mean, 1.0)
+  cosines = jnp.einsum("ijd,ikd->ijk", units, units, precision="highest")
+  return relative, cosines
 
 
 def rkd(

@@ -1,0 +1,246 @@
+"""What every loss must do: values, gradients, half precision, extremes."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import loss_reference as reference
+import numpy as np
+import pytest
+
+from jaxkd import losses
+
+B, C = 6, 5
+_RNG = np.random.default_rng(1)
+STUDENT = (2 * _RNG.standard_normal((B, C))).astype(np.float32)
+TEACHER = (4 * _RNG.standard_normal((B, C))).astype(np.float32)
+LABELS = np.array([0, 4, 2, 2, 1, 0])
+SOFT = np.stack([reference.softmax(f) for f in TEACHER]).astype(np.float32)
+MEANS = reference.class_means(TEACHER, LABELS, C, 2.0).astype(np.float32)
+LAM = np.linspace(0.0, 1.0, B).astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+  """A loss of (student, teacher, labels), and the same of one example."""
+
+  loss: Callable
+  expected: Callable
+
+
+PER_EXAMPLE = {
+  "cross_entropy": Case(
+    lambda s, t, y: losses.cross_entropy(s, y),
+    lambda s, t, y: -np.log(reference.softmax(s)[y]),
+  ),
+  "distillation": Case(
+    lambda s, t, y: losses.distillation(
+      s, y, losses.softmax(t), lam=0.3, tau=2.0
+    ),
+    lambda s, t, y: reference.distillation(s, y, reference.softmax(t), 0.3, 2),
+  ),
+  "kd": Case(
+    lambda s, t, y: losses.kd(s, t, y, lam=0.7, tau=4),
+    lambda s, t, y: reference.kd(s, t, y, 0.7, 4),
+  ),
+  "kd, student at 1": Case(
+    lambda s, t, y: losses.kd(s, t, y, lam=0.7, tau=4.0, student_tau=1.0),
+    lambda s, t, y: reference.distillation(
+      s, y, reference.softmax(t, 4), 0.7, 1
+    ),
+  ),
+  "ats": Case(
+    lambda s, t, y: losses.ats(
+      s, t, y, lam=0.5, tau1=4.0, tau2=2.5, student_tau=2.0
+    ),
+    lambda s, t, y: reference.ats(s, t, y, 0.5, 4, 2.5, 2),
+  ),
+  "isats": Case(
+    lambda s, t, y: losses.isats(s, t, y, lam=0.5),
+    lambda s, t, y: reference.isats(s, t, y, 0.5, losses.ISATS_GRID),
+  ),
+  "fgcr": Case(
+    lambda s, t, y: losses.fgcr(s, t, y, MEANS, lam=0.5, tau=3.0, alpha=0.1),
+    lambda s, t, y: reference.fgcr(s, t, y, MEANS.astype(float), 0.5, 3, 0.1),
+  ),
+  "regt": Case(
+    lambda s, t, y: losses.regt(s, y, beta=0.5),
+    lambda s, t, y: reference.regt(s, y, 0.5),
+  ),
+  "dkd": Case(
+    lambda s, t, y: losses.dkd(s, t, y, alpha=1.0, beta=8.0, tau=4.0),
+    lambda s, t, y: reference.dkd(s, t, y, 1, 8, 4),
+  ),
+  "standardized kd": Case(
+    lambda s, t, y: losses.kd(
+      losses.standardize(s), losses.standardize(t), y, lam=1.0, tau=2.0
+    ),
+    lambda s, t, y: reference.kd(
+      (s - s.mean()) / s.std(), (t - t.mean()) / t.std(), y, 1, 2
+    ),
+  ),
+}
+DIST = Case(
+  lambda s, t, y: losses.dist(s, t, y, beta=2.0, gamma=1.0, tau=4.0),
+  lambda s, t, y: reference.dist(s, t, y, 2, 1, 4),
+)
+
+per_example = pytest.mark.parametrize("name", PER_EXAMPLE)
+every = pytest.mark.parametrize("name", [*PER_EXAMPLE, "dist"])
+
+
+def _case(name):
+  return DIST if name == "dist" else PER_EXAMPLE[name]
+
+
+def _expected(name, student, teacher):
+  student, teacher = student.astype(np.float64), teacher.astype(np.float64)
+  if name == "dist":
+    return DIST.expected(student, teacher, LABELS)
+  rows = zip(student, teacher, LABELS, strict=True)
+  return np.array([_case(name).expected(*row) for row in rows])
+
+
+@functools.cache
+def _value_and_gradient(name):
+  def total(student, teacher, labels):
+    value = _case(name).loss(student, teacher, labels)
+    return jnp.sum(value), value
+
+  return jax.jit(jax.grad(total, has_aux=True))
+
+
+@every
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16])
+def test_value_and_gradient(name, dtype):
+  student, teacher = jnp.asarray(STUDENT, dtype), jnp.asarray(TEACHER, dtype)
+  gradient, value = _value_and_gradient(name)(student, teacher, LABELS)
+  # What a half-precision input has lost is lost; nothing more is.
+  student = np.asarray(student.astype(jnp.float32))
+  teacher = np.asarray(teacher.astype(jnp.float32))
+  assert value.dtype == jnp.float32
+  np.testing.assert_allclose(
+    value, _expected(name, student, teacher), rtol=1e-5
+  )
+  assert gradient.dtype == dtype
+  np.testing.assert_allclose(
+    gradient.astype(jnp.float32),
+    reference.gradient(lambda s: _expected(name, s, teacher).sum(), student),
+    rtol=float(jnp.finfo(dtype).eps) + 1e-4,
+    atol=1e-5,
+  )
+
+
+_HUGE = 1e4
+EXTREMES = {
+  "equal": np.full((B, C), 0.1),
+  "huge and equal": np.full((B, C), _HUGE),
+  "one-hot, right": _HUGE * np.eye(C)[LABELS],
+  "one-hot, wrong": _HUGE * np.eye(C)[(LABELS + 1) % C],
+  "opposite": -_HUGE * np.eye(C)[LABELS],
+  "huge": _HUGE * np.sign(TEACHER),
+  "huge and shifted": _HUGE + TEACHER,
+}
+
+
+@every
+@pytest.mark.parametrize("teacher", EXTREMES)
+def test_extreme_logits_are_finite(name, teacher):
+  gradient_of = _value_and_gradient(name)
+  for student in EXTREMES:
+    gradient, value = gradient_of(
+      EXTREMES[student].astype(np.float32),
+      EXTREMES[teacher].astype(np.float32),
+      LABELS,
+    )
+    assert np.all(np.isfinite(value)), student
+    assert np.all(np.isfinite(gradient)), student
+
+
+@every
+def test_one_hot_in_float16_is_finite(name):
+  logits = jnp.asarray(6e4 * np.eye(C)[LABELS], jnp.float16)
+  gradient, value = _value_and_gradient(name)(logits, -logits, LABELS)
+  assert np.all(np.isfinite(value))
+  assert np.all(np.isfinite(gradient))
+
+
+def test_cross_entropy_keeps_its_digits_far_from_zero():
+  logits = jnp.array([1e4, 1e4 - 1.0])
+  np.testing.assert_allclose(
+    losses.cross_entropy(logits, jnp.array(1)), np.log1p(np.e), rtol=1e-5
+  )
+
+
+@per_example
+def test_vmap_equals_batch(name):
+  loss = _case(name).loss
+  np.testing.assert_allclose(
+    jax.jit(jax.vmap(loss))(STUDENT, TEACHER, LABELS),
+    jax.jit(loss)(STUDENT, TEACHER, LABELS),
+    rtol=1e-6,
+  )
+
+
+@per_example
+def test_leading_dimensions(name):
+  loss = jax.jit(_case(name).loss)
+  np.testing.assert_allclose(
+    loss(
+      STUDENT.reshape(2, 3, C), TEACHER.reshape(2, 3, C), LABELS.reshape(2, 3)
+    ).reshape(-1),
+    loss(STUDENT, TEACHER, LABELS),
+    rtol=1e-6,
+  )
+
+
+@pytest.mark.parametrize("name", sorted({*PER_EXAMPLE, "dist"} - {"fgcr"}))
+def test_two_classes(name):
+  # One wrong class: nothing to tell apart, but a loss all the same.
+  gradient, value = _value_and_gradient(name)(
+    STUDENT[:, :2], TEACHER[:, :2], LABELS % 2
+  )
+  assert np.all(np.isfinite(value))
+  assert np.all(np.isfinite(gradient))
+  if name in PER_EXAMPLE:
+    rows = zip(
+      STUDENT[:, :2].astype(float),
+      TEACHER[:, :2].astype(float),
+      LABELS % 2,
+      strict=True,
+    )
+    expected = [_case(name).expected(*row) for row in rows]
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_per_example_options():
+  tau = np.linspace(1.0, 5.0, B).astype(np.float32)
+  expected = [
+    reference.kd(s, t, y, lam, temperature)
+    for s, t, y, lam, temperature in zip(
+      STUDENT, TEACHER, LABELS, LAM, tau, strict=True
+    )
+  ]
+  np.testing.assert_allclose(
+    losses.kd(STUDENT, TEACHER, LABELS, lam=LAM, tau=tau), expected, rtol=1e-5
+  )
+
+
+def test_teacher_is_not_detached():
+  gradient = jax.grad(
+    lambda t: jnp.sum(losses.kd(STUDENT, t, LABELS, lam=0.5, tau=2.0))
+  )(TEACHER)
+  assert np.all(np.any(np.abs(gradient) > 1e-4, axis=-1))
+
+
+def test_regt_has_no_gradient_from_equal_wrong_classes():
+  logits = jnp.array([[1.0, 0.1, 0.1, 0.1]])
+  labels = jnp.array([0])
+  p = np.asarray(losses.softmax(logits))[0, 0]
+  # Only cross entropy (p - 1) and confidence (p (1 - p)) act on f_y.
+  gradient = jax.grad(lambda f: losses.regt(f, labels, beta=0.5)[0])(logits)
+  np.testing.assert_allclose(
+    gradient[0, 0], p - 1 + 0.5 * p * (1 - p), rtol=1e-5
+  )

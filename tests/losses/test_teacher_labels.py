@@ -1,0 +1,144 @@
+"""The teachers' labels against float64 NumPy, and what ties and C = 2 do."""
+
+import jax
+import jax.numpy as jnp
+import loss_reference as reference
+import numpy as np
+import pytest
+
+from jaxkd import losses
+
+_RNG = np.random.default_rng(0)
+LOGITS = (4 * _RNG.standard_normal((6, 5))).astype(np.float32)
+LABELS = np.array([0, 4, 2, 2, 1, 0])
+PER_EXAMPLE = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 0.5], np.float32)
+
+
+def _rows(function, *arrays):
+  return np.stack([function(*row) for row in zip(*arrays, strict=True)])
+
+
+def _close(actual, expected):
+  np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("tau", [0.5, 1, 4.0])
+def test_softmax(tau):
+  expected = _rows(lambda f: reference.softmax(f, tau), LOGITS)
+  _close(jax.jit(losses.softmax)(LOGITS, tau), expected)
+
+
+def test_per_example_temperatures():
+  _close(
+    jax.jit(losses.softmax)(LOGITS, PER_EXAMPLE),
+    _rows(reference.softmax, LOGITS, PER_EXAMPLE),
+  )
+  _close(
+    jax.jit(losses.asymmetric_softmax)(
+      LOGITS, LABELS, PER_EXAMPLE + 1, PER_EXAMPLE
+    ),
+    _rows(
+      reference.asymmetric_softmax, LOGITS, LABELS, PER_EXAMPLE + 1, PER_EXAMPLE
+    ),
+  )
+
+
+def test_asymmetric_softmax():
+  expected = _rows(
+    lambda f, y: reference.asymmetric_softmax(f, y, 4.0, 2.5), LOGITS, LABELS
+  )
+  probs = jax.jit(losses.asymmetric_softmax)(LOGITS, LABELS, 4.0, 2.5)
+  _close(probs, expected)
+  log_probs = jax.jit(losses.log_asymmetric_softmax)(LOGITS, LABELS, 4.0, 2.5)
+  _close(log_probs, np.log(expected))
+
+
+@pytest.mark.parametrize("scale", [0.25, 1.0, 3.0, 10.0])
+@pytest.mark.parametrize(
+  "grid", [losses.ISATS_GRID, (0.5, 1.0, 1.5)], ids=["paper", "fine"]
+)
+def test_optimal_temperature(scale, grid):
+  logits = scale * LOGITS
+  expected = _rows(
+    lambda f, y: reference.optimal_temperature(f, y, grid), logits, LABELS
+  )
+  found = jax.jit(losses.optimal_temperature)(logits, LABELS, jnp.array(grid))
+  np.testing.assert_array_equal(found, expected.astype(np.float32))
+
+
+def test_grid_may_come_in_any_order():
+  np.testing.assert_array_equal(
+    losses.optimal_temperature(LOGITS, LABELS, (8.0, 1.0, 4.0, 2.0)),
+    losses.optimal_temperature(LOGITS, LABELS, (1.0, 2.0, 4.0, 8.0)),
+  )
+
+
+@pytest.mark.parametrize(
+  "logits",
+  [[[3.0, -1.0]] * 2, [[9.0, 0.1, 0.1, 0.1]] * 2, [[0.0, 0.0, 0.0]] * 2],
+  ids=["two classes", "equal wrong classes", "all equal"],
+)
+def test_ties_go_to_the_smaller_temperature(logits):
+  found = losses.optimal_temperature(jnp.array(logits), jnp.array([0, 0]))
+  np.testing.assert_array_equal(found, [1.0, 1.0])
+
+
+def test_search_survives_underflow():
+  # In float32 every wrong probability, and more so its square, is 0 below
+  # tau = 8; the order of the temperatures is not.
+  logits = jnp.array([1000.0, 1.0, 0.0])
+  assert losses.optimal_temperature(logits, jnp.array(0)) == 8.0
+
+
+def test_isats_temperatures():
+  tau1, tau2 = losses.isats_temperatures(LOGITS, LABELS, gap=1.5)
+  np.testing.assert_array_equal(
+    tau2, losses.optimal_temperature(LOGITS, LABELS)
+  )
+  np.testing.assert_array_equal(tau1, tau2 + 1.5)
+
+
+def test_class_mean_probabilities():
+  # Class 3 has no example.
+  means = jax.jit(losses.class_mean_probabilities, static_argnums=2)(
+    LOGITS, LABELS, 5, 3.0
+  )
+  _close(means, reference.class_means(LOGITS, LABELS, 5, 3.0))
+  np.testing.assert_array_equal(means[3], np.zeros(5))
+
+
+def test_class_means_over_leading_dimensions():
+  np.testing.assert_array_equal(
+    losses.class_mean_probabilities(
+      LOGITS.reshape(2, 3, 5), LABELS.reshape(2, 3), 5, 3.0
+    ),
+    losses.class_mean_probabilities(LOGITS, LABELS, 5, 3.0),
+  )
+
+
+def test_standardize():
+  expected = _rows(lambda f: (f - f.mean()) / f.std(), LOGITS.astype(float))
+  _close(jax.jit(losses.standardize)(LOGITS), expected)
+
+
+def test_standardized_equal_logits_are_zero_without_gradient():
+  logits = jnp.full((3,), 0.1)
+  value, gradient = jax.value_and_grad(
+    lambda x: jnp.sum(losses.standardize(x) * jnp.arange(3.0))
+  )(logits)
+  assert value == 0
+  np.testing.assert_array_equal(gradient, np.zeros(3))
+
+
+@pytest.mark.parametrize("dtype", [jnp.uint8, jnp.int16, jnp.int32])
+def test_label_dtypes(dtype):
+  labels = jnp.array([3, 250], dtype)
+  logits = jnp.zeros((2, 300)).at[:, 3].set(2.0)
+  tau1 = jnp.array(2.0)
+  probs = losses.asymmetric_softmax(logits, labels, tau1, 1.0)
+  assert probs[0, 3] < probs[1, 3]
+  np.testing.assert_allclose(
+    losses.cross_entropy(logits, labels),
+    -np.log(losses.softmax(logits))[np.arange(2), [3, 250]],
+    rtol=1e-6,
+  )
