@@ -8,12 +8,24 @@ from typing import Any
 import jax.numpy as jnp
 from flax import nnx
 
-from jaxkd.models import mlp, resnet, vgg
+from jaxkd.models import (
+  alexnet,
+  mlp,
+  mobilenet_v2,
+  resnet,
+  resnet_imagenet,
+  resnext,
+  shufflenet_v1,
+  shufflenet_v2,
+  vgg,
+  wrn,
+)
 from jaxkd.models.base import Network, Outputs
-from jaxkd.models.registry import Entry, Reference
+from jaxkd.models.registry import Entry, Form, Reference
 
 __all__ = [
   "Entry",
+  "Form",
   "Network",
   "Outputs",
   "Reference",
@@ -23,7 +35,14 @@ __all__ = [
 
 _MODELS: dict[str, Entry] = {
   **resnet.MODELS,
+  **wrn.MODELS,
+  **resnext.MODELS,
   **vgg.MODELS,
+  **shufflenet_v1.MODELS,
+  **shufflenet_v2.MODELS,
+  **mobilenet_v2.MODELS,
+  **alexnet.MODELS,
+  **resnet_imagenet.MODELS,
   **mlp.MODELS,
 }
 
@@ -36,7 +55,7 @@ _COMMON = frozenset(
 def list_models() -> dict[str, Entry]:
   """Every name that `create` knows, with its family and reference settings.
 
-  >>> list_models()["resnet20"].references[0]
+  >>> list_models()["resnet20"].forms[0].reference
   Reference(num_classes=100, image_size=32, parameters=278324, in_channels=3)
   """
   return dict(_MODELS)
@@ -80,16 +99,18 @@ def create(
   """
   if name not in _MODELS:
     raise ValueError(f"unknown model {name!r}; {_suggest(name, _MODELS)}")
-  entry = _MODELS[name]
+  forms = _MODELS[name].forms
   if num_classes < 2:
     raise ValueError(f"num_classes must be at least 2, got {num_classes}")
-  if image_size < entry.min_image_size:
+  fitting = [f for f in forms if f.min_image_size <= image_size]
+  if not fitting:
     raise ValueError(
-      f"{name} needs images of at least {entry.min_image_size} pixels, got "
+      f"{name} needs images of at least {forms[0].min_image_size} pixels, got "
       f"image_size={image_size}"
     )
-  accepted = inspect.signature(entry.network.__init__).parameters.keys()
-  allowed = accepted - _COMMON - entry.settings.keys()
+  form = fitting[-1]
+  accepted = inspect.signature(form.network.__init__).parameters.keys()
+  allowed = accepted - _COMMON - form.settings.keys()
   for option in options:
     if option not in allowed:
       raise ValueError(
@@ -102,9 +123,9 @@ def create(
     "dtype": dtype,
     "rngs": rngs,
   }
-  return entry.network(
+  return form.network(
     **{key: value for key, value in common.items() if key in accepted},
-    **entry.settings,
+    **form.settings,
     **options,
   )
 

@@ -35,3 +35,15 @@ class Network(nnx.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     """Returns the logits alone."""
     return self.outputs(x).logits
+
+  def reference_name(self, name: str) -> str:
+    """Names a layer as the reference implementation's state dict does.
+
+    Args:
+      name: the layer's path in this network, joined by dots.
+
+    Returns:
+      Its name in torchvision, or in the authors' code for a CIFAR form; most
+      networks use the reference's names themselves.
+    """
+    return name

@@ -6,6 +6,7 @@ input, and a network chooses that dtype once, where it casts its images.
 
 import math
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,8 @@ from jaxkd.models.conv import conv
 
 # Draws a kernel of a shape [..., in, out] and the bias that belongs to it.
 Init = Callable[[jax.Array, tuple[int, ...]], tuple[jax.Array, jax.Array]]
+
+T = TypeVar("T")
 
 
 def he_fan_out(
@@ -228,9 +231,34 @@ def global_average_pool(x: jax.Array) -> jax.Array:
   return jnp.mean(x, (1, 2), dtype=jnp.float32).astype(x.dtype)
 
 
-def call(
-  block: Callable[[jax.Array], jax.Array], x: jax.Array, *, remat: bool
-) -> jax.Array:
+def adaptive_average_pool(x: jax.Array, size: int) -> jax.Array:
+  """Averages `[B, H, W, C]` over `size` x `size` windows that cover it.
+
+  The windows overlap where the image is no multiple of `size`, and repeat
+  where it is smaller, as in PyTorch.
+  """
+
+  def average(x: jax.Array, axis: int) -> jax.Array:
+    length = x.shape[axis]
+    windows = [
+      jax.lax.slice_in_dim(
+        x, i * length // size, -(-(i + 1) * length // size), axis=axis
+      ).mean(axis)
+      for i in range(size)
+    ]
+    return jnp.stack(windows, axis)
+
+  return x if x.shape[1:3] == (size, size) else average(average(x, 1), 2)
+
+
+def channel_shuffle(x: jax.Array, groups: int) -> jax.Array:
+  """Interleaves the channels of the groups, as in ShuffleNet."""
+  *batch, channels = x.shape
+  x = x.reshape(*batch, groups, channels // groups)
+  return jnp.swapaxes(x, -1, -2).reshape(*batch, channels)
+
+
+def call(block: Callable[[jax.Array], T], x: jax.Array, *, remat: bool) -> T:
   """Calls a block; with `remat` its activations are recomputed backwards."""
   if not remat:
     return block(x)

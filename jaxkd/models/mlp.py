@@ -9,7 +9,7 @@ from flax import nnx
 from jaxkd.models import layers
 from jaxkd.models.base import Network, Outputs
 from jaxkd.models.layers import Linear, Sequential
-from jaxkd.models.registry import Entry, Reference
+from jaxkd.models.registry import Entry, Form, Reference
 
 # Depth and width of a series of 0.1, 0.3, 0.5, 0.6 and 0.9 million parameters
 # on 28x28 images, for the two-dimensional features of the paper's figure 2.
@@ -72,9 +72,13 @@ class MLP(Network):
 MODELS = {
   "mlp": Entry(
     family="MLP",
-    network=MLP,
-    settings={},
-    min_image_size=1,
-    references=(Reference(10, 28, 269_322, in_channels=1),),
+    forms=(
+      Form(
+        network=MLP,
+        settings={},
+        min_image_size=1,
+        reference=Reference(10, 28, 269_322, in_channels=1),
+      ),
+    ),
   )
 }

@@ -7,7 +7,7 @@ from jaxkd.models.base import Network
 
 
 class Reference(NamedTuple):
-  """A setting whose parameter count is published.
+  """A setting whose parameter count is known.
 
   Attributes:
     num_classes: number of classes.
@@ -22,20 +22,30 @@ class Reference(NamedTuple):
   in_channels: int = 3
 
 
-class Entry(NamedTuple):
-  """A network that `create` knows.
+class Form(NamedTuple):
+  """A network as it is built for images from a certain size on.
 
   Attributes:
-    family: the family's name, for tables.
-    network: the class; its remaining keyword arguments are the options.
+    network: the class; the keyword arguments that `settings` leaves open are
+      the network's options.
     settings: the arguments that the network's name stands for.
-    min_image_size: the smallest height and width that the network can take.
-    references: its reference settings; more than one where the image size
-      chooses the form of the network.
+    min_image_size: the smallest height and width of the images.
+    reference: its setting in the literature.
   """
 
-  family: str
   network: type[Network]
   settings: Mapping[str, Any]
   min_image_size: int
-  references: tuple[Reference, ...]
+  reference: Reference
+
+
+class Entry(NamedTuple):
+  """A name that `create` knows.
+
+  Attributes:
+    family: the family's name, for tables.
+    forms: by increasing image size; the last one that fits is used.
+  """
+
+  family: str
+  forms: tuple[Form, ...]

@@ -14,7 +14,7 @@ from flax import nnx
 from jaxkd.models import layers
 from jaxkd.models.base import Network, Outputs
 from jaxkd.models.layers import BatchNorm, Conv, Linear, Sequential
-from jaxkd.models.registry import Entry, Reference
+from jaxkd.models.registry import Entry, Form, Reference
 
 
 class Shortcut(Sequential):
@@ -185,18 +185,22 @@ _PARAMETERS = {
 
 MODELS = {
   f"resnet{depth}": Entry(
-    family="ResNet (CIFAR)",
-    network=ResNet,
-    settings={
-      "block": BasicBlock,
-      "block_options": {},
-      "planes": (16, 32, 64),
-      "depths": ((depth - 2) // 6,) * 3,
-      "stem_features": 16,
-      "imagenet_stem": False,
-    },
-    min_image_size=4,
-    references=(Reference(100, 32, parameters),),
+    family="ResNet",
+    forms=(
+      Form(
+        network=ResNet,
+        settings={
+          "block": BasicBlock,
+          "block_options": {},
+          "planes": (16, 32, 64),
+          "depths": ((depth - 2) // 6,) * 3,
+          "stem_features": 16,
+          "imagenet_stem": False,
+        },
+        min_image_size=4,
+        reference=Reference(100, 32, parameters),
+      ),
+    ),
   )
   for depth, parameters in _PARAMETERS.items()
 }

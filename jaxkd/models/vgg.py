@@ -13,7 +13,7 @@ from flax import nnx
 from jaxkd.models import layers
 from jaxkd.models.base import Network, Outputs
 from jaxkd.models.layers import BatchNorm, Conv, Sequential
-from jaxkd.models.registry import Entry, Reference
+from jaxkd.models.registry import Entry, Form, Reference
 
 
 class VGG(Network):
@@ -95,10 +95,14 @@ _DEPTHS = {
 MODELS = {
   f"vgg{depth}": Entry(
     family="VGG",
-    network=VGG,
-    settings={"depths": depths},
-    min_image_size=8,
-    references=(Reference(100, 32, parameters),),
+    forms=(
+      Form(
+        network=VGG,
+        settings={"depths": depths},
+        min_image_size=8,
+        reference=Reference(100, 32, parameters),
+      ),
+    ),
   )
   for depth, (depths, parameters) in _DEPTHS.items()
 }

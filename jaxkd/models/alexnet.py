@@ -1,0 +1,128 @@
+"""AlexNet, in torchvision's form, with a second geometry for small images.
+
+Krizhevsky, One weird trick for parallelizing convolutional neural networks,
+2014. Both geometries have the same parameters, so that ImageNet weights fit
+both.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jaxkd.models import layers
+from jaxkd.models.base import Network, Outputs
+from jaxkd.models.layers import Conv, Linear, torch_default
+from jaxkd.models.registry import Entry, Form, Reference
+
+_REFERENCE_NAMES = {
+  "conv1": "features.0",
+  "conv2": "features.3",
+  "conv3": "features.6",
+  "conv4": "features.8",
+  "conv5": "features.10",
+  "fc1": "classifier.1",
+  "fc2": "classifier.4",
+  "fc3": "classifier.6",
+}
+
+
+class AlexNet(Network):
+  """Five convolutions with three max pools, three linear layers with dropout.
+
+  The small form halves the stem's stride and leaves the last pool out: from
+  64x64 images the classifier gets the 6x6 map that it gets from 224x224 ones in
+  the other form. Stages end before the pools (the last one always with the
+  fifth convolution); features are the second linear layer after its ReLU.
+
+  Args:
+    small: whether to use the form for small images.
+    num_classes: number of classes.
+    in_channels: channels of the images.
+    dtype: what the network computes in.
+    rngs: the streams `params` and `dropout` are used.
+  """
+
+  grid = 6
+
+  def __init__(
+    self,
+    *,
+    small: bool,
+    num_classes: int,
+    in_channels: int = 3,
+    dtype: jnp.dtype = jnp.float32,
+    rngs: nnx.Rngs,
+  ):
+    def conv(in_features, out_features, size, strides=1, padding=None):
+      return Conv(
+        in_features,
+        out_features,
+        size,
+        strides=strides,
+        padding=padding,
+        use_bias=True,
+        init=torch_default,
+        rngs=rngs,
+      )
+
+    def linear(in_features, out_features):
+      return Linear(in_features, out_features, init=torch_default, rngs=rngs)
+
+    self.conv1 = conv(in_channels, 64, 11, strides=2 if small else 4, padding=2)
+    self.conv2 = conv(64, 192, 5)
+    self.conv3 = conv(192, 384, 3)
+    self.conv4 = conv(384, 256, 3)
+    self.conv5 = conv(256, 256, 3)
+    self.dropout1 = nnx.Dropout(0.5, rngs=rngs)
+    self.fc1 = linear(256 * self.grid**2, 4096)
+    self.dropout2 = nnx.Dropout(0.5, rngs=rngs)
+    self.fc2 = linear(4096, 4096)
+    self.fc3 = linear(4096, num_classes)
+    self.small = small
+    self.dtype = dtype
+
+  def outputs(self, x: jax.Array) -> Outputs:
+    """Runs the network on images `[B, H, W, channels]`."""
+    first = self.conv1(x.astype(self.dtype))
+    x = layers.max_pool(nnx.relu(first), 3, strides=2)
+    second = self.conv2(x)
+    x = layers.max_pool(nnx.relu(second), 3, strides=2)
+    x = nnx.relu(self.conv3(x))
+    x = nnx.relu(self.conv4(x))
+    third = self.conv5(x)
+    preactivations = first, second, third
+    stages = tuple(nnx.relu(p) for p in preactivations)
+    x = stages[-1]
+    if not self.small:
+      x = layers.max_pool(x, 3, strides=2)
+    x = layers.adaptive_average_pool(x, self.grid)
+    # The reference's linear layer sees channels first.
+    x = jnp.moveaxis(x, -1, 1).reshape(x.shape[0], -1)
+    x = nnx.relu(self.fc1(self.dropout1(x)))
+    features = nnx.relu(self.fc2(self.dropout2(x)))
+    return Outputs(self.fc3.logits(features), features, stages, preactivations)
+
+  def reference_name(self, name: str) -> str:
+    """Torchvision counts ReLUs, pools and dropout as layers too."""
+    return _REFERENCE_NAMES[name]
+
+
+MODELS = {
+  "alexnet": Entry(
+    family="AlexNet",
+    forms=(
+      Form(
+        network=AlexNet,
+        settings={"small": True},
+        min_image_size=32,
+        reference=Reference(200, 64, 57_823_240),
+      ),
+      Form(
+        network=AlexNet,
+        settings={"small": False},
+        min_image_size=65,
+        reference=Reference(1000, 224, 61_100_840),
+      ),
+    ),
+  )
+}

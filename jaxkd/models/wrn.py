@@ -1,0 +1,143 @@
+"""Wide residual networks of 6n+4 layers for CIFAR, without dropout.
+
+Zagoruyko and Komodakis, Wide Residual Networks, 2016. Normalisation and ReLU
+come before the convolutions.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jaxkd.models import layers
+from jaxkd.models.base import Network, Outputs
+from jaxkd.models.layers import BatchNorm, Conv, Linear, Sequential
+from jaxkd.models.registry import Entry, Form, Reference
+
+
+class PreactivationBlock(nnx.Module):
+  """Normalises first; a changed shape is projected from the activated input."""
+
+  def __init__(
+    self, in_features: int, out_features: int, strides: int, rngs: nnx.Rngs
+  ):
+    self.bn1 = BatchNorm(in_features)
+    self.conv1 = Conv(in_features, out_features, 3, strides=strides, rngs=rngs)
+    self.bn2 = BatchNorm(out_features)
+    self.conv2 = Conv(out_features, out_features, 3, rngs=rngs)
+    self.shortcut = (
+      None
+      if in_features == out_features
+      else Conv(in_features, out_features, 1, strides=strides, rngs=rngs)
+    )
+
+  def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Returns the block's output and its input before the first ReLU.
+
+    The latter is the preactivation of the stage that ends before this block.
+    """
+    preactivation = self.bn1(x)
+    activated = nnx.relu(preactivation)
+    y = nnx.relu(self.bn2(self.conv1(activated)))
+    y = self.conv2(y)
+    shortcut = x if self.shortcut is None else self.shortcut(activated)
+    return y + shortcut, preactivation
+
+
+class WideResNet(Network):
+  """Three stages of pre-activation blocks, `width` times as wide as a ResNet.
+
+  A stage's preactivation is its sum after the normalisation that follows it, in
+  the next stage's first block or before the classifier. Features are the last
+  stage, averaged over the image.
+
+  Args:
+    depth: 6n+4 layers.
+    width: factor of the widths 16, 32 and 64.
+    num_classes: number of classes.
+    in_channels: channels of the images.
+    dtype: what the network computes in.
+    remat: recompute the blocks' activations in the backward pass.
+    rngs: the stream `params` is used.
+
+  Raises:
+    ValueError: the depth is not 6n+4.
+  """
+
+  def __init__(
+    self,
+    *,
+    depth: int,
+    width: int,
+    num_classes: int,
+    in_channels: int = 3,
+    dtype: jnp.dtype = jnp.float32,
+    remat: bool = False,
+    rngs: nnx.Rngs,
+  ):
+    if depth < 10 or depth % 6 != 4:
+      raise ValueError(f"depth must be 6n+4 with n >= 1, got {depth}")
+    features = 16
+    self.conv1 = Conv(in_channels, features, 3, rngs=rngs)
+    for i in range(3):
+      planes = 16 * 2**i * width
+      blocks = Sequential()
+      for j in range((depth - 4) // 6):
+        strides = 2 if i > 0 and j == 0 else 1
+        blocks.append(PreactivationBlock(features, planes, strides, rngs))
+        features = planes
+      setattr(self, f"block{i + 1}", blocks)
+    self.bn1 = BatchNorm(features)
+    self.fc = Linear(features, num_classes, rngs=rngs)
+    self.dtype = dtype
+    self.remat = remat
+
+  def outputs(self, x: jax.Array) -> Outputs:
+    """Runs the network on images `[B, H, W, channels]`."""
+    x = self.conv1(x.astype(self.dtype))
+    preactivations = []
+    for i in range(3):
+      for j, block in enumerate(getattr(self, f"block{i + 1}")):
+        x, preactivation = layers.call(block, x, remat=self.remat)
+        if j == 0:
+          preactivations.append(preactivation)
+    # The first is the stem's, which is no stage.
+    preactivations = [*preactivations[1:], self.bn1(x)]
+    stages = tuple(nnx.relu(p) for p in preactivations)
+    features = layers.global_average_pool(stages[-1])
+    logits = self.fc.logits(features)
+    return Outputs(logits, features, stages, tuple(preactivations))
+
+  def reference_name(self, name: str) -> str:
+    """The authors keep a stage's blocks in `layer`."""
+    name = name.replace("shortcut", "convShortcut")
+    if name.startswith("block"):
+      stage, rest = name.split(".", 1)
+      return f"{stage}.layer.{rest}"
+    return name
+
+
+# Parameters for CIFAR-100 by depth and width.
+_PARAMETERS = {
+  (16, 2): 703_284,
+  (28, 1): 375_348,
+  (28, 2): 1_479_220,
+  (28, 3): 3_311_412,
+  (28, 4): 5_872_180,
+  (28, 8): 23_401_012,
+  (40, 2): 2_255_156,
+}
+
+MODELS = {
+  f"wrn{depth}_{width}": Entry(
+    family="WideResNet",
+    forms=(
+      Form(
+        network=WideResNet,
+        settings={"depth": depth, "width": width},
+        min_image_size=4,
+        reference=Reference(100, 32, parameters),
+      ),
+    ),
+  )
+  for (depth, width), parameters in _PARAMETERS.items()
+}
