@@ -1,0 +1,175 @@
+"""Checkpoints on Orbax: atomic, asynchronous, on any number of devices.
+
+A checkpoint has two items: `network`, the variables that a later phase loads,
+and `training`, the rest of the state. Arrays are named by their paths, so that
+what doesn't fit can be named.
+"""
+
+import os
+import pathlib
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+from jaxkd.step import TrainState, Variables
+
+
+class CheckpointError(Exception):
+  """A checkpoint can't be written or read; the message is one line."""
+
+
+def _named(tree: Any) -> dict[str, Any]:
+  leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+  return {
+    jax.tree_util.keystr(path, simple=True, separator="."): leaf
+    for path, leaf in leaves
+  }
+
+
+def _unnamed(named: dict[str, Any], template: Any) -> Any:
+  return jax.tree.unflatten(
+    jax.tree.structure(template), [named[name] for name in _named(template)]
+  )
+
+
+class Checkpoints:
+  """The checkpoints of one phase.
+
+  Args:
+    directory: where they are, absolute or relative.
+    keep: how many of the newest are kept; None only reads.
+  """
+
+  def __init__(self, directory: str | os.PathLike[str], keep: int | None):
+    self._directory = pathlib.Path(directory).absolute()
+    options = ocp.CheckpointManagerOptions(
+      max_to_keep=keep,
+      create=keep is not None,
+      cleanup_tmp_directories=keep is not None,
+    )
+    try:
+      self._manager = ocp.CheckpointManager(
+        self._directory,
+        options=options,
+        item_handlers={
+          "network": ocp.StandardCheckpointHandler(),
+          "training": ocp.StandardCheckpointHandler(),
+        },
+      )
+    except (OSError, ValueError) as error:
+      raise self._error("can't open", error) from error
+
+  def _error(self, what: str, error: Exception) -> CheckpointError:
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    return CheckpointError(f"{what} {self._directory}: {reason}")
+
+  @property
+  def latest_step(self) -> int | None:
+    """Step of the newest complete checkpoint; None if there is none."""
+    return self._manager.latest_step()
+
+  def save(self, state: TrainState) -> None:
+    """Starts to write a state; returns once the device may go on.
+
+    Raises:
+      CheckpointError: this or an earlier one could not be written.
+    """
+    training = state._asdict()
+    network = training.pop("variables")
+    try:
+      self._manager.save(
+        int(state.step),
+        args=ocp.args.Composite(
+          network=ocp.args.StandardSave(_named(network)),
+          training=ocp.args.StandardSave(_named(training)),
+        ),
+      )
+    except Exception as error:
+      raise self._error("can't write", error) from error
+
+  def restore(self, template: TrainState) -> TrainState:
+    """Reads the newest state.
+
+    Args:
+      template: arrays, or abstract arrays, of the shapes, types and shardings
+        to restore.
+
+    Raises:
+      CheckpointError: there is none, it can't be read, or doesn't fit.
+    """
+    training = template._asdict()
+    restored = self._restore(
+      network=training.pop("variables"), training=training
+    )
+    return TrainState(variables=restored["network"], **restored["training"])
+
+  def restore_network(self, template: Variables) -> Variables:
+    """Reads the newest state's network; see `restore`."""
+    return self._restore(network=template)["network"]
+
+  def _restore(self, **templates: Any) -> dict[str, Any]:
+    step = self.latest_step
+    if step is None:
+      raise CheckpointError(f"no checkpoint in {self._directory}")
+    where = self._directory / str(step)
+    try:
+      stored = self._manager.item_metadata(step)
+      for item, template in templates.items():
+        _check_fit(_named(template), dict(stored[item]), where)
+      restored = self._manager.restore(
+        step,
+        args=ocp.args.Composite(
+          **{
+            item: ocp.args.StandardRestore(
+              jax.tree.map(ocp.utils.to_shape_dtype_struct, _named(template))
+            )
+            for item, template in templates.items()
+          }
+        ),
+      )
+    except CheckpointError:
+      raise
+    except Exception as error:
+      reason = next(iter(str(error).splitlines()), type(error).__name__)
+      raise CheckpointError(
+        f"can't read checkpoint {where}: {reason[:200]}; move it away to go on "
+        "from the one before"
+      ) from error
+    return {
+      item: _unnamed(restored[item], template)
+      for item, template in templates.items()
+    }
+
+  def wait(self) -> None:
+    """Waits until all that was saved is on disk.
+
+    Raises:
+      CheckpointError: some of it could not be written.
+    """
+    try:
+      self._manager.wait_until_finished()
+    except Exception as error:
+      raise self._error("can't write", error) from error
+
+  def close(self) -> None:
+    """Frees the manager's threads."""
+    self._manager.close()
+
+
+def _check_fit(
+  wanted: dict[str, Any], stored: dict[str, Any], where: pathlib.Path
+) -> None:
+  """Raises if the names or shapes of two dicts of arrays differ."""
+  problems = [f"{name} missing" for name in wanted.keys() - stored.keys()]
+  problems += [f"{name} left over" for name in stored.keys() - wanted.keys()]
+  problems += [
+    f"{name} is {list(stored[name].shape)}, not {list(array.shape)}"
+    for name, array in wanted.items()
+    if name in stored and tuple(stored[name].shape) != tuple(array.shape)
+  ]
+  if problems:
+    raise CheckpointError(
+      f"checkpoint {where} doesn't fit the network: "
+      + "; ".join(sorted(problems)[:5])
+    )

@@ -1,0 +1,278 @@
+"""The configuration: every option with its default, and what it may be."""
+
+import difflib
+import itertools
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import ml_collections
+from flax import nnx
+from ml_collections import config_dict
+
+from jaxkd import data, losses, methods, models
+from jaxkd.store import Entry, StoreError
+
+
+class ConfigError(Exception):
+  """An option is wrong; the message is one line that names it."""
+
+
+def default() -> ml_collections.ConfigDict:
+  """Returns all options; `configs/` has the values that experiments use.
+
+  Everything but `run`, `rows`, `seeds`, `title` and `paper` determines what is
+  trained, so a change trains anew, beside what there is.
+  """
+  config = ml_collections.ConfigDict()
+  config.title = "untitled"
+  # Rows of the table, in its order: keys of `methods.ROWS`.
+  config.rows = ("nokd", "kd", "ats", "isats")
+  # Each row's student is trained once for each seed.
+  config.seeds = (0,)
+  # Test accuracy (%) in the paper, by row; only shown.
+  config.paper = ml_collections.ConfigDict()
+  # Compute dtype of the networks, 'float32' or 'bfloat16'; parameters and
+  # statistics are float32.
+  config.dtype = "float32"
+
+  config.data = ml_collections.ConfigDict()
+  config.data.name = "digits"
+  config.data.batch_size = 128
+  # Where TFDS keeps its data; empty: where TFDS says.
+  config.data.data_dir = ""
+
+  config.teacher = network("resnet20")
+  # Folder of a finished phase to teach instead; empty: train the teacher.
+  config.teacher.checkpoint = ""
+  # For the row stkd.
+  config.small_teacher = network("resnet14")
+  config.student = network("resnet8", seeded=False)
+
+  # The authors' recipe; warmup and milestones are fractions of the run.
+  config.optim = ml_collections.ConfigDict()
+  config.optim.momentum = 0.9
+  config.optim.weight_decay = 5e-4
+  config.optim.warmup = 5 / 240
+  config.optim.milestones = (150 / 240, 180 / 240, 210 / 240)
+  config.optim.decay = 0.1
+
+  # The paper and the authors' code leave open which tau and lam plain KD has;
+  # 4 is the field's default, 0.5 what the code uses for ATS.
+  config.kd = ml_collections.ConfigDict()
+  config.kd.lam = 0.5
+  config.kd.tau = 4.0
+  # The student's temperature; None: tau, as in Eq. 2.
+  config.kd.student_tau = config_dict.placeholder(float)
+
+  # The share of the teacher's epochs after which it is stopped.
+  config.eskd = ml_collections.ConfigDict()
+  config.eskd.teacher_epochs = 1 / 3
+
+  # Networks between teacher and student, the largest first.
+  config.takd = ml_collections.ConfigDict()
+  config.takd.assistants = ("resnet14",)
+
+  # Values of the original for CIFAR-100.
+  config.dist = ml_collections.ConfigDict()
+  config.dist.beta = 2.0
+  config.dist.gamma = 2.0
+  config.dist.tau = 4.0
+
+  # tau1 - tau2 in [1, 2] is recommended; the student's temperature is 1 in the
+  # authors' code.
+  config.ats = ml_collections.ConfigDict()
+  config.ats.lam = 0.5
+  config.ats.tau1 = 4.0
+  config.ats.tau2 = 3.0
+  config.ats.student_tau = 1.0
+
+  config.isats = ml_collections.ConfigDict()
+  config.isats.lam = 0.5
+  config.isats.grid = losses.ISATS_GRID
+  config.isats.gap = 1.0
+  config.isats.student_tau = 1.0
+
+  # alpha is 0.1 or 0.5 in the paper.
+  config.fgcr = ml_collections.ConfigDict()
+  config.fgcr.lam = 0.5
+  config.fgcr.tau = 4.0
+  config.fgcr.alpha = 0.5
+  config.fgcr.student_tau = config_dict.placeholder(float)
+
+  # beta is 0.01 or 0.001 in the paper.
+  config.regt = ml_collections.ConfigDict()
+  config.regt.beta = 0.01
+
+  # How a run is carried out; no result depends on it.
+  config.run = ml_collections.ConfigDict()
+  config.run.eval_every_epochs = 1.0
+  config.run.checkpoint_every_steps = 500
+  config.run.keep_checkpoints = 2
+  # Steps in one call of the device; 0: 1 on CPUs, 50 elsewhere.
+  config.run.steps_per_dispatch = 0
+  return config.lock()
+
+
+def network(name: str, *, seeded: bool = True) -> ml_collections.ConfigDict:
+  """Returns the options of one network."""
+  config = ml_collections.ConfigDict()
+  config.name = name
+  # Further arguments of `models.create`.
+  config.options = ml_collections.ConfigDict()
+  config.epochs = 240.0
+  config.learning_rate = 0.05
+  if seeded:
+    config.seed = 0
+  return config
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+  """Returns what to say of a name that isn't among `names`."""
+  names = list(names)
+  close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+  allowed = "one of " + ", ".join(names)
+  return f"{allowed}; did you mean {close[0]!r}?" if close else allowed
+
+
+def validate(config: ml_collections.ConfigDict) -> None:
+  """Checks every option before any work.
+
+  Raises:
+    ConfigError: naming the first option that is wrong, what it is and what it
+      may be.
+  """
+  _check_names(config)
+  _check_numbers(config)
+  _check_networks(config)
+
+
+def _require(ok: bool, option: str, value: Any, allowed: str) -> None:
+  if not ok:
+    raise ConfigError(f"config.{option} is {value!r}, must be {allowed}")
+
+
+def _require_name(option: str, name: str, names: Iterable[str]) -> None:
+  _require(name in names, option, name, nearest(name, names))
+
+
+def _check_names(config: ml_collections.ConfigDict) -> None:
+  _require(bool(config.rows), "rows", config.rows, "one row or more")
+  for row in config.rows:
+    _require_name("rows", row, methods.ROWS)
+  for row in config.paper:
+    _require_name("paper", row, methods.ROWS)
+  for option, values in (("rows", config.rows), ("seeds", config.seeds)):
+    unique = len(set(values)) == len(values)
+    _require(unique, option, values, "without repetitions")
+  _require(
+    bool(config.seeds)
+    and all(type(seed) is int and 0 <= seed < 2**32 for seed in config.seeds),
+    "seeds",
+    config.seeds,
+    "one integer or more in [0, 2**32)",
+  )
+  _require_name("dtype", config.dtype, ("float32", "bfloat16"))
+  _require_name("data.name", config.data.name, data.SPECS)
+  known = models.list_models()
+  for section in ("teacher", "small_teacher", "student"):
+    _require_name(f"{section}.name", config[section].name, known)
+  for name in config.takd.assistants:
+    _require_name("takd.assistants", name, known)
+
+
+def _check_numbers(config: ml_collections.ConfigDict) -> None:
+  def number(option, ok, allowed):
+    value = config
+    for key in option.split("."):
+      value = value[key]
+    finite = isinstance(value, int | float) and math.isfinite(value)
+    _require(finite and ok(value), option, value, allowed)
+
+  def positive(*options):
+    for option in options:
+      number(option, lambda v: v > 0, "> 0")
+
+  def not_negative(*options):
+    for option in options:
+      number(option, lambda v: v >= 0, ">= 0")
+
+  def fraction(*options):
+    for option in options:
+      number(option, lambda v: 0 <= v <= 1, "in [0, 1]")
+
+  devices = jax.device_count()
+  number(
+    "data.batch_size",
+    lambda v: v > 0 and v % devices == 0,
+    f"a positive multiple of the number of devices, {devices}",
+  )
+  for section in ("teacher", "small_teacher", "student"):
+    positive(f"{section}.epochs", f"{section}.learning_rate")
+  for section in ("teacher", "small_teacher"):
+    number(f"{section}.seed", lambda v: 0 <= v < 2**32, "in [0, 2**32)")
+
+  number("optim.momentum", lambda v: 0 <= v < 1, "in [0, 1)")
+  not_negative("optim.weight_decay")
+  number("optim.warmup", lambda v: 0 <= v < 1, "in [0, 1)")
+  number("optim.decay", lambda v: 0 < v <= 1, "in (0, 1]")
+  ends = (config.optim.warmup, *config.optim.milestones, 1.0)
+  _require(
+    all(a < b for a, b in itertools.pairwise(ends)),
+    "optim.milestones",
+    config.optim.milestones,
+    f"ascending in ({config.optim.warmup:g}, 1): after the warm-up",
+  )
+
+  fraction("kd.lam", "ats.lam", "isats.lam", "fgcr.lam", "fgcr.alpha")
+  positive("kd.tau", "dist.tau", "ats.tau1", "ats.tau2", "ats.student_tau")
+  positive("isats.student_tau")
+  for section in ("kd", "fgcr"):
+    if config[section].student_tau is not None:
+      positive(f"{section}.student_tau")
+  number("fgcr.tau", lambda v: v > 1, "> 1: class means are taken at tau - 1")
+  not_negative("dist.beta", "dist.gamma", "regt.beta", "isats.gap")
+  _require(
+    bool(config.isats.grid)
+    and all(0 < tau < math.inf for tau in config.isats.grid),
+    "isats.grid",
+    config.isats.grid,
+    "one temperature > 0 or more",
+  )
+  number("eskd.teacher_epochs", lambda v: 0 < v <= 1, "in (0, 1]")
+
+  positive("run.eval_every_epochs", "run.checkpoint_every_steps")
+  positive("run.keep_checkpoints")
+  not_negative("run.steps_per_dispatch")
+
+
+def _check_networks(config: ml_collections.ConfigDict) -> None:
+  """Builds every network that the rows need, without its arrays."""
+  spec = data.SPECS[config.data.name]
+  if config.teacher.checkpoint:
+    _check_teacher(config.teacher.checkpoint, spec)
+  for row in config.rows:
+    for phase in methods.ROWS[row](config, config.seeds[0]).with_teachers():
+      try:
+        nnx.eval_shape(lambda phase=phase: methods.network(phase, spec))
+      except ValueError as error:
+        raise ConfigError(
+          f"network {phase.network['name']!r} on {spec.name}: {error}"
+        ) from error
+
+
+def _check_teacher(path: str, spec: data.Spec) -> None:
+  try:
+    theirs = data.SPECS[Entry.open(path).phase.data["name"]]
+  except StoreError as error:
+    raise ConfigError(f"config.teacher.checkpoint: {error}") from error
+  for what in ("num_classes", "image_size", "channels"):
+    wanted, got = getattr(spec, what), getattr(theirs, what)
+    _require(
+      wanted == got,
+      "teacher.checkpoint",
+      path,
+      f"of a network with {what} {wanted} for {spec.name}; it was trained on "
+      f"{theirs.name} with {got}",
+    )

@@ -1,0 +1,55 @@
+"""Learning-rate schedules and the optimiser."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import optax
+
+
+def schedule(options: Mapping[str, Any], total_steps: int) -> optax.Schedule:
+  """Linear warm-up from 0, then steps down.
+
+  Args:
+    options: `learning_rate`, the peak; `warmup` and `milestones`, fractions of
+      the run; `decay`, the factor at each milestone.
+    total_steps: length of the run.
+
+  Returns:
+    Learning rate as a function of the step.
+
+  Examples:
+    >>> rate = schedule({"learning_rate": 0.5, "warmup": 0.1, "decay": 0.1,
+    ...                  "milestones": (0.5,)}, total_steps=20)
+    >>> [round(float(rate(step)), 3) for step in (0, 1, 2, 9, 10)]
+    [0.0, 0.25, 0.5, 0.5, 0.05]
+  """
+  warmup = round(options["warmup"] * total_steps)
+  steps = optax.piecewise_constant_schedule(
+    options["learning_rate"],
+    {
+      round(milestone * total_steps) - warmup: options["decay"]
+      for milestone in options["milestones"]
+    },
+  )
+  if not warmup:
+    return steps
+  rise = optax.linear_schedule(0.0, options["learning_rate"], warmup)
+  return optax.join_schedules([rise, steps], [warmup])
+
+
+def optimizer(
+  options: Mapping[str, Any], rate: optax.Schedule
+) -> optax.GradientTransformation:
+  """SGD with momentum and L2 regularisation, as PyTorch's `SGD` does it.
+
+  The decay is added to the gradient, before momentum and learning rate, for
+  every parameter.
+
+  Args:
+    options: `momentum` in [0, 1), `weight_decay` >= 0.
+    rate: the schedule.
+  """
+  return optax.chain(
+    optax.add_decayed_weights(options["weight_decay"]),
+    optax.sgd(rate, momentum=options["momentum"]),
+  )

@@ -1,0 +1,53 @@
+"""The mesh, the two shardings that training uses, and multi-process start."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+DATA = "data"
+"""The mesh's only axis: batches are split along it."""
+
+
+def initialize() -> None:
+  """Joins the other processes of the run, where there are any.
+
+  Under SLURM and on TPU pods JAX finds them by itself. Elsewhere the variables
+  JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID name them, which
+  is what `launch.sh --processes` sets.
+  """
+  if "JAX_COORDINATOR_ADDRESS" in os.environ:
+    jax.distributed.initialize(
+      num_processes=int(os.environ["JAX_NUM_PROCESSES"]),
+      process_id=int(os.environ["JAX_PROCESS_ID"]),
+    )
+  elif int(os.environ.get("SLURM_NTASKS", "1")) > 1 or _on_tpu_pod():
+    jax.distributed.initialize()
+
+
+def _on_tpu_pod() -> bool:
+  return len(os.environ.get("TPU_WORKER_HOSTNAMES", "").split(",")) > 1
+
+
+def mesh() -> Mesh:
+  """Returns a mesh over all devices of all processes."""
+  return Mesh(np.array(jax.devices()), (DATA,))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+  """Returns the sharding of state and data: a copy on every device."""
+  return NamedSharding(mesh, PartitionSpec())
+
+
+def split_batch(mesh: Mesh) -> NamedSharding:
+  """Returns the sharding of batches: examples divided among the devices."""
+  return NamedSharding(mesh, PartitionSpec(DATA))
+
+
+def replicate(mesh: Mesh) -> Callable[[Any], Any]:
+  """Returns a function that copies a tree of host arrays to every device."""
+  sharding = replicated(mesh)
+  return lambda tree: jax.device_put(tree, sharding)

@@ -1,0 +1,273 @@
+"""Trains one phase: data -> step -> metrics -> checkpoint."""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from clu import parameter_overview
+from flax import nnx
+
+from jaxkd import data, losses, methods, optim, sharding
+from jaxkd.checkpoint import Checkpoints
+from jaxkd.metrics import Progress, Writer
+from jaxkd.step import (
+  Evaluator,
+  Functional,
+  Pulse,
+  Trainer,
+  Variables,
+  functional,
+)
+from jaxkd.store import Entry, Phase
+
+
+class NonFiniteError(Exception):
+  """The loss is no longer a number; the message is one line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+  """A data set on the devices.
+
+  Attributes:
+    spec: what it is.
+    train: the training split.
+    test: the split that is evaluated.
+  """
+
+  spec: data.Spec
+  train: data.Arrays
+  test: data.Arrays
+
+
+def train(
+  entry: Entry,
+  teachers: tuple[Entry, ...],
+  dataset: Dataset,
+  run: ml_collections.ConfigDict,
+  mesh: jax.sharding.Mesh,
+  label: str,
+) -> None:
+  """Trains a phase from its newest checkpoint on, and writes its result.
+
+  Args:
+    entry: the phase's place in the store.
+    teachers: the places of its teachers, finished.
+    dataset: the data set of the phase.
+    run: `config.run`: how often to evaluate and so on; the result does not
+      depend on it.
+    mesh: all devices.
+    label: what to call the phase in progress lines.
+
+  Raises:
+    NonFiniteError: the loss or the gradient was not finite.
+    CheckpointError: a checkpoint can't be written or read.
+  """
+  phase = entry.phase
+  batch_size, size = phase.data["batch_size"], dataset.train.labels.shape[0]
+  total = round(phase.optim["epochs"] * size / batch_size)
+  main = jax.process_index() == 0
+  put = sharding.replicate(mesh)
+  order_key, step_key = jax.random.split(jax.random.key(phase.seed))
+
+  rate = optim.schedule(phase.optim, total)
+  student, variables = functional(methods.network(phase, dataset.spec))
+  loaded = [_load(teacher, dataset.spec, mesh) for teacher in teachers]
+  teacher_variables = tuple(variables for _, variables in loaded)
+  trainer = Trainer(
+    student=student,
+    teachers=tuple(network for network, _ in loaded),
+    objective=methods.objective(phase.loss),
+    optimizer=optim.optimizer(phase.optim, rate),
+    spec=dataset.spec,
+    batch_size=batch_size,
+    mesh=mesh,
+    key=step_key,
+  )
+  evaluate = _evaluation(student, phase, dataset.spec, mesh)
+
+  with contextlib.closing(
+    Checkpoints(entry.checkpoints, run.keep_checkpoints)
+  ) as checkpoints:
+    constants = _prepare(trainer, phase, teacher_variables, dataset)
+    state = put(trainer.init(variables, teacher_variables, constants))
+    if checkpoints.latest_step is not None:
+      state = checkpoints.restore(state)
+    step = int(state.step)
+    if main:
+      (entry.path / "parameters.txt").write_text(
+        parameter_overview.get_parameter_overview(
+          nnx.to_pure_dict(variables.params), include_stats=False
+        )
+      )
+      writer = Writer(entry, step)
+    progress = Progress(label, step, total, batch_size)
+    if step:
+      progress.note(f"goes on from step {step}/{total}")
+
+    loader = data.Resident(dataset.train, batch_size, order_key, put)
+    train_steps = jax.jit(trainer.train_steps, donate_argnums=0)
+    stride = run.steps_per_dispatch or _steps_per_dispatch()
+    report_every = run.eval_every_epochs * size / batch_size
+    last_report, last_time = step, time.monotonic()
+    pulse = None
+
+    while step < total:
+      report_at = _next_multiple(report_every, step, total)
+      save_at = _next_multiple(run.checkpoint_every_steps, step, total)
+      end = min(
+        report_at, save_at, step + stride, step + loader.max_steps(step)
+      )
+      count = None if stride == 1 else put(np.int32(end - step))
+      state, next_pulse = train_steps(
+        state, teacher_variables, loader.source(step), count
+      )
+      # The devices are kept busy: only the dispatch before is waited for.
+      if pulse is not None:
+        _check_finite(pulse, entry, checkpoints)
+        progress.update(step, float(pulse.loss))
+      pulse, step = next_pulse, end
+
+      if step in (report_at, save_at):
+        _check_finite(pulse, entry, checkpoints)
+      if step == report_at:
+        train_seconds = time.monotonic() - last_time
+        logged = {
+          f"train_{name}": float(value / state.steps_summed)
+          for name, value in state.sums.items()
+        }
+        state = state.reset()
+        tested = evaluate(state.variables, dataset.test)
+        if main:
+          writer.write(
+            step,
+            {
+              "epoch": step * batch_size / size,
+              **logged,
+              **{f"test_{k}": v for k, v in tested.items() if np.ndim(v) == 0},
+              "learning_rate": float(rate(step - 1)),
+              "images_per_second": (step - last_report)
+              * batch_size
+              / train_seconds,
+            },
+          )
+        progress.note(
+          f"step {step}/{total}: train loss {logged['train_loss']:.4f}, "
+          f"test accuracy {tested['accuracy']:.2%}"
+        )
+        last_report = step
+      if step == save_at:
+        checkpoints.save(state)
+      if step == report_at:
+        last_time = time.monotonic()
+
+    checkpoints.wait()
+    result = {
+      "steps": total,
+      "parameters": sum(
+        leaf.size for leaf in jax.tree.leaves(state.variables.params)
+      ),
+      "temperatures": list(losses.ISATS_GRID),
+      "train": evaluate(state.variables, dataset.train),
+      "test": evaluate(state.variables, dataset.test),
+    }
+  if main:
+    entry.finish(result)
+
+
+def _load(
+  teacher: Entry, spec: data.Spec, mesh: jax.sharding.Mesh
+) -> tuple[Functional, Variables]:
+  """Returns a finished phase's network, on all devices."""
+  network, variables = functional(methods.network(teacher.phase, spec))
+  with contextlib.closing(
+    Checkpoints(teacher.checkpoints, keep=None)
+  ) as checkpoints:
+    variables = sharding.replicate(mesh)(variables)
+    return network, checkpoints.restore_network(variables)
+
+
+def _evaluation(
+  network: Functional,
+  phase: Phase,
+  spec: data.Spec,
+  mesh: jax.sharding.Mesh,
+) -> Callable[[Variables, data.Arrays], dict[str, Any]]:
+  """Returns a function that evaluates the network on a split."""
+  evaluator = Evaluator(network, spec, phase.data["batch_size"], mesh)
+  batch_sums = jax.jit(evaluator.sums)
+
+  def evaluate(variables, arrays):
+    size = arrays.labels.shape[0]
+    batches = [
+      batch_sums(variables, arrays, np.int32(index))
+      for index in range(-(-size // evaluator.batch_size))
+    ]
+    return {
+      name: (np.sum([batch[name] for batch in batches], axis=0) / size).tolist()
+      for name in batches[0]
+    }
+
+  return evaluate
+
+
+def _prepare(
+  trainer: Trainer,
+  phase: Phase,
+  teachers: tuple[Variables, ...],
+  dataset: Dataset,
+) -> Any:
+  """Returns the objective's constants: one pass over the training split."""
+  if trainer.objective.prepare is None:
+    return ()
+  size = dataset.train.labels.shape[0]
+  all_logits = []
+  for network, variables in zip(trainer.teachers, teachers, strict=True):
+    evaluator = Evaluator(
+      network, dataset.spec, trainer.batch_size, trainer.mesh
+    )
+    batch_logits = jax.jit(evaluator.logits)
+    batches = [
+      batch_logits(variables, dataset.train, np.int32(index))[0]
+      for index in range(-(-size // evaluator.batch_size))
+    ]
+    all_logits.append(jnp.concatenate(batches)[:size])
+  return trainer.objective.prepare(
+    all_logits, jnp.asarray(dataset.train.labels), dataset.spec.num_classes
+  )
+
+
+def _steps_per_dispatch() -> int:
+  """Returns 1 where XLA runs loops of convolutions slowly: on CPUs."""
+  return 1 if jax.default_backend() == "cpu" else 50
+
+
+def _next_multiple(interval: float, step: int, total: int) -> int:
+  """Returns the first rounded multiple after `step`, at most `total`."""
+  interval = max(interval, 1)
+  count = int(step / interval)
+  while round(count * interval) <= step:
+    count += 1
+  return min(round(count * interval), total)
+
+
+def _check_finite(pulse: Pulse, entry: Entry, checkpoints: Checkpoints) -> None:
+  if (bad_step := int(pulse.bad_step)) >= 0:
+    checkpoints.wait()
+    good = checkpoints.latest_step
+    raise NonFiniteError(
+      f"the loss or its gradient was not finite at step {bad_step} of "
+      f"{entry.path}; "
+      + (
+        f"the last good checkpoint is {entry.checkpoints / str(good)}"
+        if good is not None
+        else "no checkpoint had been written"
+      )
+      + "; a lower learning rate may help"
+    )
