@@ -1,0 +1,1 @@
+"""Dark knowledge, measured (`metrics`) and drawn (`figures`)."""

@@ -1,0 +1,43 @@
+"""Measures of dark knowledge: pure, jitted functions of arrays.
+
+Logits and probabilities are `[..., C]` with C >= 2, labels `[...]`, features
+`[N, D]`. What is measured on each example comes back as `[...]`; the caller
+averages. They trust their arrays; `jaxkd.analysis.checks` looks into them.
+"""
+
+from jaxkd.analysis.agreement import (
+  RuleConsistency,
+  kendall_tau,
+  kendall_tau_b,
+  rank_set_overlap,
+  rule_consistency,
+  spearman,
+  topk_overlap,
+)
+from jaxkd.analysis.distinctness import (
+  derived_average,
+  derived_variance,
+  entropy,
+  expected_calibration_error,
+  inherent_variance,
+  temperature_distribution,
+)
+from jaxkd.analysis.geometry import FeatureAngles, feature_angles
+
+__all__ = [
+  "FeatureAngles",
+  "RuleConsistency",
+  "derived_average",
+  "derived_variance",
+  "entropy",
+  "expected_calibration_error",
+  "feature_angles",
+  "inherent_variance",
+  "kendall_tau",
+  "kendall_tau_b",
+  "rank_set_overlap",
+  "rule_consistency",
+  "spearman",
+  "temperature_distribution",
+  "topk_overlap",
+]

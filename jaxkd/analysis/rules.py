@@ -1,0 +1,108 @@
+"""Which classes people call similar: the rules of Table 1, as data.
+
+A rule says in which order a network should find the classes when it sees an
+example of the first: `p_hamster > p_mouse > p_rabbit > ...`.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+CIFAR100_CLASSES = tuple(
+  """
+  apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy
+  bridge bus butterfly camel can castle caterpillar cattle chair chimpanzee
+  clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant
+  flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower
+  leopard lion lizard lobster man maple_tree motorcycle mountain mouse
+  mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree
+  plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea
+  seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
+  sunflower sweet_pepper table tank telephone television tiger tractor train
+  trout tulip turtle wardrobe whale willow_tree wolf woman worm
+  """.split()  # noqa: SIM905 (a hundred quoted names are harder to read)
+)
+"""CIFAR-100's classes in the order of its labels, as TFDS names them."""
+
+DIGITS_FIVE_DOMAINS = ("MNIST", "MNISTM", "USPS", "SVHN", "SYN")
+"""The data sets joined as Digits-Five, in the order of its labels."""
+
+DIGITS_FIVE_CLASSES = tuple(
+  f"{domain}@{digit}" for domain in DIGITS_FIVE_DOMAINS for digit in range(10)
+)
+"""Digits-Five's 50 classes: the ten digits of each data set in turn."""
+
+CIFAR100_GROUPS = {
+  "flowers": ("orchid", "poppy", "rose", "sunflower", "tulip"),
+  "small mammals": ("hamster", "mouse", "rabbit", "shrew", "squirrel"),
+  "trees": ("maple_tree", "oak_tree", "palm_tree", "pine_tree", "willow_tree"),
+}
+"""The superclasses of Fig. 7, each with its target class first."""
+
+
+class Rule(NamedTuple):
+  """A rule of Table 1.
+
+  Attributes:
+    name: as in the paper.
+    chains: classes from most to least similar to the first, which is the
+      examples' own; the rule's figure is the mean over its chains.
+  """
+
+  name: str
+  chains: tuple[tuple[str, ...], ...]
+
+
+def _digits(name: str, *domains: str) -> Rule:
+  return Rule(
+    name,
+    tuple(
+      tuple(f"{domain}@{digit}" for domain in domains) for digit in range(10)
+    ),
+  )
+
+
+CIFAR100_RULES = (
+  Rule("C.1", (("hamster", "mouse", "rabbit", "squirrel", "shrew"),)),
+  Rule("C.2", (("orchid", "tulip", "rose", "poppy", "sunflower"),)),
+  Rule(
+    "C.3",
+    (("maple_tree", "oak_tree", "willow_tree", "pine_tree", "palm_tree"),),
+  ),
+  Rule("C.4", (("dolphin", "whale", "seal", "otter", "beaver"),)),
+  Rule("C.5", (("apple", "sweet_pepper", "orange", "pear", "mushroom"),)),
+)
+"""Table 1, CIFAR-100."""
+
+DIGITS_FIVE_RULES = (
+  _digits("D.1", "MNIST", "USPS", "SVHN"),
+  _digits("D.2", "MNIST", "MNISTM", "SYN"),
+  _digits("D.3", "USPS", "MNIST", "MNISTM", "SVHN"),
+)
+"""Table 1, Digits-Five."""
+
+
+def label_chains(
+  rule: Rule, class_names: Sequence[str]
+) -> tuple[tuple[int, ...], ...]:
+  """Translates a rule's class names into labels.
+
+  Args:
+    rule: one of the above, or one's own.
+    class_names: the data set's classes, in the order of its labels.
+
+  Returns:
+    The rule's chains with labels for names.
+
+  Raises:
+    ValueError: the data set has no class of that name.
+
+  Examples:
+    >>> rule = Rule("B.1", (("dog", "wolf", "cat"),))
+    >>> label_chains(rule, ["cat", "dog", "wolf"])
+    ((1, 2, 0),)
+  """
+  labels = {name: label for label, name in enumerate(class_names)}
+  for name in (name for chain in rule.chains for name in chain):
+    if name not in labels:
+      raise ValueError(f"rule {rule.name}: no class is called {name!r}")
+  return tuple(tuple(labels[name] for name in chain) for chain in rule.chains)
