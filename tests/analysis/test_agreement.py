@@ -1,0 +1,170 @@
+"""Rank statistics against SciPy, and rules against plain Python."""
+
+import itertools
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from jaxkd.analysis import metrics, rules
+
+_RNG = np.random.default_rng(0)
+# More examples than a block of the rank statistics, and no multiple of it.
+N, C = 300, 7
+A = _RNG.permuted(np.tile(np.arange(C), (N, 1)), axis=1).astype(np.float32)
+B = (A + 2 * _RNG.standard_normal((N, C))).astype(np.float32)
+TIED = _RNG.integers(0, 4, (N, C)).astype(np.float32)
+SIMILAR = (TIED + _RNG.integers(0, 2, (N, C))).astype(np.float32)
+
+pairs = pytest.mark.parametrize(
+  ("a", "b"), [(A, B), (TIED, SIMILAR)], ids=["distinct", "ties"]
+)
+
+
+def _rows(function, a, b):
+  return np.array([function(*row) for row in zip(a, b, strict=True)])
+
+
+@pytest.mark.parametrize("k", [1, 3, C])
+def test_topk_overlap(k):
+  def common(a, b):
+    return len({*np.argsort(-a)[:k]} & {*np.argsort(-b)[:k]})
+
+  counts = _rows(common, A, B)
+  np.testing.assert_allclose(
+    metrics.topk_overlap(A, B, k), np.bincount(counts, minlength=k + 1) / N
+  )
+  np.testing.assert_allclose(metrics.rank_set_overlap(A, B, k), counts / k)
+
+
+@pairs
+def test_spearman(a, b):
+  expected = _rows(lambda x, y: stats.spearmanr(x, y).statistic, a, b)
+  np.testing.assert_allclose(metrics.spearman(a, b), expected, atol=1e-6)
+
+
+@pairs
+def test_kendall_tau_b(a, b):
+  expected = _rows(lambda x, y: stats.kendalltau(x, y).statistic, a, b)
+  np.testing.assert_allclose(metrics.kendall_tau_b(a, b), expected, atol=1e-6)
+
+
+@pairs
+def test_kendall_tau_is_equation_6(a, b):
+  def sg(x):
+    return 1 if x > 0 else -1
+
+  def equation(x, y):
+    terms = [
+      sg(x[i] - x[j]) * sg(y[i] - y[j])
+      for i, j in itertools.combinations(range(C), 2)
+    ]
+    return 2 / (C * (C - 1)) * sum(terms)
+
+  np.testing.assert_allclose(
+    metrics.kendall_tau(a, b), _rows(equation, a, b), atol=1e-6
+  )
+
+
+def test_kendalls_agree_without_ties():
+  np.testing.assert_allclose(
+    metrics.kendall_tau(A, B), metrics.kendall_tau_b(A, B), rtol=1e-6
+  )
+
+
+def test_many_classes_are_counted_exactly():
+  a, b = _RNG.standard_normal((2, 3, 1000))
+  expected = _rows(lambda x, y: stats.kendalltau(x, y).statistic, a, b)
+  found = metrics.kendall_tau_b(a.astype(np.float32), b.astype(np.float32))
+  # A few of the half million pairs become equal in float32.
+  np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+  "metric",
+  [
+    metrics.spearman,
+    metrics.kendall_tau,
+    metrics.kendall_tau_b,
+    metrics.rank_set_overlap,
+  ],
+)
+def test_leading_dimensions(metric):
+  found = metric(A.reshape(3, 100, C), B.reshape(3, 100, C))
+  np.testing.assert_array_equal(found.reshape(-1), metric(A, B))
+
+
+@pytest.mark.parametrize(
+  "metric", [metrics.spearman, metrics.kendall_tau, metrics.topk_overlap]
+)
+def test_networks_of_different_classes(metric):
+  options = {"k": 2} if metric is metrics.topk_overlap else {}
+  with pytest.raises(ValueError, match="same examples and classes"):
+    metric(A, B[:, :-1], **options)
+
+
+@pytest.mark.parametrize("k", [0, C + 1])
+def test_impossible_k(k):
+  with pytest.raises(ValueError, match=f"k = {k}; it must be from 1 to the 7"):
+    metrics.topk_overlap(A, B, k)
+
+
+def test_rule_consistency():
+  labels = _RNG.integers(0, 3, N)
+  chains = ((0, 2, 5), (1, 6, 3, 4))
+  probs = special.softmax(B.astype(np.float64) / 4, axis=1)
+  kendalls, deviations = [], []
+  for chain in chains:
+    rows = probs[labels == chain[0]][:, list(chain)]
+    order = -np.arange(len(chain))
+    kendalls.append(
+      np.mean([stats.kendalltau(row, order).statistic for row in rows])
+    )
+    deviations.append(np.mean(np.std(rows[:, 1:], axis=1)))
+  found = metrics.rule_consistency(B, labels, chains)
+  np.testing.assert_allclose(found.kendall, np.mean(kendalls), rtol=1e-5)
+  np.testing.assert_allclose(found.deviation, np.mean(deviations), rtol=1e-5)
+
+
+def test_rule_of_a_class_that_the_network_lacks():
+  with pytest.raises(ValueError, match="the rule's class 7 is none of 7"):
+    metrics.rule_consistency(A, jnp.zeros(N, int), ((0, 1, 7),))
+
+
+@pytest.mark.parametrize(
+  ("table", "class_names", "number"),
+  [
+    (rules.CIFAR100_RULES, rules.CIFAR100_CLASSES, 100),
+    (rules.DIGITS_FIVE_RULES, rules.DIGITS_FIVE_CLASSES, 50),
+  ],
+  ids=["cifar100", "digits_five"],
+)
+def test_rules_name_existing_classes(table, class_names, number):
+  assert len(set(class_names)) == len(class_names) == number
+  for rule in table:
+    for chain in rules.label_chains(rule, class_names):
+      assert len(set(chain)) == len(chain) >= 3
+
+
+def test_rules_are_the_papers():
+  # Labels as in the published archives.
+  names = rules.CIFAR100_CLASSES
+  assert rules.label_chains(rules.CIFAR100_RULES[0], names) == (
+    (36, 50, 65, 80, 74),
+  )
+  assert rules.label_chains(rules.CIFAR100_RULES[2], names) == (
+    (47, 52, 96, 59, 56),
+  )
+  digits = rules.label_chains(
+    rules.DIGITS_FIVE_RULES[2], rules.DIGITS_FIVE_CLASSES
+  )
+  assert digits[0] == (20, 0, 10, 30)
+  assert digits[9] == (29, 9, 19, 39)
+  for group in rules.CIFAR100_GROUPS.values():
+    assert set(group) <= set(names)
+
+
+def test_rule_with_an_unknown_class():
+  with pytest.raises(ValueError, match=r"rule C\.1: no class is called 'ham"):
+    rules.label_chains(rules.CIFAR100_RULES[0], ["mouse"])
