@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Mapping
 
+import jax
+
 from jaxkd.store import Entry, write_atomically
 
 
@@ -55,7 +57,7 @@ class Progress:
   """Shows how far a phase is, and when it will be done.
 
   On a terminal one line is written over and over; elsewhere a new line comes
-  every 30 seconds.
+  every 30 seconds. Only the first process shows anything.
 
   Args:
     label: what is trained.
@@ -68,12 +70,13 @@ class Progress:
     self._label, self._total, self._batch_size = label, total, batch_size
     self._first_step, self._start = step, time.monotonic()
     self._shown = self._start
+    self._quiet = jax.process_index() != 0
     self._live = sys.stderr.isatty()
 
   def update(self, step: int, loss: float) -> None:
     """Shows the step and its loss, unless it has just shown another."""
     now = time.monotonic()
-    if now - self._shown < (0.5 if self._live else 30):
+    if self._quiet or now - self._shown < (0.5 if self._live else 30):
       return
     self._shown = now
     per_step = (now - self._start) / max(step - self._first_step, 1)
@@ -91,6 +94,8 @@ class Progress:
 
   def note(self, text: str) -> None:
     """Leaves a line of its own."""
+    if self._quiet:
+      return
     start = "\r\033[K" if self._live else ""
     print(f"{start}{self._label} {text}", file=sys.stderr, flush=True)
 

@@ -75,9 +75,9 @@ def table(
 ) -> Cells:
   """Returns a dict of texts per line: the teachers, then the config's rows."""
   lines = [
-    _line(f"teacher {index}" if index else "teacher", [phase], entries)
+    _line(f"teacher of {', '.join(rows)}", [phase], entries)
     | _dark_knowledge(phase, entries, config.kd.tau)
-    for index, phase in enumerate(_teachers(plan))
+    for phase, rows in _teachers(plan).items()
     if entries[phase].finished
   ]
   for row in config.rows:
@@ -94,13 +94,15 @@ def table(
   ]
 
 
-def _teachers(plan: Plan) -> list[Phase]:
-  """Returns the networks that teach a student directly, each once."""
-  return list(
-    dict.fromkeys(
-      teacher for phase in plan.values() for teacher in phase.teachers
-    )
-  )
+def _teachers(plan: Plan) -> dict[Phase, list[str]]:
+  """Returns the networks that teach a student directly, with these rows."""
+  teachers: dict[Phase, list[str]] = {}
+  for (row, _), phase in plan.items():
+    for teacher in phase.teachers:
+      rows = teachers.setdefault(teacher, [])
+      if row not in rows:
+        rows.append(row)
+  return teachers
 
 
 def _accuracies(phases: list[Phase], entries: Entries) -> list[float]:
@@ -157,7 +159,9 @@ def _derived(plan: Plan, entries: Entries) -> Figure:
   for axes, name in zip(
     figure.subplots(1, 2), ("average", "variance"), strict=True
   ):
-    for color, phase in zip(_COLORS * 3, _teachers(plan), strict=False):
+    for color, (phase, rows) in zip(
+      _COLORS * 3, _teachers(plan).items(), strict=False
+    ):
       if entries[phase].finished:
         result = entries[phase].result()
         axes.plot(
@@ -165,7 +169,7 @@ def _derived(plan: Plan, entries: Entries) -> Figure:
           result["train"][f"derived_{name}"],
           marker="o",
           color=color,
-          label=phase.network["name"],
+          label=f"{phase.network['name']} of {', '.join(rows)}",
         )
     axes.set(xlabel="temperature", ylabel=f"derived {name}")
   axes.legend(frameon=False)

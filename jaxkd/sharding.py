@@ -48,6 +48,9 @@ def split_batch(mesh: Mesh) -> NamedSharding:
 
 
 def replicate(mesh: Mesh) -> Callable[[Any], Any]:
-  """Returns a function that copies a tree of host arrays to every device."""
-  sharding = replicated(mesh)
-  return lambda tree: jax.device_put(tree, sharding)
+  """Returns a function that copies a tree of arrays to every device.
+
+  Jitted, since `jax.device_put` moves nothing to other processes' devices; all
+  processes must give the same values.
+  """
+  return jax.jit(lambda tree: tree, out_shardings=replicated(mesh))

@@ -111,7 +111,7 @@ def train(
     if step:
       progress.note(f"goes on from step {step}/{total}")
 
-    loader = data.Resident(dataset.train, batch_size, order_key, put)
+    loader = data.Resident(dataset.train, batch_size, put(order_key))
     train_steps = jax.jit(trainer.train_steps, donate_argnums=0)
     stride = run.steps_per_dispatch or _steps_per_dispatch()
     report_every = run.eval_every_epochs * size / batch_size
@@ -124,7 +124,7 @@ def train(
       end = min(
         report_at, save_at, step + stride, step + loader.max_steps(step)
       )
-      count = None if stride == 1 else put(np.int32(end - step))
+      count = None if stride == 1 else np.int32(end - step)
       state, next_pulse = train_steps(
         state, teacher_variables, loader.source(step), count
       )

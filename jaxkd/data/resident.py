@@ -5,7 +5,6 @@ the permutation of its epoch. Batches go across the ends of epochs, so that no
 example is dropped or repeated, whatever B.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -27,8 +26,8 @@ class TrainSource(NamedTuple):
 
   arrays: sources.Arrays
   order: jax.Array
-  step: jax.Array
-  offset: jax.Array
+  step: jax.typing.ArrayLike
+  offset: jax.typing.ArrayLike
 
 
 def batch_at(
@@ -60,29 +59,24 @@ class Resident:
   Args:
     arrays: the split, on the devices.
     batch_size: B, at most the number of examples.
-    key: the PRNG key that the permutations are drawn from.
-    put: places host values on the devices, replicated.
+    key: the PRNG key that the permutations are drawn from, on the devices.
+
+  Raises:
+    ValueError: B is larger than the split.
   """
 
-  def __init__(
-    self,
-    arrays: sources.Arrays,
-    batch_size: int,
-    key: jax.Array,
-    put: Callable,
-  ):
+  def __init__(self, arrays: sources.Arrays, batch_size: int, key: jax.Array):
     self._size = arrays.labels.shape[0]
-    if not 1 <= batch_size <= self._size:
+    if batch_size > self._size:
       raise ValueError(
-        f"batch_size must be in [1, {self._size}], the size of the training "
-        f"split, got {batch_size}"
+        f"data.batch_size is {batch_size}, must be at most {self._size}, the "
+        "size of the training split"
       )
     self._batch_size = batch_size
-    self._put = put
-    self._key = put(key)
+    self._key = key
     self._arrays = arrays
-    self._epoch = -1
-    self._order: jax.Array = put(np.zeros(0, np.int32))
+    self._epoch = 0
+    self._order = _two_epochs(key, 0, self._size)
 
   def max_steps(self, step: int) -> int:
     """Returns how many steps from `step` on one source can serve."""
@@ -94,19 +88,19 @@ class Resident:
     epoch, offset = divmod(step * self._batch_size, self._size)
     if epoch != self._epoch:
       self._epoch = epoch
-      self._order = _two_epochs(
-        self._key, self._put(np.int32(epoch)), self._size
-      )
+      self._order = _two_epochs(self._key, epoch, self._size)
     return TrainSource(
       self._arrays,
       self._order,
-      self._put(np.int32(step)),
-      self._put(np.int32(offset)),
+      np.int32(step),
+      np.int32(offset),
     )
 
 
 @jax.jit(static_argnums=2)
-def _two_epochs(key: jax.Array, epoch: jax.Array, size: int) -> jax.Array:
+def _two_epochs(
+  key: jax.Array, epoch: jax.typing.ArrayLike, size: int
+) -> jax.Array:
   return jnp.concatenate(
     [
       jax.random.permutation(jax.random.fold_in(key, e), size)

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Sets jaxkd up in an environment of its own, and runs it.
+#
+#   ./launch.sh                        the digits example
+#   ./launch.sh --config=FILE [...]    python -m jaxkd.main with these flags
+#   ./launch.sh test [...]             linter, type checker, pytest
+#   ./launch.sh --processes=N [...]    N processes on this machine, one per GPU
+#   srun ./launch.sh --config=FILE     SLURM: a task per process
+#
+# On a TPU pod the same command runs on every worker; --workdir must then be a
+# folder that all of them see.
+#
+# JAXKD_VENV    where the environment is (default: .venv)
+# JAXKD_EXTRAS  more of pyproject.toml's extras, e.g. tensorflow
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+venv=${JAXKD_VENV:-.venv}
+extras=${JAXKD_EXTRAS:-}
+[[ ${1:-} == test ]] && extras+=,test
+if command -v nvidia-smi >/dev/null; then
+  extras+=,gpu
+elif [[ -n ${TPU_NAME:-} || -e /dev/accel0 || -e /dev/vfio/0 ]]; then
+  extras+=,tpu
+fi
+extras=${extras#,}
+
+find_python() {
+  for python in python3 python3.14 python3.13 python3.12 python3.11; do
+    if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+      2>/dev/null; then
+      echo "$python"
+      return
+    fi
+  done
+  echo "jaxkd needs Python 3.11 or later, found $(python3 --version 2>&1)" >&2
+  return 1
+}
+
+# Installs once for each state of pyproject.toml and choice of extras; processes
+# that start together on one file system take turns.
+set_up() {
+  local python stamp
+  python=$(find_python)
+  stamp="$(cksum <pyproject.toml) $extras"
+  mkdir -p "$venv"
+  (
+    if command -v flock >/dev/null; then flock 9; fi
+    if [[ "$(cat "$venv/jaxkd-stamp" 2>/dev/null)" != "$stamp" ]]; then
+      echo "Setting up $venv ..." >&2
+      "$python" -m venv "$venv"
+      "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+        --editable ".${extras:+[$extras]}"
+      echo "$stamp" >"$venv/jaxkd-stamp"
+    fi
+  ) 9>"$venv/jaxkd-lock"
+  PATH="$(cd "$venv" && pwd)/bin:$PATH"
+}
+
+run_processes() {
+  local count=$1 pids=() id
+  shift
+  [[ $count =~ ^[1-9][0-9]*$ ]] || {
+    echo "jaxkd: --processes is '$count', must be an integer >= 1" >&2
+    exit 2
+  }
+  export JAX_NUM_PROCESSES=$count
+  export JAX_COORDINATOR_ADDRESS=${JAX_COORDINATOR_ADDRESS:-127.0.0.1:$((20000 + RANDOM % 20000))}
+  trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
+  for ((id = 0; id < count; id++)); do
+    JAX_PROCESS_ID=$id JAX_LOCAL_DEVICE_IDS=$id python -m jaxkd.main "$@" &
+    pids+=($!)
+  done
+  # The first that fails ends the others.
+  for ((id = 0; id < count; id++)); do wait -n; done
+}
+
+set_up
+case ${1:-} in
+  "") exec python -m jaxkd.main --config=configs/digits_isats.py ;;
+  test)
+    shift
+    ruff check .
+    ruff format --check .
+    mypy jaxkd configs tests
+    exec pytest -n 2 "$@"
+    ;;
+  --processes=*) run_processes "${1#*=}" "${@:2}" ;;
+  *) exec python -m jaxkd.main "$@" ;;
+esac
