@@ -12,7 +12,7 @@ from jaxkd.losses import _numerics
 
 # Examples per step of the rank statistics: enough to vectorise over, few enough
 # for the cache at C = 1000.
-_BLOCK = 256
+_BLOCK = 64
 
 
 def _flatten_pair(
@@ -151,11 +151,12 @@ def spearman(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
 def _sum_over_pairs(
   statistic: Callable, logits_a: jax.Array, logits_b: jax.Array
 ) -> tuple[jax.Array, ...]:
-  """Sums integer statistics of the pairs of classes j1 < j2 of each example.
+  """Sums integer statistics of the pairs of classes of each example.
 
   Args:
-    statistic: takes both networks' logits of j1, `[1, n]`, and of all classes,
-      `[C, n]`; returns a tuple of integers or booleans `[C, n]`.
+    statistic: takes both networks' logits of a class j1, `[1, n]`, and of all
+      classes j2, `[C, n]`, then which j2 > j1, `[C, 1]`; returns a tuple of
+      integers or booleans `[C, n]`.
     logits_a: `[N, C]`.
     logits_b: `[N, C]`.
 
@@ -170,15 +171,15 @@ def _sum_over_pairs(
     a, b = pair[0].T, pair[1].T
 
     def add_class(j, totals):
-      values = statistic(a[j][None], a, b[j][None], b)
+      values = statistic(a[j][None], a, b[j][None], b, classes > j)
       return tuple(
-        total + jnp.sum(value, axis=0, where=classes > j, dtype=jnp.int32)
+        total + jnp.sum(value, axis=0, dtype=jnp.int32)
         for total, value in zip(totals, values, strict=True)
       )
 
     zeros = jax.tree.map(
       lambda value: jnp.zeros(value.shape[1:], jnp.int32),
-      jax.eval_shape(statistic, a[:1], a, b[:1], b),
+      jax.eval_shape(statistic, a[:1], a, b[:1], b, classes > 0),
     )
     return jax.lax.fori_loop(0, num_classes, add_class, zeros)
 
@@ -225,7 +226,7 @@ def kendall_tau(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
     0.80
   """
   (agreeing,) = _sum_over_pairs(
-    lambda a_j, a, b_j, b: ((a_j > a) == (b_j > b),),
+    lambda a_j, a, b_j, b, later: (((a_j > a) == (b_j > b)) & later,),
     *_flatten_pair(logits_a, logits_b),
   )
   num_classes = logits_a.shape[-1]
@@ -262,10 +263,11 @@ def kendall_tau_b(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
     0.816
   """
 
-  def statistic(a_j, a, b_j, b):
-    sign_a = jnp.sign(a_j - a).astype(jnp.int8)
-    sign_b = jnp.sign(b_j - b).astype(jnp.int8)
-    return sign_a * sign_b, sign_a != 0, sign_b != 0
+  # Of (j1, j2) and (j2, j1), one has the larger logit of a first.
+  def statistic(a_j, a, b_j, b, later):
+    del later
+    order_b = (b_j > b).astype(jnp.int32) - (b_j < b).astype(jnp.int32)
+    return jnp.where(a_j > a, order_b, 0), a_j > a, b_j > b
 
   agreement, untied_a, untied_b = (
     n.astype(jnp.float32)
