@@ -1,0 +1,38 @@
+"""The papers' figures: from arrays to Matplotlib figures, nothing is trained.
+
+Every function returns a `matplotlib.figure.Figure`, readable at the width of a
+column or page, with the caller's caption below the axes; `save` writes it.
+"""
+
+from jaxkd.analysis.figures.curves import (
+  derived_curves,
+  feature_angles,
+  student_accuracy,
+)
+from jaxkd.analysis.figures.labels import confidence, softened_labels
+from jaxkd.analysis.figures.maps import (
+  agreement,
+  group_posteriors,
+  temperature_grid,
+  topk_overlap,
+)
+from jaxkd.analysis.figures.scatters import (
+  feature_scatter,
+  improvement_correlation,
+)
+from jaxkd.analysis.figures.style import save
+
+__all__ = [
+  "agreement",
+  "confidence",
+  "derived_curves",
+  "feature_angles",
+  "feature_scatter",
+  "group_posteriors",
+  "improvement_correlation",
+  "save",
+  "softened_labels",
+  "student_accuracy",
+  "temperature_grid",
+  "topk_overlap",
+]

@@ -1,0 +1,161 @@
+"""Figures with a temperature or a capacity on the horizontal axis."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxkd.analysis.figures import style
+from jaxkd.analysis.metrics import FeatureAngles
+
+
+@style.styled
+def derived_curves(
+  taus: Sequence[float] | np.ndarray,
+  averages: Mapping[str, np.ndarray],
+  variances: Mapping[str, np.ndarray],
+  *,
+  caption: str = "",
+) -> Figure:
+  """Fig. 7 of the ATS paper: derived average and variance against tau.
+
+  A column for each teacher and kind of scaling (in the paper: small with TS,
+  large with TS, large with ATS) on common scales.
+
+  Args:
+    taus: temperatures, `[T]`.
+    averages: derived average at each temperature, `[T]`, by column title.
+    variances: derived variance likewise, under the same titles.
+    caption: text below the axes.
+
+  Returns:
+    The figure.
+
+  Examples:
+    >>> curve = {"ResNet14, TS": np.array([0.1, 0.2])}
+    >>> figure = derived_curves([1.0, 2.0], curve, curve)
+    >>> [ax.get_ylabel() for ax in figure.axes]
+    ['derived average $e(q)$', 'derived variance $v(q)$']
+  """
+  count = len(averages)
+  figure, axes = style.new_figure(
+    2,
+    count,
+    caption=caption,
+    height=2.8,
+    width=style.COLUMN_WIDTH if count == 1 else style.PAGE_WIDTH,
+    sharex=True,
+    sharey="row",
+  )
+  for column, name in enumerate(averages):
+    for row, curves in enumerate((averages, variances)):
+      axes[row, column].plot(
+        taus, np.asarray(curves[name]), color=style.COLORS[row]
+      )
+      axes[row, column].set_ylim(bottom=0)
+    axes[0, column].set_title(name)
+    axes[1, column].set_xlabel("temperature $\\tau$")
+  axes[0, 0].set_ylabel("derived average $e(q)$")
+  axes[1, 0].set_ylabel("derived variance $v(q)$")
+  figure.align_ylabels()
+  return figure
+
+
+@style.styled
+def feature_angles(
+  angles: Mapping[str, FeatureAngles], *, caption: str = ""
+) -> Figure:
+  """Fig. 3: angles between features against capacity.
+
+  Means with the standard deviation as bars, for pairs of one class and pairs of
+  two.
+
+  Args:
+    angles: from :func:`jaxkd.analysis.metrics.feature_angles`, by network, from
+      small to large.
+    caption: text below the axes.
+
+  Returns:
+    The figure.
+
+  Examples:
+    >>> angles = {"ResNet14": FeatureAngles(30.0, 8.0, 70.0, 9.0)}
+    >>> feature_angles(angles).axes[0].get_ylabel()
+    'feature angle (degrees)'
+  """
+  figure, axes = style.new_figure(1, 1, caption=caption, height=2.0)
+  ax = axes[0, 0]
+  positions = np.arange(len(angles))
+  curves = {
+    "two classes": [(a.between_mean, a.between_std) for a in angles.values()],
+    "same class": [(a.within_mean, a.within_std) for a in angles.values()],
+  }
+  for index, (name, values) in enumerate(curves.items()):
+    mean, std = np.asarray(values, np.float64).T
+    ax.errorbar(
+      positions,
+      mean,
+      std,
+      marker=style.MARKERS[index],
+      capsize=2,
+      elinewidth=0.8,
+      label=name,
+    )
+  ax.set_xticks(positions, list(angles), rotation=30, ha="right")
+  ax.set_ylabel("feature angle (degrees)")
+  ax.legend()
+  return figure
+
+
+@style.styled
+def student_accuracy(
+  capacities: Sequence[str],
+  accuracies: Mapping[str, np.ndarray],
+  *,
+  deviations: Mapping[str, np.ndarray] | None = None,
+  title: str = "",
+  caption: str = "",
+) -> Figure:
+  """Fig. 8: a student's accuracy against its teacher's capacity.
+
+  Args:
+    capacities: the teachers' names, from small to large, `[T]`.
+    accuracies: the student's test accuracy in percent under each teacher,
+      `[T]`, by method (TS, ATS, ISATS); NaN where there is none.
+    deviations: their standard deviations over the seeds, likewise.
+    title: the student and its teachers' family.
+    caption: text below the axes.
+
+  Returns:
+    The figure.
+
+  Examples:
+    >>> curves = {"TS": np.array([71.0, 70.0]), "ISATS": np.array([71.0, 72.0])}
+    >>> figure = student_accuracy(["ResNet20", "ResNet110"], curves)
+    >>> [line.get_label() for line in figure.axes[0].lines]
+    ['TS', 'ISATS']
+  """
+  figure, axes = style.new_figure(1, 1, caption=caption, height=2.0)
+  ax = axes[0, 0]
+  positions = np.arange(len(capacities))
+  for index, (method, values) in enumerate(accuracies.items()):
+    values = np.asarray(values, np.float64)
+    (line,) = ax.plot(
+      positions, values, marker=style.MARKERS[index], label=method
+    )
+    if deviations is not None:
+      std = np.asarray(deviations[method], np.float64)
+      ax.fill_between(
+        positions,
+        values - std,
+        values + std,
+        color=line.get_color(),
+        alpha=0.2,
+        linewidth=0,
+      )
+  ax.set_xticks(positions, list(capacities), rotation=30, ha="right")
+  ax.set_xlabel("teacher, by capacity")
+  ax.set_ylabel("student's test accuracy (%)")
+  ax.set_title(title)
+  ax.legend()
+  return figure

@@ -1,0 +1,128 @@
+"""Figures of single labels: what a teacher says about one example."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jaxkd.analysis import metrics
+from jaxkd.analysis.figures import style
+
+
+def _label_first(probs: np.ndarray, label: int) -> np.ndarray:
+  """Moves the label's probability to the front; the others keep their order."""
+  return np.concatenate([probs[label : label + 1], np.delete(probs, label)])
+
+
+def _draw_label(axes: Axes, probs: np.ndarray, label: int) -> None:
+  bars = _label_first(np.asarray(probs), label)
+  colors = [style.COLORS[1]] + [style.COLORS[0]] * (len(bars) - 1)
+  axes.bar(np.arange(len(bars)), bars, width=0.9, color=colors)
+
+
+@style.styled
+def softened_labels(
+  probs: Mapping[str, np.ndarray], label: int, *, caption: str = ""
+) -> Figure:
+  """Fig. 1: the label that each teacher gives to one example.
+
+  Bars of the softened probabilities, one row for each network, the ground truth
+  first and in another colour. All rows share one scale, that of the wrong
+  classes; a ground truth that exceeds it is cut and written out.
+
+  Args:
+    probs: `[C]` by network, from small to large, at one temperature.
+    label: the example's class.
+    caption: text below the axes.
+
+  Returns:
+    The figure.
+
+  Examples:
+    >>> probs = {"ResNet14": np.array([0.7, 0.2, 0.1])}
+    >>> softened_labels(probs, 0).axes[0].get_title()
+    'ResNet14'
+  """
+  figure, axes = style.new_figure(
+    len(probs),
+    1,
+    caption=caption,
+    height=0.95 * len(probs) + 0.2,
+    sharex=True,
+    sharey=True,
+  )
+  wrong = [np.delete(np.asarray(values), label) for values in probs.values()]
+  top = 1.15 * float(np.max(wrong))
+  for ax, (name, values) in zip(axes[:, 0], probs.items(), strict=True):
+    _draw_label(ax, values, label)
+    ax.set_title(name)
+    ax.set_ylabel("probability")
+    if values[label] > top:
+      ax.annotate(
+        f"$p_y$ = {values[label]:.2f}",
+        (0, top),
+        xytext=(6, -8),
+        textcoords="offset points",
+        color=style.COLORS[1],
+      )
+  axes[0, 0].set_ylim(0, top)
+  axes[-1, 0].set_xlabel("class, ground truth first")
+  return figure
+
+
+@style.styled
+def confidence(
+  probs: Sequence[np.ndarray],
+  label: int,
+  levels: Sequence[str],
+  *,
+  xlabel: str = "confidence",
+  caption: str = "",
+) -> Figure:
+  """Fig. 9: a teacher's label under rising confidence.
+
+  Above, the label at each level as bars; below, its derived variance, which is
+  highest at a proper confidence.
+
+  Args:
+    probs: `[C]` for each level, from unsure to sure: by capacity, training time
+      or falling temperature.
+    label: the example's class.
+    levels: what to call each level.
+    xlabel: what the levels are.
+    caption: text below the axes.
+
+  Returns:
+    The figure.
+
+  Examples:
+    >>> labels = [np.array([0.4, 0.35, 0.25]), np.array([0.98, 0.01, 0.01])]
+    >>> figure = confidence(labels, 0, ["τ = 4", "τ = 1"])
+    >>> len(figure.axes)
+    3
+  """
+  count = len(probs)
+  figure, axes = style.new_figure(
+    2, count, caption=caption, height=2.6, width=style.PAGE_WIDTH
+  )
+  for ax, values, level in zip(axes[0], probs, levels, strict=True):
+    _draw_label(ax, values, label)
+    ax.set(ylim=(0, 1), title=level, xticks=[])
+    ax.label_outer()
+  axes[0, 0].set_ylabel("probability")
+
+  grid = axes[1, 0].get_gridspec()
+  for ax in axes[1]:
+    ax.remove()
+  below = figure.add_subplot(grid[1, :])
+  stacked = np.stack([np.asarray(values) for values in probs])
+  variances = metrics.derived_variance(stacked, np.full(count, label))
+  below.plot(np.arange(count), np.asarray(variances), marker="o")
+  below.set_xticks(np.arange(count), levels)
+  below.set_xlim(-0.5, count - 0.5)
+  below.set_ylim(bottom=0)
+  below.set_xlabel(xlabel)
+  below.set_ylabel("derived variance $v(q)$")
+  figure.align_ylabels()
+  return figure

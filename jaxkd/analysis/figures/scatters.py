@@ -1,0 +1,135 @@
+"""Figures with a point for each example or experiment."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from jaxkd.analysis.figures import style
+
+
+@style.styled
+def feature_scatter(
+  features: Mapping[str, np.ndarray],
+  labels: np.ndarray,
+  *,
+  accuracies: Mapping[str, float] | None = None,
+  caption: str = "",
+) -> Figure:
+  """Fig. 2: features of two or three dimensions, by class.
+
+  A panel for each network; each class's label stands at the mean of its
+  features.
+
+  Args:
+    features: `[N, 2]` or `[N, 3]` by network, from small to large.
+    labels: `[N]`, integers.
+    accuracies: test accuracies in percent, for the titles.
+    caption: text below the axes.
+
+  Returns:
+    The figure.
+
+  Raises:
+    ValueError: features of other dimensions.
+
+  Examples:
+    >>> features = {"0.1M": np.eye(2)}
+    >>> figure = feature_scatter(
+    ...   features, np.array([0, 1]), accuracies={"0.1M": 97.5}
+    ... )
+    >>> figure.axes[0].get_title()
+    '0.1M, 97.5 %'
+  """
+  dimensions = {np.shape(values)[-1] for values in features.values()}
+  if dimensions not in ({2}, {3}):
+    raise ValueError(
+      f"features of {sorted(dimensions)} dimensions; can draw 2 or 3"
+    )
+  labels = np.asarray(labels)
+  count = len(features)
+  figure, axes = style.new_figure(
+    1,
+    count,
+    caption=caption,
+    height=1.9,
+    width=style.COLUMN_WIDTH if count < 3 else style.PAGE_WIDTH,
+    subplot_kw={"projection": "3d"} if dimensions == {3} else {},
+  )
+  for ax, (name, values) in zip(axes[0], features.items(), strict=True):
+    for index, label in enumerate(np.unique(labels)):
+      points = np.asarray(values)[labels == label]
+      turn, color = divmod(index, len(style.COLORS))
+      ax.scatter(
+        *points.T,
+        s=3,
+        color=style.COLORS[color],
+        marker=style.MARKERS[turn % len(style.MARKERS)],
+        linewidths=0,
+        rasterized=True,
+      )
+      ax.text(
+        *points.mean(axis=0),
+        str(label),
+        weight="bold",
+        ha="center",
+        va="center",
+        path_effects=[withStroke(linewidth=1.5, foreground="white")],
+      )
+    accuracy = f", {accuracies[name]:.1f} %" if accuracies else ""
+    ax.set_title(name + accuracy)
+  return figure
+
+
+@style.styled
+def improvement_correlation(
+  averages: Sequence[float] | np.ndarray,
+  variances: Sequence[float] | np.ndarray,
+  improvements: Sequence[float] | np.ndarray,
+  *,
+  caption: str = "",
+) -> Figure:
+  """Fig. 3 of the ATS paper: what in a teacher's label helps its student.
+
+  Derived average and derived variance against how much distillation improved
+  the student, with Pearson's correlation in the title.
+
+  Args:
+    averages: mean derived average of each teacher's labels, `[M]`.
+    variances: mean derived variance likewise, `[M]`.
+    improvements: the student's accuracy with the teacher over that without,
+      minus 1, in percent, `[M]`.
+    caption: text below the axes.
+
+  Returns:
+    The figure.
+
+  Examples:
+    >>> figure = improvement_correlation(
+    ...   [0.1, 0.2, 0.3], [1.0, 2.0, 3.0], [3.0, 2.0, 1.0]
+    ... )
+    >>> [ax.get_title() for ax in figure.axes]
+    ['r = -1.00', 'r = -1.00']
+  """
+  figure, axes = style.new_figure(
+    1, 2, caption=caption, height=1.8, sharey=True
+  )
+  measures = {
+    "derived average $e(q)$": averages,
+    "derived variance $v(q)$": variances,
+  }
+  for index, (name, values) in enumerate(measures.items()):
+    ax = axes[0, index]
+    ax.scatter(
+      values,
+      improvements,
+      s=12,
+      color=style.COLORS[index],
+      marker=style.MARKERS[index],
+    )
+    ax.set_title(f"r = {np.corrcoef(values, improvements)[0, 1]:.2f}")
+    # On the left: a power of ten may stand on the right.
+    ax.set_xlabel(name, loc="left")
+  axes[0, 0].set_ylabel("improvement (%)")
+  return figure

@@ -1,0 +1,127 @@
+"""What all figures share: size, fonts, colours, caption, and how to save."""
+
+import functools
+import pathlib
+import textwrap
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.rcsetup import cycler
+
+COLUMN_WIDTH = 3.35
+"""Inches: one column of a two-column page."""
+
+PAGE_WIDTH = 6.9
+"""Inches: both columns."""
+
+COLORS = (
+  "#0072b2",
+  "#d55e00",
+  "#009e73",
+  "#cc79a7",
+  "#e69f00",
+  "#56b4e9",
+  "#000000",
+)
+"""Okabe and Ito's palette, which the colour-blind can tell apart, too."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""A second way to tell curves apart, for print without colours."""
+
+COLORMAP = "cividis"
+"""For magnitudes: monotone in lightness, the same to the colour-blind."""
+
+_FONT_SIZE = 7
+_LINE_HEIGHT = 1.35 * _FONT_SIZE / 72
+_CHARACTERS_PER_INCH = 19
+
+_RC: Any = {
+  "font.size": _FONT_SIZE,
+  "axes.formatter.limits": (-3, 4),
+  "axes.titlesize": _FONT_SIZE,
+  "axes.linewidth": 0.6,
+  "axes.prop_cycle": cycler(color=COLORS),
+  "legend.frameon": False,
+  "lines.linewidth": 1.2,
+  "lines.markersize": 3.5,
+  "image.cmap": COLORMAP,
+  "savefig.dpi": 200,
+  # Text stays text, and the same figure is the same file.
+  "svg.fonttype": "none",
+  "svg.hashsalt": "jaxkd",
+}
+
+_Arguments = ParamSpec("_Arguments")
+
+
+def styled(
+  draw: Callable[_Arguments, Figure],
+) -> Callable[_Arguments, Figure]:
+  """Makes a drawing function use this project's style and leave no trace."""
+
+  @functools.wraps(draw)
+  def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Figure:
+    with matplotlib.rc_context(_RC):
+      return draw(*args, **kwargs)
+
+  return wrapper
+
+
+def new_figure(
+  rows: int,
+  columns: int,
+  *,
+  caption: str,
+  height: float,
+  width: float = COLUMN_WIDTH,
+  **subplots: Any,
+) -> tuple[Figure, np.ndarray]:
+  """Starts a figure with a caption below its axes.
+
+  Args:
+    rows: rows of axes.
+    columns: columns of axes.
+    caption: what the reader must know: data, networks, epochs, seed, and what
+      is approximated. May be empty.
+    height: of the axes, in inches; the caption adds to it.
+    width: of the whole, in inches.
+    **subplots: for `Figure.subplots`.
+
+  Returns:
+    The figure and its axes, an array `[rows, columns]`.
+  """
+  lines = textwrap.wrap(caption, int(width * _CHARACTERS_PER_INCH))
+  below = (len(lines) + 0.5) * _LINE_HEIGHT if lines else 0.0
+  share = below / (height + below)
+  figure = Figure(
+    figsize=(width, height + below),
+    layout=ConstrainedLayoutEngine(rect=(0, share, 1, 1 - share)),
+  )
+  if lines:
+    figure.text(0.01, share, "\n".join(lines), va="top")
+  return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
+
+
+def save(
+  figure: Figure, path: str | pathlib.Path
+) -> tuple[pathlib.Path, pathlib.Path]:
+  """Writes a figure for screens and for print.
+
+  Args:
+    figure: any figure.
+    path: where to, without an ending; its folder is made.
+
+  Returns:
+    The PNG's and the SVG's path.
+  """
+  path = pathlib.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  png, svg = (path.with_name(path.name + end) for end in (".png", ".svg"))
+  with matplotlib.rc_context(_RC):
+    figure.savefig(png)
+    figure.savefig(svg, metadata={"Date": None})
+  return png, svg

@@ -1,0 +1,240 @@
+"""That the figures show the arrays they were given, and how they are saved."""
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from jaxkd.analysis import figures
+from jaxkd.analysis.figures import style
+from jaxkd.analysis.metrics import FeatureAngles
+
+_RNG = np.random.default_rng(0)
+PROBS = {
+  "small": np.array([0.1, 0.6, 0.2, 0.1]),
+  "large": np.array([0.01, 0.96, 0.02, 0.01]),
+}
+TAUS = np.array([1.0, 2.0, 4.0])
+
+
+def _heights(ax):
+  return [bar.get_height() for bar in ax.patches]
+
+
+def _cells(ax):
+  return [text.get_text() for text in ax.texts]
+
+
+def _ticks(axis):
+  return [label.get_text() for label in axis.get_ticklabels()]
+
+
+def test_softened_labels():
+  figure = figures.softened_labels(PROBS, 1)
+  small, large = figure.axes
+  assert [small.get_title(), large.get_title()] == ["small", "large"]
+  assert _heights(small) == [0.6, 0.1, 0.2, 0.1]
+  assert _heights(large) == [0.96, 0.01, 0.02, 0.01]
+  # One scale, which the wrong classes of both fill; the truth is written out.
+  assert small.get_ylim() == large.get_ylim()
+  assert 0.2 < small.get_ylim()[1] < 0.3
+  assert _cells(large) == ["$p_y$ = 0.96"]
+  assert large.get_xlabel() == "class, ground truth first"
+  colors = [bar.get_facecolor() for bar in small.patches]
+  assert colors[0] != colors[1] == colors[3]
+
+
+def test_confidence():
+  figure = figures.confidence(
+    list(PROBS.values()), 1, ["14", "110"], xlabel="depth"
+  )
+  *labels, variance = figure.axes
+  assert [_heights(ax)[0] for ax in labels] == [0.6, 0.96]
+  assert [ax.get_title() for ax in labels] == ["14", "110"]
+  wrong = [np.var(np.delete(p, 1)) for p in PROBS.values()]
+  np.testing.assert_allclose(variance.lines[0].get_ydata(), wrong, rtol=1e-5)
+  assert variance.get_xlabel() == "depth"
+  assert _ticks(variance.xaxis) == ["14", "110"]
+
+
+def test_derived_curves():
+  averages = {"TS": np.array([0.1, 0.2, 0.3]), "ATS": np.array([0.2, 0.3, 0.4])}
+  variances = {"TS": np.array([1.0, 2.0, 1.0]), "ATS": np.array([2.0, 3.0, 2])}
+  figure = figures.derived_curves(TAUS, averages, variances)
+  axes = np.reshape(np.array(figure.axes), (2, 2))
+  for column, name in enumerate(averages):
+    assert axes[0, column].get_title() == name
+    for row, curves in enumerate((averages, variances)):
+      line = axes[row, column].lines[0]
+      np.testing.assert_array_equal(line.get_xdata(), TAUS)
+      np.testing.assert_array_equal(line.get_ydata(), curves[name])
+    assert axes[1, column].get_xlabel() == "temperature $\\tau$"
+  assert axes[0, 0].get_ylim() == axes[0, 1].get_ylim()
+
+
+def test_feature_angles():
+  angles = {
+    "14": FeatureAngles(40.0, 8.0, 60.0, 9.0),
+    "110": FeatureAngles(20.0, 4.0, 80.0, 5.0),
+  }
+  ax = figures.feature_angles(angles).axes[0]
+  assert _ticks(ax.xaxis) == ["14", "110"]
+  shown = {bars.get_label(): bars for bars in ax.containers}
+  for name, means, spans in [
+    ("same class", [40, 20], [[32, 48], [16, 24]]),
+    ("two classes", [60, 80], [[51, 69], [75, 85]]),
+  ]:
+    line, _, (bars,) = shown[name]
+    np.testing.assert_array_equal(line.get_ydata(), means)
+    segments = [segment[:, 1] for segment in bars.get_segments()]
+    np.testing.assert_array_equal(segments, spans)
+
+
+def test_student_accuracy():
+  curves = {"TS": np.array([70.0, 69.0]), "ISATS": np.array([70.5, np.nan])}
+  spread = {"TS": np.array([0.5, 1.0]), "ISATS": np.array([0.5, np.nan])}
+  figure = figures.student_accuracy(
+    ["20", "110"], curves, deviations=spread, title="VGG8"
+  )
+  ax = figure.axes[0]
+  assert ax.get_title() == "VGG8"
+  assert _ticks(ax.xaxis) == ["20", "110"]
+  for line in ax.lines:
+    np.testing.assert_array_equal(line.get_ydata(), curves[line.get_label()])
+  band = ax.collections[0].get_paths()[0].vertices[:, 1]
+  assert (band.min(), band.max()) == (68.0, 70.5)
+
+
+def test_topk_overlap():
+  panels = {"CUB": [np.array([0.3, 0.7]), np.array([0.1, 0.2, 0.7])]}
+  ax = figures.topk_overlap(panels).axes[0]
+  assert (ax.get_xlabel(), ax.get_ylabel()) == ("K", "common classes")
+  assert _cells(ax) == ["30", "10", "70", "20", "70"]
+  assert _ticks(ax.xaxis) == ["1", "2"]
+  assert _ticks(ax.yaxis) == ["0", "1", "2"]
+  np.testing.assert_allclose(
+    ax.images[0].get_array().filled(np.nan),
+    [[30, 10], [70, 20], [np.nan, 70]],
+  )
+
+
+def test_agreement():
+  matrices = {
+    "Spearman": np.array([[1.0, 0.9], [0.9, 1.0]]),
+    "Kendall": np.array([[1.0, 0.75], [0.75, 1.0]]),
+  }
+  figure = figures.agreement(["14", "110"], matrices)
+  for ax, (title, matrix) in zip(figure.axes, matrices.items(), strict=True):
+    assert ax.get_title() == title
+    np.testing.assert_array_equal(ax.images[0].get_array(), matrix)
+    assert _ticks(ax.xaxis) == ["14", "110"]
+  assert _ticks(figure.axes[0].yaxis) == ["14", "110"]
+
+
+def test_temperature_grid():
+  accuracies = np.array([[70.0, 71.0, 72.0], [70.5, np.nan, 72.5]])
+  ax = figures.temperature_grid([3, 4], [1, 2, 3], accuracies).axes[0]
+  np.testing.assert_array_equal(
+    ax.images[0].get_array().filled(np.nan), accuracies
+  )
+  assert _ticks(ax.yaxis) == ["3", "4"]
+  assert _ticks(ax.xaxis) == ["1", "2", "3"]
+  assert "tau_2" in ax.get_xlabel()
+  assert "tau_1" in ax.get_ylabel()
+
+
+def test_group_posteriors():
+  names = ["cat", "dog", "oak", "car"]
+  posteriors = {"14": _RNG.random((4, 4)), "110": _RNG.random((4, 4))}
+  groups = {"pets": ["dog", "cat"], "trees": ["oak"]}
+  figure = figures.group_posteriors(posteriors, names, groups)
+  dogs, oaks = figure.axes[:2]
+  assert dogs.get_title() == "dog (pets)"
+  assert oaks.get_title() == "oak (trees)"
+  assert _ticks(dogs.xaxis) == ["dog", "cat", "oak"]
+  assert _ticks(dogs.yaxis) == ["14", "110"]
+  circles, rings = dogs.collections
+  # Row by row: of an example of a dog, the posteriors of cat and oak.
+  expected = [posteriors[net][1, c] for net in ("14", "110") for c in (0, 2)]
+  np.testing.assert_allclose(circles.get_array(), expected)
+  sizes = circles.get_sizes()
+  np.testing.assert_allclose(sizes / sizes.max(), expected / max(expected))
+  np.testing.assert_array_equal(rings.get_offsets(), [[0, 0], [0, 1]])
+
+
+def test_group_of_an_unknown_class():
+  with pytest.raises(ValueError, match="no class is called 'wolf'"):
+    figures.group_posteriors({"14": np.eye(2)}, ["a", "b"], {"g": ["wolf"]})
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_feature_scatter(dimensions):
+  labels = np.arange(20) % 10
+  features = {
+    name: _RNG.standard_normal((20, dimensions)) for name in ("0.1M", "0.9M")
+  }
+  figure = figures.feature_scatter(
+    features, labels, accuracies={"0.1M": 97.12, "0.9M": 98.0}
+  )
+  first = figure.axes[0]
+  assert first.get_title() == "0.1M, 97.1 %"
+  assert len(first.collections) == len(first.texts) == 10
+  assert _cells(first) == [str(label) for label in range(10)]
+  if dimensions == 2:
+    for label, points in enumerate(first.collections):
+      np.testing.assert_array_equal(
+        points.get_offsets(), features["0.1M"][labels == label]
+      )
+
+
+def test_features_that_cannot_be_drawn():
+  with pytest.raises(ValueError, match=r"features of \[64\] dimensions"):
+    figures.feature_scatter({"0.1M": np.zeros((2, 64))}, np.arange(2))
+
+
+def test_improvement_correlation():
+  average, variance = np.arange(4.0), np.array([1.0, 3.0, 2.0, 4.0])
+  improvement = np.array([0.0, 1.0, 2.0, 4.0])
+  figure = figures.improvement_correlation(average, variance, improvement)
+  for ax, values in zip(figure.axes, (average, variance), strict=True):
+    np.testing.assert_array_equal(
+      ax.collections[0].get_offsets(), np.stack([values, improvement], 1)
+    )
+    r = np.corrcoef(values, improvement)[0, 1]
+    assert ax.get_title() == f"r = {r:.2f}"
+  assert "e(q)" in figure.axes[0].get_xlabel()
+  assert "v(q)" in figure.axes[1].get_xlabel()
+
+
+def test_caption_stands_below_and_is_wrapped():
+  caption = "CIFAR-100, ResNet-14 and ResNet-110, 240 epochs, seed 0. " * 3
+  plain = figures.softened_labels(PROBS, 1)
+  figure = figures.softened_labels(PROBS, 1, caption=caption)
+  (text,) = figure.texts
+  assert text.get_text().split() == caption.split()
+  assert figure.get_figheight() > plain.get_figheight()
+  figure.draw_without_rendering()
+  box = text.get_window_extent()
+  assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+  assert 0 <= box.y0 < box.y1
+  axes = [ax.get_tightbbox() for ax in figure.axes]
+  assert box.y1 <= min(b.y0 for b in axes)
+
+
+def test_save(tmp_path):
+  figure = figures.softened_labels(PROBS, 1, caption="digits")
+  png, svg = figures.save(figure, tmp_path / "made" / "fig1.5")
+  assert png == tmp_path / "made" / "fig1.5.png"
+  assert png.read_bytes().startswith(b"\x89PNG")
+  text = svg.read_text()
+  assert "digits</text>" in text
+  again = figures.save(figures.softened_labels(PROBS, 1, caption="digits"), png)
+  assert again[1].read_text() == text
+
+
+def test_style_leaves_no_trace():
+  before = dict(matplotlib.rcParams)
+  figure = figures.softened_labels(PROBS, 1)
+  assert dict(matplotlib.rcParams) == before
+  assert isinstance(figure, Figure)
+  assert figure.get_figwidth() == style.COLUMN_WIDTH
