@@ -1,0 +1,35 @@
+"""The embedded data set."""
+
+import numpy as np
+
+from jaxkd import data
+
+
+def test_digits_are_split_once_and_for_all():
+  train, test = data.load(data.SPECS["digits"])
+  again, _ = data.load(data.SPECS["digits"])
+  assert train.images.shape == (1437, 8, 8, 1)
+  assert test.images.shape == (360, 8, 8, 1)
+  assert train.images.dtype == np.uint8
+  assert train.labels.dtype == np.int32
+  np.testing.assert_array_equal(train.images, again.images)
+
+
+def test_digits_are_stratified_and_disjoint():
+  train, test = data.load(data.SPECS["digits"])
+  share = np.bincount(test.labels) / (
+    np.bincount(test.labels) + np.bincount(train.labels)
+  )
+  np.testing.assert_allclose(share, 360 / 1797, atol=0.005)
+  # scikit-learn's has no two equal images.
+  assert not {i.tobytes() for i in train.images} & {
+    i.tobytes() for i in test.images
+  }
+
+
+def test_mean_and_std_of_the_spec_are_those_of_the_training_split():
+  spec = data.SPECS["digits"]
+  train, _ = data.load(spec)
+  pixels = train.images / 255
+  np.testing.assert_allclose(pixels.mean(), spec.mean[0], atol=5e-4)
+  np.testing.assert_allclose(pixels.std(), spec.std[0], atol=5e-4)
