@@ -2,6 +2,7 @@
 
 import ml_collections
 
+from configs import paper
 from jaxkd import config as jaxkd_config
 
 
@@ -12,50 +13,75 @@ def parse_arg(
 
   Args:
     arg: that part; None if there is none.
-    **defaults: what may be named, with its default. A boolean is switched on by
+    **defaults: what may be named, with its default; a boolean is switched on by
       its bare name.
 
   Raises:
-    ConfigError: an unknown name.
+    ConfigError: an unknown name, a value too many or too few.
   """
   values = dict(defaults)
   for part in filter(None, (arg or "").split(",")):
-    name, given, value = part.partition("=")
-    if name not in values:
+    name, equals, value = part.partition("=")
+    if name not in defaults:
       raise jaxkd_config.ConfigError(
-        f"config argument {name!r}: must be "
+        f"config argument {name!r} must be "
         + jaxkd_config.nearest(name, defaults)
       )
-    if isinstance(defaults[name], bool) == bool(given):
+    switch = isinstance(defaults[name], bool)
+    if switch == bool(equals):
       raise jaxkd_config.ConfigError(
-        f"config argument {part!r}: must be "
-        + (name if isinstance(defaults[name], bool) else f"{name}=...")
+        f"config argument {part!r} must be "
+        + (f"{name!r}" if switch else f"'{name}=...'")
       )
-    values[name] = value if given else True
+    values[name] = True if switch else value
   return ml_collections.ConfigDict(values)
 
 
-def cifar100(
-  student: str, teacher: str, runlocal: bool
-) -> ml_collections.ConfigDict:
-  """The authors' CIFAR-100 recipe, which is the default of most options.
+def digits(arg: str | None, title: str) -> ml_collections.ConfigDict:
+  """scikit-learn's digits: 1437 images of 8x8 to train on, 360 to test."""
+  arg = parse_arg(arg, teacher="resnet20", student="mlp")
+  config = jaxkd_config.default()
+  config.title = title
+  config.data.name = "digits"
+  config.data.batch_size = 64
+  config.teacher.name = arg.teacher
+  config.small_teacher.name = "resnet8"
+  config.takd.assistants = ("resnet14",)
+  config.student.name = arg.student
+  if arg.student == "mlp":
+    # Small enough to be worse than its teacher.
+    config.student.options = {"depth": 1, "width": 16}
+  for network in (config.teacher, config.small_teacher, config.student):
+    network.epochs = 40.0
+  config.run.eval_every_epochs = 4.0
+  return config
+
+
+def cifar100(arg: str | None, title: str) -> ml_collections.ConfigDict:
+  """The authors' recipe, from whose values most defaults are.
 
   Args:
-    student: its network.
-    teacher: its network.
-    runlocal: a few epochs of small networks, to see everything work.
+    arg: `teacher=`, `student=`, and `runlocal` for a few epochs of a small
+      pair.
+    title: the experiment's name.
   """
+  arg = parse_arg(arg, teacher="resnet110", student="vgg8", runlocal=False)
   config = jaxkd_config.default()
+  config.title = title
   config.data.name = "cifar100"
   config.data.batch_size = 128
-  config.teacher.name = teacher
+  config.teacher.name = arg.teacher
   config.small_teacher.name = "resnet20"
-  config.student.name = student
+  # The paper doesn't say which assistant it uses.
   config.takd.assistants = ("resnet56",)
-  if runlocal:
+  config.student.name = arg.student
+  if arg.teacher == "resnet110":
+    config.paper = paper.table_2("cifar100", arg.student)
+  if arg.runlocal:
     config.teacher.name, config.student.name = "resnet20", "resnet8"
-    config.small_teacher.name = "resnet14"
+    config.small_teacher.name, config.takd.assistants = "resnet8", ("resnet14",)
     for network in (config.teacher, config.small_teacher, config.student):
       network.epochs = 4.0
+    config.paper = {}
     config.run.checkpoint_every_steps = 100
   return config

@@ -1,27 +1,16 @@
-"""A first look: the digits that scikit-learn embeds, a minute or two on a CPU.
+"""A first look, on the digits that scikit-learn embeds.
 
-  ./launch.sh
-  python -m jaxkd.main --config=configs/digits_isats.py
+./launch.sh
+python -m jaxkd.main --config=configs/digits_isats.py
 
-The teacher is a ResNet-20, the student an MLP of 16 hidden units; 1437 images
-to train on, 360 to test.
+A minute on two CPU cores. The teacher is a ResNet-20, the student an MLP of 16
+hidden units.
 """
 
-from jaxkd import config as jaxkd_config
+from configs import common
 
 
 def get_config(arg=None):
-  config = jaxkd_config.default()
-  config.title = "digits_isats"
+  config = common.digits(arg, "digits_isats")
   config.rows = ("nokd", "kd", "ats", "isats")
-  config.data.name = "digits"
-  config.data.batch_size = 64
-
-  config.teacher.name = "resnet20"
-  config.teacher.epochs = 40.0
-  config.student.name = "mlp"
-  config.student.options = {"depth": 1, "width": 16}
-  config.student.epochs = 40.0
-
-  config.run.eval_every_epochs = 4.0
   return config

@@ -74,6 +74,13 @@ def default() -> ml_collections.ConfigDict:
   config.takd = ml_collections.ConfigDict()
   config.takd.assistants = ("resnet14",)
 
+  # Where gradients must agree: in each 'sample' or over the 'batch'.
+  config.sckd = ml_collections.ConfigDict()
+  config.sckd.lam = 0.5
+  config.sckd.tau = 4.0
+  config.sckd.student_tau = config_dict.placeholder(float)
+  config.sckd.per = "sample"
+
   # Values of the original for CIFAR-100.
   config.dist = ml_collections.ConfigDict()
   config.dist.beta = 2.0
@@ -131,8 +138,8 @@ def network(name: str, *, seeded: bool = True) -> ml_collections.ConfigDict:
 def nearest(name: str, names: Iterable[str]) -> str:
   """Returns what to say of a name that isn't among `names`."""
   names = list(names)
-  close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
   allowed = "one of " + ", ".join(names)
+  close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
   return f"{allowed}; did you mean {close[0]!r}?" if close else allowed
 
 
@@ -175,6 +182,7 @@ def _check_names(config: ml_collections.ConfigDict) -> None:
   )
   _require_name("dtype", config.dtype, ("float32", "bfloat16"))
   _require_name("data.name", config.data.name, data.SPECS)
+  _require_name("sckd.per", config.sckd.per, ("sample", "batch"))
   known = models.list_models()
   for section in ("teacher", "small_teacher", "student"):
     _require_name(f"{section}.name", config[section].name, known)
@@ -225,12 +233,12 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
     f"ascending in ({config.optim.warmup:g}, 1): after the warm-up",
   )
 
-  fraction("kd.lam", "ats.lam", "isats.lam", "fgcr.lam", "fgcr.alpha")
-  positive("kd.tau", "dist.tau", "ats.tau1", "ats.tau2", "ats.student_tau")
-  positive("isats.student_tau")
-  for section in ("kd", "fgcr"):
+  fraction("fgcr.alpha")
+  for section in ("kd", "sckd", "ats", "isats", "fgcr"):
+    fraction(f"{section}.lam")
     if config[section].student_tau is not None:
       positive(f"{section}.student_tau")
+  positive("kd.tau", "sckd.tau", "dist.tau", "ats.tau1", "ats.tau2")
   number("fgcr.tau", lambda v: v > 1, "> 1: class means are taken at tau - 1")
   not_negative("dist.beta", "dist.gamma", "regt.beta", "isats.gap")
   _require(
@@ -256,7 +264,7 @@ def _check_networks(config: ml_collections.ConfigDict) -> None:
     for phase in methods.ROWS[row](config, config.seeds[0]).with_teachers():
       try:
         nnx.eval_shape(lambda phase=phase: methods.network(phase, spec))
-      except ValueError as error:
+      except (TypeError, ValueError) as error:
         raise ConfigError(
           f"network {phase.network['name']!r} on {spec.name}: {error}"
         ) from error

@@ -1,5 +1,6 @@
 """Trains the rows of a config: `python -m jaxkd.main --config=configs/...`."""
 
+import pathlib
 import sys
 
 from absl import app, flags, logging
@@ -7,7 +8,7 @@ from ml_collections import config_flags
 
 from jaxkd import experiment, sharding
 from jaxkd.checkpoint import CheckpointError
-from jaxkd.config import ConfigError, validate
+from jaxkd.config import ConfigError, nearest, validate
 from jaxkd.data import DataError
 from jaxkd.store import StoreError
 from jaxkd.train import NonFiniteError
@@ -28,9 +29,41 @@ def _parse(argv: list[str]) -> list[str]:
       raise ConfigError("--config is missing: a file of configs/")
     if rest[1:]:
       raise ConfigError(f"{rest[1]!r} is not a flag")
+    # A file that could not be loaded fails at the first use.
+    _ = _CONFIG.value.rows
+  except (AttributeError, KeyError) as error:
+    _exit(_unknown_option(argv, error))
+  except OSError as error:
+    _exit(_missing_file(argv, error))
   except Exception as error:
     _exit(error)
   return rest
+
+
+def _unknown_option(argv: list[str], error: Exception) -> Exception:
+  """Says which of the flags named what the config doesn't have."""
+  for flag in argv:
+    option = flag.partition("=")[0].removeprefix("--")
+    for key in option.split(".")[1:]:
+      if option.startswith("config.") and f"'{key}'" in str(error):
+        hint = str(error).partition("Did you mean ")[2].split(" ")[0]
+        return ConfigError(
+          f"{option}: there is no option {key!r}"
+          + (f"; did you mean {hint}?" if hint else "")
+        )
+  return error
+
+
+def _missing_file(argv: list[str], error: Exception) -> Exception:
+  for flag in argv:
+    if flag.startswith("--config="):
+      path = pathlib.Path(flag.partition("=")[2].partition(":")[0])
+      if not path.exists():
+        files = [str(file) for file in sorted(path.parent.glob("*.py"))]
+        return ConfigError(
+          f"--config is '{path}', must be {nearest(str(path), files)}"
+        )
+  return error
 
 
 def _exit(error: Exception) -> None:
@@ -45,8 +78,11 @@ def main(_: list[str]) -> None:
   logging.set_verbosity(logging.WARNING)
   try:
     sharding.initialize()
-    validate(_CONFIG.value)
-    folder = experiment.run(_CONFIG.value, _WORKDIR.value)
+    config = _CONFIG.value
+    # --config.rows=kd,isats arrives as one string.
+    config.rows = tuple(",".join(config.rows).split(","))
+    validate(config)
+    folder = experiment.run(config, _WORKDIR.value)
   except (
     CheckpointError,
     ConfigError,

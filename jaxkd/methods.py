@@ -128,6 +128,25 @@ def _fgcr(
   return Objective(loss, prepare)
 
 
+def _sckd(
+  *, lam: float, tau: float, student_tau: float | None, per: str
+) -> Objective:
+  def loss(student, teachers, labels, constants):
+    (teacher,) = teachers
+    logits = student.logits, teacher.logits, labels
+    soft = losses.kd(*logits, lam=1.0, tau=tau, student_tau=student_tau)
+    agreement = losses.gradient_agreement(
+      *logits, tau=tau, student_tau=student_tau
+    )
+    if per == "batch":
+      agreement = jnp.broadcast_to(jnp.sum(agreement), agreement.shape)
+    agrees = jax.lax.stop_gradient((agreement >= 0).astype(soft.dtype))
+    terms = _mixed(lam, student, labels, agrees * soft)
+    return terms, {"agreement": agrees}
+
+  return Objective(loss)
+
+
 def _dist(*, beta: float, gamma: float, tau: float) -> Objective:
   def loss(student, teachers, labels, constants):
     (teacher,) = teachers
@@ -148,6 +167,7 @@ OBJECTIVES: Mapping[str, Callable[..., Objective]] = {
   "isats": _isats,
   "kd": _kd,
   "regt": _regt,
+  "sckd": _sckd,
 }
 
 
@@ -249,6 +269,11 @@ def takd(config: ml_collections.ConfigDict, seed: int) -> Phase:
   return _student(config, seed, "kd", last)
 
 
+def sckd(config: ml_collections.ConfigDict, seed: int) -> Phase:
+  """KD where its gradient agrees with that of the cross entropy."""
+  return _student(config, seed, "sckd", teacher(config))
+
+
 def dist(config: ml_collections.ConfigDict, seed: int) -> Phase:
   """Inter- and intra-class relations of the large teacher."""
   return _student(config, seed, "dist", teacher(config))
@@ -283,6 +308,7 @@ ROWS: Mapping[str, Callable[[ml_collections.ConfigDict, int], Phase]] = {
     kd,
     eskd,
     takd,
+    sckd,
     dist,
     ats,
     fgcr,

@@ -62,9 +62,8 @@ class Functional(NamedTuple):
 
 def functional(model: Network) -> tuple[Functional, Variables]:
   """Takes a network apart."""
-  graphdef, params, stats, rngs = nnx.split(
-    model, nnx.Param, nnx.BatchStat, nnx.RngState
-  )
+  graphdef, *states = nnx.split(model, nnx.Param, nnx.BatchStat, nnx.RngState)
+  params, stats, rngs = states
   return Functional(graphdef, rngs), Variables(params, stats)
 
 

@@ -1,13 +1,40 @@
 """Strict numerics for every test, eight host devices, one compilation cache."""
 
 import os
-import pathlib
-import tempfile
 
+# Read when JAX is imported. Subprocesses of tests inherit it.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-import jax  # noqa: E402  (the platform is read when jax is imported)
+import jax
+import pytest
+
+from jaxkd import config as jaxkd_config
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_configure(config):
+  cache = config.cache.mkdir("jax-compilations")
+  # Subprocesses of tests share it, too.
+  os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache)
+  jax.config.update("jax_compilation_cache_dir", str(cache))
+  jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
+@pytest.fixture
+def tiny_config():
+  """Digits, a few steps of a small teacher and a small student."""
+  config = jaxkd_config.default()
+  config.title = "tiny"
+  config.data.batch_size = 64
+  for network in (config.teacher, config.small_teacher, config.student):
+    network.name = "mlp"
+    network.options = {"depth": 1, "width": 16}
+    network.epochs = 0.5
+  config.teacher.options = {"depth": 2, "width": 32}
+  config.takd.assistants = ("mlp",)
+  config.run.eval_every_epochs = 0.25
+  config.run.checkpoint_every_steps = 4
+  return config

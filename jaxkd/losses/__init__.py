@@ -8,6 +8,7 @@ student freezes the teacher. Everything works under `jax.jit`, `jax.vmap` and
 `jax.grad`.
 """
 
+from jaxkd.losses.gates import gradient_agreement
 from jaxkd.losses.labels import (
   ISATS_GRID,
   asymmetric_softmax,
@@ -42,6 +43,7 @@ __all__ = [
   "dkd",
   "fgcr",
   "fitnet",
+  "gradient_agreement",
   "isats",
   "isats_temperatures",
   "kd",

@@ -1,0 +1,75 @@
+"""Every config of the project is sound, and quotes the paper rightly."""
+
+import importlib
+import pathlib
+
+import pytest
+
+from configs import common, paper
+from jaxkd import config as jaxkd_config
+
+FOLDER = pathlib.Path(common.__file__).parent
+NAMES = sorted(
+  file.stem
+  for file in FOLDER.glob("*.py")
+  if file.stem not in ("__init__", "common", "paper")
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_config_is_valid_and_documents_its_command(name):
+  module = importlib.import_module(f"configs.{name}")
+  config = module.get_config()
+  jaxkd_config.validate(config)
+  assert config.title == name
+  assert f"--config=configs/{name}.py" in module.__doc__
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if "digits" not in n])
+def test_every_argument_works(name):
+  get_config = importlib.import_module(f"configs.{name}").get_config
+  local = get_config("runlocal")
+  jaxkd_config.validate(local)
+  assert local.teacher.epochs < get_config().teacher.epochs
+  assert get_config("student=mobilenet_v2").student.name == "mobilenet_v2"
+  assert get_config("teacher=resnet56").teacher.name == "resnet56"
+
+
+@pytest.mark.parametrize(
+  ("arg", "message"),
+  [
+    ("studnt=vgg8", "'studnt' must be one of .*did you mean 'student'"),
+    ("student", "'student' must be 'student=...'"),
+    ("runlocal=1", "'runlocal=1' must be 'runlocal'"),
+  ],
+)
+def test_a_wrong_argument_is_named(arg, message):
+  with pytest.raises(jaxkd_config.ConfigError, match=message):
+    common.cifar100(arg, "title")
+
+
+def test_the_papers_figures_add_up_to_its_averages():
+  # The last column of Table 2: the averages over all pairs.
+  averages = {
+    "nokd": 60.51,
+    "stkd": 62.50,
+    "kd": 61.56,
+    "eskd": 61.74,
+    "takd": 61.87,
+    "sckd": 61.41,
+    "dist": 60.18,
+    "ats": 63.40,
+    "fgcr": 63.05,
+    "regt": 63.15,
+    "isats": 64.04,
+  }
+  columns = [paper.table_2(*column) for column in paper._COLUMNS]
+  for row, average in averages.items():
+    mean = sum(column[row] for column in columns) / len(columns)
+    assert mean == pytest.approx(average, abs=0.0051)
+
+
+def test_a_pair_that_is_not_in_the_paper_quotes_nothing():
+  assert common.cifar100(None, "t").paper.isats == 72.46
+  assert not common.cifar100("teacher=resnet56", "t").paper
+  assert not common.cifar100("student=vgg13", "t").paper
