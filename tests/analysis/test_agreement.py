@@ -1,6 +1,7 @@
 """Rank statistics against SciPy, and rules against plain Python."""
 
 import itertools
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import special, stats
 
 from jaxkd.analysis import metrics, rules
 
-_RNG = np.random.default_rng(0)
+_RNG: Any = np.random.default_rng(0)
 # More examples than a block of the rank statistics, and no multiple of it.
 N, C = 300, 7
 A = _RNG.permuted(np.tile(np.arange(C), (N, 1)), axis=1).astype(np.float32)

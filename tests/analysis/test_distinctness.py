@@ -1,5 +1,7 @@
 """Distinctness and confidence against float64 NumPy and SciPy."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from scipy import special
 from jaxkd import losses
 from jaxkd.analysis import metrics
 
-_RNG = np.random.default_rng(0)
+_RNG: Any = np.random.default_rng(0)
 N, C = 40, 7
 LOGITS = (3 * _RNG.standard_normal((N, C))).astype(np.float32)
 LABELS = _RNG.integers(0, C, N)

@@ -1,12 +1,14 @@
 """Feature angles against all pairs in float64 NumPy."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxkd.analysis import metrics
 
-_RNG = np.random.default_rng(0)
+_RNG: Any = np.random.default_rng(0)
 N, D = 50, 6
 FEATURES = _RNG.standard_normal((N, D)).astype(np.float32)
 LABELS = _RNG.integers(0, 4, N)

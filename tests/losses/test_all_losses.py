@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +14,10 @@ import pytest
 from jaxkd import losses
 
 B, C = 6, 5
-_RNG = np.random.default_rng(1)
+_RNG: Any = np.random.default_rng(1)
 STUDENT = (2 * _RNG.standard_normal((B, C))).astype(np.float32)
 TEACHER = (4 * _RNG.standard_normal((B, C))).astype(np.float32)
-LABELS = np.array([0, 4, 2, 2, 1, 0])
+LABELS: Any = np.array([0, 4, 2, 2, 1, 0])
 SOFT = np.stack([reference.softmax(f) for f in TEACHER]).astype(np.float32)
 MEANS = reference.class_means(TEACHER, LABELS, C, 2.0).astype(np.float32)
 LAM = np.linspace(0.0, 1.0, B).astype(np.float32)
@@ -115,11 +116,10 @@ def _value_and_gradient(name):
 @every
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16])
 def test_value_and_gradient(name, dtype):
-  student, teacher = jnp.asarray(STUDENT, dtype), jnp.asarray(TEACHER, dtype)
-  gradient, value = _value_and_gradient(name)(student, teacher, LABELS)
+  arrays = jnp.asarray(STUDENT, dtype), jnp.asarray(TEACHER, dtype)
+  gradient, value = _value_and_gradient(name)(*arrays, LABELS)
   # What a half-precision input has lost is lost; nothing more is.
-  student = np.asarray(student.astype(jnp.float32))
-  teacher = np.asarray(teacher.astype(jnp.float32))
+  student, teacher = (np.asarray(x.astype(jnp.float32)) for x in arrays)
   assert value.dtype == jnp.float32
   np.testing.assert_allclose(
     value, _expected(name, student, teacher), rtol=1e-5

@@ -1,6 +1,7 @@
 """Identities between the losses, for whatever logits."""
 
 import functools
+from typing import Any
 
 import hypothesis
 import hypothesis.strategies as st
@@ -92,7 +93,7 @@ def test_a_shift_of_the_logits_changes_nothing(logits, labels, tau, shift):
 
 
 def test_a_shift_moves_no_optimal_temperature():
-  rng = np.random.default_rng(0)
+  rng: Any = np.random.default_rng(0)
   logits = np.round(8 * rng.standard_normal((50, C)), 1).astype(np.float32)
   labels = rng.integers(0, C, 50)
   np.testing.assert_array_equal(

@@ -1,5 +1,7 @@
 """Losses on features: values, gradients, degenerate features."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import loss_reference as reference
@@ -8,7 +10,7 @@ import pytest
 
 from jaxkd import losses
 
-_RNG = np.random.default_rng(2)
+_RNG: Any = np.random.default_rng(2)
 STUDENT = _RNG.standard_normal((6, 3)).astype(np.float32)
 TEACHER = (2 * _RNG.standard_normal((6, 4))).astype(np.float32)
 STUDENT_MAPS = _RNG.standard_normal((2, 3, 2, 4)).astype(np.float32)

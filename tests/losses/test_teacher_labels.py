@@ -1,5 +1,7 @@
 """The teachers' labels against float64 NumPy, and what ties and C = 2 do."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import loss_reference as reference
@@ -8,9 +10,9 @@ import pytest
 
 from jaxkd import losses
 
-_RNG = np.random.default_rng(0)
+_RNG: Any = np.random.default_rng(0)
 LOGITS = (4 * _RNG.standard_normal((6, 5))).astype(np.float32)
-LABELS = np.array([0, 4, 2, 2, 1, 0])
+LABELS: Any = np.array([0, 4, 2, 2, 1, 0])
 PER_EXAMPLE = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 0.5], np.float32)
 
 

@@ -19,8 +19,8 @@ def feature_scatter(
 ) -> Figure:
   """Fig. 2: features of two or three dimensions, by class.
 
-  A panel for each network; each class's label stands at the mean of its
-  features.
+  A panel for each network; each class's label stands just outside the mean of
+  its features, seen from the origin.
 
   Args:
     features: `[N, 2]` or `[N, 3]` by network, from small to large.
@@ -70,15 +70,17 @@ def feature_scatter(
         rasterized=True,
       )
       ax.text(
-        *points.mean(axis=0),
+        *1.15 * points.mean(axis=0),
         str(label),
         weight="bold",
+        zorder=100,  # Above the points of a 3-d axes, which sorts by depth.
         ha="center",
         va="center",
         path_effects=[withStroke(linewidth=1.5, foreground="white")],
       )
     accuracy = f", {accuracies[name]:.1f} %" if accuracies else ""
     ax.set_title(name + accuracy)
+    ax.margins(0.12)
   return figure
 
 
