@@ -121,9 +121,13 @@ def temperature_distribution(
     >>> print(temperature_distribution(logits, jnp.array([0, 0])))
     [0.5 0.  0.  0.  0.  0.  0.5]
   """
-  taus = losses.optimal_temperature(logits, labels, grid)
-  columns = jnp.asarray(grid, taus.dtype)[None, :]
-  return jnp.mean(jnp.ravel(taus)[:, None] == columns, axis=0)
+  # In blocks: the search holds the probabilities at all temperatures.
+  taus = jax.lax.map(
+    lambda example: losses.optimal_temperature(*example, grid),
+    (logits.reshape(-1, logits.shape[-1]), jnp.ravel(labels)),
+    batch_size=4096,
+  )
+  return jnp.mean(taus[:, None] == jnp.asarray(grid, taus.dtype)[None], axis=0)
 
 
 @jax.jit
@@ -176,9 +180,9 @@ def expected_calibration_error(
     0.5
   """
   probs = losses.softmax(logits).reshape(-1, logits.shape[-1])
-  labels = jnp.ravel(jnp.asarray(labels, jnp.int32))
   confidence = jnp.max(probs, axis=-1)
-  right = jnp.argmax(probs, axis=-1) == labels
+  predicted = jnp.argmax(probs, axis=-1)
+  right = predicted == jnp.ravel(labels).astype(predicted.dtype)
   index = jnp.ceil(confidence * bins).astype(jnp.int32) - 1
   gaps = jax.ops.segment_sum(
     right.astype(probs.dtype) - confidence, index, bins

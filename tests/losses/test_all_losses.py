@@ -133,6 +133,18 @@ def test_value_and_gradient(name, dtype):
   )
 
 
+@every
+def test_float64_stays_float64(name):
+  with jax.enable_x64(True):
+    value = _case(name).loss(
+      STUDENT.astype(np.float64), TEACHER.astype(np.float64), LABELS
+    )
+  assert value.dtype == np.float64
+  np.testing.assert_allclose(
+    value, _expected(name, STUDENT, TEACHER), rtol=1e-13
+  )
+
+
 _HUGE = 1e4
 EXTREMES = {
   "equal": np.full((B, C), 0.1),
