@@ -8,6 +8,7 @@ student freezes the teacher. Everything works under `jax.jit`, `jax.vmap` and
 `jax.grad`.
 """
 
+from jaxkd.losses.contrast import crd, crd_log_normalizer
 from jaxkd.losses.gates import gradient_agreement
 from jaxkd.losses.labels import (
   ISATS_GRID,
@@ -37,6 +38,8 @@ __all__ = [
   "at",
   "ats",
   "class_mean_probabilities",
+  "crd",
+  "crd_log_normalizer",
   "cross_entropy",
   "dist",
   "distillation",

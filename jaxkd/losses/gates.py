@@ -42,9 +42,8 @@ def gradient_agreement(
     >>> import jax.numpy as jnp
     >>> student, labels = jnp.array([[1.0, 0.0]] * 2), jnp.array([0, 1])
     >>> teacher = jnp.array([[2.0, 0.0]] * 2)
-    >>> agreement = gradient_agreement(student, teacher, labels, tau=1.0)
-    >>> print(agreement.round(4))
-    [ 0.0805 -0.2189]
+    >>> print(gradient_agreement(student, teacher, labels, tau=1.0))
+    [ 0.0805... -0.2189...]
   """
   student_tau = tau if student_tau is None else student_tau
   probs = teacher_labels.softmax(student_logits)

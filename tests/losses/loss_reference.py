@@ -135,6 +135,20 @@ def rkd(student, teacher, distance, angle):
   return distance * distance_loss + angle * angle_loss
 
 
+def unit(x):
+  return x / np.linalg.norm(x)
+
+
+def crd(student, teacher, negatives, num_examples, normalizer, tau):
+  noise = len(negatives) / num_examples
+
+  def h(other):
+    score = np.exp(unit(student) @ unit(other) / tau) / normalizer
+    return score / (score + noise)
+
+  return -np.log(h(teacher)) - sum(np.log(1 - h(other)) for other in negatives)
+
+
 def gradient(function, x, step=1e-6):
   """Returns the central-difference gradient of a scalar function."""
   x = np.asarray(x, np.float64)

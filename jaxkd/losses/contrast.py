@@ -1,0 +1,124 @@
+"""Losses that tell one example's teacher from others'."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxkd.losses import _numerics
+
+
+def _similarities(
+  student_embeddings: jax.Array,
+  teacher_embeddings: jax.Array,
+  negatives: jax.Array,
+  tau: jax.typing.ArrayLike,
+) -> tuple[jax.Array, jax.Array]:
+  """Returns cosines / tau: with teachers `[...]`, negatives `[..., K]`."""
+
+  def unit(x):
+    x = _numerics.accumulate(x)
+    norm = _numerics.safe_norm(x, keepdims=True)
+    return x / jnp.where(norm > 0, norm, 1.0)
+
+  student = unit(student_embeddings)
+  tau = jnp.asarray(tau, student.dtype)
+  positive = jnp.sum(student * unit(teacher_embeddings), axis=-1)
+  negative = jnp.einsum(
+    "...e,...ke->...k", student, unit(negatives), precision="highest"
+  )
+  return positive / tau, negative / tau
+
+
+def crd(
+  student_embeddings: jax.Array,
+  teacher_embeddings: jax.Array,
+  negatives: jax.Array,
+  *,
+  num_examples: int,
+  log_normalizer: jax.typing.ArrayLike,
+  tau: jax.typing.ArrayLike = 0.07,
+) -> jax.Array:
+  r"""Contrastive representation distillation, from one side.
+
+  .. math::
+    \ell = -\log h(s, t) - \sum_{k=1}^{K} \log (1 - h(s, t_k)), \quad
+    h(s, t) = \frac{e^{s^T t / \tau} / Z}{e^{s^T t / \tau} / Z + K / M}
+
+  Tian, Krishnan and Isola, *Contrastive Representation Distillation*, ICLR
+  2020: embeddings, brought to length 1, of the same example attract each other,
+  those of K examples of other classes, from a memory of all M, are repelled.
+  The method adds the same with student and teacher exchanged, and the cross
+  entropy; the memory is the caller's.
+
+  Args:
+    student_embeddings: `[..., E]`, projected features, any floating dtype.
+    teacher_embeddings: `[..., E]`, of the same examples.
+    negatives: `[..., K, E]`, the memory of teacher embeddings of others.
+    num_examples: M, the size of the training split.
+    log_normalizer: :math:`\log Z`, from :func:`crd_log_normalizer`.
+    tau: temperature > 0; 0.07 in the original.
+
+  Returns:
+    The loss of each example, `[...]`, >= 0.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> student = teacher = jnp.array([1.0, 0.0])
+    >>> others = jnp.array([[0.0, 1.0]])
+    >>> loss = crd(
+    ...   student, teacher, others, num_examples=1, log_normalizer=0.0, tau=1.0
+    ... )
+    >>> print(loss)
+    1.0064...
+  """
+  positive, negative = _similarities(
+    student_embeddings, teacher_embeddings, negatives, tau
+  )
+  noise = jnp.asarray(negative.shape[-1] / num_examples, positive.dtype)
+  offset = jnp.asarray(log_normalizer, positive.dtype) + jnp.log(noise)
+  attracted = jax.nn.log_sigmoid(positive - offset)
+  repelled = jax.nn.log_sigmoid(offset - negative)
+  return -attracted - jnp.sum(repelled, axis=-1)
+
+
+def crd_log_normalizer(
+  student_embeddings: jax.Array,
+  teacher_embeddings: jax.Array,
+  negatives: jax.Array,
+  *,
+  num_examples: int,
+  tau: jax.typing.ArrayLike = 0.07,
+) -> jax.Array:
+  r"""Estimates the constant of :func:`crd` from one batch.
+
+  .. math::
+    \log Z = \log M + \log \overline{e^{s^T t / \tau}}
+
+  As its authors do: from the first batch, the mean over its positive and
+  negative pairs, and kept from then on.
+
+  Args:
+    student_embeddings: `[..., E]`, projected features, any floating dtype.
+    teacher_embeddings: `[..., E]`, of the same examples.
+    negatives: `[..., K, E]`, the memory of teacher embeddings of others.
+    num_examples: M, the size of the training split.
+    tau: temperature > 0; 0.07 in the original.
+
+  Returns:
+    A scalar.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> student = teacher = jnp.array([1.0, 0.0])
+    >>> others = jnp.array([[0.0, 1.0]])
+    >>> log_normalizer = crd_log_normalizer(
+    ...   student, teacher, others, num_examples=10, tau=1.0
+    ... )
+    >>> print(log_normalizer)
+    2.922...
+  """
+  positive, negative = _similarities(
+    student_embeddings, teacher_embeddings, negatives, tau
+  )
+  pairs = jnp.concatenate([positive[..., None], negative], axis=-1)
+  scale = jnp.log(jnp.asarray(num_examples / pairs.size, pairs.dtype))
+  return jax.nn.logsumexp(pairs) + scale
