@@ -123,7 +123,7 @@ def temperature_distribution(
   """
   # In blocks: the search holds the probabilities at all temperatures.
   taus = jax.lax.map(
-    lambda example: losses.optimal_temperature(*example, grid),
+    lambda example: losses.optimal_temperature(example[0], example[1], grid),
     (logits.reshape(-1, logits.shape[-1]), jnp.ravel(labels)),
     batch_size=4096,
   )

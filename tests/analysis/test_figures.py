@@ -100,9 +100,13 @@ def test_feature_angles():
 def test_student_accuracy():
   curves = {"TS": np.array([70.0, 69.0]), "ISATS": np.array([70.5, np.nan])}
   spread = {"TS": np.array([0.5, 1.0]), "ISATS": np.array([0.5, np.nan])}
-  figure = figures.student_accuracy(
-    ["20", "110"], curves, deviations=spread, title="VGG8"
-  )
+  panels = [
+    figures.AccuracyPanel("VGG8", ["20", "110"], curves, spread),
+    figures.AccuracyPanel("MobileNetV2", ["20", "110"], curves),
+    figures.AccuracyPanel("ShuffleNetV1", ["20", "110"], curves),
+  ]
+  figure = figures.student_accuracy(panels, columns=2)
+  assert [ax.get_title() for ax in _axes(figure)] == [p.title for p in panels]
   ax = _axes(figure)[0]
   assert ax.get_title() == "VGG8"
   assert _ticks(ax.xaxis) == ["20", "110"]
@@ -192,6 +196,24 @@ def test_feature_scatter(dimensions):
       np.testing.assert_array_equal(
         points.get_offsets(), features["0.1M"][labels == label]
       )
+
+
+def test_class_directions():
+  weights = {"small": _RNG.standard_normal((5, 2)), "large": 3 * np.eye(5, 2)}
+  features = {"small": np.array([1.0, 2.0]), "large": np.array([0.0, 4.0])}
+  figure = figures.class_directions(weights, features, 1)
+  for ax, (name, rows) in zip(_axes(figure), weights.items(), strict=True):
+    arrows = ax.collections[0]
+    longest = np.linalg.norm(rows, axis=1).max()
+    np.testing.assert_allclose(
+      np.stack([arrows.U, arrows.V], 1), rows / longest, rtol=1e-6
+    )
+    feature = features[name] / np.linalg.norm(features[name])
+    np.testing.assert_allclose(ax.collections[1].get_offsets(), feature[None])
+    assert _cells(ax) == ["0", "1", "2", "3", "4"]
+  assert _axes(figure)[1].get_title() == (
+    "large\n$f_y$ = 12.0, $\\sigma(g)$ = 0.0"
+  )
 
 
 def test_features_that_cannot_be_drawn():

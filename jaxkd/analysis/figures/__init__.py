@@ -5,6 +5,7 @@ column or page, with the caller's caption below the axes; `save` writes it.
 """
 
 from jaxkd.analysis.figures.curves import (
+  AccuracyPanel,
   derived_curves,
   feature_angles,
   student_accuracy,
@@ -17,13 +18,16 @@ from jaxkd.analysis.figures.maps import (
   topk_overlap,
 )
 from jaxkd.analysis.figures.scatters import (
+  class_directions,
   feature_scatter,
   improvement_correlation,
 )
 from jaxkd.analysis.figures.style import save
 
 __all__ = [
+  "AccuracyPanel",
   "agreement",
+  "class_directions",
   "confidence",
   "derived_curves",
   "feature_angles",

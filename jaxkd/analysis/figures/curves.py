@@ -1,8 +1,10 @@
 """Figures with a temperature or a capacity on the horizontal axis."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxkd.analysis.figures import style
@@ -107,23 +109,53 @@ def feature_angles(
   return figure
 
 
-@style.styled
-def student_accuracy(
-  capacities: Sequence[str],
-  accuracies: Mapping[str, np.ndarray],
-  *,
-  deviations: Mapping[str, np.ndarray] | None = None,
-  title: str = "",
-  caption: str = "",
-) -> Figure:
-  """Fig. 8: a student's accuracy against its teacher's capacity.
+class AccuracyPanel(NamedTuple):
+  """One student under a family of teachers.
 
-  Args:
+  Attributes:
+    title: the student and its teachers' family.
     capacities: the teachers' names, from small to large, `[T]`.
     accuracies: the student's test accuracy in percent under each teacher,
       `[T]`, by method (TS, ATS, ISATS); NaN where there is none.
     deviations: their standard deviations over the seeds, likewise.
-    title: the student and its teachers' family.
+  """
+
+  title: str
+  capacities: Sequence[str]
+  accuracies: Mapping[str, np.ndarray]
+  deviations: Mapping[str, np.ndarray] | None = None
+
+
+def _draw_accuracies(axes: Axes, panel: AccuracyPanel) -> None:
+  positions = np.arange(len(panel.capacities))
+  for index, (method, values) in enumerate(panel.accuracies.items()):
+    (line,) = axes.plot(
+      positions, values, marker=style.MARKERS[index], label=method
+    )
+    if panel.deviations is not None:
+      deviation = np.asarray(panel.deviations[method])
+      axes.fill_between(
+        positions,
+        values - deviation,
+        values + deviation,
+        color=line.get_color(),
+        alpha=0.2,
+        linewidth=0,
+      )
+  axes.set_xticks(positions, panel.capacities, rotation=30, ha="right")
+  axes.set_title(panel.title)
+
+
+@style.styled
+def student_accuracy(
+  panels: Sequence[AccuracyPanel], *, columns: int = 3, caption: str = ""
+) -> Figure:
+  """Fig. 8: students' accuracy against their teachers' capacity.
+
+  Args:
+    panels: pairs of a student and a family of teachers; in the paper a row for
+      each student, a column for each family.
+    columns: panels side by side.
     caption: text below the axes.
 
   Returns:
@@ -131,31 +163,27 @@ def student_accuracy(
 
   Examples:
     >>> curves = {"TS": np.array([71.0, 70.0]), "ISATS": np.array([71.0, 72.0])}
-    >>> figure = student_accuracy(["ResNet20", "ResNet110"], curves)
+    >>> panel = AccuracyPanel("VGG8", ["ResNet20", "ResNet110"], curves)
+    >>> figure = student_accuracy([panel])
     >>> [line.get_label() for line in figure.axes[0].lines]
     ['TS', 'ISATS']
   """
-  figure, axes = style.new_figure(1, 1, caption=caption, height=2.0)
-  ax = axes[0, 0]
-  positions = np.arange(len(capacities))
-  for index, (method, values) in enumerate(accuracies.items()):
-    values = np.asarray(values, np.float64)
-    (line,) = ax.plot(
-      positions, values, marker=style.MARKERS[index], label=method
-    )
-    if deviations is not None:
-      std = np.asarray(deviations[method], np.float64)
-      ax.fill_between(
-        positions,
-        values - std,
-        values + std,
-        color=line.get_color(),
-        alpha=0.2,
-        linewidth=0,
-      )
-  ax.set_xticks(positions, list(capacities), rotation=30, ha="right")
-  ax.set_xlabel("teacher, by capacity")
-  ax.set_ylabel("student's test accuracy (%)")
-  ax.set_title(title)
-  ax.legend()
+  columns = min(columns, len(panels))
+  rows = -(-len(panels) // columns)
+  figure, axes = style.new_figure(
+    rows,
+    columns,
+    caption=caption,
+    height=2.0 * rows,
+    width=style.COLUMN_WIDTH if columns == 1 else style.PAGE_WIDTH,
+  )
+  for ax, panel in zip(axes.flat, panels, strict=False):
+    _draw_accuracies(ax, panel)
+  axes[0, 0].legend()
+  for ax in axes[-1]:
+    ax.set_xlabel("teacher, by capacity")
+  for ax in axes[:, 0]:
+    ax.set_ylabel("student's test accuracy (%)")
+  for ax in axes.flat[len(panels) :]:
+    ax.remove()
   return figure

@@ -85,6 +85,72 @@ def feature_scatter(
 
 
 @style.styled
+def class_directions(
+  weights: Mapping[str, np.ndarray],
+  features: Mapping[str, np.ndarray],
+  label: int,
+  *,
+  caption: str = "",
+) -> Figure:
+  r"""Fig. 4: one feature among the weights of the classes.
+
+  Arrows are the rows of the last layer, a triangle the example's feature, which
+  has length 1. In the title: the logit of its class, which a larger teacher
+  makes larger, and the standard deviation of the wrong classes' logits, which
+  it makes smaller.
+
+  Args:
+    weights: the last layer's weights, without bias, `[C, 2]` by network, from
+      small to large.
+    features: the example's features, `[2]` by network.
+    label: the example's class.
+    caption: text below the axes.
+
+  Returns:
+    The figure.
+
+  Examples:
+    >>> figure = class_directions(
+    ...   {"0.1M": np.eye(2)}, {"0.1M": np.array([3.0, 1.0])}, 0
+    ... )
+    >>> print(figure.axes[0].get_title())
+    0.1M
+    $f_y$ = 3.0, $\sigma(g)$ = 0.0
+  """
+  figure, axes = style.new_figure(1, len(weights), caption=caption, height=2.1)
+  for ax, (name, rows) in zip(axes[0], weights.items(), strict=True):
+    rows, feature = np.asarray(rows), np.asarray(features[name])
+    # What counts are the directions, and the weights' lengths to each other.
+    arrows = rows / np.linalg.norm(rows, axis=1).max()
+    colors = [style.COLORS[0]] * len(rows)
+    colors[label] = style.COLORS[1]
+    ax.quiver(
+      *np.zeros_like(arrows).T,
+      *arrows.T,
+      color=colors,
+      angles="xy",
+      scale_units="xy",
+      scale=1,
+    )
+    for index, (x, y) in enumerate(1.15 * arrows):
+      ax.text(x, y, str(index), ha="center", va="center", color=colors[index])
+    ax.scatter(
+      *feature / np.linalg.norm(feature),
+      marker="^",
+      color=style.COLORS[1],
+      s=30,
+    )
+    ax.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal")
+    ax.set(xticks=[], yticks=[])
+    logits = rows @ feature
+    spread = np.std(np.delete(logits, label))
+    ax.set_title(
+      f"{name}\n$f_y$ = {logits[label]:.1f}, $\\sigma(g)$ = {spread:.1f}"
+    )
+  return figure
+
+
+@style.styled
 def improvement_correlation(
   averages: Sequence[float] | np.ndarray,
   variances: Sequence[float] | np.ndarray,
