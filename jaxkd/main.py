@@ -10,6 +10,7 @@ from jaxkd import experiment, sharding
 from jaxkd.checkpoint import CheckpointError
 from jaxkd.config import ConfigError, nearest, validate
 from jaxkd.data import DataError
+from jaxkd.signals import Stopped
 from jaxkd.store import StoreError
 from jaxkd.train import NonFiniteError
 
@@ -88,6 +89,7 @@ def main(_: list[str]) -> None:
     ConfigError,
     DataError,
     NonFiniteError,
+    Stopped,
     StoreError,
   ) as error:
     _exit(error)

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,12 +9,11 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
-from clu import parameter_overview
-from flax import nnx
 
 from jaxkd import data, losses, methods, optim, sharding
 from jaxkd.checkpoint import Checkpoints
 from jaxkd.metrics import Progress, Writer
+from jaxkd.signals import Stopped, stop_requested
 from jaxkd.step import (
   Evaluator,
   Functional,
@@ -24,7 +22,7 @@ from jaxkd.step import (
   Variables,
   functional,
 )
-from jaxkd.store import Entry, Phase
+from jaxkd.store import Entry
 
 
 class NonFiniteError(Exception):
@@ -68,15 +66,15 @@ def train(
   Raises:
     NonFiniteError: the loss or the gradient was not finite.
     CheckpointError: a checkpoint can't be written or read.
+    Stopped: a signal asked for it; what was trained is saved.
   """
   phase = entry.phase
   batch_size, size = phase.data["batch_size"], dataset.train.labels.shape[0]
   total = round(phase.optim["epochs"] * size / batch_size)
-  main = jax.process_index() == 0
+  rate = optim.schedule(phase.optim, total)
   put = sharding.replicate(mesh)
   order_key, step_key = jax.random.split(jax.random.key(phase.seed))
 
-  rate = optim.schedule(phase.optim, total)
   student, variables = functional(methods.network(phase, dataset.spec))
   loaded = [_load(teacher, dataset.spec, mesh) for teacher in teachers]
   teacher_variables = tuple(variables for _, variables in loaded)
@@ -90,32 +88,25 @@ def train(
     mesh=mesh,
     key=step_key,
   )
-  evaluate = _evaluation(student, phase, dataset.spec, mesh)
+  constants = _prepare(trainer, teacher_variables, dataset)
+  state = put(trainer.init(variables, teacher_variables, constants))
+  train_steps = jax.jit(trainer.train_steps, donate_argnums=0)
+  evaluate = _evaluation(student, batch_size, dataset.spec, mesh)
+  loader = data.Resident(dataset.train, batch_size, put(order_key))
 
-  with contextlib.closing(
-    Checkpoints(entry.checkpoints, run.keep_checkpoints)
-  ) as checkpoints:
-    constants = _prepare(trainer, phase, teacher_variables, dataset)
-    state = put(trainer.init(variables, teacher_variables, constants))
+  with (
+    contextlib.closing(
+      Checkpoints(entry.checkpoints, run.keep_checkpoints)
+    ) as checkpoints,
+    stop_requested() as stop,
+  ):
     if checkpoints.latest_step is not None:
       state = checkpoints.restore(state)
     step = int(state.step)
-    if main:
-      (entry.path / "parameters.txt").write_text(
-        parameter_overview.get_parameter_overview(
-          nnx.to_pure_dict(variables.params), include_stats=False
-        )
-      )
-      writer = Writer(entry, step)
+    writer = Writer(entry, step, variables.params)
     progress = Progress(label, step, total, batch_size)
-    if step:
-      progress.note(f"goes on from step {step}/{total}")
-
-    loader = data.Resident(dataset.train, batch_size, put(order_key))
-    train_steps = jax.jit(trainer.train_steps, donate_argnums=0)
     stride = run.steps_per_dispatch or _steps_per_dispatch()
     report_every = run.eval_every_epochs * size / batch_size
-    last_report, last_time = step, time.monotonic()
     pulse = None
 
     while step < total:
@@ -124,48 +115,47 @@ def train(
       end = min(
         report_at, save_at, step + stride, step + loader.max_steps(step)
       )
-      count = None if stride == 1 else np.int32(end - step)
       state, next_pulse = train_steps(
-        state, teacher_variables, loader.source(step), count
+        state,
+        teacher_variables,
+        loader.source(step),
+        None if stride == 1 else np.int32(end - step),
       )
       # The devices are kept busy: only the dispatch before is waited for.
       if pulse is not None:
         _check_finite(pulse, entry, checkpoints)
         progress.update(step, float(pulse.loss))
       pulse, step = next_pulse, end
+      if not (step in (report_at, save_at) or stop.is_set()):
+        continue
 
-      if step in (report_at, save_at):
-        _check_finite(pulse, entry, checkpoints)
+      _check_finite(pulse, entry, checkpoints)
       if step == report_at:
-        train_seconds = time.monotonic() - last_time
-        logged = {
-          f"train_{name}": float(value / state.steps_summed)
-          for name, value in state.sums.items()
+        scalars = {
+          "epoch": step * batch_size / size,
+          "learning_rate": float(rate(step - 1)),
+          "images_per_second": progress.pause(step),
         }
-        state = state.reset()
+        for name, value in state.sums.items():
+          scalars[f"train_{name}"] = float(value / state.steps_summed)
         tested = evaluate(state.variables, dataset.test)
-        if main:
-          writer.write(
-            step,
-            {
-              "epoch": step * batch_size / size,
-              **logged,
-              **{f"test_{k}": v for k, v in tested.items() if np.ndim(v) == 0},
-              "learning_rate": float(rate(step - 1)),
-              "images_per_second": (step - last_report)
-              * batch_size
-              / train_seconds,
-            },
-          )
+        for name in ("loss", "accuracy"):
+          scalars[f"test_{name}"] = tested[name]
+        writer.write(step, scalars)
         progress.note(
-          f"step {step}/{total}: train loss {logged['train_loss']:.4f}, "
-          f"test accuracy {tested['accuracy']:.2%}"
+          f"step {step}/{total}: train loss {scalars['train_loss']:.4f}, "
+          f"test accuracy {scalars['test_accuracy']:.2%}"
         )
-        last_report = step
-      if step == save_at:
+        state = state.reset()
+      if step == save_at or stop.is_set():
         checkpoints.save(state)
-      if step == report_at:
-        last_time = time.monotonic()
+      progress.resume()
+      if stop.is_set() and step < total:
+        checkpoints.wait()
+        raise Stopped(
+          f"stopped at step {step} of {total} of {entry.path}; the same "
+          "command goes on from there"
+        )
 
     checkpoints.wait()
     result = {
@@ -177,7 +167,7 @@ def train(
       "train": evaluate(state.variables, dataset.train),
       "test": evaluate(state.variables, dataset.test),
     }
-  if main:
+  if jax.process_index() == 0:
     entry.finish(result)
 
 
@@ -195,12 +185,12 @@ def _load(
 
 def _evaluation(
   network: Functional,
-  phase: Phase,
+  batch_size: int,
   spec: data.Spec,
   mesh: jax.sharding.Mesh,
 ) -> Callable[[Variables, data.Arrays], dict[str, Any]]:
   """Returns a function that evaluates the network on a split."""
-  evaluator = Evaluator(network, spec, phase.data["batch_size"], mesh)
+  evaluator = Evaluator(network, spec, batch_size, mesh)
   batch_sums = jax.jit(evaluator.sums)
 
   def evaluate(variables, arrays):
@@ -219,7 +209,6 @@ def _evaluation(
 
 def _prepare(
   trainer: Trainer,
-  phase: Phase,
   teachers: tuple[Variables, ...],
   dataset: Dataset,
 ) -> Any:

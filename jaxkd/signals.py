@@ -1,0 +1,48 @@
+"""Lets a run end in order when it is asked to."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+
+import jax
+
+
+class Stopped(Exception):
+  """The run was asked to stop, and did; the message is one line."""
+
+
+@contextlib.contextmanager
+def stop_requested() -> Iterator[threading.Event]:
+  """Gives an event that the first SIGINT (Ctrl-C) or SIGTERM sets.
+
+  The second ends the process at once. In a run of several processes, and
+  outside of the main thread, signals do what they did: processes that stop at
+  different steps could not write a checkpoint together.
+  """
+  event = threading.Event()
+  if (
+    jax.process_count() > 1
+    or threading.current_thread() is not threading.main_thread()
+  ):
+    yield event
+    return
+  before = {
+    number: signal.getsignal(number)
+    for number in (signal.SIGINT, signal.SIGTERM)
+  }
+
+  def restore():
+    for number, handler in before.items():
+      signal.signal(number, handler)
+
+  def request(*_):
+    event.set()
+    restore()
+
+  for number in before:
+    signal.signal(number, request)
+  try:
+    yield event
+  finally:
+    restore()

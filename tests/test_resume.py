@@ -1,0 +1,146 @@
+"""A run that is killed, at any moment, ends as if it had not been."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from jaxkd import methods
+from jaxkd.checkpoint import Checkpoints
+from jaxkd.data import SPECS
+from jaxkd.step import functional
+from jaxkd.store import Entry
+
+# A teacher and a student of 44 steps each, as a user would start them.
+COMMAND = (
+  sys.executable,
+  "-m",
+  "jaxkd.main",
+  "--config=configs/digits_isats.py:teacher=mlp",
+  "--config.rows=isats",
+  "--config.teacher.epochs=2",
+  "--config.student.epochs=2",
+  "--config.run.eval_every_epochs=0.25",
+  "--config.run.checkpoint_every_steps=5",
+)
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def start(workdir):
+  return subprocess.Popen(
+    [*COMMAND, f"--workdir={workdir}"],
+    cwd=ROOT,
+    stdout=subprocess.DEVNULL,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+
+
+def finish(workdir):
+  """Runs to the end; returns what was said."""
+  process = start(workdir)
+  _, errors = process.communicate()
+  assert process.returncode == 0, errors
+  return errors
+
+
+def lines(path):
+  """A phase's metrics without what depends on the machine's speed."""
+  for line in path.read_text().splitlines():
+    yield {**json.loads(line), "images_per_second": None}
+
+
+def network(folder):
+  """The phase's final arrays, by name."""
+  entry = Entry.open(folder)
+  _, template = functional(methods.network(entry.phase, SPECS["digits"]))
+  checkpoints = Checkpoints(entry.checkpoints, keep=None)
+  variables = checkpoints.restore_network(template)
+  checkpoints.close()
+  return variables
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp("uninterrupted")
+  finish(workdir)
+  return workdir
+
+
+def kill_when(process, ready):
+  """Kills the process as soon as `ready()`; it must not have ended before."""
+  while not ready():
+    assert process.poll() is None, process.stderr.read()
+    time.sleep(0.002)
+  process.send_signal(signal.SIGKILL)
+  process.communicate()
+
+
+def checkpoint_steps(workdir, pattern):
+  return [
+    int(folder.name)
+    for folder in workdir.glob(f"{pattern}/checkpoints/*")
+    if folder.name.isdecimal()
+  ]
+
+
+def test_killed_in_both_phases_ends_in_the_same_bits(uninterrupted, tmp_path):
+  kills = (
+    lambda: max(checkpoint_steps(tmp_path, "*-cross_entropy-*"), default=0) > 9,
+    lambda: max(checkpoint_steps(tmp_path, "*-isats-*"), default=0) > 19,
+  )
+  for ready in kills:
+    kill_when(start(tmp_path), ready)
+  assert "goes on from step" in finish(tmp_path)
+
+  folders = sorted(
+    folder.name for folder in uninterrupted.iterdir() if folder.is_dir()
+  )
+  assert folders == sorted(f.name for f in tmp_path.iterdir() if f.is_dir())
+  phases = [name for name in folders if not name.startswith("report")]
+  assert len(phases) == 2
+  for name in phases:
+    resumed, whole = tmp_path / name, uninterrupted / name
+    jax.tree.map(
+      np.testing.assert_array_equal, network(resumed), network(whole)
+    )
+    assert list(lines(resumed / "metrics.jsonl")) == list(
+      lines(whole / "metrics.jsonl")
+    )
+    assert (resumed / "result.json").read_bytes() == (
+      whole / "result.json"
+    ).read_bytes()
+
+
+def test_run_again_trains_nothing(uninterrupted):
+  def written():
+    return {
+      path: path.stat().st_mtime_ns
+      for path in uninterrupted.rglob("*")
+      if "report" not in str(path) and path.is_file()
+    }
+
+  before = written()
+  finish(uninterrupted)
+  assert written() == before
+
+
+def test_asked_to_stop_it_saves_and_says_where(tmp_path):
+  process = start(tmp_path)
+  while not list(tmp_path.glob("*/metrics.jsonl")):
+    assert process.poll() is None, process.stderr.read()
+    time.sleep(0.002)
+  os.kill(process.pid, signal.SIGTERM)
+  _, errors = process.communicate()
+  assert process.returncode == 2
+  (line,) = [line for line in errors.splitlines() if line.startswith("jaxkd:")]
+  assert "the same command goes on from there" in line
+  stopped_at = int(line.split("stopped at step ")[1].split(" ")[0])
+  assert stopped_at == max(checkpoint_steps(tmp_path, "*"))
