@@ -42,6 +42,7 @@ class AlexNet(Network):
     rngs: the streams `params` and `dropout` are used.
   """
 
+  classifier_name = "fc3"
   grid = 6
 
   def __init__(
@@ -73,9 +74,9 @@ class AlexNet(Network):
     self.conv3 = conv(192, 384, 3)
     self.conv4 = conv(384, 256, 3)
     self.conv5 = conv(256, 256, 3)
-    self.dropout1 = nnx.Dropout(0.5, rngs=rngs)
+    self.dropout1 = layers.dropout(0.5, rngs)
     self.fc1 = linear(256 * self.grid**2, 4096)
-    self.dropout2 = nnx.Dropout(0.5, rngs=rngs)
+    self.dropout2 = layers.dropout(0.5, rngs)
     self.fc2 = linear(4096, 4096)
     self.fc3 = linear(4096, num_classes)
     self.small = small

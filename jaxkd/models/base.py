@@ -1,6 +1,6 @@
 """What every network gives: logits, penultimate features, stage features."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 from flax import nnx
@@ -26,7 +26,13 @@ class Outputs(NamedTuple):
 
 
 class Network(nnx.Module):
-  """Base of all families: a family defines `outputs`."""
+  """Base of all families: a family defines `outputs`.
+
+  Attributes:
+    classifier_name: the attribute that is the last layer.
+  """
+
+  classifier_name: ClassVar[str] = "classifier"
 
   def outputs(self, x: jax.Array) -> Outputs:
     """Runs the network on images `[B, H, W, channels]`."""

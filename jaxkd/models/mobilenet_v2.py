@@ -139,7 +139,7 @@ class MobileNetV2(Network):
         features = int(planes * width)
       self.blocks.append(group)
     self.conv2 = conv_bn(features, 1280, 1, activation, rngs=rngs)
-    self.dropout = nnx.Dropout(dropout, rngs=rngs) if dropout else None
+    self.dropout = layers.dropout(dropout, rngs) if dropout else None
     self.classifier = Linear(
       1280,
       num_classes,

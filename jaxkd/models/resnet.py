@@ -114,6 +114,8 @@ class ResNet(Network):
     rngs: the stream `params` is used.
   """
 
+  classifier_name = "fc"
+
   def __init__(
     self,
     *,

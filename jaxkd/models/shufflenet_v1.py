@@ -53,7 +53,7 @@ class Bottleneck(nnx.Module):
     y = self.bn3(self.conv3(y))
     if self.strides == 1:
       return y + x
-    shortcut = nnx.avg_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)))
+    shortcut = layers.average_pool(x, 3, strides=2, padding=1)
     return jnp.concatenate([y, shortcut], -1)
 
 
@@ -70,6 +70,7 @@ class ShuffleNetV1(Network):
     rngs: the stream `params` is used.
   """
 
+  classifier_name = "linear"
   stem_features = 24
   widths = (240, 480, 960)
   depths = (4, 8, 4)

@@ -89,6 +89,7 @@ class ShuffleNetV2(Network):
     rngs: the stream `params` is used.
   """
 
+  classifier_name = "fc"
   stem_features = 24
   widths = (116, 232, 464)
   depths = (4, 8, 4)

@@ -63,6 +63,8 @@ class WideResNet(Network):
     ValueError: the depth is not 6n+4.
   """
 
+  classifier_name = "fc"
+
   def __init__(
     self,
     *,

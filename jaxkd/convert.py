@@ -1,0 +1,268 @@
+"""Weights from PyTorch and back, under the reference's names.
+
+The names are torchvision's (timm's too for its ResNets) for the ImageNet forms
+and the authors' for the CIFAR forms; see `Network.reference_name`.
+
+  python -m jaxkd.convert SRC.pth --model=resnet50 --out=OUT.safetensors
+
+checks a file against a network and writes what `config.teacher.init_from` can
+read. A `.pth` needs PyTorch, a `.safetensors` needs nothing. Tensors are all
+that is ever unpickled.
+"""
+
+import argparse
+import json
+import logging
+import math
+import os
+import pathlib
+import pickle
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+from flax import nnx
+
+from jaxkd import models
+from jaxkd.models import Network
+
+logger = logging.getLogger(__name__)
+
+_LEAVES = {
+  "kernel": "weight",
+  "scale": "weight",
+  "bias": "bias",
+  "mean": "running_mean",
+  "var": "running_var",
+}
+
+# Where PyTorch's axes are in ours, by rank: OIHW in HWIO, OI in IO.
+_AXES = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}
+
+_DTYPES = {
+  "F64": np.dtype(np.float64),
+  "F32": np.dtype(np.float32),
+  "F16": np.dtype(np.float16),
+  "BF16": np.dtype(ml_dtypes.bfloat16),
+  "I64": np.dtype(np.int64),
+  "I32": np.dtype(np.int32),
+  "I16": np.dtype(np.int16),
+  "I8": np.dtype(np.int8),
+  "U8": np.dtype(np.uint8),
+  "BOOL": np.dtype(np.bool_),
+}
+
+
+def from_torch(
+  model: Network, tensors: Mapping[str, np.ndarray]
+) -> tuple[nnx.State, nnx.State]:
+  """Takes a state dict's weights for a network, which stays as it is.
+
+  A classifier for another number of classes is not taken: the network's own
+  initial values stay, and that is logged.
+
+  Args:
+    model: the network.
+    tensors: arrays by the reference's names; `num_batches_tracked` is ignored.
+
+  Returns:
+    The parameters and the batch statistics, to be given to `nnx.update`.
+
+  Raises:
+    ValueError: names are missing or left over, or shapes differ; the message
+      lists them all.
+  """
+  left = {
+    name: tensor
+    for name, tensor in tensors.items()
+    if not name.endswith("num_batches_tracked")
+  }
+  classifier = model.reference_name(model.classifier_name)
+  missing, misshaped = [], []
+  other_classes = None
+  state = []
+  for path, name, variable in _variables(model):
+    if name not in left:
+      missing.append(name)
+      continue
+    tensor = left.pop(name)
+    axes = _AXES[variable.ndim]
+    expected = tuple(variable.shape[axis] for axis in axes)
+    if tensor.shape == expected:
+      value = np.transpose(tensor, np.argsort(axes)).astype(np.float32)
+      variable = variable.replace(jnp.asarray(value))
+    elif (
+      name.startswith(f"{classifier}.")
+      and tensor.shape[1:] == expected[1:]
+      and tensor.ndim == len(expected)
+    ):
+      other_classes = tensor.shape[0], expected[0]
+    else:
+      misshaped.append(f"{name} {list(tensor.shape)}, not {list(expected)}")
+    state.append((path, variable))
+  problems = [
+    f"{what}: {', '.join(names)}"
+    for what, names in (
+      ("missing", missing),
+      ("left over", sorted(left)),
+      ("of another shape", misshaped),
+    )
+    if names
+  ]
+  if problems:
+    raise ValueError(f"weights don't fit the network; {'; '.join(problems)}")
+  if other_classes:
+    logger.warning(
+      "%s keeps its initial values: the weights are for %d classes, not %d",
+      classifier,
+      *other_classes,
+    )
+  params, stats = nnx.split_state(
+    nnx.from_flat_state(state), nnx.Param, nnx.BatchStat
+  )
+  return params, stats
+
+
+def to_torch(model: Network) -> dict[str, np.ndarray]:
+  """A network's weights and running averages as a state dict of its reference.
+
+  Args:
+    model: the network.
+
+  Returns:
+    Float32 arrays by the reference's names, in PyTorch's layout.
+  """
+  return {
+    name: np.ascontiguousarray(
+      np.transpose(variable.get_value(), _AXES[variable.ndim])
+    )
+    for _, name, variable in _variables(model)
+  }
+
+
+def _variables(
+  model: Network,
+) -> Iterator[tuple[tuple[Any, ...], str, nnx.Variable]]:
+  """Yields path, reference name and variable of every weight."""
+  weights = nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat))
+  for path, variable in nnx.to_flat_state(weights):
+    *layer, leaf = map(str, path)
+    name = model.reference_name(".".join(layer))
+    yield path, f"{name}.{_LEAVES[leaf]}", variable
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+  """Reads the tensors of a `.safetensors` file, or of a `.pth` with PyTorch.
+
+  Raises:
+    ValueError: the file is neither or damaged, or PyTorch is needed and absent.
+    OSError: the file can't be read.
+  """
+  path = pathlib.Path(path)
+  if path.suffix == ".safetensors":
+    return _read_safetensors(path)
+  if path.suffix in (".pth", ".pt"):
+    return _read_pth(path)
+  raise ValueError(f"{path}: expected a .safetensors, .pth or .pt file")
+
+
+def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
+  data = path.read_bytes()
+  try:
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    header.pop("__metadata__", None)
+    tensors = {}
+    for name, entry in header.items():
+      begin, end = entry["data_offsets"]
+      dtype, shape = _DTYPES[entry["dtype"]], entry["shape"]
+      if end - begin != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{name} has the wrong size")
+      tensors[name] = np.frombuffer(
+        data[start + begin : start + end], dtype
+      ).reshape(shape)
+  except (ValueError, KeyError, TypeError, AttributeError) as error:
+    raise ValueError(f"{path} is no valid safetensors file: {error}") from error
+  return tensors
+
+
+def _read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:
+  try:
+    import torch
+  except ImportError as error:
+    raise ValueError(
+      f"{path} needs PyTorch: install the extra `torch`, or convert the file "
+      "to .safetensors where PyTorch is"
+    ) from error
+  try:
+    # Anything but tensors and plain containers is refused, not unpickled.
+    tensors = torch.load(path, map_location="cpu", weights_only=True)
+  except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    reason = str(error).partition("\n")[0]
+    raise ValueError(f"{path} can't be read: {reason}") from error
+  # Training scripts keep the state dict beside their own state.
+  for key in ("state_dict", "model"):
+    if isinstance(tensors, dict) and isinstance(tensors.get(key), dict):
+      tensors = tensors[key]
+  return {
+    name.removeprefix("module."): tensor.float().numpy()
+    for name, tensor in tensors.items()
+  }
+
+
+def write(
+  path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray]
+) -> None:
+  """Writes float32 tensors as a `.safetensors` file."""
+  header, end = {}, 0
+  for name, tensor in tensors.items():
+    begin, end = end, end + tensor.size * 4
+    header[name] = {
+      "dtype": "F32",
+      "shape": tensor.shape,
+      "data_offsets": (begin, end),
+    }
+  encoded = json.dumps(header).encode()
+  # The data has to start at a multiple of 8 bytes.
+  encoded += b" " * (-len(encoded) % 8)
+  with open(path, "wb") as file:
+    file.write(len(encoded).to_bytes(8, "little") + encoded)
+    for tensor in tensors.values():
+      file.write(tensor.astype("<f4").tobytes())
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+  """Checks a file of weights against a network, and writes it anew."""
+  parser = argparse.ArgumentParser(prog="python -m jaxkd.convert")
+  parser.add_argument("src", help=".safetensors, .pth or .pt file")
+  parser.add_argument("--model", required=True, help="name of the network")
+  parser.add_argument("--out", required=True, help=".safetensors file")
+  parser.add_argument(
+    "--num_classes",
+    type=int,
+    default=1000,
+    help="the classifier is initialised anew where the file has another number",
+  )
+  parser.add_argument("--image_size", type=int, default=224)
+  parser.add_argument("--in_channels", type=int, default=3)
+  flags = parser.parse_args(argv)
+  try:
+    model = models.create(
+      flags.model,
+      num_classes=flags.num_classes,
+      image_size=flags.image_size,
+      in_channels=flags.in_channels,
+      rngs=nnx.Rngs(0),
+    )
+    nnx.update(model, *from_torch(model, read(flags.src)))
+    write(flags.out, to_torch(model))
+  except (ValueError, OSError) as error:
+    sys.exit(f"{parser.prog}: {error}")
+
+
+if __name__ == "__main__":
+  logging.basicConfig(level=logging.INFO, format="%(message)s")
+  main()

@@ -1,0 +1,310 @@
+"""What every network gives, whatever its family."""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from jaxkd import models
+from jaxkd.models import layers
+from jaxkd.models.mlp import SERIES
+
+# The smallest member of each family and form, and an image size for it.
+FAMILIES = {
+  "resnet8": 8,
+  "wrn16_2": 8,
+  "resnext29_4x4d": 8,
+  "vgg8": 8,
+  "shufflenet_v1": 16,
+  "shufflenet_v2": 16,
+  "mobilenet_v2": 32,
+  "mlp": 8,
+}
+
+
+def abstract(name, **options):
+  """The network with shapes for arrays."""
+  options = {"num_classes": 10} | options
+  return nnx.eval_shape(
+    lambda: models.create(name, **options, rngs=nnx.Rngs(0))
+  )
+
+
+@functools.cache
+def reference_forms():
+  """Every form of every network, at its reference setting."""
+  return {
+    (name, form.reference): abstract(
+      name,
+      num_classes=form.reference.num_classes,
+      image_size=form.reference.image_size,
+      in_channels=form.reference.in_channels,
+    )
+    for name, entry in models.list_models().items()
+    for form in entry.forms
+  }
+
+
+@functools.cache
+def initial_state(name):
+  """Parameters and the rest, the same for every dtype and with remat."""
+  model = models.create(
+    name, num_classes=10, image_size=FAMILIES[name], rngs=nnx.Rngs(0)
+  )
+  _, params, rest = nnx.split(model, nnx.Param, ...)
+  return params, rest
+
+
+def count(model):
+  params = nnx.state(model, nnx.Param)
+  return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
+
+
+# Published counts: the authors' networks for CIFAR-100, torchvision's.
+COUNTS = {
+  ("resnet8", 100, 32): 83_892,
+  ("resnet14", 100, 32): 181_108,
+  ("resnet20", 100, 32): 278_324,
+  ("resnet32", 100, 32): 472_756,
+  ("resnet44", 100, 32): 667_188,
+  ("resnet56", 100, 32): 861_620,
+  ("resnet110", 100, 32): 1_736_564,
+  ("wrn16_2", 100, 32): 703_284,
+  ("wrn28_1", 100, 32): 375_348,
+  ("wrn28_2", 100, 32): 1_479_220,
+  ("wrn28_3", 100, 32): 3_311_412,
+  ("wrn28_4", 100, 32): 5_872_180,
+  ("wrn28_8", 100, 32): 23_401_012,
+  ("wrn40_2", 100, 32): 2_255_156,
+  ("resnext29_4x4d", 100, 32): 1_300_132,
+  ("resnext29_8x4d", 100, 32): 1_809_828,
+  ("resnext29_16x4d", 100, 32): 2_829_220,
+  ("resnext29_32x4d", 100, 32): 4_868_004,
+  ("resnext29_64x4d", 100, 32): 8_945_572,
+  ("vgg8", 100, 32): 3_965_028,
+  ("vgg11", 100, 32): 9_277_284,
+  ("vgg13", 100, 32): 9_462_180,
+  ("vgg16", 100, 32): 14_774_436,
+  ("vgg19", 100, 32): 20_086_692,
+  ("shufflenet_v1", 100, 32): 949_258,
+  ("shufflenet_v2", 100, 32): 1_355_528,
+  ("shufflenet_v2", 1000, 224): 2_278_604,
+  ("mobilenet_v2", 100, 32): 812_836,
+  ("mobilenet_v2", 1000, 224): 3_504_872,
+  ("alexnet", 200, 64): 57_823_240,
+  ("alexnet", 1000, 224): 61_100_840,
+  ("resnet18", 1000, 224): 11_689_512,
+  ("resnet34", 1000, 224): 21_797_672,
+  ("resnet50", 1000, 224): 25_557_032,
+  ("wide_resnet26_2", 1000, 224): 39_673_640,
+  ("wide_resnet50_2", 1000, 224): 68_883_240,
+  ("resnext50_32x4d", 1000, 224): 25_028_904,
+  ("resnext101_32x8d", 1000, 224): 88_791_336,
+  ("mlp", 10, 28): 269_322,
+}
+
+
+def test_parameter_counts():
+  counted = {}
+  for (name, setting), model in reference_forms().items():
+    counted[name, setting.num_classes, setting.image_size] = count(model)
+    assert count(model) == setting.parameters, name
+  assert counted == COUNTS
+
+
+def test_mlp_series_spans_the_papers_capacities():
+  counts = [
+    count(
+      abstract(
+        "mlp",
+        image_size=28,
+        in_channels=1,
+        depth=depth,
+        width=width,
+        feature_dim=2,
+      )
+    )
+    for depth, width in SERIES
+  ]
+  assert counts == sorted(counts)
+  assert [round(n / 1e6, 1) for n in counts] == [0.1, 0.3, 0.5, 0.6, 0.9]
+
+
+def test_shapes():
+  for (_, setting), model in reference_forms().items():
+    shape = (2, setting.image_size, setting.image_size, setting.in_channels)
+    x = jax.ShapeDtypeStruct(shape, jnp.uint8)
+    out = jax.eval_shape(lambda model, x: model.outputs(x), model, x)
+    assert out.logits.shape == (2, setting.num_classes)
+    assert out.logits.dtype == jnp.float32
+    classifier = getattr(model, model.classifier_name)
+    assert out.features.shape == (2, classifier.kernel.shape[0])
+    assert len(out.stages) >= 2
+    assert [s.shape for s in out.stages] == [
+      s.shape for s in out.preactivations
+    ]
+
+
+def images(name):
+  size = FAMILIES[name]
+  return jax.random.normal(jax.random.key(0), (4, size, size, 3))
+
+
+@functools.cache
+def evaluate(name, dtype=jnp.float32):
+  model = abstract(name, image_size=FAMILIES[name], dtype=dtype)
+  nnx.update(model, *initial_state(name))
+  model.eval()
+  return nnx.jit(lambda model, x: model.outputs(x))(model, images(name))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_stages_and_features_are_what_they_are_called(name):
+  out = evaluate(name)
+  for stage, preactivation in zip(out.stages, out.preactivations, strict=True):
+    if name != "mobilenet_v2":  # Its bottlenecks end without an activation.
+      preactivation = nnx.relu(preactivation)
+    np.testing.assert_array_equal(stage, preactivation)
+  model = abstract(name, image_size=FAMILIES[name])
+  nnx.update(model, *initial_state(name))
+  classifier = getattr(model, model.classifier_name)
+  np.testing.assert_allclose(
+    classifier(out.features), out.logits, rtol=1e-5, atol=1e-5
+  )
+
+
+def step(graphdef, params, rest, x):
+  """Gradients, logits and new batch statistics of a training step."""
+
+  def loss(params):
+    model = nnx.merge(graphdef, params, rest, copy=True)
+    logits = model(x)
+    loss = -jnp.mean(jax.nn.log_softmax(logits)[:, 0])
+    return loss, (logits, nnx.state(model, nnx.BatchStat))
+
+  return jax.grad(loss, has_aux=True)(params)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_bfloat16_computes_on_float32_state(name):
+  exact, out = evaluate(name), evaluate(name, jnp.bfloat16)
+  for leaf in jax.tree.leaves((out.features, out.stages, out.preactivations)):
+    assert leaf.dtype == jnp.bfloat16
+  assert out.logits.dtype == jnp.float32
+  error = jnp.linalg.norm(out.logits - exact.logits)
+  assert error < 0.05 * jnp.linalg.norm(exact.logits)
+
+  model = abstract(name, image_size=FAMILIES[name], dtype=jnp.bfloat16)
+  graphdef, params, rest = nnx.split(model, nnx.Param, ...)
+  state = jax.eval_shape(
+    functools.partial(step, graphdef), params, rest, images(name)
+  )
+  for leaf in jax.tree.leaves(state):
+    assert leaf.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("name", ["resnet8", "wrn16_2", "vgg8"])
+def test_remat_changes_nothing(name):
+  plain, remat = (
+    jax.jit(step, static_argnums=0)(
+      nnx.graphdef(abstract(name, image_size=8, remat=remat)),
+      *initial_state(name),
+      images(name),
+    )
+    for remat in (False, True)
+  )
+  for a, b in zip(jax.tree.leaves(plain), jax.tree.leaves(remat), strict=True):
+    np.testing.assert_allclose(a, b, atol=1e-4 * max(1, jnp.abs(a).max()))
+
+
+@pytest.mark.parametrize(
+  ("name", "blocks"),
+  {
+    "resnet20": 9,
+    "wrn16_2": 6,
+    "resnext29_4x4d": 9,
+    "vgg8": 5,
+    "shufflenet_v1": 16,
+    "shufflenet_v2": 16,
+    "mobilenet_v2": 17,
+    "resnext101_32x8d": 33,
+  }.items(),
+)
+def test_remat_recomputes_every_block(name, blocks):
+  model = abstract(name, remat=True)
+  jaxpr = jax.make_jaxpr(lambda model, x: model(x))(
+    model, jnp.zeros((1, 32, 32, 3))
+  )
+  names = [equation.primitive.name for equation in jaxpr.eqns]
+  assert names.count("remat2") == blocks
+
+
+def test_dropout_is_the_only_random_state():
+  for (name, _), model in reference_forms().items():
+    rest = nnx.state(model, nnx.Not(nnx.Any(nnx.Param, nnx.BatchStat)))
+    dropouts = [
+      module
+      for _, module in nnx.iter_modules(model)
+      if isinstance(module, nnx.Dropout)
+    ]
+    assert len(jax.tree.leaves(rest)) == 2 * len(dropouts), name
+
+
+def test_dropout_follows_its_key():
+  dropout = layers.dropout(0.5, nnx.Rngs(0))
+
+  def mask(seed):
+    nnx.reseed(dropout, dropout=seed)
+    return dropout(jnp.ones(100))
+
+  np.testing.assert_array_equal(mask(1), mask(1))
+  assert (mask(1) != mask(2)).any()
+  dropout.eval()
+  np.testing.assert_array_equal(mask(1), jnp.ones(100))
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    ({"name": "resnet21"}, "unknown model 'resnet21'; did you mean .*resnet20"),
+    ({"name": "zzz"}, "unknown model 'zzz'; known: alexnet, mlp, "),
+    ({"num_classes": 1}, "num_classes must be at least 2, got 1"),
+    ({"image_size": 3}, "at least 4 pixels, got image_size=3"),
+    ({"remta": True}, "resnet8 has no option 'remta'; did you mean remat"),
+    ({"depths": (1,)}, "resnet8 has no option 'depths'"),
+    ({"name": "mlp", "remat": True}, "mlp has no option 'remat'"),
+  ],
+)
+def test_bad_input_is_one_clear_line(arguments, message):
+  arguments = {"name": "resnet8", "num_classes": 10} | arguments
+  with pytest.raises(ValueError, match=message) as error:
+    models.create(**arguments, rngs=nnx.Rngs(0))
+  assert "\n" not in str(error.value)
+
+
+def test_wide_resnet_takes_any_depth_and_width():
+  model = nnx.eval_shape(
+    lambda: models.wrn.WideResNet(
+      depth=22, width=3, num_classes=10, rngs=nnx.Rngs(0)
+    )
+  )
+  assert len(model.block1) == 3
+  assert model.fc.kernel.shape == (192, 10)
+  with pytest.raises(ValueError, match="6n"):
+    models.wrn.WideResNet(depth=11, width=3, num_classes=10, rngs=nnx.Rngs(0))
+
+
+def test_feature_layer_has_no_bias_and_no_relu():
+  model = models.create(
+    "mlp", num_classes=10, image_size=8, feature_dim=2, rngs=nnx.Rngs(0)
+  )
+  out = model.outputs(images("mlp"))
+  assert out.features.shape == (4, 2)
+  assert (out.features < 0).any()
+  np.testing.assert_allclose(
+    out.logits, out.features @ model.classifier.kernel[...], rtol=1e-5
+  )

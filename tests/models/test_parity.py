@@ -1,0 +1,232 @@
+"""Every family computes what its PyTorch reference computes."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from jaxkd import convert, models
+from jaxkd.models.resnet import BasicBlock, Bottleneck, ResNet
+
+torch = pytest.importorskip(
+  "torch", reason="the reference is PyTorch: install the extra `torch`"
+)
+
+import reference  # noqa: E402
+
+CLASSES = 5
+
+
+def imagenet_resnet(block, depths, **block_options):
+  return functools.partial(
+    ResNet,
+    block=block,
+    block_options=block_options,
+    planes=(64, 128, 256, 512),
+    depths=depths,
+    stem_features=64,
+    imagenet_stem=True,
+    num_classes=CLASSES,
+  )
+
+
+def by_name(name, **options):
+  return functools.partial(models.create, name, num_classes=CLASSES, **options)
+
+
+# Ours, the reference, the image size. Deep networks have fewer blocks here;
+# their blocks are the same and their number is in the parameter counts.
+CASES = {
+  "resnet8": (
+    by_name("resnet8"),
+    lambda: reference.cifar_resnet(8, CLASSES),
+    16,
+  ),
+  "resnet14": (
+    by_name("resnet14"),
+    lambda: reference.cifar_resnet(14, CLASSES),
+    16,
+  ),
+  "wrn16_2": (
+    by_name("wrn16_2"),
+    lambda: reference.WideResNet(16, 2, CLASSES),
+    16,
+  ),
+  "wrn10_1": (
+    functools.partial(
+      models.wrn.WideResNet,
+      depth=10,
+      width=1,
+      num_classes=CLASSES,
+    ),
+    lambda: reference.WideResNet(10, 1, CLASSES),
+    16,
+  ),
+  "resnext29_4x4d": (
+    by_name("resnext29_4x4d"),
+    lambda: reference.cifar_resnext(4, CLASSES),
+    16,
+  ),
+  "vgg8": (
+    by_name("vgg8"),
+    lambda: reference.VGG((1, 1, 1, 1, 1), CLASSES),
+    32,
+  ),
+  "vgg11, fourth pool, feature layer": (
+    by_name("vgg11", feature_dim=3),
+    lambda: reference.VGG((1, 1, 2, 2, 2), CLASSES, feature_dim=3),
+    64,
+  ),
+  "shufflenet_v1": (
+    by_name("shufflenet_v1"),
+    lambda: reference.ShuffleNetV1(CLASSES),
+    32,
+  ),
+  "shufflenet_v2, CIFAR": (
+    by_name("shufflenet_v2"),
+    lambda: reference.CifarShuffleNetV2(CLASSES),
+    32,
+  ),
+  "shufflenet_v2, ImageNet": (
+    by_name("shufflenet_v2", image_size=72),
+    lambda: reference.ShuffleNetV2(CLASSES),
+    72,
+  ),
+  "mobilenet_v2, CIFAR": (
+    by_name("mobilenet_v2"),
+    lambda: reference.CifarMobileNetV2(CLASSES),
+    32,
+  ),
+  "mobilenet_v2, ImageNet": (
+    by_name("mobilenet_v2", image_size=72),
+    lambda: reference.MobileNetV2(CLASSES),
+    72,
+  ),
+  "alexnet, small": (
+    by_name("alexnet", image_size=64),
+    lambda: reference.AlexNet(True, CLASSES),
+    64,
+  ),
+  "alexnet, ImageNet": (
+    by_name("alexnet", image_size=127),
+    lambda: reference.AlexNet(False, CLASSES),
+    127,
+  ),
+  "resnet18": (
+    imagenet_resnet(BasicBlock, (1, 2, 1, 1)),
+    lambda: reference.imagenet_resnet(
+      reference.BasicBlock, (1, 2, 1, 1), CLASSES
+    ),
+    65,
+  ),
+  "resnet50": (
+    imagenet_resnet(Bottleneck, (1, 2, 1, 1)),
+    lambda: reference.imagenet_resnet(
+      reference.Bottleneck, (1, 2, 1, 1), CLASSES
+    ),
+    64,
+  ),
+  "wide_resnet50_2": (
+    imagenet_resnet(Bottleneck, (1, 1, 1, 1), base_width=128),
+    lambda: reference.imagenet_resnet(
+      reference.Bottleneck, (1, 1, 1, 1), CLASSES, base_width=128
+    ),
+    64,
+  ),
+  "resnext50_32x4d": (
+    imagenet_resnet(Bottleneck, (1, 1, 1, 1), groups=32, base_width=4),
+    lambda: reference.imagenet_resnet(
+      reference.Bottleneck, (1, 1, 1, 1), CLASSES, groups=32, base_width=4
+    ),
+    64,
+  ),
+  "mlp": (
+    by_name("mlp", image_size=8, depth=3, width=16),
+    lambda: reference.MLP(8 * 8 * 3, 3, 16, CLASSES),
+    8,
+  ),
+  "mlp, feature layer": (
+    by_name("mlp", image_size=8, depth=1, width=16, feature_dim=2),
+    lambda: reference.MLP(8 * 8 * 3, 1, 16, CLASSES, feature_dim=2),
+    8,
+  ),
+}
+
+
+def randomize(network):
+  """Gives every parameter and running average a value of its own."""
+  generator = torch.Generator().manual_seed(0)
+
+  def fill(tensor, low, high):
+    with torch.no_grad():
+      tensor.uniform_(low, high, generator=generator)
+
+  for module in network.modules():
+    if isinstance(module, torch.nn.BatchNorm2d):
+      fill(module.weight, 0.5, 1.5)
+      fill(module.bias, -0.5, 0.5)
+      fill(module.running_mean, -0.5, 0.5)
+      fill(module.running_var, 0.5, 2.0)
+
+
+def disable_dropout(model, network):
+  """Its masks can't be the same; nothing else is random."""
+  for _, module in nnx.iter_modules(model):
+    if isinstance(module, nnx.Dropout):
+      module.rate, module.rngs = 0.0, nnx.data(None)
+  for module in network.modules():
+    if isinstance(module, torch.nn.Dropout):
+      module.p = 0.0
+
+
+@jax.jit(static_argnums=0)
+def run(graphdef, state, x):
+  model = nnx.merge(graphdef, state, copy=True)
+  return model.outputs(x), nnx.state(model)
+
+
+def assert_close(ours, theirs, what):
+  theirs = np.moveaxis(theirs.numpy(), min(1, theirs.ndim - 1), -1)
+  scale = max(1.0, np.abs(theirs).max())
+  difference = np.abs(ours - theirs).max() / scale
+  assert difference < 1e-4, f"{what}: {difference:.1e} of {scale:.1e}"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_equals_reference(case):
+  build, build_reference, image_size = CASES[case]
+  torch.manual_seed(0)
+  network = build_reference()
+  randomize(network)
+  # Nothing is initialised that is overwritten at once.
+  model = nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0)))
+  weights = {k: v.numpy() for k, v in network.state_dict().items()}
+  nnx.update(model, *convert.from_torch(model, weights))
+  disable_dropout(model, network)
+  x = np.random.default_rng(0).normal(size=(4, 3, image_size, image_size))
+  x = x.astype(np.float32)
+
+  for mode in ("eval", "train"):
+    getattr(network, mode)()
+    getattr(model, mode)()
+    ours, state = run(*nnx.split(model), jnp.moveaxis(x, 1, -1))
+    nnx.update(model, state)
+    with torch.no_grad():
+      logits, features, stages, preactivations = network(torch.from_numpy(x))
+
+    assert_close(ours.logits, logits, f"{mode}: logits")
+    assert_close(ours.features, features, f"{mode}: features")
+    for i, (a, b) in enumerate(zip(ours.stages, stages, strict=True)):
+      assert_close(a, b, f"{mode}: stage {i}")
+    for i, (a, b) in enumerate(
+      zip(ours.preactivations, preactivations, strict=True)
+    ):
+      assert_close(a, b, f"{mode}: preactivation {i}")
+
+  after = convert.to_torch(model)
+  for name, tensor in network.state_dict().items():
+    if "running" in name:
+      assert_close(after[name], tensor, name)
