@@ -43,11 +43,12 @@ def _parse(argv: list[str]) -> list[str]:
 
 def _unknown_option(argv: list[str], error: Exception) -> Exception:
   """Says which of the flags named what the config doesn't have."""
+  message = str(error.args[0])
   for flag in argv:
     option = flag.partition("=")[0].removeprefix("--")
     for key in option.split(".")[1:]:
-      if option.startswith("config.") and f"'{key}'" in str(error):
-        hint = str(error).partition("Did you mean ")[2].split(" ")[0]
+      if option.startswith("config.") and f"'{key}'" in message:
+        hint = message.partition("Did you mean ")[2].split(" ")[0]
         return ConfigError(
           f"{option}: there is no option {key!r}"
           + (f"; did you mean {hint}?" if hint else "")
