@@ -1,6 +1,7 @@
 """Trains the rows of a config: `python -m jaxkd.main --config=configs/...`."""
 
 import pathlib
+import re
 import sys
 
 from absl import app, flags, logging
@@ -43,11 +44,11 @@ def _parse(argv: list[str]) -> list[str]:
 
 def _unknown_option(argv: list[str], error: Exception) -> Exception:
   """Says which of the flags named what the config doesn't have."""
-  message = str(error.args[0])
+  message = str(error)
   for flag in argv:
     option = flag.partition("=")[0].removeprefix("--")
     for key in option.split(".")[1:]:
-      if option.startswith("config.") and f"'{key}'" in message:
+      if option.startswith("config.") and re.search(rf"\b{key}\b", message):
         hint = message.partition("Did you mean ")[2].split(" ")[0]
         return ConfigError(
           f"{option}: there is no option {key!r}"

@@ -1,0 +1,186 @@
+"""The step equals its definition, on any number of devices."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+from jax.sharding import Mesh
+
+from jaxkd import data, losses, methods, models, sharding
+from jaxkd.step import Evaluator, Trainer, functional
+
+BATCH = 16
+SPEC = dataclasses.replace(data.SPECS["digits"], padding=0)
+TRAIN, TEST = data.load(SPEC)
+KD = {"name": "kd", "lam": 0.5, "tau": 4.0, "student_tau": None}
+RATE = 0.1
+
+
+def mesh_of(count):
+  return Mesh(np.array(jax.devices()[:count]), (sharding.DATA,))
+
+
+def make(name, seed):
+  return models.create(
+    name, num_classes=10, image_size=8, in_channels=1, rngs=nnx.Rngs(seed)
+  )
+
+
+def setting(mesh, spec=SPEC):
+  """A trainer, its first state, its teachers' variables, its loader."""
+  student, variables = functional(make("resnet8", 0))
+  teacher, teacher_variables = functional(make("resnet8", 1))
+  put = sharding.replicate(mesh)
+  trainer = Trainer(
+    student=student,
+    teachers=(teacher,),
+    objective=methods.objective(KD),
+    optimizer=optax.sgd(RATE),
+    spec=spec,
+    batch_size=BATCH,
+    mesh=mesh,
+    key=jax.random.key(2),
+  )
+  teachers = put((teacher_variables,))
+  state = put(trainer.init(variables, teachers, ()))
+  loader = data.Resident(put(TRAIN), BATCH, put(jax.random.key(3)))
+  return trainer, state, teachers, loader
+
+
+def run(count, steps, in_one_call=False, spec=SPEC):
+  trainer, state, teachers, loader = setting(mesh_of(count), spec)
+  train_steps = jax.jit(trainer.train_steps)
+  if in_one_call:
+    return train_steps(state, teachers, loader.source(0), np.int32(steps))[0]
+  for step in range(steps):
+    state, _ = train_steps(state, teachers, loader.source(step))
+  return state
+
+
+@pytest.fixture(scope="module")
+def three_steps():
+  return run(1, 3)
+
+
+def assert_close(actual, expected, rtol):
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol / 10),
+    actual,
+    expected,
+  )
+
+
+def test_a_step_is_sgd_on_the_public_loss():
+  trainer, state, teachers, loader = setting(mesh_of(1))
+  source = loader.source(0)
+  after, pulse = jax.jit(trainer.train_steps)(state, teachers, source)
+
+  rows = np.asarray(source.order[:BATCH])
+  images = data.normalize(jnp.asarray(TRAIN.images[rows]), SPEC)
+  labels = jnp.asarray(TRAIN.labels[rows])
+  teacher, student = make("resnet8", 1), make("resnet8", 0)
+  teacher.eval()
+  student.train()
+
+  @nnx.jit
+  def gradient(student, teacher):
+    target = teacher(images)
+
+    def loss_fn(model):
+      logits = model(images)
+      return jnp.mean(losses.kd(logits, target, labels, lam=0.5, tau=4.0))
+
+    return nnx.value_and_grad(loss_fn)(student)
+
+  loss, gradients = gradient(student, teacher)
+  expected = jax.tree.map(
+    lambda p, g: p - RATE * g, nnx.state(student, nnx.Param), gradients
+  )
+  np.testing.assert_allclose(pulse.loss, loss, rtol=1e-5)
+  assert_close(after.variables.params, expected, rtol=1e-3)
+  # The running statistics are those of one forward pass.
+  assert_close(
+    after.variables.stats, nnx.state(student, nnx.BatchStat), rtol=1e-4
+  )
+  assert int(after.step) == 1
+
+
+def test_a_loop_of_steps_is_the_steps(three_steps):
+  looped = run(1, 3, in_one_call=True)
+  assert int(looped.step) == 3
+  assert_close(looped.variables.params, three_steps.variables.params, rtol=1e-3)
+  assert_close(looped.sums, three_steps.sums, rtol=1e-3)
+
+
+def test_eight_devices_do_what_one_does(three_steps):
+  sharded = run(8, 3)
+  assert len(jax.tree.leaves(sharded.variables.params)[0].devices()) == 8
+  assert_close(
+    sharded.variables.params, three_steps.variables.params, rtol=1e-3
+  )
+  assert_close(sharded.sums, three_steps.sums, rtol=1e-3)
+
+
+def test_what_is_logged_is_the_mean_since_the_last_report(three_steps):
+  assert three_steps.steps_summed == 3
+  sums = three_steps.sums
+  np.testing.assert_allclose(sums["loss"], sums["hard"] + sums["soft"], 1e-6)
+  assert 0 <= sums["accuracy"] <= 3
+  empty = three_steps.reset()
+  assert empty.steps_summed == 0
+  assert not any(empty.sums.values())
+
+
+def test_augmentation_changes_the_images_with_the_step():
+  plain = run(1, 1)
+  shifted = run(1, 1, spec=data.SPECS["digits"])
+  assert plain.sums["loss"] != shifted.sums["loss"]
+
+
+def test_the_first_step_that_is_not_finite_is_remembered():
+  trainer, state, teachers, loader = setting(mesh_of(1))
+  train_steps = jax.jit(trainer.train_steps)
+  state, pulse = train_steps(state, teachers, loader.source(0))
+  assert pulse.bad_step == -1
+  broken = jax.tree.map(lambda x: x * jnp.inf, state.variables.params)
+  state = state._replace(variables=state.variables._replace(params=broken))
+  for step in (1, 2):
+    state, pulse = train_steps(state, teachers, loader.source(step))
+  assert pulse.bad_step == 1
+
+
+@pytest.mark.parametrize("devices", [1, 8])
+def test_evaluation_counts_every_example_once(devices):
+  mesh = mesh_of(devices)
+  network, variables = functional(make("mlp", 0))
+  evaluator = Evaluator(network, SPEC, 64, mesh)
+  put = sharding.replicate(mesh)
+  arrays, variables = put(TEST), put(variables)
+  sums = jax.jit(evaluator.sums)
+  # 360 examples: the sixth batch is padded.
+  batches = [sums(variables, arrays, np.int32(index)) for index in range(6)]
+  totals = {name: sum(batch[name] for batch in batches) for name in batches[0]}
+
+  model = make("mlp", 0)
+  logits = model(data.normalize(jnp.asarray(TEST.images), SPEC))
+  labels = jnp.asarray(TEST.labels)
+  correct = np.argmax(logits, axis=-1) == TEST.labels
+  assert float(totals["accuracy"]) == correct.sum()
+  np.testing.assert_allclose(
+    totals["loss"], np.sum(losses.cross_entropy(logits, labels)), rtol=1e-5
+  )
+  probs = np.asarray(losses.softmax(logits, 4.0))
+  wrong = np.array(
+    [np.delete(p, y) for p, y in zip(probs, TEST.labels, strict=True)]
+  )
+  at_four = losses.ISATS_GRID.index(4.0)
+  np.testing.assert_allclose(
+    totals["derived_average"][at_four], wrong.mean(1).sum(), rtol=1e-5
+  )
+  np.testing.assert_allclose(
+    totals["derived_variance"][at_four], wrong.var(1).sum(), rtol=1e-4
+  )
