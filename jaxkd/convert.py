@@ -89,10 +89,10 @@ def from_torch(
       missing.append(name)
       continue
     tensor = left.pop(name)
-    axes = _AXES[variable.ndim]
-    expected = tuple(variable.shape[axis] for axis in axes)
+    expected = _torch_shape(variable)
     if tensor.shape == expected:
-      value = np.transpose(tensor, np.argsort(axes)).astype(np.float32)
+      axes = np.argsort(_AXES[tensor.ndim])
+      value = np.transpose(tensor, axes).astype(np.float32)
       variable = variable.replace(jnp.asarray(value))
     elif (
       name.startswith(f"{classifier}.")
@@ -143,6 +143,17 @@ def to_torch(model: Network) -> dict[str, np.ndarray]:
   }
 
 
+def torch_shapes(model: Network) -> dict[str, tuple[int, ...]]:
+  """What `from_torch` expects: names and shapes; the model may be abstract."""
+  return {
+    name: _torch_shape(variable) for _, name, variable in _variables(model)
+  }
+
+
+def _torch_shape(variable: nnx.Variable) -> tuple[int, ...]:
+  return tuple(variable.shape[axis] for axis in _AXES[variable.ndim])
+
+
 def _variables(
   model: Network,
 ) -> Iterator[tuple[tuple[Any, ...], str, nnx.Variable]]:
@@ -170,17 +181,17 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
-  data = path.read_bytes()
+  data = memoryview(path.read_bytes())
   try:
     start = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:start])
+    header = json.loads(bytes(data[8:start]))
     header.pop("__metadata__", None)
     tensors = {}
     for name, entry in header.items():
       begin, end = entry["data_offsets"]
       dtype, shape = _DTYPES[entry["dtype"]], entry["shape"]
-      if end - begin != math.prod(shape) * dtype.itemsize:
-        raise ValueError(f"{name} has the wrong size")
+      if begin < 0 or end - begin != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{name} is in the wrong place")
       tensors[name] = np.frombuffer(
         data[start + begin : start + end], dtype
       ).reshape(shape)
@@ -207,6 +218,10 @@ def _read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:
   for key in ("state_dict", "model"):
     if isinstance(tensors, dict) and isinstance(tensors.get(key), dict):
       tensors = tensors[key]
+  if not isinstance(tensors, dict) or not all(
+    isinstance(tensor, torch.Tensor) for tensor in tensors.values()
+  ):
+    raise ValueError(f"{path} can't be read: it holds no state dict")
   return {
     name.removeprefix("module."): tensor.float().numpy()
     for name, tensor in tensors.items()

@@ -566,3 +566,54 @@ class MLP(nn.Module):
       x = outs[-1]
     features = self.neck(x) if self.neck else x
     return self.classifier(features), features, outs, pres
+
+
+def build(name, classes, image_size=32):
+  """The reference of a registered name."""
+  cifar = image_size <= 64
+  vgg = {
+    "vgg8": (1, 1, 1, 1, 1),
+    "vgg11": (1, 1, 2, 2, 2),
+    "vgg13": (2, 2, 2, 2, 2),
+    "vgg16": (2, 2, 3, 3, 3),
+    "vgg19": (2, 2, 4, 4, 4),
+  }
+  imagenet = {
+    "resnet18": (BasicBlock, (2, 2, 2, 2), {}),
+    "resnet34": (BasicBlock, (3, 4, 6, 3), {}),
+    "resnet50": (Bottleneck, (3, 4, 6, 3), {}),
+    "wide_resnet26_2": (Bottleneck, (2, 2, 2, 2), {"base_width": 128}),
+    "wide_resnet50_2": (Bottleneck, (3, 4, 6, 3), {"base_width": 128}),
+    "resnext50_32x4d": (
+      Bottleneck,
+      (3, 4, 6, 3),
+      {"groups": 32, "base_width": 4},
+    ),
+    "resnext101_32x8d": (
+      Bottleneck,
+      (3, 4, 23, 3),
+      {"groups": 32, "base_width": 8},
+    ),
+  }
+  if name in vgg:
+    return VGG(vgg[name], classes)
+  if name in imagenet:
+    block, depths, options = imagenet[name]
+    return imagenet_resnet(block, depths, classes, **options)
+  if name.startswith("resnext29_"):
+    return cifar_resnext(int(name[10:].split("x")[0]), classes)
+  if name.startswith("resnet"):
+    return cifar_resnet(int(name[6:]), classes)
+  if name.startswith("wrn"):
+    depth, width = name[3:].split("_")
+    return WideResNet(int(depth), int(width), classes)
+  match name:
+    case "shufflenet_v1":
+      return ShuffleNetV1(classes)
+    case "shufflenet_v2":
+      return CifarShuffleNetV2(classes) if cifar else ShuffleNetV2(classes)
+    case "mobilenet_v2":
+      return CifarMobileNetV2(classes) if cifar else MobileNetV2(classes)
+    case "alexnet":
+      return AlexNet(cifar, classes)
+  raise ValueError(name)

@@ -38,77 +38,46 @@ def by_name(name, **options):
 
 
 # Ours, the reference, the image size. Deep networks have fewer blocks here;
-# their blocks are the same and their number is in the parameter counts.
+# the number of theirs is in their names, which are compared below.
 CASES = {
-  "resnet8": (
-    by_name("resnet8"),
-    lambda: reference.cifar_resnet(8, CLASSES),
-    16,
-  ),
-  "resnet14": (
-    by_name("resnet14"),
-    lambda: reference.cifar_resnet(14, CLASSES),
-    16,
-  ),
-  "wrn16_2": (
-    by_name("wrn16_2"),
-    lambda: reference.WideResNet(16, 2, CLASSES),
-    16,
-  ),
+  name: (
+    by_name(name, image_size=size),
+    functools.partial(reference.build, name, CLASSES, size),
+    size,
+  )
+  for name, size in (
+    ("resnet8", 16),
+    ("resnet14", 16),
+    ("wrn16_2", 16),
+    ("resnext29_4x4d", 16),
+    ("vgg8", 32),
+    ("shufflenet_v1", 32),
+    ("shufflenet_v2", 32),
+    ("mobilenet_v2", 32),
+    ("alexnet", 64),
+  )
+} | {
   "wrn10_1": (
     functools.partial(
-      models.wrn.WideResNet,
-      depth=10,
-      width=1,
-      num_classes=CLASSES,
+      models.wrn.WideResNet, depth=10, width=1, num_classes=CLASSES
     ),
     lambda: reference.WideResNet(10, 1, CLASSES),
     16,
-  ),
-  "resnext29_4x4d": (
-    by_name("resnext29_4x4d"),
-    lambda: reference.cifar_resnext(4, CLASSES),
-    16,
-  ),
-  "vgg8": (
-    by_name("vgg8"),
-    lambda: reference.VGG((1, 1, 1, 1, 1), CLASSES),
-    32,
   ),
   "vgg11, fourth pool, feature layer": (
     by_name("vgg11", feature_dim=3),
     lambda: reference.VGG((1, 1, 2, 2, 2), CLASSES, feature_dim=3),
     64,
   ),
-  "shufflenet_v1": (
-    by_name("shufflenet_v1"),
-    lambda: reference.ShuffleNetV1(CLASSES),
-    32,
-  ),
-  "shufflenet_v2, CIFAR": (
-    by_name("shufflenet_v2"),
-    lambda: reference.CifarShuffleNetV2(CLASSES),
-    32,
-  ),
   "shufflenet_v2, ImageNet": (
     by_name("shufflenet_v2", image_size=72),
     lambda: reference.ShuffleNetV2(CLASSES),
     72,
   ),
-  "mobilenet_v2, CIFAR": (
-    by_name("mobilenet_v2"),
-    lambda: reference.CifarMobileNetV2(CLASSES),
-    32,
-  ),
   "mobilenet_v2, ImageNet": (
     by_name("mobilenet_v2", image_size=72),
     lambda: reference.MobileNetV2(CLASSES),
     72,
-  ),
-  "alexnet, small": (
-    by_name("alexnet", image_size=64),
-    lambda: reference.AlexNet(True, CLASSES),
-    64,
   ),
   "alexnet, ImageNet": (
     by_name("alexnet", image_size=127),
@@ -203,7 +172,7 @@ def test_equals_reference(case):
   randomize(network)
   # Nothing is initialised that is overwritten at once.
   model = nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0)))
-  weights = {k: v.numpy() for k, v in network.state_dict().items()}
+  weights = {k: v.numpy() for k, v in weights_of(network).items()}
   nnx.update(model, *convert.from_torch(model, weights))
   disable_dropout(model, network)
   x = np.random.default_rng(0).normal(size=(4, 3, image_size, image_size))
@@ -227,6 +196,34 @@ def test_equals_reference(case):
       assert_close(a, b, f"{mode}: preactivation {i}")
 
   after = convert.to_torch(model)
-  for name, tensor in network.state_dict().items():
+  for name, tensor in weights_of(network).items():
     if "running" in name:
       assert_close(after[name], tensor, name)
+    else:
+      np.testing.assert_array_equal(after[name], tensor)
+
+
+def weights_of(network):
+  return {
+    name: tensor
+    for name, tensor in network.state_dict().items()
+    if not name.endswith("num_batches_tracked")
+  }
+
+
+@pytest.mark.parametrize(
+  "name", [n for n in models.list_models() if n != "mlp"]
+)
+def test_names_and_shapes_of_all_weights(name):
+  """At full depth: a state dict of the reference fits, none of it is left."""
+  for form in models.list_models()[name].forms:
+    classes, size = form.reference.num_classes, form.reference.image_size
+    with torch.device("meta"):
+      network = reference.build(name, classes, size)
+    build = functools.partial(
+      models.create, name, num_classes=classes, image_size=size
+    )
+    model = nnx.eval_shape(lambda build=build: build(rngs=nnx.Rngs(0)))
+    assert convert.torch_shapes(model) == {
+      key: tuple(tensor.shape) for key, tensor in weights_of(network).items()
+    }

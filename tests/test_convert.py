@@ -1,0 +1,223 @@
+"""Weights from PyTorch and back."""
+
+import json
+import pickle
+import sys
+
+import jax
+import ml_dtypes
+import numpy as np
+import pytest
+import safetensors.numpy
+from flax import nnx
+
+from jaxkd import convert, models
+
+
+def make(num_classes=10, **options):
+  return models.create(
+    "resnet8", num_classes=num_classes, rngs=nnx.Rngs(0), **options
+  )
+
+
+@pytest.fixture(scope="module")
+def tensors():
+  """A state dict with a value of its own everywhere."""
+  random = np.random.default_rng(0)
+  return {
+    name: random.normal(size=shape).astype(np.float32)
+    for name, shape in convert.torch_shapes(make()).items()
+  }
+
+
+def test_round_trip(tensors):
+  model = make()
+  before = nnx.graphdef(model), jax.tree.leaves(nnx.state(model))
+  params, stats = convert.from_torch(model, tensors)
+  for a, b in zip(before[1], jax.tree.leaves(nnx.state(model)), strict=True):
+    np.testing.assert_array_equal(a, b)
+  nnx.update(model, params, stats)
+  assert nnx.graphdef(model) == before[0]
+  returned = convert.to_torch(model)
+  assert returned.keys() == tensors.keys()
+  for name, tensor in tensors.items():
+    np.testing.assert_array_equal(returned[name], tensor)
+
+
+def test_layout(tensors):
+  params, stats = convert.from_torch(make(), tensors)
+  kernel = params["layer2"][0]["conv1"]["kernel"][...]
+  np.testing.assert_array_equal(
+    kernel[0, 2, 3, 5], tensors["layer2.0.conv1.weight"][5, 3, 0, 2]
+  )
+  np.testing.assert_array_equal(
+    params["fc"]["kernel"][...], tensors["fc.weight"].T
+  )
+  np.testing.assert_array_equal(
+    stats["bn1"]["var"][...], tensors["bn1.running_var"]
+  )
+
+
+def test_another_number_of_classes_keeps_the_classifier(tensors, caplog):
+  model = make(num_classes=7)
+  params, _ = convert.from_torch(model, tensors)
+  assert caplog.messages == [
+    "fc keeps its initial values: the weights are for 10 classes, not 7"
+  ]
+  np.testing.assert_array_equal(
+    params["fc"]["kernel"][...], model.fc.kernel[...]
+  )
+  assert (params["conv1"]["kernel"][...] != model.conv1.kernel[...]).all()
+
+
+def test_misfits_are_listed_at_once(tensors):
+  wrong = dict(tensors)
+  del wrong["bn1.weight"], wrong["layer1.0.bn1.running_mean"]
+  wrong["head.weight"] = wrong["head.bias"] = np.zeros(1)
+  wrong["conv1.weight"] = np.zeros((16, 1, 3, 3), np.float32)
+  wrong["fc.weight"] = np.zeros((10, 32), np.float32)
+  with pytest.raises(ValueError, match="don't fit") as error:
+    convert.from_torch(make(), wrong)
+  assert str(error.value) == (
+    "weights don't fit the network; "
+    "missing: bn1.weight, layer1.0.bn1.running_mean; "
+    "left over: head.bias, head.weight; "
+    "of another shape: conv1.weight [16, 1, 3, 3], not [16, 3, 3, 3], "
+    "fc.weight [10, 32], not [10, 64]"
+  )
+
+
+def test_counters_of_batches_are_ignored(tensors):
+  counter = {"bn1.num_batches_tracked": np.asarray(3)}
+  convert.from_torch(make(), tensors | counter)
+
+
+@pytest.mark.parametrize(
+  "dtype", [np.float64, np.float32, np.float16, ml_dtypes.bfloat16]
+)
+def test_other_precisions_become_float32(tensors, dtype):
+  lower = {name: tensor.astype(dtype) for name, tensor in tensors.items()}
+  params, _ = convert.from_torch(make(), lower)
+  bias = params["fc"]["bias"][...]
+  assert bias.dtype == np.float32
+  np.testing.assert_array_equal(bias, lower["fc.bias"].astype(np.float32))
+
+
+def test_safetensors_are_the_packages(tmp_path, tensors):
+  path = tmp_path / "weights.safetensors"
+  convert.write(path, tensors)
+  for name, tensor in safetensors.numpy.load_file(path).items():
+    np.testing.assert_array_equal(tensor, tensors[name])
+  mixed = {
+    "half": np.arange(3, dtype=np.float16),
+    "scalar": np.asarray(3, np.int64),
+    "empty": np.zeros((0, 2), np.float32),
+  }
+  safetensors.numpy.save_file(mixed, path, metadata={"format": "pt"})
+  read = convert.read(path)
+  assert read.keys() == mixed.keys()
+  for name, tensor in mixed.items():
+    np.testing.assert_array_equal(read[name], tensor, strict=True)
+
+
+def test_bfloat16_files(tmp_path):
+  data = np.arange(4).astype(ml_dtypes.bfloat16)
+  header = {"a": {"dtype": "BF16", "shape": [2, 2], "data_offsets": [0, 8]}}
+  encoded = json.dumps(header).encode()
+  path = tmp_path / "weights.safetensors"
+  path.write_bytes(
+    len(encoded).to_bytes(8, "little") + encoded + data.tobytes()
+  )
+  np.testing.assert_array_equal(
+    convert.read(path)["a"], data.reshape(2, 2), strict=True
+  )
+
+
+def entry(**changes):
+  default = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+  return json.dumps({"a": default | changes}).encode()
+
+
+@pytest.mark.parametrize(
+  "header",
+  [
+    b"not json",
+    b"[]",
+    b"\xff",
+    entry(dtype="F31"),
+    entry(shape=[2]),
+    entry(data_offsets=[0, 400], shape=[100]),
+    entry(data_offsets=[-4, 0]),
+    entry(data_offsets=0),
+    json.dumps({"a": 1}).encode(),
+  ],
+)
+def test_damaged_safetensors(tmp_path, header):
+  path = tmp_path / "weights.safetensors"
+  path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+  with pytest.raises(ValueError, match="no valid safetensors file"):
+    convert.read(path)
+
+
+def test_truncated_safetensors(tmp_path, tensors):
+  path = tmp_path / "weights.safetensors"
+  convert.write(path, tensors)
+  data = path.read_bytes()
+  for size in (0, 5, 100, len(data) - 1):
+    path.write_bytes(data[:size])
+    with pytest.raises(ValueError, match="no valid safetensors file"):
+      convert.read(path)
+
+
+def test_unknown_suffix(tmp_path):
+  with pytest.raises(ValueError, match=r"expected a \.safetensors, \.pth or"):
+    convert.read(tmp_path / "weights.npz")
+
+
+class Malicious:
+  def __reduce__(self):
+    return exec, ("raise SystemExit('unpickled')",)
+
+
+def test_pth(tmp_path, tensors):
+  torch = pytest.importorskip("torch", reason="it writes and reads .pth files")
+  path = tmp_path / "weights.pth"
+  state_dict = {f"module.{k}": torch.from_numpy(v) for k, v in tensors.items()}
+  for content in (state_dict, {"epoch": 3, "model": state_dict}):
+    torch.save(content, path)
+    read = convert.read(path)
+    assert read.keys() == tensors.keys()
+    np.testing.assert_array_equal(read["fc.weight"], tensors["fc.weight"])
+  for bad in (pickle.dumps(Malicious(), protocol=2), b"no pickle", b""):
+    path.write_bytes(bad)
+    with pytest.raises(ValueError, match="can't be read") as error:
+      convert.read(path)
+    assert "\n" not in str(error.value)
+  for content in ([1, 2], {"net": state_dict}):
+    torch.save(content, path)
+    with pytest.raises(ValueError, match="no state dict"):
+      convert.read(path)
+
+
+def test_pth_without_torch(tmp_path, monkeypatch):
+  monkeypatch.setitem(sys.modules, "torch", None)
+  with pytest.raises(ValueError, match="install the extra `torch`"):
+    convert.read(tmp_path / "weights.pth")
+
+
+def test_command(tmp_path, tensors):
+  src, out = tmp_path / "src.safetensors", tmp_path / "out.safetensors"
+  convert.write(src, tensors)
+  arguments = [str(src), "--model=resnet8", f"--out={out}", "--image_size=32"]
+  convert.main([*arguments, "--num_classes=7"])
+  written = convert.read(out)
+  assert written["fc.weight"].shape == (7, 64)
+  np.testing.assert_array_equal(
+    written["conv1.weight"], tensors["conv1.weight"]
+  )
+  with pytest.raises(SystemExit, match="convert: unknown model 'resnet9'; did"):
+    convert.main([str(src), "--model=resnet9", f"--out={out}"])
+  with pytest.raises(SystemExit, match="convert: weights don't fit"):
+    convert.main([str(src), "--model=resnet14", f"--out={out}"])
+  with pytest.raises(SystemExit, match=r"convert: .*No such file"):
+    convert.main([*arguments[1:], str(tmp_path / "absent.safetensors")])
