@@ -169,7 +169,7 @@ def test_evaluation_counts_every_example_once(devices):
   logits = model(data.normalize(jnp.asarray(TEST.images), SPEC))
   labels = jnp.asarray(TEST.labels)
   correct = np.argmax(logits, axis=-1) == TEST.labels
-  assert float(totals["accuracy"]) == correct.sum()
+  assert int(totals["accuracy"]) == int(correct.sum())
   np.testing.assert_allclose(
     totals["loss"], np.sum(losses.cross_entropy(logits, labels)), rtol=1e-5
   )

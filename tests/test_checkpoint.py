@@ -1,0 +1,155 @@
+"""What is saved comes back, to the bit, or one line says why it can't."""
+
+import contextlib
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+from jax.sharding import Mesh
+
+from jaxkd import models, sharding
+from jaxkd.checkpoint import CheckpointError, Checkpoints
+from jaxkd.step import TrainState, functional
+
+
+def state_of(step, width=8, devices=1):
+  model = models.create(
+    "mlp",
+    num_classes=10,
+    image_size=8,
+    in_channels=1,
+    depth=1,
+    width=width,
+    rngs=nnx.Rngs(step),
+  )
+  _, variables = functional(model)
+  state = TrainState(
+    step=jnp.int32(step),
+    variables=variables,
+    opt_state=optax.sgd(0.1, momentum=0.9).init(variables.params),
+    constants={"class_means": jnp.full((2, 2), 0.5)},
+    sums={"loss": jnp.float32(step / 3)},
+    steps_summed=jnp.float32(step),
+    bad_step=jnp.int32(-1),
+  )
+  mesh = Mesh(np.array(jax.devices()[:devices]), (sharding.DATA,))
+  return sharding.replicate(mesh)(state)
+
+
+@contextlib.contextmanager
+def opened(directory, keep=2):
+  checkpoints = Checkpoints(directory, keep)
+  try:
+    yield checkpoints
+  finally:
+    checkpoints.close()
+
+
+def save(directory, *steps):
+  with opened(directory) as checkpoints:
+    for step in steps:
+      checkpoints.save(state_of(step))
+    checkpoints.wait()
+
+
+def assert_equal(actual, expected):
+  assert jax.tree.structure(actual) == jax.tree.structure(expected)
+  jax.tree.map(np.testing.assert_array_equal, actual, expected)
+
+
+@pytest.mark.parametrize("devices", [1, 8])
+def test_the_newest_state_comes_back_on_any_number_of_devices(
+  tmp_path, devices
+):
+  save(tmp_path, 3, 4)
+  with opened(tmp_path) as checkpoints:
+    restored = checkpoints.restore(state_of(0, devices=devices))
+  assert_equal(restored, state_of(4))
+  (kernel, *_) = jax.tree.leaves(restored.variables.params)
+  assert len(kernel.devices()) == devices
+
+
+def test_the_network_alone_comes_back(tmp_path):
+  save(tmp_path, 3)
+  with opened(tmp_path, keep=None) as checkpoints:
+    restored = checkpoints.restore_network(state_of(0).variables)
+  assert_equal(restored, state_of(3).variables)
+
+
+def test_only_the_newest_are_kept(tmp_path):
+  save(tmp_path, 1, 2, 3, 4)
+  kept = sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
+  assert kept == ["3", "4"]
+
+
+def test_there_may_be_none(tmp_path):
+  with opened(tmp_path) as checkpoints:
+    assert checkpoints.latest_step is None
+    with pytest.raises(CheckpointError, match=f"no checkpoint in {tmp_path}"):
+      checkpoints.restore(state_of(0))
+
+
+def test_another_network_does_not_fit(tmp_path):
+  save(tmp_path, 3)
+  with (
+    opened(tmp_path) as checkpoints,
+    pytest.raises(
+      CheckpointError, match=r"kernel.* is \[64, 8\], not \[64, 9\]"
+    ),
+  ):
+    checkpoints.restore(state_of(0, width=9))
+  assert (tmp_path / "3").exists()
+
+
+def test_an_unreadable_checkpoint_is_named_and_left_alone(tmp_path):
+  save(tmp_path, 3, 4)
+  files = [file for file in (tmp_path / "4").rglob("*") if file.is_file()]
+  max(files, key=lambda file: file.stat().st_size).write_bytes(b"")
+  with (
+    opened(tmp_path) as checkpoints,
+    pytest.raises(CheckpointError, match=f"{tmp_path / '4'}") as caught,
+  ):
+    checkpoints.restore(state_of(0))
+  assert "\n" not in str(caught.value)
+  # As the message advises.
+  shutil.move(tmp_path / "4", tmp_path / "broken")
+  with opened(tmp_path) as checkpoints:
+    assert_equal(checkpoints.restore(state_of(0)), state_of(3))
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+  (tmp_path / "file").write_text("")
+  with pytest.raises(CheckpointError, match=r"can't open .*file/checkpoints"):
+    Checkpoints(tmp_path / "file" / "checkpoints", keep=2)
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(tmp_path):
+  # No file may grow above 20 KB, as on a full disk; a larger network needs it.
+  script = f"""
+import resource, signal, sys
+sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})
+import test_checkpoint as t
+t.save({str(tmp_path)!r}, 3)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+with t.opened({str(tmp_path)!r}) as checkpoints:
+  try:
+    checkpoints.save(t.state_of(4, width=4000))
+    checkpoints.wait()
+  except t.CheckpointError as error:
+    print(error)
+"""
+  said = subprocess.run(
+    [sys.executable, "-c", script], capture_output=True, text=True, check=True
+  ).stdout
+  assert said.startswith(f"can't write {tmp_path}: ")
+  assert len(said.splitlines()) == 1
+  with opened(tmp_path) as checkpoints:
+    assert_equal(checkpoints.restore(state_of(0)), state_of(3))
