@@ -7,25 +7,30 @@ exactly once.
 """
 
 from jaxkd.data.augment import augment, normalize
+from jaxkd.data.base import Arrays, DataError, Examples
 from jaxkd.data.resident import (
   Resident,
   TrainSource,
   batch_at,
   eval_batch_at,
 )
-from jaxkd.data.sources import Arrays, DataError, load
+from jaxkd.data.sources import class_names, examples, find, load
 from jaxkd.data.specs import SPECS, Spec
 
 __all__ = [
   "SPECS",
   "Arrays",
   "DataError",
+  "Examples",
   "Resident",
   "Spec",
   "TrainSource",
   "augment",
   "batch_at",
+  "class_names",
   "eval_batch_at",
+  "examples",
+  "find",
   "load",
   "normalize",
 ]

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxkd.data import sources
+from jaxkd.data import base
+from jaxkd.data.order import Order
 
 
 class TrainSource(NamedTuple):
@@ -24,23 +25,32 @@ class TrainSource(NamedTuple):
     offset: position in `order` of that step's first example, int32.
   """
 
-  arrays: sources.Arrays
+  arrays: base.Arrays
   order: jax.Array
   step: jax.typing.ArrayLike
   offset: jax.typing.ArrayLike
 
 
 def batch_at(
-  source: TrainSource, step: jax.Array, batch_size: int
-) -> tuple[jax.Array, jax.Array]:
-  """Returns a step's images `[B, ...]` and labels `[B]`."""
+  source: TrainSource | base.Arrays, step: jax.Array, batch_size: int
+) -> base.Arrays:
+  """Returns a step's images `[B, ...]` and labels `[B]`.
+
+  Args:
+    source: what a loader's `source` returned: for a resident split what the
+      batch is taken from, for a streamed one the batch.
+    step: number of the step.
+    batch_size: B.
+  """
+  if isinstance(source, base.Arrays):
+    return source
   start = source.offset + (step - source.step) * batch_size
   rows = jax.lax.dynamic_slice(source.order, (start,), (batch_size,))
-  return source.arrays.images[rows], source.arrays.labels[rows]
+  return base.Arrays(source.arrays.images[rows], source.arrays.labels[rows])
 
 
 def eval_batch_at(
-  arrays: sources.Arrays, index: jax.Array, batch_size: int
+  arrays: base.Arrays, index: jax.Array, batch_size: int
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
   """Returns an evaluation batch: images, labels, and a mask `[B]`.
 
@@ -65,18 +75,15 @@ class Resident:
     ValueError: B is larger than the split.
   """
 
-  def __init__(self, arrays: sources.Arrays, batch_size: int, key: jax.Array):
+  def __init__(self, arrays: base.Arrays, batch_size: int, key: jax.Array):
     self._size = arrays.labels.shape[0]
-    if batch_size > self._size:
-      raise ValueError(
-        f"data.batch_size is {batch_size}, must be at most {self._size}, the "
-        "size of the training split"
-      )
+    base.check_batch_size(batch_size, self._size)
     self._batch_size = batch_size
-    self._key = key
     self._arrays = arrays
-    self._epoch = 0
-    self._order = _two_epochs(key, 0, self._size)
+    self._order = Order(self._size, key)
+    # Jitted, since `jax.device_put` moves nothing to other processes' devices.
+    self._put = jax.jit(lambda order: order, out_shardings=key.sharding)
+    self._epoch = -1
 
   def max_steps(self, step: int) -> int:
     """Returns how many steps from `step` on one source can serve."""
@@ -88,22 +95,11 @@ class Resident:
     epoch, offset = divmod(step * self._batch_size, self._size)
     if epoch != self._epoch:
       self._epoch = epoch
-      self._order = _two_epochs(self._key, epoch, self._size)
+      both = self._order.epoch(epoch), self._order.epoch(epoch + 1)
+      self._rows = self._put(np.concatenate(both))
     return TrainSource(
-      self._arrays,
-      self._order,
-      np.int32(step),
-      np.int32(offset),
+      self._arrays, self._rows, np.int32(step), np.int32(offset)
     )
 
-
-@jax.jit(static_argnums=2)
-def _two_epochs(
-  key: jax.Array, epoch: jax.typing.ArrayLike, size: int
-) -> jax.Array:
-  return jnp.concatenate(
-    [
-      jax.random.permutation(jax.random.fold_in(key, e), size)
-      for e in (epoch, epoch + 1)
-    ]
-  ).astype(jnp.int32)
+  def close(self) -> None:
+    """Does nothing: there are no other processes."""

@@ -1,38 +1,76 @@
-"""Reads a split into memory as uint8 images and integer labels."""
+"""Finds a data set's spec and its examples by name."""
 
-from typing import NamedTuple
+import bisect
+import difflib
+import itertools
 
-import jax
 import numpy as np
 
-from jaxkd.data import specs
+from jaxkd.data import base, folder, prepared, specs
 
 
-class DataError(Exception):
-  """Data is missing or is not what it should be; the message is one line."""
+def find(name: str, data_dir: str = "") -> specs.Spec:
+  """Returns the spec of a data set.
 
+  Args:
+    name: a key of `SPECS`, or several sets of digits with `+` in between.
+    data_dir: for `folder` the folder.
 
-class Arrays(NamedTuple):
-  """A split in memory, of the host or of the devices.
+  Raises:
+    DataError: there is no such data set, or no such folder.
 
-  Attributes:
-    images: `[N, H, W, channels]`, uint8.
-    labels: `[N]`, int32.
+  Examples:
+    >>> find("mnist+usps").num_classes
+    20
   """
+  if name == "folder":
+    return specs.folder(len(folder.class_names(data_dir)))
+  if "+" in name:
+    return specs.joined(name, [find(domain) for domain in name.split("+")])
+  if name not in specs.SPECS:
+    close = difflib.get_close_matches(name, specs.SPECS, n=1, cutoff=0.5)
+    raise base.DataError(
+      f"data set {name!r} is not one of {', '.join(specs.SPECS)}"
+      + (f"; did you mean {close[0]!r}?" if close else "")
+    )
+  return specs.SPECS[name]
 
-  images: np.ndarray | jax.Array
-  labels: np.ndarray | jax.Array
 
-
-def load(spec: specs.Spec, data_dir: str = "") -> tuple[Arrays, Arrays]:
-  """Returns the training and the test split.
+def examples(
+  spec: specs.Spec, data_dir: str = ""
+) -> tuple[base.Examples, base.Examples]:
+  """Returns the training and the test split, example by example.
 
   Args:
     spec: the data set.
-    data_dir: where TFDS keeps its data; TFDS's own default if empty.
+    data_dir: where TFDS keeps its data, TFDS's own default if empty; for
+      `folder` the folder.
 
   Raises:
     DataError: the data set is not there, or not in a format that can be read.
+  """
+  if spec.domains:
+    parts = [_prepared(part, data_dir, spec.name) for part in spec.domains]
+    trains, tests = zip(*parts, strict=True)
+    return _Joined(spec, trains), _Joined(spec, tests)
+  if spec.builder:
+    return _prepared(spec, data_dir, spec.name)
+  if spec.name == "folder":
+    return folder.open_folder(spec, data_dir)
+  return _digits()
+
+
+def load(
+  spec: specs.Spec, data_dir: str = ""
+) -> tuple[base.Arrays, base.Arrays]:
+  """Returns the training and the test split, in memory.
+
+  Args:
+    spec: the data set.
+    data_dir: as for `examples`.
+
+  Raises:
+    DataError: the data set is not there, or an image can't be decoded.
 
   Examples:
     >>> from jaxkd import data
@@ -40,45 +78,117 @@ def load(spec: specs.Spec, data_dir: str = "") -> tuple[Arrays, Arrays]:
     >>> train.images.shape, test.labels.shape
     ((1437, 8, 8, 1), (360,))
   """
-  if not spec.builder:
-    return _digits()
+  train, test = examples(spec, data_dir)
+  return train.load(), test.load()
+
+
+def class_names(spec: specs.Spec, data_dir: str = "") -> tuple[str, ...]:
+  """Returns a name for each class.
+
+  Args:
+    spec: the data set.
+    data_dir: as for `examples`.
+
+  Raises:
+    DataError: the data set is not there.
+
+  Examples:
+    >>> class_names(find("digits"))[:3]
+    ('0', '1', '2')
+  """
+  return examples(spec, data_dir)[0].class_names
+
+
+def _prepared(
+  spec: specs.Spec, data_dir: str, prepare: str
+) -> tuple[base.Examples, base.Examples]:
   return (
-    _tfds_split(spec, spec.train_split, data_dir),
-    _tfds_split(spec, spec.test_split, data_dir),
+    prepared.Prepared(spec, spec.train_split, data_dir, prepare),
+    prepared.Prepared(spec, spec.test_split, data_dir, prepare),
   )
 
 
-def _digits() -> tuple[Arrays, Arrays]:
+class InMemory(base.Examples):
+  """A split that a package embeds."""
+
+  def __init__(
+    self, images: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]
+  ):
+    self._images, self._labels = images, labels
+    _, height, width, channels = images.shape
+    self.shape = height, width, channels
+    self._class_names = class_names
+
+  @property
+  def class_names(self) -> tuple[str, ...]:
+    """A name for each class."""
+    return self._class_names
+
+  def __len__(self) -> int:
+    return len(self._labels)
+
+  def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
+    return self._images[index], self._labels[index]
+
+  def load(self) -> base.Arrays:
+    """Returns the arrays."""
+    return base.Arrays(self._images, self._labels)
+
+
+class _Joined(base.Examples):
+  """Splits one after another, the classes of each after those before."""
+
+  def __init__(self, spec: specs.Spec, parts: tuple[base.Examples, ...]):
+    self._parts = parts
+    self.shape = parts[0].shape
+    self._class_names = tuple(
+      f"{domain.name.upper().replace('_', '')}@{name}"
+      for domain, part in zip(spec.domains, parts, strict=True)
+      for name in part.class_names
+    )
+    self._ends = list(itertools.accumulate(map(len, parts)))
+    counts = [domain.num_classes for domain in spec.domains]
+    self._offsets = list(itertools.accumulate(counts, initial=0))
+
+  @property
+  def class_names(self) -> tuple[str, ...]:
+    """A name for each class."""
+    return self._class_names
+
+  def __len__(self) -> int:
+    return self._ends[-1]
+
+  def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
+    number = bisect.bisect_right(self._ends, index)
+    part = self._parts[number]
+    image, label = part[index - self._ends[number] + len(part)]
+    return image, np.int32(label + self._offsets[number])
+
+  def load(self) -> base.Arrays:
+    """Returns all examples."""
+    loaded = [part.load() for part in self._parts]
+    labels = [
+      arrays.labels + np.int32(offset)
+      for arrays, offset in zip(loaded, self._offsets, strict=False)
+    ]
+    return base.Arrays(
+      np.concatenate([arrays.images for arrays in loaded]),
+      np.concatenate(labels),
+    )
+
+
+def _digits() -> tuple[InMemory, InMemory]:
   from sklearn import datasets, model_selection
 
   digits = datasets.load_digits()
   # 17 grey levels, 0 to 16.
   images = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
   labels = digits.target.astype(np.int32)
+  names = tuple(map(str, digits.target_names))
   train, test = model_selection.train_test_split(
     np.arange(len(labels)), test_size=360, stratify=labels, random_state=0
   )
-  return Arrays(images[train], labels[train]), Arrays(
-    images[test], labels[test]
-  )
-
-
-def _tfds_split(spec: specs.Spec, split: str, data_dir: str) -> Arrays:
-  import tensorflow_datasets as tfds
-
-  builder = tfds.builder(
-    spec.builder, data_dir=data_dir or None, file_format="array_record"
-  )
-  try:
-    source = builder.as_data_source(split)
-  except Exception as error:
-    raise DataError(
-      f"data set {spec.name!r} is not prepared in {builder.data_path}; "
-      f"prepare it with: python -m jaxkd.data.prepare {spec.name}"
-      + (f" --data_dir={data_dir}" if data_dir else "")
-    ) from error
-  examples = [source[i] for i in range(len(source))]
-  return Arrays(
-    np.stack([example["image"] for example in examples]),
-    np.array([example["label"] for example in examples], np.int32),
+  return (
+    InMemory(images[train], labels[train], names),
+    InMemory(images[test], labels[test], names),
   )

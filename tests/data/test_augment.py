@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
@@ -18,7 +19,7 @@ def _spec(padding, flip):
 
 
 def _views(spec, count, seed=0):
-  images = np.tile(_IMAGE, (count, 1, 1, 1))
+  images = jnp.tile(_IMAGE, (count, 1, 1, 1))
   return np.asarray(data.augment(images, spec, jax.random.key(seed)))
 
 
@@ -58,7 +59,7 @@ def test_normalize_equals_float64(name):
   spec = data.SPECS[name]
   levels = np.arange(256, dtype=np.uint8)
   images = np.tile(levels[:, None, None, None], (1, 1, 1, spec.channels))
-  expected = (images / np.float64(255) - spec.mean) / np.float64(spec.std)
-  got = data.normalize(images, spec)
+  expected = (images / np.float64(255) - spec.mean) / np.array(spec.std)
+  got = data.normalize(jnp.asarray(images), spec)
   assert got.dtype == np.float32
   np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)

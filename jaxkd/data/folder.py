@@ -1,0 +1,136 @@
+"""The user's own photographs: `train/<class>/*.jpg` and `test/<class>/*.jpg`.
+
+The layout of `tfds.ImageFolder`, which itself needs TensorFlow to read images.
+"""
+
+import hashlib
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from jaxkd.data import cache, decode
+from jaxkd.data.base import Arrays, DataError, Examples
+from jaxkd.data.specs import Spec
+
+_TEST = ("test", "validation", "val")
+
+
+class Folder(Examples):
+  """A split that is a folder for each class.
+
+  Args:
+    spec: size and channels of the images.
+    path: the folder of the split.
+    class_names: the classes, in the order of the labels.
+
+  Raises:
+    DataError: a class has no images, or there is a folder of another name.
+  """
+
+  def __init__(
+    self, spec: Spec, path: pathlib.Path, class_names: tuple[str, ...]
+  ):
+    if others := sorted(set(_subfolders(path)) - set(class_names)):
+      raise DataError(f"{path / others[0]} is not a class of the train folder")
+    self._spec = spec
+    self._files: list[pathlib.Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(class_names):
+      files = _images(path / name)
+      self._files += files
+      labels += [label] * len(files)
+    self._labels = np.array(labels, np.int32)
+    self._class_names = class_names
+    size = spec.stored_size
+    self.shape = size, size, spec.channels
+    content = hashlib.sha256(repr(self.shape).encode())
+    for file in self._files:
+      stat = file.stat()
+      content.update(f"{file} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    name = f"{path.name}-{content.hexdigest()[:12]}"
+    self._cache = path.parent / "jaxkd_cache" / name
+
+  @property
+  def class_names(self) -> tuple[str, ...]:
+    """Names of the folders."""
+    return self._class_names
+
+  def __len__(self) -> int:
+    return len(self._files)
+
+  def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
+    file = self._files[index]
+    try:
+      encoded = file.read_bytes()
+    except OSError as error:
+      raise DataError(f"{file} can't be read: {error}") from error
+    return decode.image(encoded, self._spec, str(file)), self._labels[index]
+
+  def load(self) -> Arrays:
+    """Returns all examples; decodes them the first time."""
+    return cache.load(self, self._cache)
+
+
+def class_names(path: str) -> tuple[str, ...]:
+  """Returns the classes of a folder, sorted.
+
+  Raises:
+    DataError: there is no folder `train`, or nothing in it.
+  """
+  train = _root(path) / "train"
+  if not train.is_dir():
+    raise DataError(
+      f"{train} is not there: config.data.data_dir must name a folder that has "
+      "train/<class>/*.jpg and test/<class>/*.jpg"
+    )
+  names = _subfolders(train)
+  if len(names) < 2:
+    raise DataError(
+      f"{train} must have a folder for each of two classes or more"
+    )
+  return tuple(names)
+
+
+def open_folder(spec: Spec, path: str) -> tuple[Folder, Folder]:
+  """Returns the training and the test split of a folder.
+
+  Raises:
+    DataError: something is missing, empty or superfluous.
+  """
+  names = class_names(path)
+  for test in _TEST:
+    if (_root(path) / test).is_dir():
+      break
+  else:
+    raise DataError(f"{_root(path)} has no folder {', '.join(_TEST)}")
+  return (
+    Folder(spec, _root(path) / "train", names),
+    Folder(spec, _root(path) / test, names),
+  )
+
+
+def _root(path: str) -> pathlib.Path:
+  return pathlib.Path(path).expanduser()
+
+
+def _subfolders(path: pathlib.Path) -> list[str]:
+  return sorted(
+    child.name
+    for child in path.iterdir()
+    if child.is_dir() and not child.name.startswith(".")
+  )
+
+
+def _images(path: pathlib.Path) -> list[pathlib.Path]:
+  """Returns a class's images, sorted by name."""
+  suffixes = Image.registered_extensions()
+  if path.is_dir():
+    files = sorted(
+      file
+      for file in path.iterdir()
+      if file.suffix.lower() in suffixes and not file.name.startswith(".")
+    )
+    if files:
+      return files
+  raise DataError(f"{path} has no images")

@@ -1,0 +1,99 @@
+"""Prepares a data set with TFDS: `python -m jaxkd.data.prepare NAME`.
+
+Archives that lie in `--archives` are used; others are downloaded where TFDS
+knows from where. Nothing that is half written is ever taken for whole: a run
+that was interrupted is started anew.
+"""
+
+import argparse
+import importlib.util
+import os
+import sys
+
+import tensorflow_datasets as tfds
+
+from jaxkd.data import builders, prepared, sources
+from jaxkd.data.base import DataError
+from jaxkd.data.specs import Spec
+
+_OWN = {getattr(builders, name).name for name in builders.__all__}
+
+
+def prepare(name: str, data_dir: str = "", archives: str = "") -> None:
+  """Prepares a data set, or all that it joins.
+
+  Args:
+    name: as in `config.data.name`.
+    data_dir: where TFDS keeps its data; TFDS's own default if empty.
+    archives: folder of the archives that need not be downloaded.
+
+  Raises:
+    DataError: there is no such data set, an archive is missing or damaged, or
+      TensorFlow is needed and is not there.
+  """
+  if archives and not os.path.isdir(archives):
+    raise DataError(f"--archives={archives} is not a folder")
+  spec = sources.find(name, data_dir)
+  for part in spec.domains or (spec,):
+    if not part.builder:
+      raise DataError(f"data set {part.name!r} needs no preparation")
+    _prepare(part, name, data_dir, archives)
+
+
+def _prepare(spec: Spec, name: str, data_dir: str, archives: str) -> None:
+  own = spec.builder.split("/")[0] in _OWN
+  if not own and importlib.util.find_spec("tensorflow") is None:
+    raise DataError(
+      f"preparing {spec.name!r} needs TensorFlow: pip install "
+      "'jaxkd[tensorflow]'"
+    )
+  try:
+    builder = tfds.builder(
+      spec.builder,
+      data_dir=prepared.root(data_dir),
+      file_format="array_record",
+    )
+    builder.download_and_prepare(
+      download_config=tfds.download.DownloadConfig(
+        manual_dir=archives or None, try_download_gcs=False
+      )
+    )
+  except DataError:
+    raise
+  # TFDS, and what it calls to download and unpack, have no common class.
+  except Exception as error:
+    raise DataError(
+      f"data set {spec.name!r} can't be prepared: {type(error).__name__}: "
+      f"{error}"
+    ) from error
+  for split in (spec.train_split, spec.test_split):
+    examples = prepared.Prepared(spec, split, data_dir, name)
+    print(
+      f"{spec.name}, {split}: {len(examples)} images, "
+      f"{len(examples.class_names)} classes"
+    )
+  print(f"{spec.name} is prepared in {builder.data_path}")
+
+
+def main() -> None:
+  """Runs the command; what is wrong is one line."""
+  parser = argparse.ArgumentParser(
+    prog="python -m jaxkd.data.prepare", description=__doc__
+  )
+  parser.add_argument("name", metavar="NAME", help="as in config.data.name")
+  parser.add_argument(
+    "--data_dir", default="", help="where TFDS keeps its data"
+  )
+  parser.add_argument(
+    "--archives", default="", help="folder of archives that are at hand"
+  )
+  args = parser.parse_args()
+  try:
+    prepare(args.name, args.data_dir, args.archives)
+  except DataError as error:
+    print(f"jaxkd: {' '.join(str(error).split())}", file=sys.stderr)
+    raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+  main()

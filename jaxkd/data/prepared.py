@@ -1,0 +1,128 @@
+"""Reads what TFDS has prepared, without TensorFlow."""
+
+import functools
+import pathlib
+
+import numpy as np
+import tensorflow_datasets as tfds
+from tensorflow_datasets.core import constants, read_only_builder
+
+from jaxkd.data import cache, decode
+from jaxkd.data.base import Arrays, DataError, Examples
+from jaxkd.data.specs import Spec
+
+
+def root(data_dir: str) -> pathlib.Path:
+  """Returns where TFDS keeps its data: its own default if `data_dir` is ''."""
+  return pathlib.Path(data_dir or constants.DATA_DIR).expanduser()
+
+
+class Prepared(Examples):
+  """A split of a data set that TFDS has prepared as ArrayRecord files.
+
+  Args:
+    spec: the data set.
+    split: name of the split.
+    data_dir: where TFDS keeps its data; TFDS's own default if empty.
+    prepare: the name that prepares the data set, among others perhaps.
+
+  Raises:
+    DataError: the data set is not there, is not as the spec says, or not in a
+      format that can be read.
+  """
+
+  def __init__(self, spec: Spec, split: str, data_dir: str, prepare: str):
+    builder = _builder(spec, data_dir, prepare)
+    info = builder.info
+    if split not in info.splits:
+      raise DataError(
+        f"{builder.data_path} has no split {split!r}, only "
+        f"{', '.join(info.splits)}"
+      )
+    self._spec = spec
+    self._split = split
+    self._path = str(builder.data_path)
+    label = info.features[spec.label]
+    if label.num_classes > spec.num_classes:
+      raise DataError(
+        f"{builder.data_path} has {label.num_classes} classes, data set "
+        f"{spec.name!r} has {spec.num_classes}"
+      )
+    self._names = tuple(label.names)
+    # caltech_birds2011 names the class in every example instead.
+    self._named = "label_name" in info.features
+    # Decoded by `decode.image`: TFDS uses whichever of two libraries there is,
+    # and they differ in the last bit of a JPEG's pixels.
+    encoded = {
+      name: tfds.decode.SkipDecoding()
+      for name, feature in info.features.items()
+      if isinstance(feature, tfds.features.Image)
+    }
+    self._source = builder.as_data_source(split, decoders=encoded)
+    size = spec.stored_size
+    self.shape = size, size, spec.channels
+    # The size in bytes tells apart what one version made of other archives.
+    name = "-".join(
+      (
+        *info.full_name.split("/"),
+        split,
+        spec.label,
+        "x".join(map(str, self.shape)),
+        f"{int(info.splits[split].num_bytes)}B",
+      )
+    )
+    self._cache = root(data_dir) / "jaxkd_cache" / name
+
+  @functools.cached_property
+  def class_names(self) -> tuple[str, ...]:
+    """A name for each class."""
+    if not self._named:
+      return self._names
+    names = list(self._names)
+    for example in self._source:
+      names[example[self._spec.label]] = example["label_name"].decode()
+    return tuple(names)
+
+  def __len__(self) -> int:
+    return len(self._source)
+
+  def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
+    origin = f"example {index} of split {self._split!r} in {self._path}"
+    try:
+      example = self._source[index]
+    except Exception as error:
+      raise DataError(f"{origin} can't be read: {error}") from error
+    image = decode.image(example["image"], self._spec, origin)
+    return image, np.int32(example[self._spec.label])
+
+  def load(self) -> Arrays:
+    """Returns all examples; decodes them the first time."""
+    return cache.load(self, self._cache)
+
+
+def _builder(
+  spec: Spec, data_dir: str, prepare: str
+) -> tfds.core.DatasetBuilder:
+  """Returns what reads the newest version that is prepared."""
+  data_root = root(data_dir)
+  command = f"python -m jaxkd.data.prepare {prepare}" + (
+    f" --data_dir={data_dir}" if data_dir else ""
+  )
+  try:
+    builder = read_only_builder.builder_from_files(
+      spec.builder, data_dir=data_root
+    )
+  except tfds.core.DatasetNotFoundError:
+    raise DataError(
+      f"data set {spec.name!r} is not prepared in {data_root / spec.builder}; "
+      f"prepare it with: {command}"
+    ) from None
+  formats = builder.info.available_file_formats()
+  if tfds.core.FileFormat.ARRAY_RECORD not in formats:
+    names = ", ".join(sorted(format.value for format in formats))
+    raise DataError(
+      f"data set {spec.name!r} is prepared in {builder.data_path} as {names}, "
+      f"which can't be read without TensorFlow; delete that folder and prepare "
+      f"it as array_record with: {command}"
+    )
+  return builder

@@ -1,0 +1,97 @@
+"""The user's own photographs."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from stripes import encoded
+
+from jaxkd import data
+
+
+@pytest.fixture
+def photos(tmp_path):
+  """Two classes of three and one images, of several sizes."""
+  for split, sizes in {
+    "train": [(300, 400), (500, 260), (256, 256)],
+    "val": [(300, 257)],
+  }.items():
+    for label, name in enumerate(("cat", "dog")):
+      folder = tmp_path / split / name
+      folder.mkdir(parents=True)
+      for number, (height, width) in enumerate(sizes):
+        pixels = np.full((height, width, 3), (200 * label, 9, 99), np.uint8)
+        (folder / f"{number}.JPG").write_bytes(encoded(pixels, "jpeg"))
+      (folder / "notes.txt").write_text("not an image")
+  return tmp_path
+
+
+def test_folders_are_classes(photos):
+  spec = data.find("folder", str(photos))
+  assert (spec.num_classes, spec.stored_size) == (2, 256)
+  train, test = data.load(spec, str(photos))
+  assert train.images.shape == (6, 256, 256, 3)
+  assert test.images.shape == (2, 256, 256, 3)
+  assert train.labels.tolist() == [0, 0, 0, 1, 1, 1]
+  np.testing.assert_allclose(
+    train.images[..., 0].mean((1, 2)), 200 * train.labels, atol=4
+  )
+  assert data.class_names(spec, str(photos)) == ("cat", "dog")
+
+
+def test_a_changed_image_is_decoded_anew(photos):
+  spec = data.find("folder", str(photos))
+  data.load(spec, str(photos))
+  white = encoded(np.full((260, 260, 3), 255, np.uint8), "jpeg")
+  (photos / "train" / "cat" / "0.JPG").write_bytes(white)
+  train, _ = data.load(spec, str(photos))
+  assert np.all(train.images[0] == 255)
+
+
+def _empty(photos):
+  for file in (photos / "val" / "dog").iterdir():
+    file.unlink()
+
+
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [
+    (_empty, r"val/dog has no images"),
+    (lambda p: (p / "val" / "emu").mkdir(), r"val/emu is not a class"),
+    (
+      lambda p: (p / "train" / "cat" / "1.JPG").write_bytes(b"no"),
+      r"train/cat/1\.JPG is not a readable image",
+    ),
+    (lambda p: (p / "train").rename(p / "t"), r"train is not there"),
+    (lambda p: (p / "val").rename(p / "v"), r"no folder test, validation, val"),
+  ],
+)
+def test_what_is_wrong_is_named(photos, change, message):
+  change(photos)
+  with pytest.raises(data.DataError, match=message):
+    data.load(data.find("folder", str(photos)), str(photos))
+
+
+@pytest.mark.parametrize(
+  "size", [(300, 401), (513, 260), (100, 90), (256, 256)]
+)
+def test_resize_and_middle_equal_the_references(tmp_path, size):
+  """torchvision's Resize(256), CenterCrop(256), on a photograph-like image."""
+  height, width = size
+  random = np.random.default_rng(0)
+  small = random.integers(0, 256, (9, 9, 3), np.uint8)
+  picture = Image.fromarray(small).resize((width, height))
+  for split in ("train", "test"):
+    for name in ("a", "b"):
+      folder = tmp_path / split / name
+      folder.mkdir(parents=True)
+      picture.save(folder / "x.png")
+  scale = 256 / min(size)
+  resized = picture.resize(
+    (int(width * scale + 1e-9), int(height * scale + 1e-9)),
+    Image.Resampling.BILINEAR,
+  )
+  top = round((resized.height - 256) / 2)
+  left = round((resized.width - 256) / 2)
+  expected = np.asarray(resized)[top : top + 256, left : left + 256]
+  train, _ = data.load(data.find("folder", str(tmp_path)), str(tmp_path))
+  np.testing.assert_array_equal(train.images[0], expected)

@@ -1,0 +1,281 @@
+"""The command that prepares data sets, and the builders that TFDS lacks."""
+
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+import scipy.io
+import stripes
+from PIL import Image
+
+from jaxkd import data
+from jaxkd.data import prepare
+from jaxkd.data.builders import syn_digits
+
+
+def _run(monkeypatch, capfd, *args):
+  """Runs the command; returns its exit status and lines on stderr."""
+  monkeypatch.setattr(sys, "argv", ["prepare", *map(str, args)])
+  with pytest.raises(SystemExit) as error:
+    prepare.main()
+  lines = capfd.readouterr().err.splitlines()
+  return error.value.code, [
+    line for line in lines if line.startswith("jaxkd: ")
+  ]
+
+
+def test_a_wrong_name_gets_the_nearest(monkeypatch, capfd):
+  status, (line,) = _run(monkeypatch, capfd, "cifar1000")
+  assert status == 2
+  assert "did you mean 'cifar100'?" in line
+
+
+def test_without_tensorflow_it_says_how_to_get_it(monkeypatch, capfd, tmp_path):
+  monkeypatch.setattr(prepare.importlib.util, "find_spec", lambda _: None)
+  status, (line,) = _run(monkeypatch, capfd, "mnist", f"--data_dir={tmp_path}")
+  assert status == 2
+  assert "pip install 'jaxkd[tensorflow]'" in line
+
+
+def test_a_wrong_checksum_is_one_line(monkeypatch, capfd, tmp_path):
+  """An official builder, stopped before it needs TensorFlow."""
+  monkeypatch.setattr(prepare.importlib.util, "find_spec", lambda _: True)
+  (tmp_path / "cifar-100-binary.tar.gz").write_bytes(b"not it")
+  status, lines = _run(
+    monkeypatch,
+    capfd,
+    "cifar100",
+    f"--data_dir={tmp_path}",
+    f"--archives={tmp_path}",
+  )
+  assert status == 2
+  assert len(lines) == 1
+  assert "wrong checksum" in lines[0]
+  assert not _is_prepared(data.SPECS["cifar100"], tmp_path)
+
+
+def _is_prepared(spec, data_dir):
+  try:
+    data.examples(spec, str(data_dir))
+  except data.DataError:
+    return False
+  return True
+
+
+# --- Tiny ImageNet ------------------------------------------------------------
+
+
+def _tiny_files():
+  """Three classes of two training images and one to evaluate."""
+  files = {
+    "wnids.txt": b"n3\nn1\nn2\n",
+    "words.txt": b"n1\tcrane\nn2\tcrane, derrick\nn3\tscorpion\n",
+    "val/val_annotations.txt": b"".join(
+      b"v%d.JPEG\tn%d\t0\t0\t62\t62\n" % (i, i) for i in (1, 2, 3)
+    ),
+  }
+  for wnid in (1, 2, 3):
+    for number in range(2):
+      grey = np.full((64, 64), 50 * wnid + number, np.uint8)
+      name = f"train/n{wnid}/images/n{wnid}_{number}.JPEG"
+      files[name] = stripes.encoded(grey, "jpeg")
+    colour = np.full((64, 64, 3), (50 * wnid, 0, 0), np.uint8)
+    files[f"val/images/v{wnid}.JPEG"] = stripes.encoded(colour, "jpeg")
+  return files
+
+
+def _zip(folder, files):
+  with zipfile.ZipFile(folder / "tiny-imagenet-200.zip", "w") as archive:
+    for name, content in files.items():
+      archive.writestr(f"tiny-imagenet-200/{name}", content)
+
+
+def _unpacked(folder, files):
+  for name, content in files.items():
+    path = folder / "tiny-imagenet-200" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("write", [_zip, _unpacked])
+def test_tiny_imagenet(tmp_path, write):
+  write(tmp_path, _tiny_files())
+  prepare.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
+  spec = data.SPECS["tiny_imagenet"]
+  train, test = data.load(spec, str(tmp_path))
+  assert data.class_names(spec, str(tmp_path)) == (
+    "scorpion",
+    "crane (n1)",
+    "crane (n2)",
+  )
+  assert train.images.shape == (6, 64, 64, 3)
+  # Labels 0, 1, 2 are n3, n1, n2: grey 150, 50, 100, and likewise in red.
+  wnids = np.array([3, 1, 2])
+  grey = train.images.mean((1, 2, 3))
+  np.testing.assert_allclose(grey, 50 * wnids[train.labels], atol=2)
+  red = test.images[..., 0].mean((1, 2))
+  np.testing.assert_allclose(red, 50 * wnids[test.labels], atol=3)
+
+
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [
+    ({"val/images/v2.JPEG": None}, r"val/images/v2\.JPEG in .*\.zip can't"),
+    ({"val/images/v2.JPEG": b"no"}, r"v2\.JPEG in .*\.zip is not a readable"),
+    ({"wnids.txt": b"n1\nn2\nn3\nn4"}, r"no images of class n4 in train"),
+    ({"wnids.txt": b"n1\nn2"}, r"is of class n3, not in wnids\.txt"),
+  ],
+)
+def test_damaged_tiny_imagenet_is_not_prepared(tmp_path, change, message):
+  files = {**_tiny_files(), **change}
+  _zip(tmp_path, {k: v for k, v in files.items() if v is not None})
+  with pytest.raises(data.DataError, match=message):
+    prepare.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
+  assert not _is_prepared(data.SPECS["tiny_imagenet"], tmp_path)
+
+
+def test_a_damaged_zip_is_named(tmp_path):
+  _zip(tmp_path, _tiny_files())
+  file = tmp_path / "tiny-imagenet-200.zip"
+  content = file.read_bytes()
+  file.write_bytes(content[: len(content) // 2])
+  with pytest.raises(data.DataError, match=rf"{file} is damaged"):
+    prepare.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
+  at = content.index(_tiny_files()["val/images/v1.JPEG"]) + 100
+  file.write_bytes(content[:at] + b"\xff\x00\xff" + content[at + 3 :])
+  with pytest.raises(data.DataError, match=r"v1\.JPEG in .*Bad CRC-32"):
+    prepare.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
+
+
+# --- Digits-Five --------------------------------------------------------------
+
+
+def _digits(size, shape):
+  random = np.random.default_rng(size)
+  images = random.integers(0, 256, (size, *shape), np.uint8)
+  return images, np.arange(size) % 10
+
+
+def _write_digits_five(folder, first_label=0):
+  """The files as they are published, of 20 and 10 images each."""
+  expected = {}
+  one_hot = np.eye(10, dtype=np.uint8)
+
+  (a, la), (b, lb) = _digits(20, (28, 28, 1)), _digits(10, (28, 28, 1))
+  expected["MNIST"] = a, b
+  mat = {"train_28": a, "label_train": one_hot[la]}
+  mat |= {"test_28": b, "label_test": one_hot[lb]}
+  scipy.io.savemat(folder / "mnist_data.mat", mat)
+
+  (a, la), (b, lb) = _digits(20, (28, 28, 3)), _digits(10, (28, 28, 3))
+  expected["MNISTM"] = a, b
+  mat = {"train": a, "label_train": one_hot[la]}
+  mat |= {"test": b, "label_test": one_hot[lb]}
+  scipy.io.savemat(folder / "mnistm_with_label.mat", mat)
+
+  (a, la), (b, lb) = _digits(20, (1, 28, 28)), _digits(10, (1, 28, 28))
+  expected["USPS"] = np.moveaxis(a, 1, -1), np.moveaxis(b, 1, -1)
+  cells = np.empty((2, 2), object)
+  cells[0] = a / np.float32(255), la[:, None]
+  cells[1] = b / np.float32(255), lb[:, None]
+  scipy.io.savemat(folder / "usps_28x28.mat", {"dataset": cells})
+
+  (a, la), (b, lb) = _digits(20, (32, 32, 3)), _digits(10, (32, 32, 3))
+  expected["SVHN"] = a, b
+  for split, images, labels in (("train", a, la), ("test", b, lb)):
+    mat = {"X": np.moveaxis(images, 0, -1)}
+    mat["y"] = np.where(labels == 0, 10, labels)[:, None]
+    scipy.io.savemat(folder / f"svhn_{split}_32x32.mat", mat)
+
+  (a, la), (b, lb) = _digits(20, (32, 32, 3)), _digits(10, (32, 32, 3))
+  expected["SYN"] = a, b
+  mat = {"train_data": a, "train_label": la[:, None] + first_label}
+  mat |= {"test_data": b, "test_label": lb[:, None]}
+  scipy.io.savemat(folder / "syn_number.mat", mat)
+  return expected
+
+
+def _at_32(image):
+  picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+  picture = picture.convert("RGB").resize((32, 32), Image.Resampling.BILINEAR)
+  return np.asarray(picture)
+
+
+def test_digits_five_joins_five_times_ten_classes(tmp_path):
+  expected = _write_digits_five(tmp_path)
+  prepare.prepare("digits_five", str(tmp_path), str(tmp_path))
+  spec = data.SPECS["digits_five"]
+  assert spec.num_classes == 50
+  names = data.class_names(spec, str(tmp_path))
+  assert names[:2] == ("MNIST@0", "MNIST@1")
+  assert names[13] == "MNISTM@3"
+  assert names[-1] == "SYN@9"
+  for number, arrays in enumerate(data.load(spec, str(tmp_path))):
+    assert arrays.images.shape == (100 - 50 * number, 32, 32, 3)
+    for domain, splits in enumerate(expected.values()):
+      images = {
+        _at_32(image).tobytes(): 10 * domain + row % 10
+        for row, image in enumerate(splits[number])
+      }
+      mine = arrays.labels // 10 == domain
+      got = zip(arrays.images[mine], arrays.labels[mine], strict=True)
+      assert {i.tobytes(): label for i, label in got} == images
+
+
+def test_domains_of_one_data_set_each_can_be_joined(tmp_path):
+  _write_digits_five(tmp_path)
+  prepare.prepare("usps+mnist_m", str(tmp_path), str(tmp_path))
+  spec = data.find("usps+mnist_m")
+  train, _ = data.load(spec, str(tmp_path))
+  assert data.class_names(spec, str(tmp_path))[9:11] == ("USPS@9", "MNISTM@0")
+  np.testing.assert_array_equal(np.bincount(train.labels), [2] * 20)
+  # Each by itself has its own size.
+  usps, _ = data.load(data.SPECS["usps"], str(tmp_path))
+  assert usps.images.shape == (20, 28, 28, 1)
+
+
+@pytest.mark.parametrize(
+  ("name", "content", "message"),
+  [
+    ("usps_28x28.mat", None, r"usps_28x28\.mat is not there"),
+    ("usps_28x28.mat", b"no MATLAB file", r"usps_28x28\.mat is damaged"),
+  ],
+)
+def test_digits_five_names_what_is_wrong(tmp_path, name, content, message):
+  _write_digits_five(tmp_path)
+  (tmp_path / name).unlink()
+  if content:
+    (tmp_path / name).write_bytes(content)
+  with pytest.raises(data.DataError, match=message):
+    prepare.prepare("usps", str(tmp_path), str(tmp_path))
+  assert not _is_prepared(data.SPECS["usps"], tmp_path)
+
+
+def test_digits_five_refuses_wrong_labels_and_arrays(tmp_path):
+  _write_digits_five(tmp_path, first_label=1)
+  with pytest.raises(data.DataError, match=r"syn_number\.mat has label 10"):
+    prepare.prepare("digits_five", str(tmp_path), str(tmp_path))
+  scipy.io.savemat(tmp_path / "usps_28x28.mat", {"data": [1]})
+  with pytest.raises(data.DataError, match="lacks the array 'dataset'"):
+    prepare.prepare("usps", str(tmp_path / "other"), str(tmp_path))
+
+
+# --- Synthetic digits ---------------------------------------------------------
+
+
+def test_syn_is_generated_the_same_each_time(tmp_path, monkeypatch):
+  monkeypatch.setattr(syn_digits, "_SIZES", {"train": 20, "test": 10})
+  prepare.prepare("syn", str(tmp_path))
+  train, test = data.load(data.SPECS["syn"], str(tmp_path))
+  np.testing.assert_array_equal(np.bincount(train.labels), [2] * 10)
+  got = {image.tobytes(): label for image, label in zip(*train, strict=True)}
+  expected = [syn_digits.render("train", number) for number in range(20)]
+  assert {i.tobytes(): n % 10 for n, i in enumerate(expected)} == got
+  assert not set(got) & {image.tobytes() for image in test.images}
+
+
+def test_syn_digits_differ_in_every_respect():
+  images = np.array([syn_digits.render("train", n) for n in range(0, 80, 10)])
+  assert len({image.tobytes() for image in images}) == 8
+  assert np.all(np.ptp(images, axis=(1, 2)).max(-1) > 30)

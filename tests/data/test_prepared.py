@@ -1,0 +1,142 @@
+"""What TFDS has prepared: read without TensorFlow, cached."""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from stripes import SIZES, SPEC, image
+
+from jaxkd import data
+
+
+def test_every_example_is_read(data_dir):
+  for split, arrays in zip(SIZES, data.load(SPEC, data_dir), strict=True):
+    expected = {
+      image(split, number).tobytes(): number % 3
+      for number in range(SIZES[split])
+    }
+    assert arrays.images.dtype == np.uint8
+    assert arrays.labels.dtype == np.int32
+    got = zip(arrays.images, arrays.labels, strict=True)
+    assert {i.tobytes(): label for i, label in got} == expected
+  assert "tensorflow" not in sys.modules
+  assert data.class_names(SPEC, data_dir) == ("a", "b", "c")
+
+
+def _train_cache(data_dir):
+  (folder,) = pathlib.Path(data_dir, "jaxkd_cache").glob("stripes-*-train-*")
+  return folder
+
+
+def test_the_second_time_comes_from_the_cache(data_dir, capfd):
+  train, _ = data.load(SPEC, data_dir)
+  assert "23/23" in capfd.readouterr().err
+  for file in pathlib.Path(data_dir, "stripes").rglob("*array_record*"):
+    if "train" in file.name:
+      file.write_bytes(b"")
+  again, _ = data.load(SPEC, data_dir)
+  assert isinstance(again.images, np.memmap)
+  np.testing.assert_array_equal(again.images, train.images)
+  np.testing.assert_array_equal(again.labels, train.labels)
+  assert not capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+  "damage",
+  [
+    lambda path: (path / "images.npy").write_bytes(b"short"),
+    lambda path: (path / "labels.npy").unlink(),
+    lambda path: (path / "crc32.json").write_text("{"),
+    lambda path: _flip_a_bit(path / "images.npy"),
+  ],
+)
+def test_a_damaged_cache_is_decoded_again(data_dir, damage, capfd):
+  train, _ = data.load(SPEC, data_dir)
+  images = np.array(train.images)
+  damage(_train_cache(data_dir))
+  capfd.readouterr()
+  again, _ = data.load(SPEC, data_dir)
+  np.testing.assert_array_equal(again.images, images)
+  assert capfd.readouterr().err.count("is damaged") == 1
+
+
+def _flip_a_bit(file):
+  content = bytearray(file.read_bytes())
+  content[-1] ^= 1
+  # Anew: the old file is mapped into memory.
+  file.unlink()
+  file.write_bytes(content)
+
+
+def test_without_a_place_for_the_cache_there_is_none(data_dir, capfd):
+  pathlib.Path(data_dir, "jaxkd_cache").write_text("not a folder")
+  train, _ = data.load(SPEC, data_dir)
+  assert train.images.shape == (23, 8, 8, 3)
+  assert "are not kept" in capfd.readouterr().err
+
+
+def test_an_interrupted_cache_is_none(data_dir, monkeypatch):
+  def interrupt(*_):
+    raise KeyboardInterrupt
+
+  with monkeypatch.context() as patch:
+    patch.setattr("jaxkd.data.cache.np.save", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+      data.load(SPEC, data_dir)
+  assert not list(pathlib.Path(data_dir, "jaxkd_cache").iterdir())
+  assert data.load(SPEC, data_dir)[0].images.shape == (23, 8, 8, 3)
+
+
+def test_missing_data_is_one_line_with_the_command(tmp_path):
+  with pytest.raises(data.DataError) as error:
+    data.load(data.SPECS["cifar100"], str(tmp_path))
+  assert str(error.value) == (
+    f"data set 'cifar100' is not prepared in {tmp_path}/cifar100; prepare it "
+    f"with: python -m jaxkd.data.prepare cifar100 --data_dir={tmp_path}"
+  )
+
+
+def test_missing_domains_are_prepared_by_the_name_of_the_whole(tmp_path):
+  with pytest.raises(data.DataError, match=r"prepare digits_five --data_dir="):
+    data.load(data.SPECS["digits_five"], str(tmp_path))
+
+
+def test_another_file_format_is_told_apart(data_dir):
+  info = pathlib.Path(data_dir, "stripes", "1.2.0", "dataset_info.json")
+  content = json.loads(info.read_text())
+  info.write_text(json.dumps({**content, "fileFormat": "tfrecord"}))
+  with pytest.raises(data.DataError, match=r"prepared in .* as tfrecord, .*"):
+    data.load(SPEC, data_dir)
+
+
+def test_what_is_half_prepared_is_not_prepared(data_dir):
+  folder = pathlib.Path(data_dir, "stripes", "1.2.0")
+  folder.rename(folder.with_name("incomplete.ABCDEF_1.2.0"))
+  with pytest.raises(data.DataError, match="is not prepared in"):
+    data.load(SPEC, data_dir)
+
+
+def test_damaged_records_are_a_data_error(data_dir):
+  for file in pathlib.Path(data_dir, "stripes").rglob("*-train.array_record*"):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    file.write_bytes(content)
+  with pytest.raises(data.DataError, match=data_dir):
+    data.load(SPEC, data_dir)
+
+
+def test_too_many_classes_are_refused(data_dir):
+  spec = dataclasses.replace(SPEC, num_classes=2)
+  with pytest.raises(data.DataError, match=r"has 3 classes, .* has 2"):
+    data.load(spec, data_dir)
+
+
+def test_the_newest_version_is_read(data_dir):
+  folder = pathlib.Path(data_dir, "stripes", "1.2.0")
+  shutil.copytree(folder, folder.with_name("1.10.0"))
+  shutil.rmtree(folder)
+  assert data.load(SPEC, data_dir)[1].labels.shape == (10,)
