@@ -88,6 +88,13 @@ def test_entropy():
   assert metrics.entropy(jnp.array([1e4, 0.0])) == 0
 
 
+def test_calibration_bins_are_closed_on_the_right():
+  # Confidence 1/2 and right, 1 and wrong: the two ends of the second bin.
+  logits, labels = jnp.array([[0.0, 0.0], [1000.0, 0.0]]), jnp.array([0, 1])
+  found = metrics.expected_calibration_error(logits, labels, bins=2)
+  assert found == (0.5 + 1) / 2
+
+
 def test_expected_calibration_error():
   probs = _softmax(1.0)
   confidence, right = probs.max(1), probs.argmax(1) == LABELS
