@@ -7,6 +7,7 @@ import jax
 import ml_collections
 
 from jaxkd import data, methods, report, sharding
+from jaxkd.config import ConfigError
 from jaxkd.store import Entry, Phase
 from jaxkd.train import Dataset, train
 
@@ -74,6 +75,12 @@ def _dataset(
   spec = data.SPECS[config.data.name]
   put = sharding.replicate(mesh)
   train_arrays, test_arrays = data.load(spec, config.data.data_dir)
+  size, batch_size = len(train_arrays.labels), config.data.batch_size
+  if batch_size > size:
+    raise ConfigError(
+      f"config.data.batch_size is {batch_size}, must be at most {size}, the "
+      f"size of {spec.name}'s training split"
+    )
   return Dataset(spec, put(train_arrays), put(test_arrays))
 
 

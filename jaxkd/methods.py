@@ -16,7 +16,7 @@ from flax import nnx
 
 from jaxkd import data, losses, models
 from jaxkd.step import Objective, Scalars
-from jaxkd.store import Phase
+from jaxkd.store import Entry, Phase
 
 # --- Objectives ---------------------------------------------------------------
 
@@ -225,7 +225,9 @@ def _phase(
 
 
 def teacher(config: ml_collections.ConfigDict) -> Phase:
-  """The large teacher, trained with cross entropy."""
+  """The large teacher, trained with cross entropy, or a given one."""
+  if config.teacher.checkpoint:
+    return Entry.open(config.teacher.checkpoint).phase
   return _phase(config, config.teacher, config.teacher.seed, "cross_entropy")
 
 

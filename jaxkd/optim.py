@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import jax.numpy as jnp
 import optax
 
 
@@ -31,10 +32,11 @@ def schedule(options: Mapping[str, Any], total_steps: int) -> optax.Schedule:
       for milestone in options["milestones"]
     },
   )
-  if not warmup:
-    return steps
-  rise = optax.linear_schedule(0.0, options["learning_rate"], warmup)
-  return optax.join_schedules([rise, steps], [warmup])
+  if warmup:
+    rise = optax.linear_schedule(0.0, options["learning_rate"], warmup)
+    steps = optax.join_schedules([rise, steps], [warmup])
+  # optax mixes the step with floats; exact up to 2**24 steps.
+  return lambda step: steps(jnp.asarray(step, jnp.float32))
 
 
 def optimizer(

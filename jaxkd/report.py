@@ -6,28 +6,18 @@ import io
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import ml_collections
 import numpy as np
 from matplotlib.figure import Figure
 
+from jaxkd.analysis import figures
 from jaxkd.store import Entry, Phase, write_atomically
 
 Plan = Mapping[tuple[str, int], Phase]
 Entries = Mapping[Phase, Entry]
 Cells = list[dict[str, str]]
-
-# Okabe and Ito's: told apart by the colour-blind, too.
-_COLORS = (
-  "#0072b2",
-  "#d55e00",
-  "#009e73",
-  "#cc79a7",
-  "#e69f00",
-  "#56b4e9",
-  "#000000",
-)
 
 
 def write(
@@ -50,22 +40,15 @@ def write(
   folder = pathlib.Path(workdir) / f"report-{config.title}"
   folder.mkdir(parents=True, exist_ok=True)
   cells = table(config, plan, entries)
-  pictures = {
-    "curves": ("Test accuracy in training.", _curves(config, plan, entries)),
-    "derived": (
-      "What the teachers' probabilities of the wrong classes are at each "
-      "temperature, mean over the training split.",
-      _derived(plan, entries),
-    ),
-  }
-  for name, (_, picture) in pictures.items():
-    picture.savefig(folder / f"{name}.png", dpi=200)
-    picture.savefig(folder / f"{name}.svg")
-  captions = {name: caption for name, (caption, _) in pictures.items()}
+  pictures = {"curves": _curves(config, plan, entries)}
+  if teachers := _finished_teachers(plan, entries):
+    pictures["derived"] = _derived(config, teachers, entries)
+  for name, picture in pictures.items():
+    figures.save(picture, folder / name)
   write_atomically(folder / "table.csv", _csv(cells))
-  write_atomically(folder / "report.md", _markdown(config, cells, captions))
+  write_atomically(folder / "report.md", _markdown(config, cells, pictures))
   write_atomically(
-    folder / "report.html", _html(config, cells, captions, folder)
+    folder / "report.html", _html(config, cells, pictures, folder)
   )
   return folder
 
@@ -77,8 +60,7 @@ def table(
   lines = [
     _line(f"teacher of {', '.join(rows)}", [phase], entries)
     | _dark_knowledge(phase, entries, config.kd.tau)
-    for phase, rows in _teachers(plan).items()
-    if entries[phase].finished
+    for phase, rows in _finished_teachers(plan, entries).items()
   ]
   for row in config.rows:
     phases = [plan[row, seed] for seed in config.seeds]
@@ -94,15 +76,20 @@ def table(
   ]
 
 
-def _teachers(plan: Plan) -> dict[Phase, list[str]]:
-  """Returns the networks that teach a student directly, with these rows."""
+def _finished_teachers(plan: Plan, entries: Entries) -> dict[Phase, list[str]]:
+  """Returns the networks that teach a student directly, with these rows.
+
+  One whose students were trained elsewhere may be missing from the store.
+  """
   teachers: dict[Phase, list[str]] = {}
   for (row, _), phase in plan.items():
     for teacher in phase.teachers:
       rows = teachers.setdefault(teacher, [])
       if row not in rows:
         rows.append(row)
-  return teachers
+  return {
+    phase: rows for phase, rows in teachers.items() if entries[phase].finished
+  }
 
 
 def _accuracies(phases: list[Phase], entries: Entries) -> list[float]:
@@ -137,43 +124,43 @@ def _dark_knowledge(
 def _curves(
   config: ml_collections.ConfigDict, plan: Plan, entries: Entries
 ) -> Figure:
-  figure = Figure(figsize=(5, 3.4), layout="constrained")
-  axes = figure.subplots()
-  for color, row in zip(_COLORS * 3, config.rows, strict=False):
-    for seed in config.seeds:
-      file = entries[plan[row, seed]].metrics
-      lines = [json.loads(line) for line in file.read_text().splitlines()]
-      axes.plot(
-        [line["epoch"] for line in lines],
-        [100 * line["test_accuracy"] for line in lines],
-        color=color,
-        label=row if seed == config.seeds[0] else None,
-      )
-  axes.set(xlabel="epoch", ylabel="test accuracy (%)", title=config.title)
-  axes.legend(frameon=False)
-  return figure
+  def curve(phase):
+    lines = map(json.loads, entries[phase].metrics.read_text().splitlines())
+    points = [(line["epoch"], 100 * line["test_accuracy"]) for line in lines]
+    epochs, accuracies = np.transpose(points)
+    return epochs, accuracies
+
+  return figures.learning_curves(
+    {
+      row: [curve(plan[row, seed]) for seed in config.seeds]
+      for row in config.rows
+    },
+    caption=f"{config.title}: {config.student.name} on {config.data.name} in "
+    f"training, seeds {', '.join(map(str, config.seeds))}.",
+  )
 
 
-def _derived(plan: Plan, entries: Entries) -> Figure:
-  figure = Figure(figsize=(7, 3.2), layout="constrained")
-  for axes, name in zip(
-    figure.subplots(1, 2), ("average", "variance"), strict=True
-  ):
-    for color, (phase, rows) in zip(
-      _COLORS * 3, _teachers(plan).items(), strict=False
-    ):
-      if entries[phase].finished:
-        result = entries[phase].result()
-        axes.plot(
-          result["temperatures"],
-          result["train"][f"derived_{name}"],
-          marker="o",
-          color=color,
-          label=f"{phase.network['name']} of {', '.join(rows)}",
-        )
-    axes.set(xlabel="temperature", ylabel=f"derived {name}")
-  axes.legend(frameon=False)
-  return figure
+def _derived(
+  config: ml_collections.ConfigDict,
+  teachers: Mapping[Phase, list[str]],
+  entries: Entries,
+) -> Figure:
+  results = {
+    f"{phase.network['name']} of {', '.join(rows)}": entries[phase].result()
+    for phase, rows in teachers.items()
+  }
+  (taus, *_) = (result["temperatures"] for result in results.values())
+  averages, variances = (
+    {name: result["train"][key] for name, result in results.items()}
+    for key in ("derived_average", "derived_variance")
+  )
+  return figures.derived_curves(
+    taus,
+    averages,
+    variances,
+    caption=f"{config.title}: the teachers' wrong-class probabilities, mean "
+    f"over the training split of {config.data.name}.",
+  )
 
 
 def _csv(cells: Cells) -> str:
@@ -193,7 +180,7 @@ def _about(config: ml_collections.ConfigDict) -> str:
 
 
 def _markdown(
-  config: ml_collections.ConfigDict, cells: Cells, captions: Mapping[str, str]
+  config: ml_collections.ConfigDict, cells: Cells, pictures: Iterable[str]
 ) -> str:
   widths = {
     column: max(len(line[column]) for line in [{column: column}, *cells])
@@ -208,7 +195,7 @@ def _markdown(
     "| " + " | ".join(line[c].ljust(w) for c, w in widths.items()) + " |"
     for line in lines
   ]
-  images = [f"![{text}]({name}.png)" for name, text in captions.items()]
+  images = [f"![{name}]({name}.png)" for name in pictures]
   return "\n".join(
     [f"# {config.title}", "", *rows, "", _about(config), "", *images, ""]
   )
@@ -217,7 +204,7 @@ def _markdown(
 def _html(
   config: ml_collections.ConfigDict,
   cells: Cells,
-  captions: Mapping[str, str],
+  pictures: Iterable[str],
   folder: pathlib.Path,
 ) -> str:
   def row(tag, texts):
@@ -227,13 +214,11 @@ def _html(
       + "</tr>"
     )
 
-  figures = [
+  def inline(name):
+    svg = (folder / f"{name}.svg").read_text()
     # Without the prologue, which is of a document of its own.
-    f"<figure>{svg[svg.index('<svg') :]}"
-    f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-    for name, caption in captions.items()
-    for svg in [(folder / f"{name}.svg").read_text()]
-  ]
+    return f"<figure>{svg[svg.index('<svg') :]}</figure>"
+
   title = html.escape(config.title)
   return "\n".join(
     [
@@ -247,7 +232,7 @@ def _html(
       row("th", cells[0]),
       *(row("td", line.values()) for line in cells),
       f"</table><p>{html.escape(_about(config))}</p>",
-      *figures,
+      *map(inline, pictures),
       "</html>",
       "",
     ]

@@ -23,6 +23,7 @@ from jaxkd.analysis.figures.scatters import (
   improvement_correlation,
 )
 from jaxkd.analysis.figures.style import save
+from jaxkd.analysis.figures.training import learning_curves
 
 __all__ = [
   "AccuracyPanel",
@@ -34,6 +35,7 @@ __all__ = [
   "feature_scatter",
   "group_posteriors",
   "improvement_correlation",
+  "learning_curves",
   "save",
   "softened_labels",
   "student_accuracy",

@@ -1,0 +1,142 @@
+"""Whole rows on tiny real data, and what they leave behind."""
+
+import csv
+import json
+
+import pytest
+
+from jaxkd import config as jaxkd_config
+from jaxkd import experiment, losses, methods
+from jaxkd.store import Entry
+from jaxkd.train import NonFiniteError
+
+STEPS = round(0.5 * 1437 / 64)
+
+
+@pytest.fixture
+def all_rows(tiny_config):
+  tiny_config.rows = tuple(methods.ROWS)
+  tiny_config.paper = {"kd": 90.0}
+  return tiny_config
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+  return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def report(all_rows, workdir):
+  jaxkd_config.validate(all_rows)
+  return experiment.run(all_rows, workdir)
+
+
+def lines(entry):
+  return [json.loads(line) for line in entry.metrics.read_text().splitlines()]
+
+
+def test_every_row_trains_and_is_reported(all_rows, report):
+  with open(report / "table.csv") as file:
+    table = {line["row"]: line for line in csv.DictReader(file)}
+  for row in methods.ROWS:
+    accuracy = float(table[row]["test accuracy (%)"])
+    assert 0 < accuracy < 100
+  assert table["kd"]["paper (%)"] == "90.00"
+  assert float(table["kd"]["ours - paper"]) == pytest.approx(
+    float(table["kd"]["test accuracy (%)"]) - 90, abs=0.011
+  )
+  teacher = table["teacher of kd, sckd, dist, ats, fgcr, isats"]
+  result = Entry.open(
+    Entry.of(report.parent, methods.teacher(all_rows)).path
+  ).result()
+  at_four = losses.ISATS_GRID.index(4.0)
+  assert float(teacher["derived variance at 4"]) == pytest.approx(
+    result["train"]["derived_variance"][at_four], rel=1e-3
+  )
+  for name in ("curves", "derived"):
+    assert (report / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert f"{name}.png" in (report / "report.md").read_text()
+  page = (report / "report.html").read_text()
+  assert page.count("<svg") == 2
+  # Nothing is fetched: it opens from disk, anywhere.
+  assert "src=" not in page
+  assert 'href="http' not in page
+
+
+def test_a_line_per_evaluation_with_every_term(all_rows, report):
+  entry = Entry.of(report.parent, methods.isats(all_rows, 0))
+  # Evaluated twice in half an epoch.
+  assert [line["step"] for line in lines(entry)] == [6, STEPS]
+  for line in lines(entry):
+    assert line["train_loss"] == pytest.approx(
+      line["train_hard"] + line["train_soft"], rel=1e-5
+    )
+    shares = [line[f"train_tau_star_{tau:g}"] for tau in losses.ISATS_GRID]
+    assert sum(shares) == pytest.approx(1)
+    assert 0 <= line["train_accuracy"] <= 1
+    assert line["images_per_second"] > 0
+  result = entry.result()
+  assert result["steps"] == STEPS
+  assert result["parameters"] == 64 * 16 + 16 + 16 * 10 + 10
+  assert result["test"]["accuracy"] == lines(entry)[-1]["test_accuracy"]
+  assert "1,210" in (entry.path / "parameters.txt").read_text()
+
+
+def test_the_second_seed_trains_only_what_is_missing(
+  all_rows, report, monkeypatch
+):
+  all_rows.rows, all_rows.seeds = ("nokd", "kd"), (0, 1)
+  trained = []
+  train = experiment.train
+  monkeypatch.setattr(
+    experiment,
+    "train",
+    lambda entry, *args: (trained.append(entry.phase), train(entry, *args)),
+  )
+  experiment.run(all_rows, report.parent)
+  assert trained == [methods.nokd(all_rows, 1), methods.kd(all_rows, 1)]
+  text = (report / "table.csv").read_text()
+  assert " ± " in text
+
+
+def test_a_teacher_from_elsewhere_teaches(all_rows, report, tmp_path):
+  elsewhere = Entry.of(report.parent, methods.teacher(all_rows)).path
+  all_rows.rows = ("kd",)
+  all_rows.teacher.checkpoint = str(elsewhere)
+  # What the teacher would have been is of no importance now.
+  all_rows.teacher.epochs = 99.0
+  jaxkd_config.validate(all_rows)
+  experiment.run(all_rows, tmp_path)
+  student = methods.kd(all_rows, 0)
+  assert Entry.of(tmp_path, student).finished
+  # The same teacher, the same student: under the same name in both stores.
+  assert Entry.of(report.parent, student).finished
+  assert not any("-cross_entropy-" in path.name for path in tmp_path.iterdir())
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_checkpoint(
+  tiny_config, tmp_path
+):
+  tiny_config.rows = ("nokd",)
+  tiny_config.student.learning_rate = 1e30
+  tiny_config.student.epochs = 2.0
+  tiny_config.optim.warmup = 0.2
+  with pytest.raises(
+    NonFiniteError, match=r"not finite at step \d+ of .*digits-mlp"
+  ):
+    experiment.run(tiny_config, tmp_path)
+  entry = Entry.of(tmp_path, methods.nokd(tiny_config, 0))
+  assert not entry.finished
+  assert not any(
+    path.name.isdecimal() and int(path.name) >= 4
+    for path in entry.checkpoints.iterdir()
+  )
+
+
+def test_batches_larger_than_the_split_are_refused(tiny_config, tmp_path):
+  tiny_config.data.batch_size = 1440
+  with pytest.raises(
+    jaxkd_config.ConfigError, match=r"data.batch_size is 1440, .* 1437"
+  ):
+    experiment.run(tiny_config, tmp_path)
+  assert not list(tmp_path.iterdir())
