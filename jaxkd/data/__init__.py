@@ -6,8 +6,9 @@ that each example comes exactly once per epoch; evaluation counts each example
 exactly once.
 """
 
-from jaxkd.data.augment import augment, normalize
+from jaxkd.data.augment import augment, center_crop, normalize
 from jaxkd.data.base import Arrays, DataError, Examples
+from jaxkd.data.holdout import holdout
 from jaxkd.data.resident import (
   Resident,
   TrainSource,
@@ -27,10 +28,12 @@ __all__ = [
   "TrainSource",
   "augment",
   "batch_at",
+  "center_crop",
   "class_names",
   "eval_batch_at",
   "examples",
   "find",
+  "holdout",
   "load",
   "normalize",
 ]

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from jaxkd.data import specs
+from jaxkd.data import resized_crop, specs
 
 
 def normalize(images: jax.Array, spec: specs.Spec) -> jax.Array:
@@ -20,33 +20,53 @@ def augment(images: jax.Array, spec: specs.Spec, key: jax.Array) -> jax.Array:
   """Crops and flips training images at random, each on its own.
 
   Zero padding (black, before normalisation's mean is subtracted, as the
-  references do it), a crop at a uniform integer offset, a horizontal flip with
-  probability 1/2; each only where the spec says so.
+  references do it), a crop at a uniform integer offset, or a random-resized
+  crop; a horizontal flip with probability 1/2; each only where the spec says
+  so.
 
   Args:
-    images: `[B, H, W, channels]`, uint8.
+    images: `[B, S, S, channels]`, uint8, with S `spec.stored_size`.
     spec: the data set.
     key: a PRNG key.
 
   Returns:
-    `[B, H, W, channels]`, uint8.
+    `[B, image_size, image_size, channels]`, uint8.
   """
-  batch, height, width, channels = images.shape
   crop_key, flip_key = jax.random.split(key)
-  if spec.padding:
-    padding = (spec.padding, spec.padding)
-    padded = jnp.pad(images, ((0, 0), padding, padding, (0, 0)))
-    corners = jax.random.randint(
-      crop_key, (batch, 2), 0, 2 * spec.padding + 1, jnp.int32
-    )
-
-    def crop(image, corner):
-      return jax.lax.dynamic_slice(
-        image, (corner[0], corner[1], 0), (height, width, channels)
-      )
-
-    images = jax.vmap(crop)(padded, corners)
+  if spec.resize:
+    boxes = resized_crop.random_boxes(crop_key, len(images), spec.resize)
+    images = resized_crop.resize(images, boxes, spec.image_size)
+  elif spec.padding:
+    images = _padded_crop(images, spec.padding, crop_key)
   if spec.flip:
-    flipped = jax.random.bernoulli(flip_key, 0.5, (batch, 1, 1, 1))
+    flipped = jax.random.bernoulli(flip_key, 0.5, (len(images), 1, 1, 1))
     images = jnp.where(flipped, images[:, :, ::-1], images)
   return images
+
+
+def center_crop(images: jax.Array, spec: specs.Spec) -> jax.Array:
+  """Returns what is evaluated: the middle `image_size` pixels.
+
+  Args:
+    images: `[..., S, S, channels]`, with S `spec.stored_size`.
+    spec: the data set.
+  """
+  start = (spec.stored_size - spec.image_size) // 2
+  middle = slice(start, start + spec.image_size)
+  return images[..., middle, middle, :]
+
+
+def _padded_crop(images: jax.Array, padding: int, key: jax.Array) -> jax.Array:
+  """Crops images that zeros surround back to their size."""
+  around = (padding, padding)
+  padded = jnp.pad(images, ((0, 0), around, around, (0, 0)))
+  corners = jax.random.randint(
+    key, (len(images), 2), 0, 2 * padding + 1, jnp.int32
+  )
+
+  def crop(image, corner):
+    return jax.lax.dynamic_slice(
+      image, (corner[0], corner[1], 0), images.shape[1:]
+    )
+
+  return jax.vmap(crop)(padded, corners)

@@ -1,0 +1,52 @@
+"""A validation split, for whatever is tuned."""
+
+import numpy as np
+from sklearn import model_selection
+
+from jaxkd.data.base import Arrays, DataError
+
+
+def holdout(
+  arrays: Arrays, fraction: float, seed: int = 0
+) -> tuple[Arrays, Arrays]:
+  """Carves a validation split out of a training split.
+
+  Each class gives the same share of its examples, up to rounding. Both splits
+  keep the order of the examples.
+
+  Args:
+    arrays: the training split, of the host.
+    fraction: the share that is validated on, in (0, 1).
+    seed: of the choice.
+
+  Returns:
+    What is left to train on, and the validation split.
+
+  Raises:
+    DataError: a class has too few examples, or the fraction is too small or too
+      large for one of each class on both sides.
+
+  Examples:
+    >>> from jaxkd import data
+    >>> train, _ = data.load(data.SPECS["digits"])
+    >>> train, validation = holdout(train, 0.2)
+    >>> len(train.labels), len(validation.labels)
+    (1149, 288)
+  """
+  labels = np.asarray(arrays.labels)
+  try:
+    rows = model_selection.train_test_split(
+      np.arange(len(labels)),
+      test_size=fraction,
+      stratify=labels,
+      random_state=seed,
+    )
+  except ValueError as error:
+    raise DataError(
+      f"a share of {fraction} can't be held out: {error}"
+    ) from error
+  train, validation = map(np.sort, rows)
+  return (
+    Arrays(arrays.images[train], arrays.labels[train]),
+    Arrays(arrays.images[validation], arrays.labels[validation]),
+  )

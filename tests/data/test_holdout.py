@@ -1,0 +1,41 @@
+"""The validation split."""
+
+import numpy as np
+import pytest
+
+from jaxkd import data
+
+
+def _arrays(counts):
+  labels = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+  images = np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1, 1)
+  return data.Arrays(images, labels)
+
+
+def test_every_example_is_in_one_of_both_and_classes_keep_their_share():
+  arrays = _arrays([50, 20, 100])
+  train, validation = data.holdout(arrays, 0.1, seed=3)
+  assert np.bincount(validation.labels).tolist() == [5, 2, 10]
+  both = np.concatenate([train.images, validation.images]).ravel()
+  assert sorted(both) == list(range(170))
+  for split in (train, validation):
+    np.testing.assert_array_equal(
+      arrays.labels[split.images.ravel()], split.labels
+    )
+
+
+def test_the_choice_is_a_function_of_the_seed():
+  def rows(seed):
+    _, validation = data.holdout(_arrays([60, 60]), 0.25, seed)
+    return validation.images.ravel().tolist()
+
+  assert rows(0) == rows(0)
+  assert rows(0) != rows(1)
+
+
+@pytest.mark.parametrize(
+  ("counts", "fraction"), [([9, 1], 0.5), ([50, 50], 0.001), ([5, 5], 1.5)]
+)
+def test_what_cannot_be_held_out_is_refused(counts, fraction):
+  with pytest.raises(data.DataError, match=r"can't be held out"):
+    data.holdout(_arrays(counts), fraction)
