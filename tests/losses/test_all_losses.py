@@ -136,7 +136,7 @@ def test_value_and_gradient(name, dtype):
 @every
 def test_float64_stays_float64(name):
   with jax.enable_x64(True):
-    value = _case(name).loss(
+    value = jax.jit(_case(name).loss)(
       STUDENT.astype(np.float64), TEACHER.astype(np.float64), LABELS
     )
   assert value.dtype == np.float64
@@ -236,13 +236,15 @@ def test_per_example_options():
     )
   ]
   np.testing.assert_allclose(
-    losses.kd(STUDENT, TEACHER, LABELS, lam=LAM, tau=tau), expected, rtol=1e-5
+    jax.jit(losses.kd)(STUDENT, TEACHER, LABELS, lam=LAM, tau=tau),
+    expected,
+    rtol=1e-5,
   )
 
 
 def test_teacher_is_not_detached():
-  gradient = jax.grad(
-    lambda t: jnp.sum(losses.kd(STUDENT, t, LABELS, lam=0.5, tau=2.0))
+  gradient = jax.jit(
+    jax.grad(lambda t: jnp.sum(losses.kd(STUDENT, t, LABELS, lam=0.5, tau=2.0)))
   )(TEACHER)
   assert np.all(np.any(np.abs(gradient) > 1e-4, axis=-1))
 
@@ -252,7 +254,9 @@ def test_regt_has_no_gradient_from_equal_wrong_classes():
   labels = jnp.array([0])
   p = np.asarray(losses.softmax(logits))[0, 0]
   # Only cross entropy (p - 1) and confidence (p (1 - p)) act on f_y.
-  gradient = jax.grad(lambda f: losses.regt(f, labels, beta=0.5)[0])(logits)
+  gradient = jax.jit(jax.grad(lambda f: losses.regt(f, labels, beta=0.5)[0]))(
+    logits
+  )
   np.testing.assert_allclose(
     gradient[0, 0], p - 1 + 0.5 * p * (1 - p), rtol=1e-5
   )

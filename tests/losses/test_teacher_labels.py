@@ -16,6 +16,11 @@ LABELS: Any = np.array([0, 4, 2, 2, 1, 0])
 PER_EXAMPLE = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 0.5], np.float32)
 
 
+_optimal_temperature = jax.jit(
+  losses.optimal_temperature, static_argnames="grid"
+)
+
+
 def _rows(function, *arrays):
   return np.stack([function(*row) for row in zip(*arrays, strict=True)])
 
@@ -68,14 +73,14 @@ def test_optimal_temperature(grid):
     lambda f, y: reference.optimal_temperature(f, y, grid), logits, labels
   )
   assert set(expected) == set(grid)
-  found = jax.jit(losses.optimal_temperature)(logits, labels, jnp.array(grid))
+  found = _optimal_temperature(logits, labels, grid)
   np.testing.assert_array_equal(found, expected.astype(np.float32))
 
 
 def test_grid_may_come_in_any_order():
   np.testing.assert_array_equal(
-    losses.optimal_temperature(LOGITS, LABELS, (8.0, 1.0, 4.0, 2.0)),
-    losses.optimal_temperature(LOGITS, LABELS, (1.0, 2.0, 4.0, 8.0)),
+    _optimal_temperature(LOGITS, LABELS, (8.0, 1.0, 4.0, 2.0)),
+    _optimal_temperature(LOGITS, LABELS, (1.0, 2.0, 4.0, 8.0)),
   )
 
 
@@ -85,7 +90,7 @@ def test_grid_may_come_in_any_order():
   ids=["two classes", "equal wrong classes", "all equal"],
 )
 def test_ties_go_to_the_smaller_temperature(logits):
-  found = losses.optimal_temperature(jnp.array(logits), jnp.array([0, 0]))
+  found = _optimal_temperature(jnp.array(logits), jnp.array([0, 0]))
   np.testing.assert_array_equal(found, [1.0, 1.0])
 
 
@@ -93,14 +98,12 @@ def test_search_survives_underflow():
   # In float32 every wrong probability, and more so its square, is 0 below
   # tau = 8; the order of the temperatures is not.
   logits = jnp.array([1000.0, 1.0, 0.0])
-  assert losses.optimal_temperature(logits, jnp.array(0)) == 8.0
+  assert _optimal_temperature(logits, jnp.array(0)) == 8.0
 
 
 def test_isats_temperatures():
-  tau1, tau2 = losses.isats_temperatures(LOGITS, LABELS, gap=1.5)
-  np.testing.assert_array_equal(
-    tau2, losses.optimal_temperature(LOGITS, LABELS)
-  )
+  tau1, tau2 = jax.jit(losses.isats_temperatures)(LOGITS, LABELS, gap=1.5)
+  np.testing.assert_array_equal(tau2, _optimal_temperature(LOGITS, LABELS))
   np.testing.assert_array_equal(tau1, tau2 + 1.5)
 
 
@@ -129,8 +132,10 @@ def test_standardize():
 
 def test_standardized_equal_logits_are_zero_without_gradient():
   logits = jnp.full((3,), 0.1)
-  value, gradient = jax.value_and_grad(
-    lambda x: jnp.sum(losses.standardize(x) * jnp.arange(3.0))
+  value, gradient = jax.jit(
+    jax.value_and_grad(
+      lambda x: jnp.sum(losses.standardize(x) * jnp.arange(3.0))
+    )
   )(logits)
   assert value == 0
   np.testing.assert_array_equal(gradient, np.zeros(3))
@@ -141,10 +146,10 @@ def test_label_dtypes(dtype):
   labels = jnp.array([3, 250], dtype)
   logits = jnp.zeros((2, 300)).at[:, 3].set(2.0)
   tau1 = jnp.array(2.0)
-  probs = losses.asymmetric_softmax(logits, labels, tau1, 1.0)
+  probs = jax.jit(losses.asymmetric_softmax)(logits, labels, tau1, 1.0)
   assert probs[0, 3] < probs[1, 3]
   np.testing.assert_allclose(
-    losses.cross_entropy(logits, labels),
-    -np.log(losses.softmax(logits))[np.arange(2), [3, 250]],
+    jax.jit(losses.cross_entropy)(logits, labels),
+    -np.log(jax.jit(losses.softmax)(logits))[np.arange(2), [3, 250]],
     rtol=1e-6,
   )
