@@ -7,8 +7,16 @@ exactly once.
 """
 
 from jaxkd.data.augment import augment, center_crop, normalize
-from jaxkd.data.base import Arrays, DataError, Examples
+from jaxkd.data.base import Arrays, DataError, EvalBatch, Examples
 from jaxkd.data.holdout import holdout
+from jaxkd.data.loaders import (
+  LOADERS,
+  RESIDENT_GIB,
+  eval_batches,
+  read,
+  size,
+  train_loader,
+)
 from jaxkd.data.resident import (
   Resident,
   TrainSource,
@@ -17,23 +25,32 @@ from jaxkd.data.resident import (
 )
 from jaxkd.data.sources import class_names, examples, find, load
 from jaxkd.data.specs import SPECS, Spec
+from jaxkd.data.streamed import Streamed
 
 __all__ = [
+  "LOADERS",
+  "RESIDENT_GIB",
   "SPECS",
   "Arrays",
   "DataError",
+  "EvalBatch",
   "Examples",
   "Resident",
   "Spec",
+  "Streamed",
   "TrainSource",
   "augment",
   "batch_at",
   "center_crop",
   "class_names",
   "eval_batch_at",
+  "eval_batches",
   "examples",
   "find",
   "holdout",
   "load",
   "normalize",
+  "read",
+  "size",
+  "train_loader",
 ]

@@ -24,6 +24,20 @@ class Arrays(NamedTuple):
   labels: np.ndarray | jax.Array
 
 
+class EvalBatch(NamedTuple):
+  """An evaluation batch.
+
+  Attributes:
+    images: `[B, S, S, channels]`, uint8.
+    labels: `[B]`, int32.
+    mask: `[B]`, false on what pads the last batch.
+  """
+
+  images: np.ndarray | jax.Array
+  labels: np.ndarray | jax.Array
+  mask: np.ndarray | jax.Array
+
+
 class Examples(abc.ABC):
   """A split that is read and decoded example by example, in any order.
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkd.data import base
+from jaxkd.data.base import EvalBatch
 from jaxkd.data.order import Order
 
 
@@ -32,7 +33,9 @@ class TrainSource(NamedTuple):
 
 
 def batch_at(
-  source: TrainSource | base.Arrays, step: jax.Array, batch_size: int
+  source: TrainSource | base.Arrays,
+  step: jax.Array,
+  batch_size: int,
 ) -> base.Arrays:
   """Returns a step's images `[B, ...]` and labels `[B]`.
 
@@ -50,17 +53,25 @@ def batch_at(
 
 
 def eval_batch_at(
-  arrays: base.Arrays, index: jax.Array, batch_size: int
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-  """Returns an evaluation batch: images, labels, and a mask `[B]`.
+  arrays: base.Arrays | EvalBatch,
+  index: jax.typing.ArrayLike,
+  batch_size: int,
+) -> EvalBatch:
+  """Returns an evaluation batch; the last of `ceil(N / B)` is padded.
 
-  The mask is false on what pads the last of `ceil(N / B)` batches.
+  Args:
+    arrays: what a loader's `eval_batches` yielded: for a resident split what
+      the batch is taken from, for a streamed one the batch.
+    index: which batch, as yielded too.
+    batch_size: B.
   """
+  if isinstance(arrays, EvalBatch):
+    return arrays
   size = arrays.labels.shape[0]
   rows = index * batch_size + jnp.arange(batch_size, dtype=jnp.int32)
   mask = rows < size
   rows = jnp.minimum(rows, size - 1)
-  return arrays.images[rows], arrays.labels[rows], mask
+  return EvalBatch(arrays.images[rows], arrays.labels[rows], mask)
 
 
 class Resident:

@@ -1,0 +1,104 @@
+"""The two loaders behind one contract, and the choice between them."""
+
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+from jaxkd.data import sources, streamed
+from jaxkd.data.base import Arrays, DataError, EvalBatch, Examples
+from jaxkd.data.resident import Resident
+from jaxkd.data.specs import Spec
+
+RESIDENT_GIB = 4.0
+"""Both splits' images are kept on the devices if they are no more than that."""
+
+LOADERS = ("auto", "resident", "streamed")
+
+
+def read(
+  spec: Spec,
+  data_dir: str = "",
+  loader: str = "auto",
+  resident_gib: float = RESIDENT_GIB,
+) -> tuple[Arrays, Arrays] | tuple[Examples, Examples]:
+  """Returns the training and the test split: arrays, or examples to stream.
+
+  The choice changes no result.
+
+  Args:
+    spec: the data set.
+    data_dir: as for `examples`.
+    loader: 'resident' for arrays, 'streamed' for examples, 'auto' for arrays
+      of up to `resident_gib`.
+    resident_gib: the budget of both splits' images, in GiB.
+
+  Raises:
+    DataError: the data set is not there, or an image can't be decoded.
+  """
+  if loader not in LOADERS:
+    raise DataError(f"loader is {loader!r}, must be one of {LOADERS}")
+  train, test = sources.examples(spec, data_dir)
+  if loader == "auto":
+    fits = train.nbytes + test.nbytes <= resident_gib * 2**30
+    loader = "resident" if fits else "streamed"
+  if loader == "streamed":
+    return train, test
+  return train.load(), test.load()
+
+
+def size(split: Arrays | Examples) -> int:
+  """Returns the number of examples."""
+  return len(split.labels if isinstance(split, Arrays) else split)
+
+
+def train_loader(
+  split: Arrays | Examples,
+  batch_size: int,
+  key: jax.Array,
+  sharding: jax.sharding.Sharding,
+  workers: int | None = None,
+) -> Resident | streamed.Streamed:
+  """Returns the loader of a training split.
+
+  Both have `max_steps(step)`, how many steps one source serves; `source(step)`,
+  what `batch_at` takes; and `close()`.
+
+  Args:
+    split: arrays on the devices, or examples.
+    batch_size: B, over all devices, at most the number of examples.
+    key: the PRNG key that the order is drawn from, on the devices.
+    sharding: of the batches.
+    workers: of the streamed loader.
+
+  Raises:
+    ValueError: B is larger than the split.
+  """
+  if isinstance(split, Arrays):
+    return Resident(split, batch_size, key)
+  return streamed.Streamed(split, batch_size, key, sharding, workers)
+
+
+def eval_batches(
+  split: Arrays | Examples,
+  batch_size: int,
+  sharding: jax.sharding.Sharding,
+  workers: int | None = None,
+) -> Iterator[tuple[Arrays | EvalBatch, np.int32]]:
+  """Yields what `eval_batch_at` takes for each batch of an evaluation.
+
+  Args:
+    split: arrays on the devices, or examples.
+    batch_size: B, over all devices.
+    sharding: of the batches.
+    workers: of the streamed loader.
+
+  Raises:
+    DataError: an example can't be read.
+  """
+  if isinstance(split, Arrays):
+    for index in range(-(-size(split) // batch_size)):
+      yield split, np.int32(index)
+  else:
+    for batch in streamed.eval_batches(split, batch_size, sharding, workers):
+      yield batch, np.int32(0)
