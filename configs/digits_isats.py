@@ -3,8 +3,7 @@
 ./launch.sh
 python -m jaxkd.main --config=configs/digits_isats.py
 
-A minute on two CPU cores. The teacher is a ResNet-20, the student an MLP of 16
-hidden units.
+Two minutes on two CPU cores: a ResNet-20 teaches a ResNet-8, under three seeds.
 """
 
 from configs import common

@@ -4,6 +4,7 @@ import pathlib
 import re
 import sys
 
+import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
@@ -81,6 +82,11 @@ def main(_: list[str]) -> None:
   logging.set_verbosity(logging.WARNING)
   try:
     sharding.initialize()
+    # Rows and seeds that differ in numbers alone share a compilation, and so
+    # do runs that go on.
+    if not jax.config.read("jax_compilation_cache_dir"):
+      cache = pathlib.Path(_WORKDIR.value, "compilations").absolute()
+      jax.config.update("jax_compilation_cache_dir", str(cache))
     config = _CONFIG.value
     # --config.rows=kd,isats arrives as one string.
     config.rows = tuple(",".join(config.rows).split(","))

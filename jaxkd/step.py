@@ -138,7 +138,6 @@ class Trainer:
     spec: the data set.
     batch_size: examples per step, over all devices.
     mesh: all devices.
-    key: PRNG key of augmentation and dropout.
   """
 
   student: Functional
@@ -148,7 +147,6 @@ class Trainer:
   spec: data.Spec
   batch_size: int
   mesh: jax.sharding.Mesh
-  key: jax.Array
 
   def init(
     self, variables: Variables, teachers: tuple[Variables, ...], constants: Any
@@ -165,6 +163,7 @@ class Trainer:
       self.train_step,
       state,
       teachers,
+      jax.random.key(0),
       jax.ShapeDtypeStruct(shape, jnp.uint8),
       jax.ShapeDtypeStruct(shape[:1], jnp.int32),
     )
@@ -175,12 +174,16 @@ class Trainer:
     self,
     state: TrainState,
     teachers: tuple[Variables, ...],
+    key: jax.Array,
     images: jax.Array,
     labels: jax.Array,
   ) -> tuple[TrainState, Scalars]:
-    """One step on uint8 images `[B, H, W, channels]` and labels `[B]`."""
+    """One step on uint8 images `[B, H, W, channels]` and labels `[B]`.
+
+    The key, that of the whole run, is of augmentation and dropout.
+    """
     augment_key, dropout_key = jax.random.split(
-      jax.random.fold_in(self.key, state.step)
+      jax.random.fold_in(key, state.step)
     )
     images = data.augment(images, self.spec, augment_key)
     images = data.normalize(images, self.spec)
@@ -229,6 +232,7 @@ class Trainer:
     self,
     state: TrainState,
     teachers: tuple[Variables, ...],
+    key: jax.Array,
     source: data.TrainSource,
     num_steps: jax.Array | None = None,
   ) -> tuple[TrainState, Pulse]:
@@ -244,7 +248,7 @@ class Trainer:
         data.batch_at(source, state.step, self.batch_size),
         sharding.split_batch(self.mesh),
       )
-      state, logged = self.train_step(state, teachers, images, labels)
+      state, logged = self.train_step(state, teachers, key, images, labels)
       return state._replace(
         sums=jax.tree.map(jnp.add, state.sums, logged),
         steps_summed=state.steps_summed + 1,

@@ -73,7 +73,7 @@ def train(
   total = round(phase.optim["epochs"] * size / batch_size)
   rate = optim.schedule(phase.optim, total)
   put = sharding.replicate(mesh)
-  order_key, step_key = jax.random.split(jax.random.key(phase.seed))
+  order_key, step_key = put(jax.random.split(jax.random.key(phase.seed)))
 
   student, variables = functional(methods.network(phase, dataset.spec))
   loaded = [_load(teacher, dataset.spec, mesh) for teacher in teachers]
@@ -86,13 +86,12 @@ def train(
     spec=dataset.spec,
     batch_size=batch_size,
     mesh=mesh,
-    key=step_key,
   )
   constants = _prepare(trainer, teacher_variables, dataset)
   state = put(trainer.init(variables, teacher_variables, constants))
   train_steps = jax.jit(trainer.train_steps, donate_argnums=0)
   evaluate = _evaluation(student, batch_size, dataset.spec, mesh)
-  loader = data.Resident(dataset.train, batch_size, put(order_key))
+  loader = data.Resident(dataset.train, batch_size, order_key)
 
   with (
     contextlib.closing(
@@ -118,6 +117,7 @@ def train(
       state, next_pulse = train_steps(
         state,
         teacher_variables,
+        step_key,
         loader.source(step),
         None if stride == 1 else np.int32(end - step),
       )

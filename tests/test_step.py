@@ -18,6 +18,7 @@ SPEC = dataclasses.replace(data.SPECS["digits"], padding=0)
 TRAIN, TEST = data.load(SPEC)
 KD = {"name": "kd", "lam": 0.5, "tau": 4.0, "student_tau": None}
 RATE = 0.1
+KEY = jax.random.key(2)
 
 
 def mesh_of(count):
@@ -43,7 +44,6 @@ def setting(mesh, spec=SPEC):
     spec=spec,
     batch_size=BATCH,
     mesh=mesh,
-    key=jax.random.key(2),
   )
   teachers = put((teacher_variables,))
   state = put(trainer.init(variables, teachers, ()))
@@ -55,9 +55,11 @@ def run(count, steps, in_one_call=False, spec=SPEC):
   trainer, state, teachers, loader = setting(mesh_of(count), spec)
   train_steps = jax.jit(trainer.train_steps)
   if in_one_call:
-    return train_steps(state, teachers, loader.source(0), np.int32(steps))[0]
+    return train_steps(state, teachers, KEY, loader.source(0), np.int32(steps))[
+      0
+    ]
   for step in range(steps):
-    state, _ = train_steps(state, teachers, loader.source(step))
+    state, _ = train_steps(state, teachers, KEY, loader.source(step))
   return state
 
 
@@ -77,7 +79,7 @@ def assert_close(actual, expected, rtol):
 def test_a_step_is_sgd_on_the_public_loss():
   trainer, state, teachers, loader = setting(mesh_of(1))
   source = loader.source(0)
-  after, pulse = jax.jit(trainer.train_steps)(state, teachers, source)
+  after, pulse = jax.jit(trainer.train_steps)(state, teachers, KEY, source)
 
   rows = np.asarray(source.order[:BATCH])
   images = data.normalize(jnp.asarray(TRAIN.images[rows]), SPEC)
@@ -144,12 +146,12 @@ def test_augmentation_changes_the_images_with_the_step():
 def test_the_first_step_that_is_not_finite_is_remembered():
   trainer, state, teachers, loader = setting(mesh_of(1))
   train_steps = jax.jit(trainer.train_steps)
-  state, pulse = train_steps(state, teachers, loader.source(0))
+  state, pulse = train_steps(state, teachers, KEY, loader.source(0))
   assert pulse.bad_step == -1
   broken = jax.tree.map(lambda x: x * jnp.inf, state.variables.params)
   state = state._replace(variables=state.variables._replace(params=broken))
   for step in (1, 2):
-    state, pulse = train_steps(state, teachers, loader.source(step))
+    state, pulse = train_steps(state, teachers, KEY, loader.source(step))
   assert pulse.bad_step == 1
 
 
