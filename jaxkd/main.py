@@ -1,5 +1,6 @@
 """Trains the rows of a config: `python -m jaxkd.main --config=configs/...`."""
 
+import os
 import pathlib
 import re
 import sys
@@ -84,7 +85,7 @@ def main(_: list[str]) -> None:
     sharding.initialize()
     # Rows and seeds that differ in numbers alone share a compilation, and so
     # do runs that go on.
-    if not jax.config.read("jax_compilation_cache_dir"):
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
       cache = pathlib.Path(_WORKDIR.value, "compilations").absolute()
       jax.config.update("jax_compilation_cache_dir", str(cache))
     config = _CONFIG.value
