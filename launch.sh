@@ -82,7 +82,7 @@ case ${1:-} in
     shift
     ruff check .
     ruff format --check .
-    mypy jaxkd configs tests
+    mypy
     exec pytest -n 2 "$@"
     ;;
   --processes=*) run_processes "${1#*=}" "${@:2}" ;;
