@@ -35,9 +35,10 @@ def prepare(name: str, data_dir: str = "", archives: str = "") -> None:
     raise DataError(f"--archives={archives} is not a folder")
   spec = sources.find(name, data_dir)
   for part in spec.domains or (spec,):
-    if not part.builder:
-      raise DataError(f"data set {part.name!r} needs no preparation")
-    _prepare(part, name, data_dir, archives)
+    if part.builder:
+      _prepare(part, name, data_dir, archives)
+    else:
+      print(f"{part.name} needs no preparation")
 
 
 def _prepare(spec: Spec, name: str, data_dir: str, archives: str) -> None:
@@ -93,6 +94,9 @@ def main() -> None:
   except DataError as error:
     print(f"jaxkd: {' '.join(str(error).split())}", file=sys.stderr)
     raise SystemExit(2) from None
+  except KeyboardInterrupt:
+    print("jaxkd: interrupted; what was half written is gone", file=sys.stderr)
+    raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

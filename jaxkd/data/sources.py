@@ -13,7 +13,7 @@ def find(name: str, data_dir: str = "") -> specs.Spec:
   """Returns the spec of a data set.
 
   Args:
-    name: a key of `SPECS`, or several sets of digits with `+` in between.
+    name: a key of `SPECS`, or several of `specs.DIGITS` with `+` in between.
     data_dir: for `folder` the folder.
 
   Raises:
@@ -26,7 +26,15 @@ def find(name: str, data_dir: str = "") -> specs.Spec:
   if name == "folder":
     return specs.folder(len(folder.class_names(data_dir)))
   if "+" in name:
-    return specs.joined(name, [find(domain) for domain in name.split("+")])
+    domains = name.split("+")
+    if not set(domains) <= set(specs.DIGITS) or len(set(domains)) < len(
+      domains
+    ):
+      raise base.DataError(
+        f"data set {name!r} must join different ones of "
+        f"{', '.join(specs.DIGITS)}"
+      )
+    return specs.joined(name, [specs.SPECS[domain] for domain in domains])
   if name not in specs.SPECS:
     close = difflib.get_close_matches(name, specs.SPECS, n=1, cutoff=0.5)
     raise base.DataError(

@@ -236,3 +236,6 @@ SPECS = _by_name(
   # The number of classes is what the folder has.
   folder(0),
 )
+
+DIGITS = ("mnist", "mnist_m", "usps", "svhn", "syn")
+"""The data sets that can be joined."""

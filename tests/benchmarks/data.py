@@ -1,19 +1,21 @@
-"""Images per second of each loader, alone and inside a ResNet-20 training step.
+"""Images per second of each loader, alone and inside a training step.
 
   python -m tests.benchmarks.data [--name=cifar100 --data_dir=DIR]
     [--batch=128] [--repeats=15] [--workers=CORES]
 
 Without a name the images are noise of CIFAR's size, in memory; with one they
-are what `jaxkd.data.prepare` prepared, and the streamed loader decodes them.
-PyTorch's DataLoader makes the same views of the resident split with transforms
-that do as torchvision's on Pillow images do. Inside the step all loaders feed
-the same jitted network; 'adds' compares with steps that have no loader, taken
-in turns. Medians are printed. Needs the extra `torch`; a machine that does
-nothing else gives the steadier figures.
+are what `jaxkd.data.prepare` prepared, and all but the resident loader decode
+them. The network is a ResNet-20, for images of 224 pixels a ResNet-18.
+PyTorch's DataLoader makes the same views with transforms that do as
+torchvision's on Pillow images do. Inside the step all loaders feed the same
+jitted network; 'adds' compares with steps that have no loader, taken in turns.
+Medians are printed. Needs the extra `torch`; a machine that does nothing else
+gives the steadier figures.
 """
 
 import argparse
 import itertools
+import math
 import os
 import random
 import statistics
@@ -36,21 +38,32 @@ NOISE = 50_000
 class TorchViews(torch.utils.data.Dataset):
   """Random views of a split, as torchvision's transforms make them."""
 
-  def __init__(self, arrays, spec):
-    self.images, self.labels = np.asarray(arrays.images), arrays.labels
-    self.spec = spec
+  def __init__(self, examples, spec):
+    self.examples, self.spec = examples, spec
     shape = (spec.channels, 1, 1)
     self.mean = torch.tensor(spec.mean).reshape(shape)
     self.std = torch.tensor(spec.std).reshape(shape)
 
   def __len__(self):
-    return len(self.labels)
+    return len(self.examples)
 
   def __getitem__(self, row):
     size, padding = self.spec.image_size, self.spec.padding
-    image = self.images[row]
+    image, label = self.examples[row]
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-    if padding:
+    if self.spec.resize:
+      area = self.spec.resize**2 * random.uniform(0.08, 1)
+      ratio = math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3)))
+      width = min(round(math.sqrt(area * ratio)), self.spec.resize)
+      height = min(round(math.sqrt(area / ratio)), self.spec.resize)
+      top = random.randint(0, self.spec.resize - height)
+      left = random.randint(0, self.spec.resize - width)
+      picture = picture.resize(
+        (size, size),
+        Image.Resampling.BILINEAR,
+        (left, top, left + width, top + height),
+      )
+    elif padding:
       picture = ImageOps.expand(picture, padding)
       top, left = (random.randint(0, 2 * padding) for _ in range(2))
       picture = picture.crop((left, top, left + size, top + size))
@@ -58,13 +71,13 @@ class TorchViews(torch.utils.data.Dataset):
       picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     pixels = np.array(picture).reshape(size, size, -1).transpose(2, 0, 1)
     views = torch.from_numpy(pixels).contiguous().float().div(255)
-    return views.sub_(self.mean).div_(self.std), int(self.labels[row])
+    return views.sub_(self.mean).div_(self.std), int(label)
 
 
-def torch_batches(arrays, spec, batch, workers):
+def torch_batches(examples, spec, batch, workers):
   """Yields batches of one epoch after another, as JAX takes them."""
   loader = torch.utils.data.DataLoader(
-    TorchViews(arrays, spec),
+    TorchViews(examples, spec),
     batch,
     shuffle=True,
     num_workers=workers,
@@ -79,9 +92,9 @@ def torch_batches(arrays, spec, batch, workers):
 
 
 def network_step(spec):
-  """Returns a ResNet-20's training pass on normalised images."""
+  """Returns a ResNet's training pass on normalised images."""
   model = models.create(
-    "resnet20",
+    "resnet20" if spec.image_size < 224 else "resnet18",
     num_classes=spec.num_classes,
     image_size=spec.image_size,
     in_channels=spec.channels,
@@ -115,8 +128,7 @@ class Loops:
     self.key = put(jax.random.key(0))
     self.examples, self.spec = examples, spec
     self.batch, self.workers = batch, workers
-    self.host_arrays = examples.load()
-    self.arrays = put(jax.tree.map(np.asarray, self.host_arrays))
+    self.arrays = put(jax.tree.map(np.asarray, examples.load()))
     self.passes = network_step(spec)
 
   def views(self, source, step):
@@ -145,9 +157,7 @@ class Loops:
 
   def torch(self, function):
     jitted = jax.jit(function)
-    batches = torch_batches(
-      self.host_arrays, self.spec, self.batch, self.workers
-    )
+    batches = torch_batches(self.examples, self.spec, self.batch, self.workers)
     return lambda: jax.block_until_ready(jitted(*next(batches))), batches.close
 
   def _from(self, loader, function):

@@ -31,6 +31,18 @@ def test_a_wrong_name_gets_the_nearest(monkeypatch, capfd):
   assert "did you mean 'cifar100'?" in line
 
 
+@pytest.mark.parametrize("name", ["mnist+cub", "usps+usps", "usps+"])
+def test_only_different_digits_can_be_joined(monkeypatch, capfd, name):
+  status, (line,) = _run(monkeypatch, capfd, name)
+  assert status == 2
+  assert "must join different ones of mnist, mnist_m, usps" in line
+
+
+def test_what_is_embedded_needs_no_preparation(capfd):
+  prepare.prepare("digits")
+  assert "digits needs no preparation" in capfd.readouterr().out
+
+
 def test_without_tensorflow_it_says_how_to_get_it(monkeypatch, capfd, tmp_path):
   monkeypatch.setattr(prepare.importlib.util, "find_spec", lambda _: None)
   status, (line,) = _run(monkeypatch, capfd, "mnist", f"--data_dir={tmp_path}")
