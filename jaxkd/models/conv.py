@@ -1,7 +1,32 @@
-"""The one convolution that every family uses."""
+"""The one convolution that every family uses.
+
+XLA's convolutions are slow on CPU where they are grouped or where the output is
+a few pixels: there is a loop without vectors behind them. Equivalent sums and
+matrix products are used instead; forward and backward, batch 16, one core, ms:
+
+  layer                               XLA   here  PyTorch
+  3x3 depthwise, 144 channels, 16x16   39    5.3      2.5
+  3x3 depthwise, 960 channels, 4x4     70    1.7      1.2
+  3x3, 4 groups of 4, 32x32           143    4.9      3.8
+  3x3, 32 groups of 4, 16x16         2000     31      7.3
+  3x3, 32 groups of 32, 2x2             ?    2.2      1.6
+  1x1, 3 groups of 80, 16x16           48    2.6      3.9
+  3x3, 512 channels, 2x2              906    6.4     14.1
+
+Other backends have fast convolutions of their own.
+"""
+
+import itertools
+from collections.abc import Iterator
 
 import jax
+import jax.numpy as jnp
 from jax import lax
+
+# Groups are joined up to so many channels, and dense convolutions are matrix
+# products up to so many output pixels: by measurement.
+_JOINED_CHANNELS = 32
+_FEW_PIXELS = 16
 
 
 def conv(
@@ -24,6 +49,13 @@ def conv(
   Returns:
     `[B, H', W', out]` with `H' = (H + 2 padding - height) // strides + 1`.
   """
+  if jax.default_backend() == "cpu":
+    if groups == x.shape[-1] == kernel.shape[-1]:
+      return _depthwise(x, kernel, strides, padding)
+    pixels = _output_size(x.shape[1], kernel.shape[0], strides, padding)
+    pixels *= _output_size(x.shape[2], kernel.shape[1], strides, padding)
+    if groups > 1 or pixels <= _FEW_PIXELS:
+      return _matmul(x, kernel, strides, padding, groups)
   return lax.conv_general_dilated(
     x,
     kernel,
@@ -32,3 +64,67 @@ def conv(
     dimension_numbers=("NHWC", "HWIO", "NHWC"),
     feature_group_count=groups,
   )
+
+
+def _output_size(size: int, window: int, strides: int, padding: int) -> int:
+  return (size + 2 * padding - window) // strides + 1
+
+
+def _shifts(
+  x: jax.Array, window: tuple[int, ...], strides: int, padding: int
+) -> Iterator[jax.Array]:
+  """Yields what each position of the window sees of `x` `[..., H, W, C]`."""
+  *batch, height, width, channels = x.shape
+  rows = _output_size(height, window[0], strides, padding)
+  columns = _output_size(width, window[1], strides, padding)
+  none = [(0, 0)] * len(batch)
+  x = jnp.pad(x, [*none, (padding, padding), (padding, padding), (0, 0)])
+  for i, j in itertools.product(range(window[0]), range(window[1])):
+    yield lax.slice(
+      x,
+      (*[0] * len(batch), i, j, 0),
+      (
+        *batch,
+        i + (rows - 1) * strides + 1,
+        j + (columns - 1) * strides + 1,
+        channels,
+      ),
+      (*[1] * len(batch), strides, strides, 1),
+    )
+
+
+def _depthwise(
+  x: jax.Array, kernel: jax.Array, strides: int, padding: int
+) -> jax.Array:
+  """A sum of shifted images, each weighted by channel."""
+  weights = kernel.reshape(-1, 1, 1, 1, kernel.shape[-1])
+  shifts = _shifts(x, kernel.shape[:2], strides, padding)
+  y, *others = (s * w for s, w in zip(shifts, weights, strict=True))
+  return sum(others, y)
+
+
+def _matmul(
+  x: jax.Array, kernel: jax.Array, strides: int, padding: int, groups: int
+) -> jax.Array:
+  """A product of all windows with the kernel, a batch of them for groups."""
+  kernel, groups = _join_groups(kernel, groups)
+  height, width, size, out = kernel.shape
+  x = x.reshape(*x.shape[:-1], groups, size)
+  shifts = _shifts(jnp.moveaxis(x, -2, 0), (height, width), strides, padding)
+  kernel = kernel.reshape(height * width * size, groups, out // groups)
+  y = jnp.einsum("gbhwi,igo->bhwgo", jnp.concatenate(list(shifts), -1), kernel)
+  return y.reshape(*y.shape[:3], out)
+
+
+def _join_groups(kernel: jax.Array, groups: int) -> tuple[jax.Array, int]:
+  """Joins small groups, with zeros between them, into fewer and larger ones."""
+  height, width, size, out = kernel.shape
+  joined = max(
+    n
+    for n in range(1, groups + 1)
+    if groups % n == 0 and (n == 1 or n * size <= _JOINED_CHANNELS)
+  )
+  kernel = kernel.reshape(height, width, size, -1, joined, out // groups)
+  blocks = jnp.eye(joined, dtype=kernel.dtype)
+  kernel = jnp.einsum("hwignO,mn->hwmignO", kernel, blocks)
+  return kernel.reshape(height, width, joined * size, out), groups // joined
