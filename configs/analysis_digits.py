@@ -1,0 +1,39 @@
+"""Do larger teachers give less distinct labels? On scikit-learn's digits.
+
+python -m jaxkd.analyze --config=configs/analysis_digits.py
+python -m jaxkd.analyze --config=configs/analysis_digits.py:series=resnet
+
+`series=` is mlp (the default), mlp_2d (MLPs with features of two dimensions,
+for Fig. 2 and 4), vgg or resnet.
+"""
+
+from configs import common
+from jaxkd import config as jaxkd_config
+from jaxkd.analysis import trained
+
+
+def _mlps(*widths, **options):
+  return {
+    f"mlp_{width}": ("mlp", {"depth": 2, "width": width, **options})
+    for width in widths
+  }
+
+
+_SERIES = {
+  "mlp": _mlps(16, 32, 64, 128, 256, 512),
+  "mlp_2d": _mlps(16, 64, 256, feature_dim=2),
+  "vgg": {name: (name, {}) for name in ("vgg8", "vgg11", "vgg13")},
+  "resnet": {name: (name, {}) for name in ("resnet8", "resnet14", "resnet20")},
+}
+
+
+def get_config(arg=None):
+  series = common.parse_arg(arg, series="mlp").series
+  if series not in _SERIES:
+    raise jaxkd_config.ConfigError(
+      f"config argument 'series' is {series!r}, must be "
+      + jaxkd_config.nearest(series, _SERIES)
+    )
+  config = common.digits(None, "analysis_digits")
+  trained.add_teachers(config, _SERIES[series])
+  return config

@@ -1,0 +1,130 @@
+"""Teachers to compare on the same examples, and how to measure them."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxkd import losses
+
+
+class Settings(NamedTuple):
+  """What the measures leave open.
+
+  Attributes:
+    tau: temperature of the compared probabilities.
+    k: how many classes the rank set overlap looks at.
+    grid: temperatures of ISATS.
+    gap: how much larger ISATS makes the temperature of the label.
+  """
+
+  tau: float = 4.0
+  k: int = 5
+  grid: tuple[float, ...] = losses.ISATS_GRID
+  gap: float = 1.0
+
+  @property
+  def ats(self) -> tuple[float, float]:
+    """ATS' two temperatures, from `tau` as in Fig. 7 of the ATS paper."""
+    return 1.25 * self.tau, 0.75 * self.tau
+
+  def check(self, num_classes: int) -> None:
+    """Refuses settings that C classes don't allow.
+
+    Raises:
+      ValueError: k or tau is out of range.
+
+    Examples:
+      >>> Settings(k=5).check(num_classes=3)
+      Traceback (most recent call last):
+        ...
+      ValueError: k = 5; it must be from 1 to the 3 classes
+    """
+    if not 1 <= self.k <= num_classes:
+      raise ValueError(
+        f"k = {self.k}; it must be from 1 to the {num_classes} classes"
+      )
+    if not 0 < self.tau < np.inf:
+      raise ValueError(f"tau = {self.tau}; it must be > 0")
+
+
+class Teacher(NamedTuple):
+  """One network's view of the examples.
+
+  Attributes:
+    name: what to call it.
+    logits: `[N, C]`, float32.
+    features: penultimate features, `[N, D]`, float32; None if not known.
+    parameters: their number; None if not known.
+    test_accuracy: on the test split, in percent; None if not known.
+  """
+
+  name: str
+  logits: np.ndarray
+  features: np.ndarray | None = None
+  parameters: int | None = None
+  test_accuracy: float | None = None
+
+
+class Student(NamedTuple):
+  """What one student made of one teacher's labels.
+
+  Attributes:
+    network: the student's name.
+    teacher: the name of its teacher.
+    method: 'TS', 'ATS' or 'ISATS'.
+    accuracies: on the test split, in percent, by seed.
+    alone: the mean accuracy without a teacher, in percent; None if not known.
+    derived_average: mean e(q) of the labels that it was taught with.
+    derived_variance: mean v(q) likewise.
+    tau1: temperature of the label's class, for ATS.
+    tau2: temperature of the other classes, for ATS.
+  """
+
+  network: str
+  teacher: str
+  method: str
+  accuracies: tuple[float, ...]
+  alone: float | None
+  derived_average: float
+  derived_variance: float
+  tau1: float | None = None
+  tau2: float | None = None
+
+
+class Study(NamedTuple):
+  """The teachers, from small to large, and what they looked at.
+
+  Attributes:
+    title: names the report.
+    teachers: two or more.
+    labels: of the examples, `[N]`, int32.
+    class_names: of the labels.
+    about: data, networks, epochs and seeds, for the captions.
+    approximations: in what this falls short of the papers' setting.
+    students: those of the teachers that have been trained.
+    grid: students of the largest teacher under ATS, over its temperatures.
+  """
+
+  title: str
+  teachers: tuple[Teacher, ...]
+  labels: np.ndarray
+  class_names: tuple[str, ...]
+  about: str
+  approximations: tuple[str, ...] = ()
+  students: tuple[Student, ...] = ()
+  grid: tuple[Student, ...] = ()
+
+  @property
+  def names(self) -> list[str]:
+    """The teachers' names."""
+    return [teacher.name for teacher in self.teachers]
+
+  @property
+  def features(self) -> dict[str, np.ndarray]:
+    """The features by teacher; empty where a teacher has none."""
+    found = {
+      teacher.name: teacher.features
+      for teacher in self.teachers
+      if teacher.features is not None
+    }
+    return found if len(found) == len(self.teachers) else {}

@@ -1,0 +1,113 @@
+"""Measures in words: what the two observations are for these teachers."""
+
+import itertools
+
+from jaxkd.analysis import measure
+from jaxkd.analysis.measure import Comparison, Measures
+from jaxkd.analysis.study import Settings, Study
+
+PAPER_SPEARMAN = 0.85
+"""What Spearman's rho is mostly above in the paper's Fig. 6."""
+
+# Variances this close are called equal.
+_SAME = 1.05
+
+
+def _times(ratio: float) -> str:
+  """Writes a factor that is 1 or more with two digits."""
+  return f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:.0f}"
+
+
+def pair(found: Comparison, settings: Settings) -> str:
+  """Says what a pair of teachers shows.
+
+  Examples:
+    >>> found = Comparison(
+    ...   "resnet14", "resnet110", 2.3, 0.9, 4.0, 1.74, 0.8, 0.91, 0.78, 0.78
+    ... )
+    >>> print(pair(found, Settings()))
+    resnet110 beside resnet14: the larger teacher's wrong-class probabilities
+    are 2.3 times less distinct at τ = 4 (lower derived variance on 90 % of the
+    examples). ISATS raises their derived variance 4.0 times, to 1.74 times the
+    smaller teacher's. The two order the classes alike: Spearman's ρ 0.91,
+    Kendall's τ 0.78, 4.0 of the top 5 classes in common.
+  """
+  at = f"at τ = {settings.tau:g}"
+  probabilities = "the larger teacher's wrong-class probabilities"
+  if found.less_distinct > _SAME:
+    text = f"{_times(found.less_distinct)} times less distinct {at}"
+  elif found.less_distinct < 1 / _SAME:
+    more = 1 / found.less_distinct
+    text = f"{_times(more)} times more distinct {at}, unlike in the paper"
+  else:
+    text = f"as distinct as the smaller one's {at}"
+  if found.raised > _SAME:
+    isats = f"raises their derived variance {_times(found.raised)} times, to"
+  elif found.raised < 1 / _SAME:
+    lowered = 1 / found.raised
+    isats = f"lowers their derived variance {_times(lowered)} times, to"
+  else:
+    isats = "leaves their derived variance at"
+  if found.spearman >= PAPER_SPEARMAN:
+    order = "order the classes alike"
+  elif found.spearman >= 0.5:
+    order = "agree on the order of the classes less than in the paper"
+  else:
+    order = "do not agree on the order of the classes"
+  return (
+    f"{found.large} beside {found.small}: {probabilities} are {text} (lower "
+    f"derived variance on {100 * found.share:.0f} % of the examples). ISATS "
+    f"{isats} "
+    f"{found.restored:.2f} times the smaller teacher's. The two {order}: "
+    f"Spearman's ρ {found.spearman:.2f}, Kendall's τ {found.kendall:.2f}, "
+    f"{found.overlap * settings.k:.1f} of the top {settings.k} classes in "
+    "common."
+  )
+
+
+def observation_1(study: Study, measures: Measures, settings: Settings) -> str:
+  """Says whether derived variance falls from the smallest to the largest."""
+  variances = {
+    name: measure.mean(measures.examples[name].derived_variance)
+    for name in study.names
+  }
+  steps = list(itertools.pairwise(variances.items()))
+  rises = [f"{a} to {b}" for (a, u), (b, v) in steps if v >= u]
+  first, *_, last = variances.values()
+  values = ", ".join(f"{name} {v:.3g}" for name, v in variances.items())
+  if not rises:
+    verdict = "holds: derived variance falls with every step in capacity"
+  elif last < first:
+    verdict = (
+      "holds from the smallest to the largest teacher, but not in every step: "
+      f"derived variance does not fall from {', nor from '.join(rises)}"
+    )
+  else:
+    verdict = (
+      "does not hold: the largest teacher's derived variance is not lower than "
+      "the smallest's"
+    )
+  return (
+    "Observation 1 (a larger teacher's wrong-class probabilities are less "
+    f"distinct) {verdict} (at τ = {settings.tau:g}: {values})."
+  )
+
+
+def observation_2(study: Study, measures: Measures) -> str:
+  """Says whether all pairs of teachers order the classes alike."""
+  rho = [found.spearman for found in measures.comparisons]
+  tau = [found.kendall for found in measures.comparisons]
+  high = sum(value > PAPER_SPEARMAN for value in rho)
+  if high > len(rho) / 2:
+    verdict = "holds"
+  elif min(rho) >= 0.5:
+    verdict = "holds weakly"
+  else:
+    verdict = "does not hold"
+  return (
+    "Observation 2 (teachers of all capacities agree on the order of the "
+    f"classes) {verdict}: over the {len(rho)} pairs Spearman's ρ is from "
+    f"{min(rho):.2f} to {max(rho):.2f} and above {PAPER_SPEARMAN}, as mostly "
+    f"in the paper, for {high}; Kendall's τ is from {min(tau):.2f} to "
+    f"{max(tau):.2f}."
+  )
