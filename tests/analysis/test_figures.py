@@ -76,7 +76,12 @@ def test_derived_curves():
       np.testing.assert_array_equal(line.get_xdata(), TAUS)
       np.testing.assert_array_equal(line.get_ydata(), curves[name])
     assert axes[1, column].get_xlabel() == "temperature $\\tau$"
-  assert axes[0, 0].get_ylim() == axes[0, 1].get_ylim()
+  for row, highest in enumerate((0.4, 3.0)):
+    bottom, top = axes[row, 0].get_ylim()
+    assert (bottom, top) == axes[row, 1].get_ylim()
+    assert bottom == 0
+    # Nothing is cut, whichever curve is drawn first.
+    assert top > highest
 
 
 def test_feature_angles():
@@ -233,6 +238,36 @@ def test_improvement_correlation():
     assert ax.get_title() == f"r = {r:.2f}"
   assert "e(q)" in _axes(figure)[0].get_xlabel()
   assert "v(q)" in _axes(figure)[1].get_xlabel()
+
+
+def test_learning_curves():
+  epochs = np.array([1.0, 2.0])
+  runs = {
+    name: [(epochs, accuracies), (epochs, accuracies + 1)]
+    for name, accuracies in {
+      "nokd": np.array([50.0, 60.0]),
+      "kd": np.array([55.0, 70.0]),
+    }.items()
+  }
+  (ax,) = _axes(figures.learning_curves(runs, caption="digits"))
+  assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "test accuracy (%)")
+  drawn = [curve for curves in runs.values() for curve in curves]
+  for line, (x, y) in zip(ax.lines, drawn, strict=True):
+    np.testing.assert_array_equal(line.get_xdata(), x)
+    np.testing.assert_array_equal(line.get_ydata(), y)
+  # A colour and a line of the legend for each name, whatever its seeds.
+  colors = [line.get_color() for line in ax.lines]
+  assert colors[0] == colors[1] != colors[2] == colors[3]
+  legend = [text.get_text() for text in ax.get_legend().get_texts()]
+  assert legend == ["nokd", "kd"]
+
+
+def test_more_learning_curves_than_colors_differ_in_their_lines():
+  curve = [(np.array([1.0, 2.0]), np.array([1.0, 2.0]))]
+  names = [str(number) for number in range(len(style.COLORS) + 1)]
+  (ax,) = _axes(figures.learning_curves(dict.fromkeys(names, curve)))
+  looks = {(line.get_color(), line.get_linestyle()) for line in ax.lines}
+  assert len(looks) == len(names)
 
 
 def test_caption_stands_below_and_is_wrapped():

@@ -54,9 +54,11 @@ def derived_curves(
       axes[row, column].plot(
         taus, np.asarray(curves[name]), color=style.COLORS[row]
       )
-      axes[row, column].set_ylim(bottom=0)
     axes[0, column].set_title(name)
     axes[1, column].set_xlabel("temperature $\\tau$")
+  for ax in axes[:, 0]:
+    # Not before all is drawn: the row shares what then is its scale.
+    ax.set_ylim(bottom=0)
   axes[0, 0].set_ylabel("derived average $e(q)$")
   axes[1, 0].set_ylabel("derived variance $v(q)$")
   figure.align_ylabels()

@@ -61,8 +61,8 @@ def softened_labels(
     if values[label] > top:
       ax.annotate(
         f"$p_y$ = {values[label]:.2f}",
-        (0, top),
-        xytext=(6, -8),
+        (0.5, top),
+        xytext=(2, -8),
         textcoords="offset points",
         color=style.COLORS[1],
       )

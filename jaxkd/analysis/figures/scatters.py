@@ -117,7 +117,13 @@ def class_directions(
     0.1M
     $f_y$ = 3.0, $\sigma(g)$ = 0.0
   """
-  figure, axes = style.new_figure(1, len(weights), caption=caption, height=2.1)
+  figure, axes = style.new_figure(
+    1,
+    len(weights),
+    caption=caption,
+    # Square panels below titles of two lines.
+    height=style.COLUMN_WIDTH / max(len(weights), 2) + 0.35,
+  )
   for ax, (name, rows) in zip(axes[0], weights.items(), strict=True):
     rows, feature = np.asarray(rows), np.asarray(features[name])
     # What counts are the directions, and the weights' lengths to each other.
@@ -133,7 +139,15 @@ def class_directions(
       scale=1,
     )
     for index, (x, y) in enumerate(1.15 * arrows):
-      ax.text(x, y, str(index), ha="center", va="center", color=colors[index])
+      ax.text(
+        x,
+        y,
+        str(index),
+        ha="center",
+        va="center",
+        color=colors[index],
+        zorder=4,  # Above the feature.
+      )
     ax.scatter(
       *feature / np.linalg.norm(feature),
       marker="^",
