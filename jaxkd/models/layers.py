@@ -4,16 +4,16 @@ Parameters and statistics are float32; a layer computes in the dtype of its
 input, and a network chooses that dtype once, where it casts its images.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
-from jaxkd.models.conv import conv
+from jaxkd.models.conv import conv, shifts
 
 # Draws a kernel of a shape [..., in, out] and the bias that belongs to it.
 Init = Callable[[jax.Array, tuple[int, ...]], tuple[jax.Array, jax.Array]]
@@ -238,6 +238,10 @@ def max_pool(
   x: jax.Array, size: int, strides: int, padding: int = 0
 ) -> jax.Array:
   """Maxima over windows of `[B, H, W, C]`; padding never wins."""
+  if jax.default_backend() == "cpu":
+    # Several times as fast there, backwards above all.
+    seen = shifts(x, (size, size), strides, padding, fill=-math.inf)
+    return functools.reduce(jnp.maximum, seen)
   return nnx.max_pool(
     x, (size, size), (strides, strides), ((padding, padding),) * 2
   )
@@ -247,15 +251,8 @@ def average_pool(
   x: jax.Array, size: int, strides: int, padding: int = 0
 ) -> jax.Array:
   """Means over windows of `[B, H, W, C]`; the padding's zeros count."""
-  sums = jax.lax.reduce_window(
-    x,
-    np.zeros((), x.dtype),  # JAX differentiates sums from a constant zero.
-    jax.lax.add,
-    (1, size, size, 1),
-    (1, strides, strides, 1),
-    ((0, 0), (padding, padding), (padding, padding), (0, 0)),
-  )
-  return sums / size**2
+  seen = shifts(x, (size, size), strides, padding)
+  return functools.reduce(jnp.add, seen) / size**2
 
 
 def global_average_pool(x: jax.Array) -> jax.Array:
