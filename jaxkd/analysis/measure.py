@@ -185,7 +185,7 @@ def _examples(
     logits, labels, settings.grid, settings.gap
   )
   isats = losses.asymmetric_softmax(logits, labels, tau1, tau_star)
-  own = jnp.arange(logits.shape[-1]) == labels[:, None]
+  own = jnp.arange(logits.shape[-1])[None] == labels[:, None]
   return Examples(
     correct=jnp.argmax(logits, axis=-1) == labels,
     label_logit=jnp.sum(logits, axis=-1, where=own),

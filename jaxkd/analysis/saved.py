@@ -72,10 +72,10 @@ def read(paths: Sequence[str | os.PathLike[str]]) -> Study:
 
 def _load(path: pathlib.Path) -> dict[str, np.ndarray]:
   try:
-    archive = np.load(path, allow_pickle=False)
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-      raise SavedError(f"{path} holds one array, must be a .npz file")
-    with archive:
+    with open(path, "rb") as file:
+      archive = np.load(file, allow_pickle=False)
+      if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise SavedError(f"{path} holds one array, must be a .npz file")
       known = ("logits", "labels", "features", "class_names")
       loaded = {name: archive[name] for name in known if name in archive.files}
       found = ", ".join(archive.files) or "none"

@@ -77,15 +77,15 @@ def observation_1(study: Study, measures: Measures, settings: Settings) -> str:
   values = ", ".join(f"{name} {v:.3g}" for name, v in variances.items())
   if not rises:
     verdict = "holds: derived variance falls with every step in capacity"
-  elif last < first:
+  elif last * _SAME < first:
     verdict = (
       "holds from the smallest to the largest teacher, but not in every step: "
       f"derived variance does not fall from {', nor from '.join(rises)}"
     )
   else:
     verdict = (
-      "does not hold: the largest teacher's derived variance is not lower than "
-      "the smallest's"
+      "does not hold: the largest teacher's derived variance is not clearly "
+      "lower than the smallest's"
     )
   return (
     "Observation 1 (a larger teacher's wrong-class probabilities are less "

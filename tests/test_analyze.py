@@ -1,0 +1,451 @@
+"""From the command line to the report: teachers of the store, saved logits."""
+
+import contextlib
+import csv
+import html.parser
+import io
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from absl import flags
+
+from jaxkd import analyze, data, experiment, methods, sharding, train
+from jaxkd.analysis import metrics, trained
+from jaxkd.store import Entry
+
+LABELS = np.array([0, 1, 2, 0])
+# By their softmax at temperature 4: a variance of the wrong classes of 0.01 and
+# of 0.0025, the label first and the class after it second.
+SMALL, LARGE = (0.5, 0.35, 0.15), (0.8, 0.15, 0.05)
+
+
+def logits(probs):
+  """Returns the same logits for every example, around from its label."""
+  return np.stack([np.roll(4 * np.log(probs), label) for label in LABELS])
+
+
+def lines(path):
+  with open(path, newline="") as file:
+    return list(csv.DictReader(file))
+
+
+def forget_flags():
+  """Lets the next command line start from nothing."""
+  for name in ("config", "workdir", "logits", "tau", "k"):
+    flags.FLAGS[name].unparse()
+  for name in list(flags.FLAGS):
+    if name.startswith("config."):
+      delattr(flags.FLAGS, name)
+  flags.FLAGS.unparse_flags()
+
+
+@pytest.fixture
+def save(tmp_path):
+  def save(name, **arrays):
+    np.savez(tmp_path / name, **{"labels": LABELS, **arrays})
+    return str(tmp_path / name)
+
+  return save
+
+
+@pytest.fixture
+def analyse(tmp_path, monkeypatch):
+  """Returns a function that runs the command in a folder of its own."""
+
+  def analyse(*argv):
+    # ml_collections looks for overrides there.
+    argv = ["jaxkd", f"--workdir={tmp_path / 'runs'}", *argv]
+    monkeypatch.setattr(sys, "argv", argv)
+    analyze.run(analyze._parse(argv))
+    return next((tmp_path / "runs").glob("analysis-*"))
+
+  forget_flags()
+  yield analyse
+  forget_flags()
+
+
+@pytest.fixture
+def config(tiny_config):
+  trained.add_teachers(
+    tiny_config,
+    {
+      # Not in the order of their sizes.
+      "wide": ("mlp", {"depth": 1, "width": 32}),
+      "narrow": ("mlp", {"depth": 1, "width": 8}),
+    },
+  )
+  return tiny_config
+
+
+@pytest.fixture
+def config_file(config, tmp_path):
+  path = tmp_path / "tiny.py"
+  path.write_text(
+    "import json, ml_collections\n"
+    "def get_config():\n"
+    f"  fields = json.loads({config.to_json()!r})\n"
+    "  return ml_collections.ConfigDict(fields)\n"
+  )
+  return f"--config={path}"
+
+
+def outputs(entry, images):
+  """Runs a network of the store on images, the plain way."""
+  spec = data.find("digits")
+  network, variables = train._load(entry, spec, sharding.mesh())
+  return network.apply(variables, data.normalize(jnp.asarray(images), spec))
+
+
+def test_teachers_of_the_store(
+  analyse, config, config_file, tmp_path, capsys, monkeypatch
+):
+  folder = analyse(config_file)
+  assert folder.name == "analysis-tiny"
+  printed = capsys.readouterr().out
+  assert (folder / "report.md").read_text() in printed
+
+  # What the tables say is what the metrics say of the networks.
+  split, _ = data.load(data.find("digits"))
+  labels = jnp.asarray(split.labels)
+  entries = {}
+  for path in (tmp_path / "runs").glob("digits-*"):
+    entry = Entry.open(path)
+    width = entry.phase.network["options"]["width"]
+    entries["wide" if width == 32 else "narrow"] = entry
+  table = lines(folder / "teachers.csv")
+  assert [line["network"] for line in table] == ["narrow", "wide"]
+  found = {name: outputs(e, split.images) for name, e in entries.items()}
+  for line in table:
+    name = line["network"]
+    probs = jnp.exp(4.0**-1 * found[name].logits)
+    probs /= jnp.sum(probs, axis=-1, keepdims=True)
+    variance = jnp.mean(metrics.derived_variance(probs, labels))
+    np.testing.assert_allclose(float(line["v(q), τ = 4"]), variance, rtol=1e-4)
+    accuracy = 100 * jnp.mean(jnp.argmax(found[name].logits, -1) == labels)
+    np.testing.assert_allclose(
+      float(line["training accuracy (%)"]), accuracy, rtol=1e-5
+    )
+    test = entries[name].result()["test"]["accuracy"]
+    assert float(line["test accuracy (%)"]) == 100 * test
+  (pair,) = lines(folder / "pairs.csv")
+  rho = metrics.spearman(found["narrow"].logits, found["wide"].logits)
+  np.testing.assert_allclose(
+    float(pair["Spearman's ρ"]), np.nanmean(rho), rtol=1e-4
+  )
+  for line in lines(folder / "fig3.csv"):
+    angles = metrics.feature_angles(found[line["network"]].features, labels)
+    np.testing.assert_allclose(
+      float(line["within_mean"]), angles.within_mean, rtol=1e-3
+    )
+  shares = lines(folder / "temperatures.csv")[1]
+  assert sum(float(v) for k, v in shares.items() if "τ*" in k) == pytest.approx(
+    1
+  )
+  caption = (folder / "fig6.svg").read_text()
+  assert "narrow, wide: 0.5 epochs, seed 0." in caption
+  assert "Approximated" in caption
+
+  # Nothing is trained twice.
+  monkeypatch.setattr(experiment, "_train", None)
+  again = trained.study(config, tmp_path / "runs")
+  np.testing.assert_allclose(
+    again.teachers[0].logits, found["narrow"].logits, rtol=1e-3, atol=1e-4
+  )
+
+
+def test_some_of_the_examples_and_the_students(config, tmp_path):
+  config.analysis.examples = 100
+  config.seeds = (0, 1)
+  config.rows = ("nokd", "kd", "ats")
+  accuracy = iter(range(100))
+  for _, one in trained._experiments(config):
+    for row in config.rows:
+      for one.ats.tau1 in (4.0, 5.0) if row == "ats" else (4.0,):
+        for seed in config.seeds:
+          entry = Entry.of(tmp_path, methods.ROWS[row](one, seed))
+          entry.create()
+          entry.finish({"test": {"accuracy": next(accuracy) / 100}})
+  study = trained.study(config, tmp_path)
+
+  split, _ = data.load(data.find("digits"))
+  np.testing.assert_array_equal(study.labels, split.labels[::15])
+  assert study.approximations[0] == "Approximated: 96 of the 1437 examples."
+  narrow, wide = study.teachers
+  assert narrow.features.shape == (96, 8)
+  assert wide.logits.shape == (96, 10)
+
+  # The second teacher of the config is the first by size.
+  taught = {(s.teacher, s.method): s for s in study.students}
+  assert set(taught) == {
+    (name, method) for name in ("narrow", "wide") for method in ("TS", "ATS")
+  }
+  first, second = taught["narrow", "TS"].accuracies
+  assert second == pytest.approx(first + 1)
+  assert taught["wide", "TS"].alone == pytest.approx(8.5)
+  probs = np.exp(wide.logits / 4)
+  probs /= probs.sum(axis=-1, keepdims=True)
+  assert taught["wide", "TS"].derived_average == pytest.approx(
+    np.mean((1 - probs[np.arange(96), study.labels]) / 9), rel=1e-4
+  )
+  assert [(s.tau1, s.tau2) for s in study.grid] == [(4.0, 3.0), (5.0, 3.0)]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+  """Returns the report of hand-made logits, as it was printed, its folder."""
+  place = tmp_path_factory.mktemp("saved")
+  files = {"small": SMALL, "middle": LARGE, "large": LARGE}
+  for name, probs in files.items():
+    np.savez(
+      place / name,
+      logits=logits(probs),
+      labels=LABELS,
+      features=np.eye(4, 2) + 1.0,
+      class_names=np.array(["<cat>", "dog", "owl"]),
+    )
+  argv = ["jaxkd", f"--workdir={place}", "--k=2"]
+  argv += ["--logits=" + ",".join(f"{place / name}.npz" for name in files)]
+  forget_flags()
+  printed = io.StringIO()
+  with contextlib.redirect_stdout(printed):
+    analyze.run(analyze._parse(argv))
+  forget_flags()
+  return printed.getvalue(), place / "analysis-small-middle-large"
+
+
+def test_saved_logits_with_a_known_ratio(report):
+  printed, folder = report
+  assert (
+    "large beside small: the larger teacher's wrong-class probabilities are "
+    "4.0 times less distinct at τ = 4 (lower derived variance on 100 % of the "
+    "examples)."
+  ) in printed
+  assert (
+    "The two order the classes alike: Spearman's ρ 1.00, Kendall's τ 1.00, 2.0 "
+    "of the top 2 classes in common."
+  ) in printed
+  assert (
+    "large beside middle: the larger teacher's wrong-class probabilities are "
+    "as distinct as the smaller one's"
+  ) in printed
+  assert "derived variance does not fall from middle to large" in printed
+  ratios = [
+    float(line["times less distinct"]) for line in lines(folder / "pairs.csv")
+  ]
+  assert ratios == pytest.approx([4, 4, 1], rel=1e-4)
+  for name in ("fig1", "fig2", "fig3", "fig5", "fig6", "ats-fig7"):
+    assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / f"{name}.csv").exists()
+
+
+class Page(html.parser.HTMLParser):
+  """Collects cells of tables and whatever could be fetched."""
+
+  def __init__(self, text):
+    super().__init__()
+    self.cells, self.addresses, self.tags = [], [], []
+    self.feed(text)
+
+  def handle_starttag(self, tag, attrs):
+    values = dict(attrs)
+    self.tags.append(tag)
+    if tag == "td":
+      self.cells.append(values["data-value"])
+    for key in ("src", "href", "xlink:href", "action", "data"):
+      if key in values:
+        self.addresses.append(values[key])
+
+
+def test_the_page_stands_alone_and_agrees_with_the_tables(report):
+  page = report[1] / "report.html"
+  text = page.read_text()
+  found = Page(text)
+  assert found.tags.count("svg") == len(list(page.parent.glob("*.svg"))) >= 7
+  for address in found.addresses:
+    # A mark of the same page, a picture inside of it, a file beside it.
+    assert (
+      address.startswith(("#", "data:")) or (page.parent / address).exists()
+    )
+  written = [
+    cell
+    for name in ("teachers", "pairs", "temperatures")
+    for line in lines(page.parent / f"{name}.csv")
+    for cell in line.values()
+  ]
+  assert found.cells == written
+  assert "<cat>" not in text
+  assert "</html>" in text
+
+
+BROWSER = next(
+  filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None
+)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+def test_the_page_in_a_browser(report, tmp_path):
+  def render(addition):
+    copy = tmp_path / "page.html"
+    text = (report[1] / "report.html").read_text()
+    copy.write_text(text.replace("</body>", addition + "</body>"))
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    options += ["--enable-logging=stderr"]
+    ran = subprocess.run(
+      [BROWSER, *options, f"--user-data-dir={tmp_path}", copy.as_uri()],
+      capture_output=True,
+      text=True,
+      check=True,
+      timeout=120,
+    )
+    return ran.stdout, "CONSOLE" in ran.stderr
+
+  # Sorts the pairs by how much less distinct they are, twice: falling.
+  page, complained = render(
+    "<script>const head = document.querySelectorAll('table')[1]"
+    ".querySelectorAll('th button')[2]; head.click(); head.click();"
+    "document.title = [...head.closest('table').tBodies[0].rows]"
+    ".map((line) => line.cells[2].textContent).join(' ')</script>"
+  )
+  assert "<title>4 4 1</title>" in page
+  assert 'aria-sort="descending"' in page
+  assert not complained
+  # What would be fetched is refused, with a complaint.
+  _, complained = render('<img src="http://127.0.0.1:9/picture.png">')
+  assert complained
+
+
+@pytest.mark.parametrize(
+  ("arrays", "message"),
+  [
+    ({"logits": np.ones((4, 2))}, "logits of shape (4, 2), but a has (4, 3)"),
+    (
+      {"logits": np.full((4, 3), np.nan)},
+      "b: logits: 4 of 4 examples are not finite, the first is number 0",
+    ),
+    (
+      {"logits": np.full((4, 3), 1e300)},
+      "b: logits: 4 of 4 examples are not finite",
+    ),
+    (
+      {"logits": np.ones((4, 3)), "labels": np.array([0, 1, 2, 1])},
+      "the labels of b differ from those of a",
+    ),
+    ({"labels": LABELS}, "b.npz has no array 'logits'; its arrays are: labels"),
+    (
+      {"logits": np.array([{}] * 4)},
+      "b.npz is not a sound .npz file: Object arrays cannot be loaded",
+    ),
+    (
+      {"logits": np.full((4, 3), "1")},
+      "b.npz: logits are of type <U1, must be numbers",
+    ),
+    (
+      {"logits": np.ones((4, 3)), "features": np.ones(4)},
+      "b: features must be [N, D], not (4,)",
+    ),
+    (
+      {"logits": np.ones((4, 3)), "class_names": np.array(["x", "y"])},
+      "b: 2 class_names for 3 classes",
+    ),
+  ],
+)
+def test_bad_arrays_are_one_line(arrays, message, analyse, save, capsys):
+  files = save("a.npz", logits=logits(SMALL)), save("b.npz", **arrays)
+  with pytest.raises(SystemExit) as ended:
+    analyse("--logits=" + ",".join(files), "--k=3")
+  assert ended.value.code == 2
+  (line,) = capsys.readouterr().err.splitlines()
+  assert line.startswith("jaxkd: ")
+  assert message in line
+
+
+@pytest.mark.parametrize(
+  ("arrays", "message"),
+  [
+    ({"logits": np.ones((4, 1)), "labels": np.zeros(4, int)}, "one class only"),
+    (
+      {"logits": logits(SMALL), "labels": LABELS + 1},
+      "label 3 of example 2 is outside the 3 classes",
+    ),
+    (
+      {"logits": logits(SMALL), "labels": LABELS * 1.0},
+      "labels must be integers, not float64",
+    ),
+    (
+      {
+        "logits": logits(SMALL),
+        "labels": np.zeros(4, int),
+        "features": np.ones((4, 2)),
+      },
+      "all labels are 0: angles between classes need two classes",
+    ),
+    ({"logits": logits(SMALL)}, "k = 5; it must be from 1 to the 3 classes"),
+  ],
+)
+def test_bad_studies_are_one_line(arrays, message, analyse, save, capsys):
+  files = save("a.npz", **arrays), save("b.npz", **arrays)
+  with pytest.raises(SystemExit):
+    analyse("--logits=" + ",".join(files))
+  (line,) = capsys.readouterr().err.splitlines()
+  assert message in line
+
+
+@pytest.mark.parametrize(
+  ("argv", "message"),
+  [
+    (["--logits=a.npz"], "--logits names one file"),
+    (["--logits=a.npz,a.npz"], "--logits names a file twice"),
+    (["--logits=a.npz,b.npz"], "can't read a.npz: No such file"),
+    (["--logits=text,text.npy"], "text is not a sound .npz file"),
+    (["--logits=text.npy,text"], "text.npy holds one array"),
+    (["--logits=half.npz,text"], "half.npz is not a sound .npz file"),
+    (["--logits=a.npz,b.npz", "now"], "'now' is not a flag"),
+    (["--logits=a.npz,b.npz", "--k=x"], "--k=x"),
+    (["--logits=a.npz,b.npz", "CONFIG"], "exclude each other"),
+    ([], "--config is missing"),
+    (["CONFIG", "--k=11"], "k = 11; it must be from 1 to the 10 classes"),
+    (["CONFIG", "--tau=-1"], "tau = -1.0; it must be > 0"),
+    (["CONFIG", "--config.analysis.examples=1"], "must be at least 2"),
+    (
+      ["CONFIG", "--config.analysis.teachers.wide.epochs=0"],
+      "config.analysis.teachers.wide: config.teacher.epochs is 0.0",
+    ),
+    (
+      ["CONFIG", "--config.analysis.teachers.wide.name=mpl"],
+      "did you mean 'mlp'",
+    ),
+    (
+      ["CONFIG", "--config.analysis.teachers.wide.checkpoint=nowhere"],
+      "nowhere is not the folder of a phase",
+    ),
+  ],
+)
+def test_a_mistake_is_one_line(
+  argv, message, analyse, config_file, tmp_path, capsys, monkeypatch
+):
+  monkeypatch.chdir(tmp_path)
+  pathlib.Path("text").write_text("no archive")
+  np.save("text.npy", np.ones(3))
+  np.savez("whole.npz", logits=np.ones((100, 3)))
+  pathlib.Path("half.npz").write_bytes(
+    pathlib.Path("whole.npz").read_bytes()[:200]
+  )
+  with pytest.raises(SystemExit) as ended:
+    analyse(*(config_file if arg == "CONFIG" else arg for arg in argv))
+  assert ended.value.code == 2
+  assert not (tmp_path / "runs").exists()
+  (line,) = capsys.readouterr().err.splitlines()
+  assert message in line
+
+
+def test_a_config_without_teachers(analyse, capsys):
+  root = pathlib.Path(analyze.__file__).parent.parent
+  with pytest.raises(SystemExit):
+    analyse(f"--config={root}/configs/digits_isats.py")
+  (line,) = capsys.readouterr().err.splitlines()
+  assert "config.analysis.teachers must have two networks or more" in line
