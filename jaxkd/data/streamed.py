@@ -19,6 +19,8 @@ from jaxkd.data.order import Order
 
 _MAX_STEPS = 2**31
 _ON_DEVICES = 2
+_MANY = 64
+"""From that many batches on, processes are worth the seconds they start in."""
 
 
 class TrainBatches:
@@ -78,7 +80,7 @@ class Streamed:
     key: the PRNG key that the order is drawn from.
     sharding: of the batches.
     workers: number of processes that decode; 0 decodes in threads; None takes
-      one for each core, 16 at most.
+      one for each core, 16 at most, if there is much to decode.
 
   Raises:
     ValueError: B is larger than the split.
@@ -197,7 +199,8 @@ def _prefetched(
     )
 
   cores = os.cpu_count() or 1
-  workers = min(cores, 16) if workers is None else workers
+  if workers is None:
+    workers = min(cores, 16) if len(batches) >= _MANY else 0
   threads = 1 if workers else cores
   read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
   dataset = batches.to_iter_dataset(read)
