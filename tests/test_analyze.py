@@ -59,9 +59,9 @@ def analyse(tmp_path, monkeypatch):
 
   def analyse(*argv):
     # ml_collections looks for overrides there.
-    argv = ["jaxkd", f"--workdir={tmp_path / 'runs'}", *argv]
-    monkeypatch.setattr(sys, "argv", argv)
-    analyze.run(analyze._parse(argv))
+    line = ["jaxkd", f"--workdir={tmp_path / 'runs'}", *argv]
+    monkeypatch.setattr(sys, "argv", line)
+    analyze.run(analyze._parse(line))
     return next((tmp_path / "runs").glob("analysis-*"))
 
   forget_flags()
@@ -175,8 +175,8 @@ def test_some_of_the_examples_and_the_students(config, tmp_path):
   split, _ = data.load(data.find("digits"))
   np.testing.assert_array_equal(study.labels, split.labels[::15])
   assert study.approximations[0] == "Approximated: 96 of the 1437 examples."
-  narrow, wide = study.teachers
-  assert narrow.features.shape == (96, 8)
+  _, wide = study.teachers
+  assert study.features["narrow"].shape == (96, 8)
   assert wide.logits.shape == (96, 10)
 
   # The second teacher of the config is the first by size.
@@ -282,12 +282,10 @@ def test_the_page_stands_alone_and_agrees_with_the_tables(report):
   assert "</html>" in text
 
 
-BROWSER = next(
-  filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None
-)
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or ""
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+@pytest.mark.skipif(not BROWSER, reason="no Chromium is installed")
 def test_the_page_in_a_browser(report, tmp_path):
   def render(addition):
     copy = tmp_path / "page.html"

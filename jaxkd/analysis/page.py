@@ -80,7 +80,7 @@ def write(
   summary = [
     _notes(study, settings),
     verdicts.observation_1(study, measures, settings),
-    verdicts.observation_2(study, measures),
+    verdicts.observation_2(measures),
   ]
   pairs = [verdicts.pair(found, settings) for found in measures.comparisons]
   shown = {

@@ -93,7 +93,7 @@ def observation_1(study: Study, measures: Measures, settings: Settings) -> str:
   )
 
 
-def observation_2(study: Study, measures: Measures) -> str:
+def observation_2(measures: Measures) -> str:
   """Says whether all pairs of teachers order the classes alike."""
   rho = [found.spearman for found in measures.comparisons]
   tau = [found.kendall for found in measures.comparisons]

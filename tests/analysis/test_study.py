@@ -1,0 +1,257 @@
+"""What is measured, drawn and said of teachers whose answers are known."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jaxkd.analysis import (
+  drawings,
+  measure,
+  rules,
+  student_drawings,
+  verdicts,
+)
+from jaxkd.analysis.measure import Comparison, Examples, Measures
+from jaxkd.analysis.study import Settings, Student, Study, Teacher
+
+_RNG: Any = np.random.default_rng(0)
+
+
+def study(*logits, labels=(0, 1, 2, 0), **fields):
+  teachers = tuple(
+    Teacher(f"net{number}", np.asarray(values, np.float32))
+    for number, values in enumerate(logits)
+  )
+  num_classes = logits[0].shape[1]
+  return Study(
+    "title",
+    teachers,
+    np.asarray(labels, np.int32),
+    fields.pop("class_names", tuple(map(str, range(num_classes)))),
+    "About.",
+    **fields,
+  )
+
+
+def examples(variance, correct=True):
+  """Returns what only has a derived variance and a correctness."""
+  variance = np.atleast_1d(variance).astype(float)
+  fields: dict[str, Any] = dict.fromkeys(Examples._fields, 0 * variance)
+  fields["correct"] = np.broadcast_to(correct, variance.shape)
+  fields["derived_variance"] = variance
+  return Examples(**fields)
+
+
+def measures(variances=(), rhos=(), correct=True):
+  """Returns measures of which only these have a meaning."""
+  return Measures(
+    examples={
+      f"net{number}": examples(variance, correct)
+      for number, variance in enumerate(variances)
+    },
+    calibration={},
+    comparisons=[
+      Comparison("a", "b", 1, 1, 1, 1, 1, r, r / 2, r) for r in rhos
+    ],
+    angles={},
+    rules=[],
+  )
+
+
+def test_measures_follow_their_definitions():
+  logits = [_RNG.normal(size=(4, 5)) for _ in range(2)]
+  found = study(*logits)
+  settings = Settings(tau=2.0, k=3)
+  measured = measure.measure(found, settings)
+  for name, values in zip(found.names, logits, strict=True):
+    got = measured.examples[name]
+    for row, label in enumerate(found.labels):
+      probs = np.exp(values[row] / 2)
+      probs /= probs.sum()
+      wrong = np.delete(values[row], label)
+      np.testing.assert_allclose(got.label_logit[row], values[row, label], 1e-5)
+      np.testing.assert_allclose(got.wrong_deviation[row], wrong.std(), 1e-5)
+      np.testing.assert_allclose(
+        got.derived_variance[row], np.delete(probs, label).var(), 1e-4
+      )
+      tempered = values[row] / 1.5
+      tempered[label] = values[row, label] / 2.5
+      probs = np.exp(tempered) / np.exp(tempered).sum()
+      np.testing.assert_allclose(
+        got.ats_variance[row], np.delete(probs, label).var(), 1e-4
+      )
+  (pair,) = measured.comparisons
+  small, large = (e.derived_variance for e in measured.examples.values())
+  assert pair.less_distinct == pytest.approx(small.mean() / large.mean())
+  assert pair.share == np.mean(large < small)
+  raised = measured.examples["net1"].isats_variance.mean()
+  assert pair.raised == pytest.approx(raised / large.mean())
+  assert pair.restored == pytest.approx(raised / small.mean())
+
+
+def test_blocks_do_not_matter(monkeypatch):
+  values, labels = _RNG.normal(size=(10, 5)), np.arange(10) % 5
+  whole = measure.temperature_curves(values, labels, (1.25, 0.75))
+  monkeypatch.setattr(measure, "_BLOCK", 4)
+  parts = measure.temperature_curves(values, labels, (1.25, 0.75))
+  np.testing.assert_allclose(whole, parts, rtol=1e-5)
+
+
+def test_a_network_that_tells_nothing_apart():
+  found = study(np.zeros((4, 5)), _RNG.normal(size=(4, 5)))
+  (pair,) = measure.measure(found, Settings()).comparisons
+  assert pair.less_distinct == 0
+  assert np.isinf(pair.restored)
+  assert np.isnan(pair.spearman)
+
+
+def test_the_typical_example_is_right_and_in_the_middle():
+  # The last example has the middle ratio, but one teacher is wrong about it.
+  measured = measures([[1, 8, 4, 2, 3], [1, 1, 1, 1, 1]])
+  found = study(*[np.zeros((5, 5))] * 2, labels=range(5))
+  assert drawings.typical_example(found, measured) == 4
+  wrong = [True, True, True, True, False]
+  measured = measures([[1, 8, 4, 2, 3], [1, 1, 1, 1, 1]], correct=wrong)
+  assert drawings.typical_example(found, measured) == 2
+
+
+def test_rules_and_groups_of_cifar100():
+  logits = _RNG.normal(size=(200, 100))
+  found = study(
+    logits,
+    2 * logits,
+    labels=np.arange(200) % 100,
+    class_names=rules.CIFAR100_CLASSES,
+  )
+  table = list(measure._rules(found, tau=4.0))
+  assert [(line.teacher, line.rule) for line in table] == [
+    (f"net{net}", f"C.{rule}") for net in range(2) for rule in range(1, 6)
+  ]
+  names = rules.CIFAR100_CLASSES
+  ((hamster, *others),) = rules.label_chains(rules.CIFAR100_RULES[0], names)
+  probs = np.exp(logits[found.labels == hamster] / 4)
+  probs /= probs.sum(axis=-1, keepdims=True)
+  assert table[0].deviation == pytest.approx(
+    probs[:, others].std(axis=-1).mean(), rel=1e-4
+  )
+  cell = next(
+    line
+    for line in drawings._group_posteriors(found, Settings()).lines
+    if (line["network"], line["examples of"], line["class"])
+    == ("net0", "hamster", "rose")
+  )
+  rose = probs[:, names.index("rose")].mean()
+  assert cell["probability"] == pytest.approx(rose, rel=1e-4)
+
+
+def test_last_layers_are_found_in_features():
+  weights, features = _RNG.normal(size=(5, 2)), _RNG.normal(size=(30, 2))
+  logits = features @ weights.T
+
+  def with_features(logits):
+    teachers = tuple(
+      Teacher(name, logits.astype(np.float32), features.astype(np.float32))
+      for name in ("a", "b")
+    )
+    return study(logits)._replace(teachers=teachers)
+
+  found = drawings._last_layers(with_features(logits))
+  np.testing.assert_allclose(found["a"], weights, atol=1e-4)
+  # A layer with a bias is another figure.
+  assert drawings._last_layers(with_features(logits + np.arange(5))) == {}
+
+
+@pytest.mark.parametrize(
+  ("variances", "text"),
+  [
+    ((3, 2, 1), "holds: derived variance falls with every step in capacity"),
+    (
+      (3, 4, 1),
+      "holds from the smallest to the largest teacher, but not in every step: "
+      "derived variance does not fall from net0 to net1 (",
+    ),
+    ((1, 2, 3), "does not hold"),
+    ((3, 1, 2.99), "does not hold"),
+  ],
+)
+def test_observation_1(variances, text):
+  found = study(*[np.zeros((4, 5))] * 3)
+  said = verdicts.observation_1(found, measures(variances), Settings())
+  assert text in said
+  assert "at τ = 4: net0 " in said
+
+
+@pytest.mark.parametrize(
+  ("rhos", "text"),
+  [
+    ((0.9, 0.95, 0.8), "holds: over the 3 pairs"),
+    ((0.9, 0.6, 0.8), "holds weakly"),
+    (
+      (0.9, 0.6, 0.1),
+      "does not hold: over the 3 pairs Spearman's ρ is from "
+      "0.10 to 0.90 and above 0.85, as mostly in the paper, for 1",
+    ),
+  ],
+)
+def test_observation_2(rhos, text):
+  assert text in verdicts.observation_2(measures(rhos=rhos))
+
+
+@pytest.mark.parametrize(
+  ("fields", "text"),
+  [
+    ({"less_distinct": 12.3}, "are 12 times less distinct at τ = 4"),
+    ({"less_distinct": 0.5}, "are 2.0 times more distinct at τ = 4, unlike"),
+    ({"less_distinct": 1.02}, "are as distinct as the smaller one's"),
+    (
+      {"raised": 0.25},
+      "lowers their derived variance 4.0 times, to 1.50 times",
+    ),
+    ({"raised": 1.0}, "leaves their derived variance at 1.50 times"),
+    ({"spearman": 0.6}, "agree on the order of the classes less than in"),
+    ({"spearman": 0.1}, "do not agree on the order of the classes"),
+  ],
+)
+def test_a_pair_in_words(fields, text):
+  pair = Comparison("a", "b", 2.0, 0.9, 4.0, 1.5, 0.8, 0.9, 0.8, 0.8)
+  assert text in verdicts.pair(pair._replace(**fields), Settings())
+
+
+def student(teacher, method, accuracy, alone=50.0, **temperatures):
+  accuracies = (accuracy - 1, accuracy + 1)
+  return Student(
+    "mlp", teacher, method, accuracies, alone, 0.1, accuracy, **temperatures
+  )
+
+
+def test_figures_of_students():
+  found = study(
+    *[np.zeros((4, 5))] * 2,
+    students=(
+      student("net0", "TS", 60.0),
+      student("net0", "ATS", 61.0),
+      student("net1", "TS", 55.0),
+    ),
+    grid=(
+      student("net1", "ATS", 58.0, tau1=4.0, tau2=3.0),
+      student("net1", "ATS", 59.0, tau1=5.0, tau2=2.0),
+    ),
+  )
+  drawn = {drawing.name: drawing for drawing in student_drawings.draw(found)}
+  assert set(drawn) == {"fig8", "ats-fig3", "ats-fig10"}
+  ax: Any = drawn["fig8"].figure.axes[0]
+  curves = {line.get_label(): line.get_ydata() for line in ax.lines}
+  np.testing.assert_array_equal(curves["TS"], [60, 55])
+  np.testing.assert_array_equal(curves["ATS"], [61, np.nan])
+  improvements = [line["improvement (%)"] for line in drawn["ats-fig3"].lines]
+  assert improvements == pytest.approx([20, 22, 10])
+  ax = drawn["ats-fig10"].figure.axes[0]
+  assert [text.get_text() for text in ax.texts] == ["58.0", "59.0"]
+
+
+def test_too_few_students_are_no_figure():
+  found = study(
+    *[np.zeros((4, 5))] * 2, students=(student("net0", "TS", 60.0, None),)
+  )
+  assert not list(student_drawings.draw(found))
