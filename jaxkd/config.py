@@ -3,16 +3,18 @@
 import difflib
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 from flax import nnx
 from ml_collections import config_dict
 
-from jaxkd import data, losses, methods, models
-from jaxkd.store import Entry, StoreError
+from jaxkd import data, losses, methods, models, objectives
+from jaxkd.models import Outputs
+from jaxkd.store import Entry, Phase, StoreError
 
 
 class ConfigError(Exception):
@@ -40,7 +42,8 @@ def default() -> ml_collections.ConfigDict:
   config.data = ml_collections.ConfigDict()
   config.data.name = "digits"
   config.data.batch_size = 128
-  # Where TFDS keeps its data; empty: where TFDS says.
+  # Where TFDS keeps its data; empty: where TFDS says. For 'folder', the folder
+  # of train/<class>/ and test/<class>/.
   config.data.data_dir = ""
 
   config.teacher = network("resnet20")
@@ -58,6 +61,8 @@ def default() -> ml_collections.ConfigDict:
   config.optim.milestones = (150 / 240, 180 / 240, 210 / 240)
   config.optim.decay = 0.1
 
+  # What follows has the options of the objectives of the same name.
+
   # The paper and the authors' code leave open which tau and lam plain KD has;
   # 4 is the field's default, 0.5 what the code uses for ATS.
   config.kd = ml_collections.ConfigDict()
@@ -65,10 +70,17 @@ def default() -> ml_collections.ConfigDict:
   config.kd.tau = 4.0
   # The student's temperature; None: tau, as in Eq. 2.
   config.kd.student_tau = config_dict.placeholder(float)
+  # Compare z-scores of the logits instead of the logits; the original then has
+  # tau 2 and lam 0.9.
+  config.kd.standardize = False
+  # The share of the run after which the labels alone teach.
+  config.kd.until = 1.0
 
-  # The share of the teacher's epochs after which it is stopped.
+  # The original's early stop; the paper doesn't say when it stops. The share of
+  # the teacher's epochs, and `kd.until` of this row.
   config.eskd = ml_collections.ConfigDict()
   config.eskd.teacher_epochs = 1 / 3
+  config.eskd.until = 1.0
 
   # Networks between teacher and student, the largest first.
   config.takd = ml_collections.ConfigDict()
@@ -94,12 +106,14 @@ def default() -> ml_collections.ConfigDict:
   config.ats.tau1 = 4.0
   config.ats.tau2 = 3.0
   config.ats.student_tau = 1.0
+  config.ats.standardize = False
 
   config.isats = ml_collections.ConfigDict()
   config.isats.lam = 0.5
   config.isats.grid = losses.ISATS_GRID
   config.isats.gap = 1.0
   config.isats.student_tau = 1.0
+  config.isats.standardize = False
 
   # alpha is 0.1 or 0.5 in the paper.
   config.fgcr = ml_collections.ConfigDict()
@@ -112,6 +126,43 @@ def default() -> ml_collections.ConfigDict:
   config.regt = ml_collections.ConfigDict()
   config.regt.beta = 0.01
 
+  # lam weighs the gap's mean squared error against the cross entropy of the
+  # sum. The residual's network; empty: the student's.
+  config.reskd = ml_collections.ConfigDict()
+  config.reskd.lam = 0.5
+  config.reskd.network = ""
+
+  # Values of the originals. DKD's warm-up is 20 of 240 epochs.
+  config.dkd = ml_collections.ConfigDict()
+  config.dkd.alpha = 1.0
+  config.dkd.beta = 8.0
+  config.dkd.tau = 4.0
+  config.dkd.warmup = 20 / 240
+
+  config.rkd = ml_collections.ConfigDict()
+  config.rkd.distance = 25.0
+  config.rkd.angle = 50.0
+
+  config.at = ml_collections.ConfigDict()
+  config.at.weight = 1000.0
+
+  # The stage whose features are compared; the toolkits' second.
+  config.fitnet = ml_collections.ConfigDict()
+  config.fitnet.weight = 100.0
+  config.fitnet.stage = 1
+
+  # Several teachers' labels: of 'kd' at tau, or of 'isats'. Their networks are
+  # trained as the teacher is.
+  config.multi = ml_collections.ConfigDict()
+  config.multi.networks = ("resnet20", "resnet14")
+  config.multi.weights = (1.0, 1.0)
+  config.multi.label = "kd"
+  config.multi.lam = 0.5
+  config.multi.tau = 4.0
+  config.multi.student_tau = 1.0
+  config.multi.grid = losses.ISATS_GRID
+  config.multi.gap = 1.0
+
   # How a run is carried out; no result depends on it.
   config.run = ml_collections.ConfigDict()
   config.run.eval_every_epochs = 1.0
@@ -119,6 +170,10 @@ def default() -> ml_collections.ConfigDict:
   config.run.keep_checkpoints = 2
   # Steps in one call of the device; 0: 1 on CPUs, 50 elsewhere.
   config.run.steps_per_dispatch = 0
+  # 'resident' keeps the data on the devices, 'streamed' decodes as it goes;
+  # 'auto' keeps up to resident_gib there.
+  config.run.loader = "auto"
+  config.run.resident_gib = data.RESIDENT_GIB
   return config.lock()
 
 
@@ -181,13 +236,22 @@ def _check_names(config: ml_collections.ConfigDict) -> None:
     "one integer or more in [0, 2**32)",
   )
   _require_name("dtype", config.dtype, ("float32", "bfloat16"))
-  _require_name("data.name", config.data.name, data.SPECS)
+  try:
+    data.find(config.data.name, config.data.data_dir)
+  except data.DataError as error:
+    raise ConfigError(f"config.data.name: {error}") from error
   _require_name("sckd.per", config.sckd.per, ("sample", "batch"))
   known = models.list_models()
   for section in ("teacher", "small_teacher", "student"):
     _require_name(f"{section}.name", config[section].name, known)
   for name in config.takd.assistants:
     _require_name("takd.assistants", name, known)
+  for name in config.multi.networks:
+    _require_name("multi.networks", name, known)
+  if config.reskd.network:
+    _require_name("reskd.network", config.reskd.network, known)
+  _require_name("multi.label", config.multi.label, ("kd", "isats"))
+  _require_name("run.loader", config.run.loader, data.LOADERS)
 
 
 def _check_numbers(config: ml_collections.ConfigDict) -> None:
@@ -234,19 +298,31 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
   )
 
   fraction("fgcr.alpha")
-  for section in ("kd", "sckd", "ats", "isats", "fgcr"):
+  fraction("reskd.lam", "kd.until", "eskd.until", "dkd.warmup")
+  for section in ("kd", "sckd", "ats", "isats", "fgcr", "multi"):
     fraction(f"{section}.lam")
     if config[section].student_tau is not None:
       positive(f"{section}.student_tau")
   positive("kd.tau", "sckd.tau", "dist.tau", "ats.tau1", "ats.tau2")
+  positive("dkd.tau", "multi.tau")
   number("fgcr.tau", lambda v: v > 1, "> 1: class means are taken at tau - 1")
   not_negative("dist.beta", "dist.gamma", "regt.beta", "isats.gap")
+  not_negative("multi.gap", "dkd.alpha", "dkd.beta", "at.weight")
+  not_negative("fitnet.weight", "rkd.distance", "rkd.angle")
+  for section in ("isats", "multi"):
+    grid = config[section].grid
+    _require(
+      bool(grid) and all(0 < tau < math.inf for tau in grid),
+      f"{section}.grid",
+      grid,
+      "one temperature > 0 or more",
+    )
+  weights, count = config.multi.weights, len(config.multi.networks)
   _require(
-    bool(config.isats.grid)
-    and all(0 < tau < math.inf for tau in config.isats.grid),
-    "isats.grid",
-    config.isats.grid,
-    "one temperature > 0 or more",
+    len(weights) == count > 0 and all(0 < w < math.inf for w in weights),
+    "multi.weights",
+    weights,
+    f"{count} numbers > 0, one for each of multi.networks",
   )
   number("eskd.teacher_epochs", lambda v: 0 < v <= 1, "in (0, 1]")
 
@@ -257,23 +333,64 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
 
 def _check_networks(config: ml_collections.ConfigDict) -> None:
   """Builds every network that the rows need, without its arrays."""
-  spec = data.SPECS[config.data.name]
+  spec = data.find(config.data.name, config.data.data_dir)
   if config.teacher.checkpoint:
     _check_teacher(config.teacher.checkpoint, spec)
+  outputs: dict[Phase, Outputs] = {}
   for row in config.rows:
     for phase in methods.ROWS[row](config, config.seeds[0]).with_teachers():
+      if phase in outputs:
+        continue
+      network = phase.network["name"]
       try:
-        nnx.eval_shape(lambda phase=phase: methods.network(phase, spec))
+        outputs[phase] = nnx.eval_shape(lambda p=phase: _outputs(p, spec))
       except (TypeError, ValueError) as error:
         raise ConfigError(
-          f"network {phase.network['name']!r} on {spec.name}: {error}"
+          f"network {network!r} on {spec.name}: {error}"
         ) from error
+      try:
+        _trace_loss(phase, outputs, spec.num_classes)
+      except (TypeError, ValueError) as error:
+        raise ConfigError(
+          f"loss {phase.loss['name']!r} with student {network!r}: {error}"
+        ) from error
+
+
+def _outputs(phase: Phase, spec: data.Spec) -> Outputs:
+  shape = (1, spec.image_size, spec.image_size, spec.channels)
+  return methods.network(phase, spec).outputs(jnp.zeros(shape))
+
+
+def _trace_loss(
+  phase: Phase, outputs: Mapping[Phase, Outputs], num_classes: int
+) -> None:
+  """Evaluates a phase's loss on shapes."""
+  objective = objectives.objective(phase.loss)
+
+  def loss(student, teachers, labels):
+    constants = objective.prepare and objective.prepare(
+      [teacher.logits for teacher in teachers], labels, num_classes
+    )
+    adapter = objective.adapter and objective.adapter(
+      student, teachers, nnx.Rngs(0)
+    )
+    return objective.loss(
+      objectives.View(student, teachers, labels, constants, 0.0, adapter)
+    )
+
+  jax.eval_shape(
+    loss,
+    outputs[phase],
+    tuple(outputs[teacher] for teacher in phase.teachers),
+    jax.ShapeDtypeStruct((1,), jnp.int32),
+  )
 
 
 def _check_teacher(path: str, spec: data.Spec) -> None:
   try:
-    theirs = data.SPECS[Entry.open(path).phase.data["name"]]
-  except StoreError as error:
+    options = Entry.open(path).phase.data
+    theirs = data.find(options["name"], options.get("folder", ""))
+  except (data.DataError, StoreError) as error:
     raise ConfigError(f"config.teacher.checkpoint: {error}") from error
   for what in ("num_classes", "image_size", "channels"):
     wanted, got = getattr(spec, what), getattr(theirs, what)

@@ -44,7 +44,7 @@ def run(
     _collect_missing(last, entries, missing)
   if missing:
     mesh = sharding.mesh()
-    dataset = _dataset(config, mesh)
+    dataset = load_dataset(config, mesh)
   for number, entry in enumerate(missing.values(), 1):
     _train(
       entry,
@@ -69,19 +69,28 @@ def _collect_missing(
     missing[phase] = entries[phase]
 
 
-def _dataset(
+def load_dataset(
   config: ml_collections.ConfigDict, mesh: jax.sharding.Mesh
 ) -> Dataset:
-  spec = data.SPECS[config.data.name]
-  put = sharding.replicate(mesh)
-  train_arrays, test_arrays = data.load(spec, config.data.data_dir)
-  size, batch_size = len(train_arrays.labels), config.data.batch_size
-  if batch_size > size:
+  """Reads what the config trains and evaluates on.
+
+  Raises:
+    ConfigError: the batch is larger than the training split.
+    DataError: the data can't be read.
+  """
+  options, put = config.data, sharding.replicate(mesh)
+  spec = data.find(options.name, options.data_dir)
+  train, test = data.read(
+    spec, options.data_dir, config.run.loader, config.run.resident_gib
+  )
+  if options.batch_size > data.size(train):
     raise ConfigError(
-      f"config.data.batch_size is {batch_size}, must be at most {size}, the "
-      f"size of {spec.name}'s training split"
+      f"config.data.batch_size is {options.batch_size}, must be at most "
+      f"{data.size(train)}, the size of {spec.name}'s training split"
     )
-  return Dataset(spec, put(train_arrays), put(test_arrays))
+  if isinstance(train, data.Arrays) and isinstance(test, data.Arrays):
+    train, test = put(train), put(test)
+  return Dataset(spec, train, test)
 
 
 def _train(entry, teachers, dataset, run, mesh, label) -> None:

@@ -11,9 +11,8 @@ from flax import nnx
 
 from jaxkd import data, losses, sharding
 from jaxkd.analysis import metrics
-from jaxkd.models.base import Network, Outputs
-
-Scalars = dict[str, jax.Array]
+from jaxkd.models import Outputs
+from jaxkd.objectives import Objective, Scalars, View, own_logits
 
 
 class Variables(NamedTuple):
@@ -39,11 +38,17 @@ class Functional(NamedTuple):
   graphdef: nnx.GraphDef
   rngs: nnx.State
 
+  def module(self, variables: Variables) -> Any:
+    """Puts the network together, in training mode."""
+    model = nnx.merge(
+      self.graphdef, variables.params, variables.stats, self.rngs, copy=True
+    )
+    model.train()
+    return model
+
   def apply(self, variables: Variables, images: jax.Array) -> Outputs:
     """Runs the network in evaluation mode."""
-    model = nnx.merge(
-      self.graphdef, variables.params, variables.stats, self.rngs
-    )
+    model = self.module(variables)
     model.eval()
     return model.outputs(images)
 
@@ -51,38 +56,17 @@ class Functional(NamedTuple):
     self, variables: Variables, images: jax.Array, key: jax.Array
   ) -> tuple[Outputs, nnx.State]:
     """Runs the network in training mode; also returns the new statistics."""
-    model = nnx.merge(
-      self.graphdef, variables.params, variables.stats, self.rngs, copy=True
-    )
-    model.train()
+    model = self.module(variables)
     nnx.reseed(model, dropout=key)
     outputs = model.outputs(images)
     return outputs, nnx.state(model, nnx.BatchStat)
 
 
-def functional(model: Network) -> tuple[Functional, Variables]:
+def functional(model: nnx.Module) -> tuple[Functional, Variables]:
   """Takes a network apart."""
   graphdef, *states = nnx.split(model, nnx.Param, nnx.BatchStat, nnx.RngState)
   params, stats, rngs = states
   return Functional(graphdef, rngs), Variables(params, stats)
-
-
-class Objective(NamedTuple):
-  """What a phase minimises.
-
-  Attributes:
-    loss: `(student, teachers, labels, constants) -> (terms, diagnostics)`, two
-      dicts of scalars or per-example `[B]` arrays. The mean of each is logged;
-      the sum of the terms is the loss.
-    prepare: `(teachers' logits, labels, num_classes) -> constants`, called once
-      with those of the whole training split, not augmented; None if the loss
-      needs nothing of the kind.
-  """
-
-  loss: Callable[
-    [Outputs, tuple[Outputs, ...], jax.Array, Any], tuple[Scalars, Scalars]
-  ]
-  prepare: Callable[[list[jax.Array], jax.Array, int], Any] | None = None
 
 
 class TrainState(NamedTuple):
@@ -91,6 +75,7 @@ class TrainState(NamedTuple):
   Attributes:
     step: steps done, int32.
     variables: the network's.
+    adapter: those of the objective's adapter, trained along; empty without one.
     opt_state: the optimiser's.
     constants: what the objective prepared.
     sums: for all that is logged, the sum over the steps since the last report.
@@ -100,6 +85,7 @@ class TrainState(NamedTuple):
 
   step: jax.Array
   variables: Variables
+  adapter: Variables
   opt_state: optax.OptState
   constants: Any
   sums: Scalars
@@ -133,31 +119,46 @@ class Trainer:
   Attributes:
     student: the network that is trained.
     teachers: frozen networks; they see the same augmented images.
+    adapter: the objective's adapter; None without one.
     objective: the loss.
     optimizer: the optax chain.
     spec: the data set.
     batch_size: examples per step, over all devices.
+    total_steps: length of the run.
     mesh: all devices.
   """
 
   student: Functional
   teachers: tuple[Functional, ...]
+  adapter: Functional | None
   objective: Objective
   optimizer: optax.GradientTransformation
   spec: data.Spec
   batch_size: int
+  total_steps: int
   mesh: jax.sharding.Mesh
 
   def init(
-    self, variables: Variables, teachers: tuple[Variables, ...], constants: Any
+    self,
+    variables: Variables,
+    teachers: tuple[Variables, ...],
+    adapter: Variables,
+    constants: Any,
   ) -> TrainState:
     """Returns the state before the first step."""
-    size = self.spec.image_size
+    size = self.spec.stored_size
     shape = (self.batch_size, size, size, self.spec.channels)
-    opt_state = self.optimizer.init(variables.params)
+    trained = variables.params, adapter.params
     step = jnp.zeros((), jnp.int32)
     state = TrainState(
-      step, variables, opt_state, constants, {}, jnp.zeros(()), step - 1
+      step=step,
+      variables=variables,
+      adapter=adapter,
+      opt_state=self.optimizer.init(trained),
+      constants=constants,
+      sums={},
+      steps_summed=jnp.zeros(()),
+      bad_step=step - 1,
     )
     _, logged = jax.eval_shape(
       self.train_step,
@@ -192,37 +193,54 @@ class Trainer:
       for network, variables in zip(self.teachers, teachers, strict=True)
     )
 
-    def loss_fn(params):
+    def loss_fn(trained):
+      params, adapter_params = trained
       outputs, stats = self.student.apply_train(
         state.variables._replace(params=params), images, dropout_key
       )
-      terms, diagnostics = jax.tree.map(
-        jnp.mean,
-        self.objective.loss(outputs, targets, labels, state.constants),
+      adapter = None
+      if self.adapter:
+        adapter = self.adapter.module(
+          state.adapter._replace(params=adapter_params)
+        )
+      view = View(
+        student=outputs,
+        teachers=targets,
+        labels=labels,
+        constants=state.constants,
+        progress=state.step.astype(jnp.float32) / self.total_steps,
+        adapter=adapter,
       )
+      terms, diagnostics = jax.tree.map(jnp.mean, self.objective.loss(view))
       loss = sum(terms.values(), start=jnp.zeros(()))
-      correct = jnp.argmax(outputs.logits, axis=-1) == labels
+      prediction = self.objective.predict(outputs, targets)
+      correct = jnp.argmax(prediction, axis=-1) == labels
       logged = {
         "loss": loss,
         **terms,
         **diagnostics,
         "accuracy": jnp.mean(correct.astype(jnp.float32)),
       }
-      return loss, (stats, logged)
+      adapter_stats = state.adapter.stats
+      if adapter:
+        adapter_stats = nnx.state(adapter, nnx.BatchStat)
+      return loss, (stats, adapter_stats, logged)
 
-    gradients, (stats, logged) = jax.grad(loss_fn, has_aux=True)(
-      state.variables.params
+    trained = state.variables.params, state.adapter.params
+    gradients, (stats, adapter_stats, logged) = jax.grad(loss_fn, has_aux=True)(
+      trained
     )
     updates, opt_state = self.optimizer.update(
-      gradients, state.opt_state, state.variables.params
+      gradients, state.opt_state, trained
     )
-    params = optax.apply_updates(state.variables.params, updates)
+    params, adapter_params = optax.apply_updates(trained, updates)
     logged["gradient_norm"] = optax.tree.norm(gradients)
     bad = ~jnp.isfinite(logged["loss"] + logged["gradient_norm"])
     first_bad = jnp.where(state.bad_step < 0, state.step, state.bad_step)
     state = state._replace(
       step=state.step + 1,
       variables=Variables(params, stats),
+      adapter=Variables(adapter_params, adapter_stats),
       opt_state=opt_state,
       bad_step=jnp.where(bad, first_bad, state.bad_step),
     )
@@ -273,33 +291,58 @@ class Evaluator:
     spec: the data set.
     batch_size: examples per batch, over all devices.
     mesh: all devices.
+    teachers: the networks that the prediction may need.
+    predict: `Objective.predict` of the phase.
   """
 
   network: Functional
   spec: data.Spec
   batch_size: int
   mesh: jax.sharding.Mesh
+  teachers: tuple[Functional, ...] = ()
+  predict: Callable[[Outputs, tuple[Outputs, ...]], jax.Array] = own_logits
 
-  def logits(
-    self, variables: Variables, arrays: data.Arrays, index: jax.Array
-  ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Returns logits `[B, C]`, labels `[B]` and mask `[B]` of a batch."""
+  def outputs(
+    self,
+    variables: tuple[Variables, ...],
+    source: data.Arrays | data.EvalBatch,
+    index: jax.Array,
+  ) -> tuple[tuple[Outputs, ...], jax.Array, jax.Array]:
+    """Runs network and teachers on a batch.
+
+    Args:
+      variables: the network's and the teachers'.
+      source: what `data.eval_batches` yielded.
+      index: likewise.
+
+    Returns:
+      Their outputs, labels `[B]`, and a mask `[B]` that is false on padding.
+    """
     images, labels, mask = jax.lax.with_sharding_constraint(
-      data.eval_batch_at(arrays, index, self.batch_size),
+      data.eval_batch_at(source, index, self.batch_size),
       sharding.split_batch(self.mesh),
     )
-    images = data.normalize(images, self.spec)
-    return self.network.apply(variables, images).logits, labels, mask
+    images = data.normalize(data.center_crop(images, self.spec), self.spec)
+    networks = (self.network, *self.teachers)
+    outputs = tuple(
+      network.apply(arrays, images)
+      for network, arrays in zip(networks, variables, strict=True)
+    )
+    return outputs, labels, mask
 
   def sums(
-    self, variables: Variables, arrays: data.Arrays, index: jax.Array
+    self,
+    variables: tuple[Variables, ...],
+    source: data.Arrays | data.EvalBatch,
+    index: jax.Array,
   ) -> Scalars:
     """Returns sums over the examples of a batch of what is reported.
 
     The derived average and variance are `[G]`, at the temperatures of
     `losses.ISATS_GRID`.
     """
-    logits, labels, mask = self.logits(variables, arrays, index)
+    (own, *teachers), labels, mask = self.outputs(variables, source, index)
+    logits = self.predict(own, tuple(teachers))
 
     def derived(tau):
       probs = losses.softmax(logits, tau)

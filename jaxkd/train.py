@@ -9,10 +9,12 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
+from flax import nnx
 
-from jaxkd import data, losses, methods, optim, sharding
+from jaxkd import data, losses, methods, objectives, optim, sharding
 from jaxkd.checkpoint import Checkpoints
 from jaxkd.metrics import Progress, Writer
+from jaxkd.objectives import Objective
 from jaxkd.signals import Stopped, stop_requested
 from jaxkd.step import (
   Evaluator,
@@ -22,7 +24,7 @@ from jaxkd.step import (
   Variables,
   functional,
 )
-from jaxkd.store import Entry
+from jaxkd.store import Entry, Phase
 
 
 class NonFiniteError(Exception):
@@ -31,7 +33,7 @@ class NonFiniteError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-  """A data set on the devices.
+  """A data set, resident on the devices or to be streamed.
 
   Attributes:
     spec: what it is.
@@ -40,8 +42,8 @@ class Dataset:
   """
 
   spec: data.Spec
-  train: data.Arrays
-  test: data.Arrays
+  train: data.Arrays | data.Examples
+  test: data.Arrays | data.Examples
 
 
 def train(
@@ -69,34 +71,52 @@ def train(
     Stopped: a signal asked for it; what was trained is saved.
   """
   phase = entry.phase
-  batch_size, size = phase.data["batch_size"], dataset.train.labels.shape[0]
-  total = round(phase.optim["epochs"] * size / batch_size)
+  batch_size, size = phase.data["batch_size"], data.size(dataset.train)
+  total = max(round(phase.optim["epochs"] * size / batch_size), 1)
   rate = optim.schedule(phase.optim, total)
   put = sharding.replicate(mesh)
   order_key, step_key = put(jax.random.split(jax.random.key(phase.seed)))
 
+  objective = objectives.objective(phase.loss)
   student, variables = functional(methods.network(phase, dataset.spec))
-  loaded = [_load(teacher, dataset.spec, mesh) for teacher in teachers]
+  loaded = [load_network(teacher, dataset.spec, mesh) for teacher in teachers]
+  networks = tuple(network for network, _ in loaded)
   teacher_variables = tuple(variables for _, variables in loaded)
+  evaluator = Evaluator(
+    student, dataset.spec, batch_size, mesh, networks, objective.predict
+  )
+  adapter, adapter_variables = _adapter(
+    objective, phase, evaluator, (variables, *teacher_variables)
+  )
   trainer = Trainer(
     student=student,
-    teachers=tuple(network for network, _ in loaded),
-    objective=methods.objective(phase.loss),
+    teachers=networks,
+    adapter=adapter,
+    objective=objective,
     optimizer=optim.optimizer(phase.optim, rate),
     spec=dataset.spec,
     batch_size=batch_size,
+    total_steps=total,
     mesh=mesh,
   )
-  constants = _prepare(trainer, teacher_variables, dataset)
-  state = put(trainer.init(variables, teacher_variables, constants))
+  constants = _prepare(
+    objective, evaluator, (variables, *teacher_variables), dataset
+  )
+  state = put(
+    trainer.init(variables, teacher_variables, adapter_variables, constants)
+  )
   train_steps = jax.jit(trainer.train_steps, donate_argnums=0)
-  evaluate = _evaluation(student, batch_size, dataset.spec, mesh)
-  loader = data.Resident(dataset.train, batch_size, order_key)
+  evaluate = _evaluation(evaluator, teacher_variables)
 
   with (
     contextlib.closing(
       Checkpoints(entry.checkpoints, run.keep_checkpoints)
     ) as checkpoints,
+    contextlib.closing(
+      data.train_loader(
+        dataset.train, batch_size, order_key, sharding.split_batch(mesh)
+      )
+    ) as loader,
     stop_requested() as stop,
   ):
     if checkpoints.latest_step is not None:
@@ -171,34 +191,36 @@ def train(
     entry.finish(result)
 
 
-def _load(
-  teacher: Entry, spec: data.Spec, mesh: jax.sharding.Mesh
+def load_network(
+  entry: Entry, spec: data.Spec, mesh: jax.sharding.Mesh
 ) -> tuple[Functional, Variables]:
-  """Returns a finished phase's network, on all devices."""
-  network, variables = functional(methods.network(teacher.phase, spec))
+  """Returns a finished phase's network, on all devices.
+
+  Raises:
+    CheckpointError: it can't be read.
+  """
+  network, variables = functional(methods.network(entry.phase, spec))
   with contextlib.closing(
-    Checkpoints(teacher.checkpoints, keep=None)
+    Checkpoints(entry.checkpoints, keep=None)
   ) as checkpoints:
     variables = sharding.replicate(mesh)(variables)
     return network, checkpoints.restore_network(variables)
 
 
 def _evaluation(
-  network: Functional,
-  batch_size: int,
-  spec: data.Spec,
-  mesh: jax.sharding.Mesh,
-) -> Callable[[Variables, data.Arrays], dict[str, Any]]:
+  evaluator: Evaluator, teachers: tuple[Variables, ...]
+) -> Callable[[Variables, data.Arrays | data.Examples], dict[str, Any]]:
   """Returns a function that evaluates the network on a split."""
-  evaluator = Evaluator(network, spec, batch_size, mesh)
   batch_sums = jax.jit(evaluator.sums)
 
-  def evaluate(variables, arrays):
-    size = arrays.labels.shape[0]
+  def evaluate(variables, split):
     batches = [
-      batch_sums(variables, arrays, np.int32(index))
-      for index in range(-(-size // evaluator.batch_size))
+      batch_sums((variables, *teachers), source, index)
+      for source, index in data.eval_batches(
+        split, evaluator.batch_size, sharding.split_batch(evaluator.mesh)
+      )
     ]
+    size = data.size(split)
     return {
       name: (np.sum([batch[name] for batch in batches], axis=0) / size).tolist()
       for name in batches[0]
@@ -207,28 +229,57 @@ def _evaluation(
   return evaluate
 
 
+def _adapter(
+  objective: Objective,
+  phase: Phase,
+  evaluator: Evaluator,
+  variables: tuple[Variables, ...],
+) -> tuple[Functional | None, Variables]:
+  """Makes the objective's adapter, if it has one, for the networks' shapes."""
+  if objective.adapter is None:
+    return None, Variables(nnx.State({}), nnx.State({}))
+  spec = evaluator.spec
+  shape = (1, spec.image_size, spec.image_size, spec.channels)
+  images = jax.ShapeDtypeStruct(shape, jnp.float32)
+  student, *teachers = (
+    jax.eval_shape(network.apply, arrays, images)
+    for network, arrays in zip(
+      (evaluator.network, *evaluator.teachers), variables, strict=True
+    )
+  )
+  rngs = nnx.Rngs(jax.random.fold_in(jax.random.key(phase.seed), 1))
+  return functional(objective.adapter(student, tuple(teachers), rngs))
+
+
 def _prepare(
-  trainer: Trainer,
-  teachers: tuple[Variables, ...],
+  objective: Objective,
+  evaluator: Evaluator,
+  variables: tuple[Variables, ...],
   dataset: Dataset,
 ) -> Any:
   """Returns the objective's constants: one pass over the training split."""
-  if trainer.objective.prepare is None:
+  if objective.prepare is None:
     return ()
-  size = dataset.train.labels.shape[0]
-  all_logits = []
-  for network, variables in zip(trainer.teachers, teachers, strict=True):
-    evaluator = Evaluator(
-      network, dataset.spec, trainer.batch_size, trainer.mesh
+  mesh = evaluator.mesh
+
+  def logits(variables, source, index):
+    (_, *teachers), labels, mask = evaluator.outputs(variables, source, index)
+    return [teacher.logits for teacher in teachers], labels, mask
+
+  run = jax.jit(logits, out_shardings=sharding.replicated(mesh))
+  batches = [
+    jax.tree.map(np.asarray, run(variables, source, index))
+    for source, index in data.eval_batches(
+      dataset.train, evaluator.batch_size, sharding.split_batch(mesh)
     )
-    batch_logits = jax.jit(evaluator.logits)
-    batches = [
-      batch_logits(variables, dataset.train, np.int32(index))[0]
-      for index in range(-(-size // evaluator.batch_size))
-    ]
-    all_logits.append(jnp.concatenate(batches)[:size])
-  return trainer.objective.prepare(
-    all_logits, jnp.asarray(dataset.train.labels), dataset.spec.num_classes
+  ]
+  all_logits, labels, mask = jax.tree.map(
+    lambda *parts: np.concatenate(parts), *batches
+  )
+  return objective.prepare(
+    [jnp.asarray(logits[mask]) for logits in all_logits],
+    jnp.asarray(labels[mask]),
+    evaluator.spec.num_classes,
   )
 
 

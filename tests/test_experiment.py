@@ -11,11 +11,15 @@ from jaxkd.store import Entry
 from jaxkd.train import NonFiniteError
 
 STEPS = round(0.5 * 1437 / 64)
+# What these compare are maps; the tiny networks have none.
+ON_MAPS = ("at", "fitnet")
 
 
 @pytest.fixture
 def all_rows(tiny_config):
-  tiny_config.rows = tuple(methods.ROWS)
+  tiny_config.rows = tuple(row for row in methods.ROWS if row not in ON_MAPS)
+  tiny_config.multi.networks = ("mlp",)
+  tiny_config.multi.weights = (1.0,)
   tiny_config.paper = {"kd": 90.0}
   return tiny_config
 
@@ -38,14 +42,16 @@ def lines(entry):
 def test_every_row_trains_and_is_reported(all_rows, report):
   with open(report / "table.csv") as file:
     table = {line["row"]: line for line in csv.DictReader(file)}
-  for row in methods.ROWS:
+  for row in all_rows.rows:
     accuracy = float(table[row]["test accuracy (%)"])
     assert 0 < accuracy < 100
   assert table["kd"]["paper (%)"] == "90.00"
   assert float(table["kd"]["ours - paper"]) == pytest.approx(
     float(table["kd"]["test accuracy (%)"]) - 90, abs=0.011
   )
-  teacher = table["teacher of kd, sckd, dist, ats, fgcr, isats"]
+  teacher = table[
+    "teacher of kd, sckd, dist, ats, fgcr, isats, reskd, dkd, rkd"
+  ]
   result = Entry.open(
     Entry.of(report.parent, methods.teacher(all_rows)).path
   ).result()
@@ -64,7 +70,7 @@ def test_every_row_trains_and_is_reported(all_rows, report):
 
 
 def test_a_line_per_evaluation_with_every_term(all_rows, report):
-  entry = Entry.of(report.parent, methods.isats(all_rows, 0))
+  entry = Entry.of(report.parent, methods.ROWS["isats"](all_rows, 0))
   # Evaluated twice in half an epoch.
   assert [line["step"] for line in lines(entry)] == [6, STEPS]
   for line in lines(entry):
@@ -94,7 +100,10 @@ def test_the_second_seed_trains_only_what_is_missing(
     lambda entry, *args: (trained.append(entry.phase), train(entry, *args)),
   )
   experiment.run(all_rows, report.parent)
-  assert trained == [methods.nokd(all_rows, 1), methods.kd(all_rows, 1)]
+  assert trained == [
+    methods.ROWS["nokd"](all_rows, 1),
+    methods.ROWS["kd"](all_rows, 1),
+  ]
   text = (report / "table.csv").read_text()
   assert " ± " in text
 
@@ -107,11 +116,34 @@ def test_a_teacher_from_elsewhere_teaches(all_rows, report, tmp_path):
   all_rows.teacher.epochs = 99.0
   jaxkd_config.validate(all_rows)
   experiment.run(all_rows, tmp_path)
-  student = methods.kd(all_rows, 0)
+  student = methods.ROWS["kd"](all_rows, 0)
   assert Entry.of(tmp_path, student).finished
   # The same teacher, the same student: under the same name in both stores.
   assert Entry.of(report.parent, student).finished
   assert not any("-cross_entropy-" in path.name for path in tmp_path.iterdir())
+
+
+def test_rows_that_compare_maps_train_too(tiny_config, tmp_path):
+  tiny_config.rows = ON_MAPS
+  for network in (tiny_config.teacher, tiny_config.student):
+    network.name, network.options, network.epochs = "resnet8", {}, 0.1
+  jaxkd_config.validate(tiny_config)
+  report = experiment.run(tiny_config, tmp_path)
+  with open(report / "table.csv") as file:
+    rows = [line["row"] for line in csv.DictReader(file)]
+  assert rows == ["teacher of at, fitnet", "at", "fitnet"]
+
+
+def test_a_residual_predicts_with_its_base(all_rows, report):
+  residual = methods.ROWS["reskd"](all_rows, 0)
+  base = residual.teachers[1]
+  sum_of_both, alone = (
+    Entry.of(report.parent, phase).result()["test"]["loss"]
+    for phase in (residual, base)
+  )
+  # The residual starts near zero: a network alone that had only learnt for half
+  # an epoch would be far from its base.
+  assert sum_of_both == pytest.approx(alone, rel=0.5)
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_checkpoint(
@@ -125,7 +157,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_checkpoint(
     NonFiniteError, match=r"not finite at step \d+ of .*digits-mlp"
   ):
     experiment.run(tiny_config, tmp_path)
-  entry = Entry.of(tmp_path, methods.nokd(tiny_config, 0))
+  entry = Entry.of(tmp_path, methods.ROWS["nokd"](tiny_config, 0))
   assert not entry.finished
   assert not any(
     path.name.isdecimal() and int(path.name) >= 4

@@ -4,9 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
-from jaxkd import losses, methods
+from jaxkd import losses, methods, objectives
 from jaxkd.models import Outputs
+from jaxkd.objectives import View
 
 LABELS = jnp.array([0, 3, 1, 2])
 
@@ -17,13 +19,21 @@ def outputs(seed):
 
 
 STUDENT, TEACHER = outputs(0), outputs(1)
+KD = {
+  "name": "kd",
+  "lam": 0.3,
+  "tau": 4.0,
+  "student_tau": None,
+  "standardize": False,
+  "until": 1.0,
+}
 S, T = STUDENT.logits, TEACHER.logits
 
 
 def whole(options, teachers=(TEACHER,), constants=()):
   """The loss that a phase minimises, as the step adds it up."""
-  terms, _ = methods.objective(options).loss(
-    STUDENT, teachers, LABELS, constants
+  terms, _ = objectives.objective(options).loss(
+    View(STUDENT, teachers, LABELS, constants)
   )
   return sum(float(jnp.mean(term)) for term in terms.values())
 
@@ -34,15 +44,22 @@ def whole(options, teachers=(TEACHER,), constants=()):
     ({"name": "cross_entropy"}, lambda: losses.cross_entropy(S, LABELS)),
     ({"name": "regt", "beta": 0.5}, lambda: losses.regt(S, LABELS, beta=0.5)),
     (
-      {"name": "kd", "lam": 0.3, "tau": 4.0, "student_tau": None},
+      {**KD, "student_tau": None},
       lambda: losses.kd(S, T, LABELS, lam=0.3, tau=4.0),
     ),
     (
-      {"name": "kd", "lam": 0.3, "tau": 4.0, "student_tau": 2.0},
+      {**KD, "student_tau": 2.0},
       lambda: losses.kd(S, T, LABELS, lam=0.3, tau=4.0, student_tau=2.0),
     ),
     (
-      {"name": "ats", "lam": 0.3, "tau1": 4.0, "tau2": 2.0, "student_tau": 1.0},
+      {
+        "name": "ats",
+        "lam": 0.3,
+        "tau1": 4.0,
+        "tau2": 2.0,
+        "student_tau": 1.0,
+        "standardize": False,
+      },
       lambda: losses.ats(S, T, LABELS, lam=0.3, tau1=4.0, tau2=2.0),
     ),
     (
@@ -52,10 +69,36 @@ def whole(options, teachers=(TEACHER,), constants=()):
         "grid": [1.0, 2.0, 4.0],
         "gap": 0.5,
         "student_tau": 2.0,
+        "standardize": False,
       },
       lambda: losses.isats(
         S, T, LABELS, lam=0.3, grid=(1.0, 2.0, 4.0), gap=0.5, student_tau=2.0
       ),
+    ),
+    (
+      {**KD, "standardize": True},
+      lambda: (
+        0.7 * losses.cross_entropy(S, LABELS)
+        + 0.3
+        * losses.kd(
+          losses.standardize(S),
+          losses.standardize(T),
+          LABELS,
+          lam=1.0,
+          tau=4.0,
+        )
+      ),
+    ),
+    (
+      {"name": "dkd", "alpha": 1.0, "beta": 8.0, "tau": 4.0, "warmup": 0.0},
+      lambda: (
+        losses.cross_entropy(S, LABELS)
+        + losses.dkd(S, T, LABELS, alpha=1.0, beta=8.0, tau=4.0)
+      ),
+    ),
+    (
+      {"name": "rkd", "distance": 25.0, "angle": 50.0},
+      lambda: jnp.mean(losses.cross_entropy(S, LABELS)) + losses.rkd(S, T),
     ),
     (
       {"name": "dist", "beta": 2.0, "gamma": 1.0, "tau": 4.0},
@@ -78,7 +121,7 @@ def test_fgcr_prepares_class_means_one_temperature_lower():
     "alpha": 0.1,
     "student_tau": None,
   }
-  objective = methods.objective(options)
+  objective = objectives.objective(options)
   means = objective.prepare([T], LABELS, 5)
   np.testing.assert_allclose(means[3], losses.softmax(T[1], 3.0), rtol=1e-6)
   expected = losses.fgcr(S, T, LABELS, means, lam=0.3, tau=4.0, alpha=0.1)
@@ -90,8 +133,9 @@ def test_fgcr_prepares_class_means_one_temperature_lower():
 def test_isats_reports_how_often_each_temperature_is_chosen():
   grid = (1.0, 2.0, 8.0)
   options = {"name": "isats", "lam": 0.5, "gap": 1.0, "student_tau": 1.0}
-  _, shares = methods.objective({**options, "grid": grid}).loss(
-    STUDENT, (TEACHER,), LABELS, ()
+  options["standardize"] = False
+  _, shares = objectives.objective({**options, "grid": grid}).loss(
+    View(STUDENT, (TEACHER,), LABELS)
   )
   chosen = losses.optimal_temperature(T, LABELS, grid)
   for tau in grid:
@@ -130,17 +174,23 @@ def test_each_row_has_the_phases_of_its_definition(tiny_config):
     "fgcr": ["cross_entropy", "fgcr"],
     "regt": ["regt", "kd"],
     "isats": ["cross_entropy", "isats"],
+    "reskd": ["cross_entropy", "kd", "reskd"],
+    "dkd": ["cross_entropy", "dkd"],
+    "rkd": ["cross_entropy", "rkd"],
+    "at": ["cross_entropy", "at"],
+    "fitnet": ["cross_entropy", "fitnet"],
+    "multi": ["cross_entropy", "cross_entropy", "multi"],
   }
 
 
 def test_an_early_stopped_teacher_has_a_third_of_the_epochs(tiny_config):
-  (early,) = methods.eskd(tiny_config, 0).teachers
+  (early,) = methods.ROWS["eskd"](tiny_config, 0).teachers
   assert early.optim["epochs"] == pytest.approx(tiny_config.teacher.epochs / 3)
 
 
 def test_assistants_are_distilled_one_from_the_other(tiny_config):
   tiny_config.takd.assistants = ("resnet14", "resnet8")
-  chain = methods.takd(tiny_config, 0).with_teachers()
+  chain = methods.ROWS["takd"](tiny_config, 0).with_teachers()
   assert [phase.network["name"] for phase in chain] == [
     "mlp",
     "resnet14",
@@ -152,8 +202,8 @@ def test_assistants_are_distilled_one_from_the_other(tiny_config):
 @pytest.mark.parametrize("per", ["sample", "batch"])
 def test_sckd_drops_the_soft_term_where_gradients_disagree(per):
   options = {"name": "sckd", "lam": 0.5, "tau": 4.0, "student_tau": None}
-  terms, diagnostics = methods.objective({**options, "per": per}).loss(
-    STUDENT, (TEACHER,), LABELS, ()
+  terms, diagnostics = objectives.objective({**options, "per": per}).loss(
+    View(STUDENT, (TEACHER,), LABELS)
   )
 
   def gradient(loss):
@@ -171,3 +221,124 @@ def test_sckd_drops_the_soft_term_where_gradients_disagree(per):
   np.testing.assert_allclose(
     terms["soft"], 0.5 * np.asarray(plain) * (products >= 0), rtol=1e-6
   )
+
+
+def test_distillation_may_end_before_the_run():
+  objective = objectives.objective({**KD, "until": 0.6})
+  for progress, weight in ((0.5, 0.3), (0.7, 0.0)):
+    terms, _ = objective.loss(
+      View(STUDENT, (TEACHER,), LABELS, progress=jnp.float32(progress))
+    )
+    hard = losses.cross_entropy(S, LABELS)
+    np.testing.assert_allclose(
+      terms["hard"], (1 - weight) * np.asarray(hard), rtol=1e-6
+    )
+    assert bool(jnp.any(terms["soft"] != 0)) == bool(weight)
+
+
+def test_dkd_is_warmed_up():
+  options = {"name": "dkd", "alpha": 1.0, "beta": 8.0, "tau": 4.0}
+  objective = objectives.objective({**options, "warmup": 0.1})
+  half, whole = (
+    objective.loss(View(STUDENT, (TEACHER,), LABELS, progress=p))[0]
+    for p in (jnp.float32(0.05), jnp.float32(0.5))
+  )
+  np.testing.assert_allclose(
+    2 * half["decoupled"], whole["decoupled"], rtol=1e-5
+  )
+
+
+def test_a_residual_fits_the_gap_and_predicts_with_its_base():
+  objective = objectives.objective({"name": "reskd", "lam": 0.25})
+  base = outputs(2)
+  view = View(STUDENT, (TEACHER, base), LABELS)
+  terms, _ = objective.loss(view)
+  s, t, b = (np.asarray(o.logits, np.float64) for o in (STUDENT, TEACHER, base))
+  np.testing.assert_allclose(
+    terms["soft"], 0.25 * np.mean((s - (t - b)) ** 2, axis=-1), rtol=1e-5
+  )
+  np.testing.assert_allclose(
+    terms["hard"],
+    0.75 * np.asarray(losses.cross_entropy(jnp.asarray(b + s), LABELS)),
+    rtol=1e-5,
+  )
+  np.testing.assert_allclose(
+    objective.predict(STUDENT, view.teachers), b + s, rtol=1e-6
+  )
+
+
+@pytest.mark.parametrize("label", ["kd", "isats"])
+def test_several_teachers_labels_are_averaged_by_weight(label):
+  other = outputs(2)
+  options = {
+    "name": "multi",
+    "lam": 1.0,
+    "tau": 4.0,
+    "student_tau": 1.0,
+    "label": label,
+    "gap": 1.0,
+    "grid": losses.ISATS_GRID,
+    "weights": (3.0, 1.0),
+  }
+
+  def probs(logits):
+    if label == "kd":
+      return losses.softmax(logits, 4.0)
+    taus = losses.isats_temperatures(logits, LABELS)
+    return losses.asymmetric_softmax(logits, LABELS, *taus)
+
+  mean = 0.75 * probs(T) + 0.25 * probs(other.logits)
+  expected = losses.distillation(S, LABELS, mean, lam=1.0, tau=1.0)
+  np.testing.assert_allclose(
+    whole(options, (TEACHER, other)), jnp.mean(expected), rtol=1e-5
+  )
+
+
+def maps(seed, *sizes):
+  """Outputs with stages of these sizes and channels."""
+  keys = jax.random.split(jax.random.key(seed), len(sizes))
+  stages = tuple(
+    jax.nn.relu(jax.random.normal(key, (4, size, size, channels)))
+    for key, (size, channels) in zip(keys, sizes, strict=True)
+  )
+  return STUDENT._replace(stages=stages)
+
+
+def test_attention_is_compared_at_the_teachers_size():
+  student, teacher = maps(0, (8, 3), (4, 5)), maps(1, (8, 2), (2, 7))
+  terms, _ = objectives.objective({"name": "at", "weight": 10.0}).loss(
+    View(student, (teacher,), LABELS)
+  )
+  resized = jax.image.resize(student.stages[1], (4, 2, 2, 5), "linear")
+  expected = losses.at(student.stages[0], teacher.stages[0]) + losses.at(
+    resized, teacher.stages[1]
+  )
+  np.testing.assert_allclose(terms["attention"], 10.0 * expected, rtol=1e-5)
+
+
+def test_attention_needs_as_many_stages():
+  with pytest.raises(ValueError, match="student has 1 stages, the teacher 2"):
+    objectives.objective({"name": "at", "weight": 1.0}).loss(
+      View(maps(0, (8, 3)), (maps(1, (8, 3), (4, 3)),), LABELS)
+    )
+
+
+def test_fitnet_regresses_to_the_teachers_shape():
+  student, teacher = maps(0, (8, 3), (4, 5)), maps(1, (8, 2), (2, 7))
+  objective = objectives.objective(
+    {"name": "fitnet", "weight": 2.0, "stage": 1}
+  )
+  regressor = objective.adapter(student, (teacher,), nnx.Rngs(0))
+  terms, _ = objective.loss(
+    View(student, (teacher,), LABELS, adapter=regressor)
+  )
+  hint = regressor(student.stages[1], teacher.stages[1])
+  assert hint.shape == teacher.stages[1].shape
+  expected = np.mean(
+    (np.asarray(hint, np.float64) - teacher.stages[1]) ** 2, axis=(1, 2, 3)
+  )
+  np.testing.assert_allclose(terms["hint"], 2 * expected, rtol=1e-4)
+  with pytest.raises(ValueError, match="stage 2 is not one of maps, of 2"):
+    objectives.objective({"name": "fitnet", "weight": 1.0, "stage": 2}).adapter(
+      student, (teacher,), nnx.Rngs(0)
+    )

@@ -10,13 +10,20 @@ import pytest
 from flax import nnx
 from jax.sharding import Mesh
 
-from jaxkd import data, losses, methods, models, sharding
-from jaxkd.step import Evaluator, Trainer, functional
+from jaxkd import data, losses, models, objectives, sharding
+from jaxkd.step import Evaluator, Trainer, Variables, functional
 
 BATCH = 16
 SPEC = dataclasses.replace(data.SPECS["digits"], padding=0)
 TRAIN, TEST = data.load(SPEC)
-KD = {"name": "kd", "lam": 0.5, "tau": 4.0, "student_tau": None}
+KD = {
+  "name": "kd",
+  "lam": 0.5,
+  "tau": 4.0,
+  "student_tau": None,
+  "standardize": False,
+  "until": 1.0,
+}
 RATE = 0.1
 KEY = jax.random.key(2)
 
@@ -39,14 +46,17 @@ def setting(mesh, spec=SPEC):
   trainer = Trainer(
     student=student,
     teachers=(teacher,),
-    objective=methods.objective(KD),
+    adapter=None,
+    objective=objectives.objective(KD),
     optimizer=optax.sgd(RATE),
     spec=spec,
     batch_size=BATCH,
+    total_steps=10,
     mesh=mesh,
   )
   teachers = put((teacher_variables,))
-  state = put(trainer.init(variables, teachers, ()))
+  empty = Variables(nnx.State({}), nnx.State({}))
+  state = put(trainer.init(variables, teachers, empty, ()))
   loader = data.Resident(put(TRAIN), BATCH, put(jax.random.key(3)))
   return trainer, state, teachers, loader
 
@@ -164,7 +174,7 @@ def test_evaluation_counts_every_example_once(devices):
   arrays, variables = put(TEST), put(variables)
   sums = jax.jit(evaluator.sums)
   # 360 examples: the sixth batch is padded.
-  batches = [sums(variables, arrays, np.int32(index)) for index in range(6)]
+  batches = [sums((variables,), arrays, np.int32(index)) for index in range(6)]
   totals = {name: sum(batch[name] for batch in batches) for name in batches[0]}
 
   model = make("mlp", 0)
