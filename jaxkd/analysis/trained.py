@@ -100,7 +100,7 @@ def study(
     The study, with the teachers by their number of parameters.
   """
   mesh = sharding.mesh()
-  dataset = experiment._dataset(config, mesh)
+  dataset = experiment.load_dataset(config, mesh)
   sources = [
     _Source(title, one, _entry(one, workdir))
     for title, one in _experiments(config)
@@ -161,7 +161,7 @@ def _look(
   stride: int,
 ) -> tuple[Teacher, np.ndarray]:
   """Returns the teacher with its view of the training split, and labels."""
-  network, variables = train._load(source.entry, dataset.spec, mesh)
+  network, variables = train.load_network(source.entry, dataset.spec, mesh)
   batch_size = source.config.data.batch_size
   logits, features, labels = _collect(
     Evaluator(network, dataset.spec, batch_size, mesh),
@@ -183,7 +183,7 @@ def _look(
 def _collect(
   evaluator: Evaluator,
   variables: Variables,
-  split: data.Arrays,
+  split: data.Arrays | data.Examples,
   stride: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
   """Returns logits `[N, C]`, features `[N, D]` and labels `[N]`.
@@ -210,17 +210,12 @@ def _collect(
 def _outputs(
   evaluator: Evaluator,
   variables: Variables,
-  arrays: data.Arrays | data.EvalBatch,
+  source: data.Arrays | data.EvalBatch,
   index: jax.Array,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-  """As `Evaluator.logits`, with the features after the logits."""
-  images, labels, mask = jax.lax.with_sharding_constraint(
-    data.eval_batch_at(arrays, index, evaluator.batch_size),
-    sharding.split_batch(evaluator.mesh),
-  )
-  images = data.normalize(images, evaluator.spec)
-  outputs = evaluator.network.apply(variables, images)
-  return outputs.logits, outputs.features.astype(jnp.float32), labels, mask
+  """Returns logits, features, labels and the mask of a batch."""
+  (own,), labels, mask = evaluator.outputs((variables,), source, index)
+  return own.logits, own.features.astype(jnp.float32), labels, mask
 
 
 def _about(name: str, size: int, sources: Sequence[_Source]) -> str:
