@@ -1,7 +1,6 @@
 """A validation split, for whatever is tuned."""
 
 import numpy as np
-from sklearn import model_selection
 
 from jaxkd.data.base import Arrays, DataError
 
@@ -33,6 +32,9 @@ def holdout(
     >>> len(train.labels), len(validation.labels)
     (1149, 288)
   """
+  # Slow to import, and most runs hold nothing out.
+  from sklearn import model_selection
+
   labels = np.asarray(arrays.labels)
   try:
     rows = model_selection.train_test_split(

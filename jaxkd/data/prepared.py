@@ -58,7 +58,11 @@ class Prepared(Examples):
       for name, feature in info.features.items()
       if isinstance(feature, tfds.features.Image)
     }
-    self._source = builder.as_data_source(split, decoders=encoded)
+    try:
+      self._source = builder.as_data_source(split, decoders=encoded)
+      self._size = len(self._source)
+    except Exception as error:
+      raise _unreadable(self._path, error) from error
     size = spec.stored_size
     self.shape = size, size, spec.channels
     # The size in bytes tells apart what one version made of other archives.
@@ -84,7 +88,7 @@ class Prepared(Examples):
     return tuple(names)
 
   def __len__(self) -> int:
-    return len(self._source)
+    return self._size
 
   def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
     origin = f"example {index} of split {self._split!r} in {self._path}"
@@ -117,6 +121,9 @@ def _builder(
       f"data set {spec.name!r} is not prepared in {data_root / spec.builder}; "
       f"prepare it with: {command}"
     ) from None
+  # What TFDS raises on damaged files has no common class.
+  except Exception as error:
+    raise _unreadable(str(data_root / spec.builder), error) from error
   formats = builder.info.available_file_formats()
   if tfds.core.FileFormat.ARRAY_RECORD not in formats:
     names = ", ".join(sorted(format.value for format in formats))
@@ -126,3 +133,10 @@ def _builder(
       f"it as array_record with: {command}"
     )
   return builder
+
+
+def _unreadable(path: str, error: Exception) -> DataError:
+  return DataError(
+    f"{path} can't be read: {type(error).__name__}: {error}; if it is damaged, "
+    "delete it and prepare it again"
+  )

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from jaxkd.data import base, folder, prepared, specs
+from jaxkd.data import base, folder, specs
 
 
 def find(name: str, data_dir: str = "") -> specs.Spec:
@@ -110,6 +110,9 @@ def class_names(spec: specs.Spec, data_dir: str = "") -> tuple[str, ...]:
 def _prepared(
   spec: specs.Spec, data_dir: str, prepare: str
 ) -> tuple[base.Examples, base.Examples]:
+  # TFDS is slow to import.
+  from jaxkd.data import prepared
+
   return (
     prepared.Prepared(spec, spec.train_split, data_dir, prepare),
     prepared.Prepared(spec, spec.test_split, data_dir, prepare),

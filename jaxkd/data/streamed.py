@@ -7,8 +7,8 @@ share of every batch.
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
-import grain
 import jax
 import numpy as np
 from absl import flags
@@ -104,7 +104,7 @@ class Streamed:
     self._batch_size = batch_size
     self._sharding = sharding
     self._workers = workers
-    self._iterator: grain.DatasetIterator | None = None
+    self._iterator: Any = None
     self._next = -1
 
   def max_steps(self, step: int) -> int:
@@ -122,10 +122,7 @@ class Streamed:
     if step != self._next or self._iterator is None:
       self.close()
       self._iterator = _prefetched(
-        grain.MapDataset.source(self._batches)[step:],
-        self._batch_size,
-        self._sharding,
-        self._workers,
+        self._batches, step, self._batch_size, self._sharding, self._workers
       )
     self._next = step + 1
     return base.Arrays(*next(self._iterator))
@@ -155,9 +152,7 @@ def eval_batches(
     DataError: an example can't be read.
   """
   batches = EvalBatches(examples, batch_size, _local_rows(sharding, batch_size))
-  iterator = _prefetched(
-    grain.MapDataset.source(batches), batch_size, sharding, workers
-  )
+  iterator = _prefetched(batches, 0, batch_size, sharding, workers)
   try:
     for batch in iterator:
       yield EvalBatch(*batch)
@@ -183,12 +178,18 @@ def _local_rows(sharding: jax.sharding.Sharding, batch_size: int) -> list[int]:
 
 
 def _prefetched(
-  batches: grain.MapDataset,
+  batches: TrainBatches | EvalBatches,
+  start: int,
   batch_size: int,
   sharding: jax.sharding.Sharding,
   workers: int | None,
-) -> grain.DatasetIterator:
-  """Decodes ahead, and puts the next batches on the devices."""
+) -> Any:
+  """Returns Grain's iterator over the batches on the devices, from `start` on.
+
+  It decodes ahead, and puts the next batches on the devices.
+  """
+  # Slow to import, and only what is streamed needs it.
+  import grain
 
   def put(batch):
     return tuple(
@@ -203,7 +204,7 @@ def _prefetched(
     workers = min(cores, 16) if len(batches) >= _MANY else 0
   threads = 1 if workers else cores
   read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
-  dataset = batches.to_iter_dataset(read)
+  dataset = grain.MapDataset.source(batches)[start:].to_iter_dataset(read)
   if workers:
     # Grain reads absl's flags, which only absl's own programs parse.
     if not flags.FLAGS.is_parsed():

@@ -131,6 +131,20 @@ def test_damaged_records_are_a_data_error(data_dir):
     data.load(SPEC, data_dir)
 
 
+@pytest.mark.parametrize("name", ["features.json", "dataset_info.json"])
+def test_damaged_metadata_is_a_data_error(data_dir, name):
+  pathlib.Path(data_dir, "stripes", "1.2.0", name).write_text("{")
+  with pytest.raises(data.DataError, match=r"stripes.* can't be read: "):
+    data.load(SPEC, data_dir)
+
+
+def test_a_missing_file_of_records_is_a_data_error(data_dir):
+  for file in pathlib.Path(data_dir, "stripes").rglob("*-train.array_record*"):
+    file.unlink()
+  with pytest.raises(data.DataError, match=r"stripes.* can't be read: "):
+    data.load(SPEC, data_dir)
+
+
 def test_too_many_classes_are_refused(data_dir):
   spec = dataclasses.replace(SPEC, num_classes=2)
   with pytest.raises(data.DataError, match=r"has 3 classes, .* has 2"):
