@@ -12,7 +12,7 @@ import ml_collections
 from flax import nnx
 from ml_collections import config_dict
 
-from jaxkd import data, losses, methods, models, objectives
+from jaxkd import convert, data, losses, methods, models, objectives
 from jaxkd.models import Outputs
 from jaxkd.store import Entry, Phase, StoreError
 
@@ -185,6 +185,8 @@ def network(name: str, *, seeded: bool = True) -> ml_collections.ConfigDict:
   config.options = ml_collections.ConfigDict()
   config.epochs = 240.0
   config.learning_rate = 0.05
+  # File of weights to start from, which `jaxkd.convert` reads; empty: random.
+  config.init_from = ""
   if seeded:
     config.seed = 0
   return config
@@ -334,6 +336,8 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
 def _check_networks(config: ml_collections.ConfigDict) -> None:
   """Builds every network that the rows need, without its arrays."""
   spec = data.find(config.data.name, config.data.data_dir)
+  for section in ("teacher", "small_teacher", "student"):
+    _check_weights(f"{section}.init_from", config[section], spec)
   if config.teacher.checkpoint:
     _check_teacher(config.teacher.checkpoint, spec)
   outputs: dict[Phase, Outputs] = {}
@@ -384,6 +388,27 @@ def _trace_loss(
     tuple(outputs[teacher] for teacher in phase.teachers),
     jax.ShapeDtypeStruct((1,), jnp.int32),
   )
+
+
+def _check_weights(
+  option: str, network: ml_collections.ConfigDict, spec: data.Spec
+) -> None:
+  if not network.init_from:
+    return
+  try:
+    model = nnx.eval_shape(
+      lambda: models.create(
+        network.name,
+        num_classes=spec.num_classes,
+        image_size=spec.image_size,
+        in_channels=spec.channels,
+        rngs=nnx.Rngs(0),
+        **network.options,
+      )
+    )
+    convert.from_torch(model, convert.read(network.init_from))
+  except (OSError, TypeError, ValueError) as error:
+    raise ConfigError(f"config.{option}: {error}") from error
 
 
 def _check_teacher(path: str, spec: data.Spec) -> None:

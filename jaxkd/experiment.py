@@ -1,14 +1,16 @@
 """Turns a config into phases and trains those that the store lacks."""
 
+import contextlib
 import os
 import pathlib
+from collections.abc import Mapping
 
 import jax
 import ml_collections
 
 from jaxkd import data, methods, report, sharding
 from jaxkd.config import ConfigError
-from jaxkd.store import Entry, Phase
+from jaxkd.store import Entry, Phase, file_hash
 from jaxkd.train import Dataset, train
 
 
@@ -45,15 +47,7 @@ def run(
   if missing:
     mesh = sharding.mesh()
     dataset = load_dataset(config, mesh)
-  for number, entry in enumerate(missing.values(), 1):
-    _train(
-      entry,
-      tuple(entries[teacher] for teacher in entry.phase.teachers),
-      dataset,
-      config.run,
-      mesh,
-      label=f"[{number}/{len(missing)} {entry.phase.name}]",
-    )
+    train_all(config, list(missing.values()), entries, dataset, mesh)
   if jax.process_index() == 0:
     return report.write(config, workdir, plan, entries)
   return None
@@ -93,10 +87,46 @@ def load_dataset(
   return Dataset(spec, train, test)
 
 
-def _train(entry, teachers, dataset, run, mesh, label) -> None:
-  if jax.process_index() == 0:
-    entry.create()
-    with entry.lock():
-      train(entry, teachers, dataset, run, mesh, label)
-  else:
-    train(entry, teachers, dataset, run, mesh, label)
+def train_all(
+  config: ml_collections.ConfigDict,
+  missing: list[Entry],
+  entries: Mapping[Phase, Entry],
+  dataset: Dataset,
+  mesh: jax.sharding.Mesh,
+) -> None:
+  """Trains phases one after the other.
+
+  Args:
+    config: the experiment.
+    missing: the places of the phases, teachers before their students.
+    entries: the places of their teachers.
+    dataset: the data set of all.
+    mesh: all devices.
+
+  Raises:
+    CheckpointError, NonFiniteError, StoreError, Stopped: see `train`.
+  """
+  for number, entry in enumerate(missing, 1):
+    first = jax.process_index() == 0
+    if first:
+      entry.create()
+    with entry.lock() if first else contextlib.nullcontext():
+      train(
+        entry,
+        tuple(entries[teacher] for teacher in entry.phase.teachers),
+        dataset,
+        _weights(config, entry.phase),
+        config.run,
+        mesh,
+        label=f"[{number}/{len(missing)} {entry.phase.name}]",
+      )
+
+
+def _weights(config: ml_collections.ConfigDict, phase: Phase) -> str:
+  """Returns the file of weights that the phase starts from; empty if none."""
+  files = {
+    file_hash(config[section].init_from): config[section].init_from
+    for section in ("teacher", "small_teacher", "student")
+    if config[section].init_from
+  }
+  return files.get(phase.network.get("init_from", ""), "")

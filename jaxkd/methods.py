@@ -14,7 +14,7 @@ import ml_collections
 from flax import nnx
 
 from jaxkd import data, models
-from jaxkd.store import Entry, Phase
+from jaxkd.store import Entry, Phase, file_hash
 
 Row = Callable[[ml_collections.ConfigDict, int], Phase]
 
@@ -49,12 +49,16 @@ def _phase(
   options = config[loss].to_dict() if loss in config else {}
   # What only says who teaches is in the teachers.
   options = {k: v for k, v in options.items() if k not in _ABOUT_TEACHERS}
+  initial = {}
+  if network.init_from:
+    initial = {"init_from": file_hash(network.init_from)}
   return Phase(
     data=data_of(config),
     network={
       "name": network.name,
       "dtype": config.dtype,
       "options": network.options.to_dict(),
+      **initial,
     },
     optim={
       **config.optim.to_dict(),
@@ -91,6 +95,7 @@ def _like_teacher(
   """Returns the options of another network, trained as the teacher is."""
   network = config.teacher.copy_and_resolve_references()
   network.name, network.options = name, ml_collections.ConfigDict()
+  network.init_from = ""
   return network
 
 
@@ -151,6 +156,7 @@ def reskd(config: ml_collections.ConfigDict, seed: int) -> Phase:
   if config.reskd.network:
     residual.name = config.reskd.network
     residual.options = ml_collections.ConfigDict()
+    residual.init_from = ""
   large = teacher(config)
   base = _by_kd(config, seed, large)
   return _phase(config, residual, seed, "reskd", (large, base))

@@ -7,6 +7,7 @@ result, so that a teacher is trained once and shared by every row that needs it.
 import contextlib
 import dataclasses
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -28,7 +29,8 @@ class Phase:
 
   Attributes:
     data: `name`, `batch_size`.
-    network: `name`, `dtype`, `options`.
+    network: `name`, `dtype`, `options`, and `init_from`, the hash of a file of
+      weights, if it starts from them.
     optim: `epochs` and the arguments of `optim.schedule` and `optim.optimizer`.
     loss: `name` and the options of an entry of `methods.OBJECTIVES`.
     seed: of initialisation, order of examples, augmentation and dropout.
@@ -193,6 +195,20 @@ def write_atomically(path: pathlib.Path, text: str) -> None:
     os.replace(temporary, path)
   except OSError as error:
     raise StoreError(f"can't write {path}: {error.strerror}") from error
+
+
+@functools.cache
+def file_hash(path: str) -> str:
+  """Returns the SHA-256 of a file, which stands for its content.
+
+  Raises:
+    StoreError: it can't be read.
+  """
+  try:
+    with open(path, "rb") as file:
+      return hashlib.file_digest(file, "sha256").hexdigest()
+  except OSError as error:
+    raise StoreError(f"can't read {path}: {error.strerror}") from error
 
 
 def _pretty(value: Any) -> str:

@@ -11,7 +11,7 @@ import ml_collections
 import numpy as np
 from flax import nnx
 
-from jaxkd import data, losses, methods, objectives, optim, sharding
+from jaxkd import convert, data, losses, methods, objectives, optim, sharding
 from jaxkd.checkpoint import Checkpoints
 from jaxkd.metrics import Progress, Writer
 from jaxkd.objectives import Objective
@@ -50,6 +50,7 @@ def train(
   entry: Entry,
   teachers: tuple[Entry, ...],
   dataset: Dataset,
+  weights: str,
   run: ml_collections.ConfigDict,
   mesh: jax.sharding.Mesh,
   label: str,
@@ -60,6 +61,7 @@ def train(
     entry: the phase's place in the store.
     teachers: the places of its teachers, finished.
     dataset: the data set of the phase.
+    weights: file of the weights to start from; empty to start at random.
     run: `config.run`: how often to evaluate and so on; the result does not
       depend on it.
     mesh: all devices.
@@ -78,7 +80,10 @@ def train(
   order_key, step_key = put(jax.random.split(jax.random.key(phase.seed)))
 
   objective = objectives.objective(phase.loss)
-  student, variables = functional(methods.network(phase, dataset.spec))
+  model = methods.network(phase, dataset.spec)
+  if weights:
+    nnx.update(model, *convert.from_torch(model, convert.read(weights)))
+  student, variables = functional(model)
   loaded = [load_network(teacher, dataset.spec, mesh) for teacher in teachers]
   networks = tuple(network for network, _ in loaded)
   teacher_variables = tuple(variables for _, variables in loaded)

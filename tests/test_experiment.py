@@ -3,13 +3,18 @@
 import csv
 import json
 
+import jax
+import numpy as np
 import pytest
+from flax import nnx
 
 from jaxkd import config as jaxkd_config
-from jaxkd import experiment, losses, methods
+from jaxkd import convert, experiment, losses, methods, sharding, train
+from jaxkd.data import SPECS
 from jaxkd.store import Entry
 from jaxkd.train import NonFiniteError
 
+SPEC = SPECS["digits"]
 STEPS = round(0.5 * 1437 / 64)
 # What these compare are maps; the tiny networks have none.
 ON_MAPS = ("at", "fitnet")
@@ -93,11 +98,14 @@ def test_the_second_seed_trains_only_what_is_missing(
 ):
   all_rows.rows, all_rows.seeds = ("nokd", "kd"), (0, 1)
   trained = []
-  train = experiment.train
+  original = experiment.train
   monkeypatch.setattr(
     experiment,
     "train",
-    lambda entry, *args: (trained.append(entry.phase), train(entry, *args)),
+    lambda entry, *args, **kwargs: (
+      trained.append(entry.phase),
+      original(entry, *args, **kwargs),
+    ),
   )
   experiment.run(all_rows, report.parent)
   assert trained == [
@@ -172,3 +180,40 @@ def test_batches_larger_than_the_split_are_refused(tiny_config, tmp_path):
   ):
     experiment.run(tiny_config, tmp_path)
   assert not list(tmp_path.iterdir())
+
+
+def test_a_network_starts_from_given_weights(tiny_config, tmp_path):
+  # So little is learnt in a step at this rate that the start can be seen.
+  tiny_config.student.learning_rate = 1e-9
+  tiny_config.student.epochs = 0.01
+  tiny_config.rows = ("nokd",)
+  model = methods.network(methods.ROWS["nokd"](tiny_config, 7), SPEC)
+  file = tmp_path / "weights.safetensors"
+  convert.write(file, convert.to_torch(model))
+  untouched = methods.ROWS["nokd"](tiny_config, 0)
+  tiny_config.student.init_from = str(file)
+  jaxkd_config.validate(tiny_config)
+  experiment.run(tiny_config, tmp_path)
+  phase = methods.ROWS["nokd"](tiny_config, 0)
+  assert phase != untouched
+  _, variables = train.load_network(
+    Entry.of(tmp_path, phase), SPEC, sharding.mesh()
+  )
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6),
+    variables.params,
+    nnx.state(model, nnx.Param),
+  )
+
+
+def test_weights_that_do_not_fit_are_named_before_anything_is_trained(
+  tiny_config, tmp_path
+):
+  file = tmp_path / "weights.safetensors"
+  convert.write(file, {"head.weight": np.zeros((3, 3), np.float32)})
+  tiny_config.student.init_from = str(file)
+  tiny_config.rows = ("nokd",)
+  with pytest.raises(
+    jaxkd_config.ConfigError, match=r"^config.student.init_from: .*left over"
+  ):
+    jaxkd_config.validate(tiny_config)
