@@ -1,6 +1,5 @@
 """A study of teachers from the store; trains those that it lacks."""
 
-import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ import numpy as np
 
 from jaxkd import config as jaxkd_config
 from jaxkd import data, experiment, methods, sharding, train
-from jaxkd.analysis import students
+from jaxkd.analysis import students, thinning
 from jaxkd.analysis.study import Settings, Study, Teacher
 from jaxkd.config import ConfigError
 from jaxkd.step import Evaluator, Variables
@@ -106,14 +105,11 @@ def study(
     for title, one in _experiments(config)
   ]
   missing = [s.entry for s in sources if not s.entry.finished]
-  for number, entry in enumerate(missing, 1):
-    label = f"[{number}/{len(missing)} {entry.phase.name}]"
-    experiment._train(entry, (), dataset, config.run, mesh, label)
+  experiment.train_all(config, missing, {}, dataset, mesh)
   sources.sort(key=lambda source: source.entry.result()["parameters"])
 
-  size = data.size(dataset.train)
-  stride = -(-size // config.analysis.examples)
-  looked = [_look(source, dataset, mesh, stride) for source in sources]
+  split = thinning.thin(dataset.train, config.analysis.examples)
+  looked = [_look(source, dataset.spec, split, mesh) for source in sources]
   labels = looked[0][1]
   teachers = tuple(teacher for teacher, _ in looked)
   return Study(
@@ -123,7 +119,9 @@ def study(
     labels=labels,
     class_names=data.class_names(dataset.spec, config.data.data_dir),
     about=_about(config.data.name, len(labels), sources),
-    approximations=tuple(_approximations(size, len(labels), sources)),
+    approximations=tuple(
+      _approximations(data.size(dataset.train), len(labels), sources)
+    ),
     students=tuple(
       student
       for source, teacher in zip(sources, teachers, strict=True)
@@ -156,18 +154,15 @@ def _entry(
 
 def _look(
   source: _Source,
-  dataset: train.Dataset,
+  spec: data.Spec,
+  split: data.Arrays | data.Examples,
   mesh: jax.sharding.Mesh,
-  stride: int,
 ) -> tuple[Teacher, np.ndarray]:
-  """Returns the teacher with its view of the training split, and labels."""
-  network, variables = train.load_network(source.entry, dataset.spec, mesh)
+  """Returns the teacher with its view of the examples, and their labels."""
+  network, variables = train.load_network(source.entry, spec, mesh)
   batch_size = source.config.data.batch_size
   logits, features, labels = _collect(
-    Evaluator(network, dataset.spec, batch_size, mesh),
-    variables,
-    dataset.train,
-    stride,
+    Evaluator(network, spec, batch_size, mesh), variables, split
   )
   result = source.entry.result()
   teacher = Teacher(
@@ -184,38 +179,23 @@ def _collect(
   evaluator: Evaluator,
   variables: Variables,
   split: data.Arrays | data.Examples,
-  stride: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-  """Returns logits `[N, C]`, features `[N, D]` and labels `[N]`.
+) -> list[np.ndarray]:
+  """Returns logits `[N, C]`, features `[N, D]` and labels `[N]`."""
 
-  Of every `stride`th example: a split may be sorted by class.
-  """
-  mesh, batch_size = evaluator.mesh, evaluator.batch_size
-  outputs = jax.jit(
-    functools.partial(_outputs, evaluator),
-    out_shardings=sharding.replicated(mesh),
-  )
-  batches = []
-  for start, (arrays, index) in enumerate(
-    data.eval_batches(split, batch_size, sharding.split_batch(mesh))
-  ):
-    *found, mask = map(np.asarray, outputs(variables, arrays, index))
-    numbers = start * batch_size + np.arange(batch_size)
-    kept = mask & (numbers % stride == 0)
-    batches.append(tuple(values[kept] for values in found))
-  logits, features, labels = map(np.concatenate, zip(*batches, strict=True))
-  return logits, features, labels
+  def outputs(variables, source, index):
+    (own,), labels, mask = evaluator.outputs((variables,), source, index)
+    return own.logits, own.features.astype(jnp.float32), labels, mask
 
-
-def _outputs(
-  evaluator: Evaluator,
-  variables: Variables,
-  source: data.Arrays | data.EvalBatch,
-  index: jax.Array,
-) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-  """Returns logits, features, labels and the mask of a batch."""
-  (own,), labels, mask = evaluator.outputs((variables,), source, index)
-  return own.logits, own.features.astype(jnp.float32), labels, mask
+  mesh = evaluator.mesh
+  run = jax.jit(outputs, out_shardings=sharding.replicated(mesh))
+  batches = [
+    jax.tree.map(np.asarray, run(variables, source, index))
+    for source, index in data.eval_batches(
+      split, evaluator.batch_size, sharding.split_batch(mesh)
+    )
+  ]
+  *found, mask = map(np.concatenate, zip(*batches, strict=True))
+  return [values[mask] for values in found]
 
 
 def _about(name: str, size: int, sources: Sequence[_Source]) -> str:
