@@ -97,7 +97,7 @@ def config_file(config, tmp_path):
 def outputs(entry, images):
   """Runs a network of the store on images, the plain way."""
   spec = data.find("digits")
-  network, variables = train._load(entry, spec, sharding.mesh())
+  network, variables = train.load_network(entry, spec, sharding.mesh())
   return network.apply(variables, data.normalize(jnp.asarray(images), spec))
 
 
@@ -151,7 +151,7 @@ def test_teachers_of_the_store(
   assert "Approximated" in caption
 
   # Nothing is trained twice.
-  monkeypatch.setattr(experiment, "_train", None)
+  monkeypatch.setattr(experiment, "train", None)
   again = trained.study(config, tmp_path / "runs")
   np.testing.assert_allclose(
     again.teachers[0].logits, found["narrow"].logits, rtol=1e-3, atol=1e-4

@@ -88,20 +88,20 @@ def _label_means(
   labels: np.ndarray,
 ) -> tuple[float, float]:
   """Returns mean e(q) and v(q) of the labels that a row teaches with."""
+  options = config[row]
 
   @jax.jit
   def derived(logits, labels):
-    if row == "kd":
-      probs = losses.softmax(logits, config.kd.tau)
+    if options.standardize:
+      logits = losses.standardize(logits)
+    if row == "isats":
+      grid = tuple(options.grid)
+      tau1, tau2 = losses.isats_temperatures(logits, labels, grid, options.gap)
+    elif row == "ats":
+      tau1, tau2 = options.tau1, options.tau2
     else:
-      tau1, tau2 = (
-        (config.ats.tau1, config.ats.tau2)
-        if row == "ats"
-        else losses.isats_temperatures(
-          logits, labels, tuple(config.isats.grid), config.isats.gap
-        )
-      )
-      probs = losses.asymmetric_softmax(logits, labels, tau1, tau2)
+      tau1 = tau2 = options.tau
+    probs = losses.asymmetric_softmax(logits, labels, tau1, tau2)
     return (
       metrics.derived_average(probs, labels),
       metrics.derived_variance(probs, labels),
