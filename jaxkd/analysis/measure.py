@@ -102,7 +102,7 @@ class Measures(NamedTuple):
   Attributes:
     examples: by teacher.
     calibration: expected calibration error by teacher.
-    comparisons: of every pair of teachers.
+    comparisons: of every pair of teachers, the widest apart first.
     angles: between features, by teacher; empty where a teacher has none.
     rules: Table 1; empty where no rule is known for the classes.
   """
@@ -144,7 +144,7 @@ def measure(study: Study, settings: Settings) -> Measures:
     },
     comparisons=[
       _compare(small, large, examples, settings.k)
-      for small, large in itertools.combinations(study.teachers, 2)
+      for small, large in _pairs(study)
     ],
     angles={
       name: jax.tree.map(
@@ -157,6 +157,15 @@ def measure(study: Study, settings: Settings) -> Measures:
     },
     rules=list(_rules(study, settings.tau)),
   )
+
+
+def _pairs(study: Study) -> list[tuple[Teacher, Teacher]]:
+  """Returns the pairs of a smaller and a larger teacher, widest apart first."""
+  numbers = itertools.combinations(range(len(study.teachers)), 2)
+  return [
+    (study.teachers[i], study.teachers[j])
+    for i, j in sorted(numbers, key=lambda pair: pair[0] - pair[1])
+  ]
 
 
 def mean(values: Values) -> float:

@@ -150,9 +150,9 @@ def _pairs(measures: Measures, settings: Settings) -> Lines:
     "small": "smaller",
     "large": "larger",
     "less_distinct": "times less distinct",
-    "share": "on a share of",
+    "share": "share of examples",
     "raised": "times raised by ISATS",
-    "restored": "ISATS over smaller",
+    "restored": "ISATS to smaller's v(q)",
     "overlap": f"rank set overlap, K = {settings.k}",
     "spearman": "Spearman's ρ",
     "kendall": "Kendall's τ",
@@ -216,7 +216,7 @@ def _markdown(
   shown: Mapping[str, Lines],
   names: Sequence[str],
 ) -> str:
-  parts = [f"# {study.title}", *summary]
+  parts = [f"# Dark knowledge: {study.title}", *summary]
   parts.append("\n".join(f"- {text}" for text in pairs))
   for name, lines in shown.items():
     parts += [f"## {_TITLES[name]}", tables.as_markdown(lines)]
@@ -250,7 +250,7 @@ def _html(
     '<meta name="viewport" content="width=device-width">',
     f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
     f"<title>{title}</title><style>{_STYLE}</style></head><body>",
-    f"<h1>{title}</h1>",
+    f"<h1>Dark knowledge: {title}</h1>",
     *(f"<p>{html.escape(text)}</p>" for text in summary),
     "<ul>",
     *(f"<li>{html.escape(text)}</li>" for text in pairs),
