@@ -81,7 +81,7 @@ def cifar100(arg: str | None, title: str) -> ml_collections.ConfigDict:
   config.takd.assistants = ("resnet56",)
   config.student.name = options.student
   if options.teacher == "resnet110":
-    config.paper = paper.table_2("cifar100", options.student)
+    config.paper = paper.accuracies("cifar100", options.student)
   if options.runlocal:
     config.teacher.name, config.student.name = "resnet20", "resnet8"
     config.small_teacher.name, config.takd.assistants = "resnet8", ("resnet14",)

@@ -1,7 +1,9 @@
 """The configuration: every option with its default, and what it may be."""
 
 import difflib
+import functools
 import itertools
+import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -29,7 +31,8 @@ def default() -> ml_collections.ConfigDict:
   """
   config = ml_collections.ConfigDict()
   config.title = "untitled"
-  # Rows of the table, in its order: keys of `methods.ROWS`.
+  # Rows of the table, in its order: keys of `methods.ROWS`, with `+ens` for the
+  # students of all seeds together.
   config.rows = ("nokd", "kd", "ats", "isats")
   # Each row's student is trained once for each seed.
   config.seeds = (0,)
@@ -42,6 +45,9 @@ def default() -> ml_collections.ConfigDict:
   config.data = ml_collections.ConfigDict()
   config.data.name = "digits"
   config.data.batch_size = 128
+  # The share of the training split that is kept from training and evaluated
+  # instead of the test split, for whatever is tuned.
+  config.data.validation = 0.0
   # Where TFDS keeps its data; empty: where TFDS says. For 'folder', the folder
   # of train/<class>/ and test/<class>/.
   config.data.data_dir = ""
@@ -223,10 +229,17 @@ def _require_name(option: str, name: str, names: Iterable[str]) -> None:
 
 def _check_names(config: ml_collections.ConfigDict) -> None:
   _require(bool(config.rows), "rows", config.rows, "one row or more")
-  for row in config.rows:
-    _require_name("rows", row, methods.ROWS)
-  for row in config.paper:
-    _require_name("paper", row, methods.ROWS)
+  for option in ("rows", "paper"):
+    for row in config[option]:
+      single = row.removesuffix(methods.ENSEMBLE)
+      _require(single in methods.ROWS, option, row, nearest(row, methods.ROWS))
+  _require(
+    len(config.seeds) > 1
+    or not any(row.endswith(methods.ENSEMBLE) for row in config.rows),
+    "seeds",
+    config.seeds,
+    f"two or more for rows that end in {methods.ENSEMBLE!r}",
+  )
   for option, values in (("rows", config.rows), ("seeds", config.seeds)):
     unique = len(set(values)) == len(values)
     _require(unique, option, values, "without repetitions")
@@ -276,6 +289,7 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
     for option in options:
       number(option, lambda v: 0 <= v <= 1, "in [0, 1]")
 
+  number("data.validation", lambda v: 0 <= v < 1, "in [0, 1)")
   devices = jax.device_count()
   number(
     "data.batch_size",
@@ -342,12 +356,14 @@ def _check_networks(config: ml_collections.ConfigDict) -> None:
     _check_teacher(config.teacher.checkpoint, spec)
   outputs: dict[Phase, Outputs] = {}
   for row in config.rows:
-    for phase in methods.ROWS[row](config, config.seeds[0]).with_teachers():
+    for phase in methods.phases(config, row)[0].with_teachers():
       if phase in outputs:
         continue
       network = phase.network["name"]
       try:
-        outputs[phase] = nnx.eval_shape(lambda p=phase: _outputs(p, spec))
+        outputs[phase] = _outputs(
+          json.dumps(phase.network, sort_keys=True), spec
+        )
       except (TypeError, ValueError) as error:
         raise ConfigError(
           f"network {network!r} on {spec.name}: {error}"
@@ -360,9 +376,21 @@ def _check_networks(config: ml_collections.ConfigDict) -> None:
         ) from error
 
 
-def _outputs(phase: Phase, spec: data.Spec) -> Outputs:
+@functools.cache
+def _outputs(network: str, spec: data.Spec) -> Outputs:
+  """Returns the shapes of what a network gives for one image.
+
+  Args:
+    network: `Phase.network` as JSON.
+    spec: the data set.
+  """
   shape = (1, spec.image_size, spec.image_size, spec.channels)
-  return methods.network(phase, spec).outputs(jnp.zeros(shape))
+
+  def outputs():
+    model = methods.create(json.loads(network), spec, nnx.Rngs(0))
+    return model.outputs(jnp.zeros(shape))
+
+  return nnx.eval_shape(outputs)
 
 
 def _trace_loss(
@@ -396,16 +424,12 @@ def _check_weights(
   if not network.init_from:
     return
   try:
-    model = nnx.eval_shape(
-      lambda: models.create(
-        network.name,
-        num_classes=spec.num_classes,
-        image_size=spec.image_size,
-        in_channels=spec.channels,
-        rngs=nnx.Rngs(0),
-        **network.options,
-      )
-    )
+    options = {
+      "name": network.name,
+      "dtype": "float32",
+      "options": network.options.to_dict(),
+    }
+    model = nnx.eval_shape(lambda: methods.create(options, spec, nnx.Rngs(0)))
     convert.from_torch(model, convert.read(network.init_from))
   except (OSError, TypeError, ValueError) as error:
     raise ConfigError(f"config.{option}: {error}") from error

@@ -10,6 +10,7 @@ import ml_collections
 
 from jaxkd import data, methods, report, sharding
 from jaxkd.config import ConfigError
+from jaxkd.ensemble import Ensemble
 from jaxkd.store import Entry, Phase, file_hash
 from jaxkd.train import Dataset, train
 
@@ -26,15 +27,12 @@ def run(
   Returns:
     The report's folder; None in processes other than the first.
   """
-  plan = {
-    (row, seed): methods.ROWS[row](config, seed)
-    for row in config.rows
-    for seed in config.seeds
-  }
+  plan = {row: methods.phases(config, row) for row in config.rows}
+  students = [phase for phases in plan.values() for phase in phases]
   entries = {
     phase: Entry.of(workdir, phase)
-    for last in plan.values()
-    for phase in last.with_teachers()
+    for student in students
+    for phase in student.with_teachers()
   }
   if config.teacher.checkpoint:
     # It may lie outside of the store.
@@ -42,14 +40,22 @@ def run(
     entries[external.phase] = external
 
   missing: dict[Phase, Entry] = {}
-  for last in plan.values():
-    _collect_missing(last, entries, missing)
-  if missing:
+  for student in students:
+    _collect_missing(student, entries, missing)
+  ensembles = {
+    row: Ensemble(workdir, [entries[phase] for phase in phases])
+    for row, phases in plan.items()
+    if row.endswith(methods.ENSEMBLE)
+  }
+  unknown = [e for e in ensembles.values() if not e.path.exists()]
+  if missing or unknown:
     mesh = sharding.mesh()
     dataset = load_dataset(config, mesh)
     train_all(config, list(missing.values()), entries, dataset, mesh)
+    for ensemble in unknown:
+      ensemble.evaluate(dataset, mesh)
   if jax.process_index() == 0:
-    return report.write(config, workdir, plan, entries)
+    return report.write(config, workdir, plan, entries, ensembles)
   return None
 
 
@@ -77,6 +83,13 @@ def load_dataset(
   train, test = data.read(
     spec, options.data_dir, config.run.loader, config.run.resident_gib
   )
+  if options.validation:
+    if not isinstance(train, data.Arrays):
+      raise ConfigError(
+        f"config.data.validation is {options.validation}, must be 0 for "
+        f"{spec.name}, which is streamed"
+      )
+    train, test = data.holdout(train, options.validation)
   if options.batch_size > data.size(train):
     raise ConfigError(
       f"config.data.batch_size is {options.batch_size}, must be at most "

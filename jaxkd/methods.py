@@ -26,14 +26,21 @@ def network(phase: Phase, spec: data.Spec) -> models.Network:
     ValueError: the network can't be made for the data set; see
       `models.create`.
   """
+  return create(phase.network, spec, nnx.Rngs(phase.seed))
+
+
+def create(
+  options: Mapping[str, Any], spec: data.Spec, rngs: nnx.Rngs
+) -> models.Network:
+  """Makes the network that a phase's `network` describes; see `network`."""
   return models.create(
-    phase.network["name"],
+    options["name"],
     num_classes=spec.num_classes,
     image_size=spec.image_size,
     in_channels=spec.channels,
-    dtype=jnp.dtype(phase.network["dtype"]),
-    rngs=nnx.Rngs(phase.seed),
-    **phase.network["options"],
+    dtype=jnp.dtype(options["dtype"]),
+    rngs=rngs,
+    **options["options"],
   )
 
 
@@ -79,6 +86,8 @@ def data_of(config: ml_collections.ConfigDict) -> dict[str, Any]:
   options = {"name": config.data.name, "batch_size": config.data.batch_size}
   if config.data.name == "folder":
     options["folder"] = str(pathlib.Path(config.data.data_dir).resolve())
+  if config.data.validation:
+    options["validation"] = config.data.validation
   return options
 
 
@@ -174,6 +183,16 @@ def multi(config: ml_collections.ConfigDict, seed: int) -> Phase:
     for name in config.multi.networks
   )
   return _phase(config, config.student, seed, "multi", teachers)
+
+
+ENSEMBLE = "+ens"
+"""Ends the name of a row whose students, one a seed, predict together."""
+
+
+def phases(config: ml_collections.ConfigDict, row: str) -> tuple[Phase, ...]:
+  """Returns the phases of a row's students, one for each seed."""
+  make = ROWS[row.removesuffix(ENSEMBLE)]
+  return tuple(make(config, seed) for seed in config.seeds)
 
 
 ROWS: Mapping[str, Row] = {

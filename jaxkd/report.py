@@ -6,16 +6,18 @@ import io
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import ml_collections
 import numpy as np
 from matplotlib.figure import Figure
 
 from jaxkd.analysis import figures
+from jaxkd.ensemble import Ensemble
+from jaxkd.methods import ENSEMBLE
 from jaxkd.store import Entry, Phase, write_atomically
 
-Plan = Mapping[tuple[str, int], Phase]
+Plan = Mapping[str, tuple[Phase, ...]]
 Entries = Mapping[Phase, Entry]
 Cells = list[dict[str, str]]
 
@@ -25,21 +27,23 @@ def write(
   workdir: str | os.PathLike[str],
   plan: Plan,
   entries: Entries,
+  ensembles: Mapping[str, Ensemble],
 ) -> pathlib.Path:
   """Writes what finished rows gave.
 
   Args:
     config: the experiment.
     workdir: the store.
-    plan: the student's phase of each row and seed.
+    plan: the students' phases of each row, one for each seed.
     entries: the places of all phases.
+    ensembles: of the rows whose students predict together.
 
   Returns:
     The folder with `report.md`, `report.html`, `table.csv` and the pictures.
   """
   folder = pathlib.Path(workdir) / f"report-{config.title}"
   folder.mkdir(parents=True, exist_ok=True)
-  cells = table(config, plan, entries)
+  cells = table(config, plan, entries, ensembles)
   pictures = {"curves": _curves(config, plan, entries)}
   if teachers := _finished_teachers(plan, entries):
     pictures["derived"] = _derived(config, teachers, entries)
@@ -54,7 +58,10 @@ def write(
 
 
 def table(
-  config: ml_collections.ConfigDict, plan: Plan, entries: Entries
+  config: ml_collections.ConfigDict,
+  plan: Plan,
+  entries: Entries,
+  ensembles: Mapping[str, Ensemble],
 ) -> Cells:
   """Returns a dict of texts per line: the teachers, then the config's rows."""
   lines = [
@@ -62,11 +69,14 @@ def table(
     | _dark_knowledge(phase, entries, config.kd.tau)
     for phase, rows in _finished_teachers(plan, entries).items()
   ]
-  for row in config.rows:
-    phases = [plan[row, seed] for seed in config.seeds]
+  for row, phases in plan.items():
     line = _line(row, phases, entries)
+    accuracy = 100 * float(np.mean(_accuracies(phases, entries)))
+    if row in ensembles:
+      accuracy = 100 * ensembles[row].accuracy
+      line["test accuracy (%)"] = f"{accuracy:.2f}"
+      line["seeds"] = f"{len(phases)} together"
     if row in config.paper:
-      accuracy = 100 * np.mean(_accuracies(phases, entries))
       line["paper (%)"] = f"{config.paper[row]:.2f}"
       line["ours - paper"] = f"{accuracy - config.paper[row]:+.2f}"
     lines.append(line)
@@ -82,8 +92,8 @@ def _finished_teachers(plan: Plan, entries: Entries) -> dict[Phase, list[str]]:
   One whose students were trained elsewhere may be missing from the store.
   """
   teachers: dict[Phase, list[str]] = {}
-  for (row, _), phase in plan.items():
-    for teacher in phase.teachers:
+  for row, phases in plan.items():
+    for teacher in (teacher for phase in phases for teacher in phase.teachers):
       rows = teachers.setdefault(teacher, [])
       if row not in rows:
         rows.append(row)
@@ -92,11 +102,13 @@ def _finished_teachers(plan: Plan, entries: Entries) -> dict[Phase, list[str]]:
   }
 
 
-def _accuracies(phases: list[Phase], entries: Entries) -> list[float]:
+def _accuracies(phases: Sequence[Phase], entries: Entries) -> list[float]:
   return [entries[phase].result()["test"]["accuracy"] for phase in phases]
 
 
-def _line(row: str, phases: list[Phase], entries: Entries) -> dict[str, str]:
+def _line(
+  row: str, phases: Sequence[Phase], entries: Entries
+) -> dict[str, str]:
   accuracies = [100 * value for value in _accuracies(phases, entries)]
   spread = f" ± {np.std(accuracies, ddof=1):.2f}" if len(phases) > 1 else ""
   return {
@@ -132,8 +144,9 @@ def _curves(
 
   return figures.learning_curves(
     {
-      row: [curve(plan[row, seed]) for seed in config.seeds]
-      for row in config.rows
+      row: list(map(curve, phases))
+      for row, phases in plan.items()
+      if not row.endswith(ENSEMBLE)
     },
     caption=f"{config.title}: {config.student.name} on {config.data.name} in "
     f"training, seeds {', '.join(map(str, config.seeds))}.",
@@ -172,10 +185,12 @@ def _csv(cells: Cells) -> str:
 
 
 def _about(config: ml_collections.ConfigDict) -> str:
+  split = "validation" if config.data.validation else "test"
   return (
-    f"Test accuracy of the last step on {config.data.name}, mean ± standard "
-    "deviation over seeds; derived average and variance of the teacher's "
-    "wrong-class probabilities at a temperature, mean over the training split."
+    f"Accuracy of the last step on the {split} split of {config.data.name}, "
+    "mean ± standard deviation over seeds; derived average and variance of the "
+    "teacher's wrong-class probabilities at a temperature, mean over the "
+    "training split."
   )
 
 

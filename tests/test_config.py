@@ -14,6 +14,7 @@ from jaxkd.store import Entry, Phase
     ("rows", (), "one row or more"),
     ("rows", ("isat",), "'isat', must be one of .*did you mean 'isats'"),
     ("rows", ("kd", "kd"), "without repetitions"),
+    ("rows", ("kd+ens",), "two or more for rows that end in '.ens'"),
     ("seeds", (), "one integer or more"),
     ("seeds", (0.5,), "one integer or more"),
     ("seeds", (-1,), r"in \[0, 2\*\*32\)"),
@@ -61,7 +62,8 @@ def test_an_impossible_value_is_named(tiny_config, option, value, message):
   target[key] = value
   with pytest.raises(jaxkd_config.ConfigError, match=message) as caught:
     jaxkd_config.validate(tiny_config)
-  assert str(caught.value).startswith(f"config.{option}")
+  named = "seeds" if value == ("kd+ens",) else option
+  assert str(caught.value).startswith(f"config.{named}")
   assert "\n" not in str(caught.value)
 
 

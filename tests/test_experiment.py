@@ -4,17 +4,18 @@ import csv
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 
 from jaxkd import config as jaxkd_config
-from jaxkd import convert, experiment, losses, methods, sharding, train
-from jaxkd.data import SPECS
+from jaxkd import convert, data, experiment, losses, methods, sharding, train
 from jaxkd.store import Entry
 from jaxkd.train import NonFiniteError
 
-SPEC = SPECS["digits"]
+SPEC = data.SPECS["digits"]
+_, TEST = data.load(SPEC)
 STEPS = round(0.5 * 1437 / 64)
 # What these compare are maps; the tiny networks have none.
 ON_MAPS = ("at", "fitnet")
@@ -96,7 +97,7 @@ def test_a_line_per_evaluation_with_every_term(all_rows, report):
 def test_the_second_seed_trains_only_what_is_missing(
   all_rows, report, monkeypatch
 ):
-  all_rows.rows, all_rows.seeds = ("nokd", "kd"), (0, 1)
+  all_rows.rows, all_rows.seeds = ("nokd", "kd", "kd+ens"), (0, 1)
   trained = []
   original = experiment.train
   monkeypatch.setattr(
@@ -112,8 +113,20 @@ def test_the_second_seed_trains_only_what_is_missing(
     methods.ROWS["nokd"](all_rows, 1),
     methods.ROWS["kd"](all_rows, 1),
   ]
-  text = (report / "table.csv").read_text()
-  assert " ± " in text
+  with open(report / "table.csv") as file:
+    table = {line["row"]: line for line in csv.DictReader(file)}
+  assert " ± " in table["kd"]["test accuracy (%)"]
+  assert table["kd+ens"]["seeds"] == "2 together"
+
+  probs = []
+  for phase in methods.phases(all_rows, "kd"):
+    model = methods.network(phase, SPEC)
+    entry = Entry.of(report.parent, phase)
+    nnx.update(model, *train.load_network(entry, SPEC, sharding.mesh())[1])
+    images = data.normalize(jnp.asarray(TEST.images), SPEC)
+    probs.append(np.asarray(losses.softmax(model(images)), np.float64))
+  correct = np.argmax(sum(probs), axis=-1) == TEST.labels
+  assert table["kd+ens"]["test accuracy (%)"] == f"{100 * correct.mean():.2f}"
 
 
 def test_a_teacher_from_elsewhere_teaches(all_rows, report, tmp_path):
