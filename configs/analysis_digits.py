@@ -4,7 +4,18 @@ python -m jaxkd.analyze --config=configs/analysis_digits.py
 python -m jaxkd.analyze --config=configs/analysis_digits.py:series=resnet
 
 `series=` is mlp (the default), mlp_2d (MLPs with features of two dimensions,
-for Fig. 2 and 4), vgg or resnet.
+for Fig. 2 and 4), vgg or resnet. A minute on two CPU cores, six for vgg.
+
+With seed 0, mean derived variance at a temperature of 4, times 1000, and mean
+Spearman's rho of the smallest and the largest teacher:
+
+  mlp     4.22  2.85  1.88  1.41  1.35  1.11   0.71   falls with every step
+  vgg     0.39  0.38  0.26                     0.70   falls from vgg11 on
+  resnet  0.44  0.30  0.42                     0.63   does not fall
+  mlp_2d  6.12  7.00  7.03                     0.65   does not fall
+
+Ten classes and so few images are learnt by all but the smallest: the papers'
+teachers differ more.
 """
 
 from configs import common

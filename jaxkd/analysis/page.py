@@ -25,6 +25,7 @@ _STYLE = (
   "body{font:16px/1.4 sans-serif;max-width:62em;margin:2em auto;padding:0 1em}"
   "table{border-collapse:collapse;display:block;overflow-x:auto;margin:1em 0}"
   "td,th{padding:.2em .6em;text-align:left;vertical-align:bottom}"
+  "td{white-space:nowrap}"
   "tr{border-bottom:1px solid #ccc}"
   "th button{font:inherit;font-weight:bold;text-align:left;border:0;padding:0;"
   "background:none;cursor:pointer}"
@@ -142,7 +143,9 @@ def _teachers(study: Study, measures: Measures, settings: Settings) -> Lines:
         "v(q), ISATS": measure.mean(examples.isats_variance),
       }
     )
-  return lines
+  # What no file of saved logits says.
+  known = [c for c in lines[0] if any(line[c] is not None for line in lines)]
+  return [{column: line[column] for column in known} for line in lines]
 
 
 def _pairs(measures: Measures, settings: Settings) -> Lines:

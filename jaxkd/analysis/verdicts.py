@@ -57,9 +57,8 @@ def pair(found: Comparison, settings: Settings) -> str:
   return (
     f"{found.large} beside {found.small}: {probabilities} are {text} (lower "
     f"derived variance on {100 * found.share:.0f} % of the examples). ISATS "
-    f"{isats} "
-    f"{found.restored:.2f} times the smaller teacher's. The two {order}: "
-    f"Spearman's ρ {found.spearman:.2f}, Kendall's τ {found.kendall:.2f}, "
+    f"{isats} {found.restored:.2f} times the smaller teacher's. The two "
+    f"{order}: Spearman's ρ {found.spearman:.2f}, Kendall's τ {found.kendall:.2f}, "
     f"{found.overlap * settings.k:.1f} of the top {settings.k} classes in "
     "common."
   )
@@ -72,15 +71,15 @@ def observation_1(study: Study, measures: Measures, settings: Settings) -> str:
     for name in study.names
   }
   steps = list(itertools.pairwise(variances.items()))
-  rises = [f"{a} to {b}" for (a, u), (b, v) in steps if v >= u]
+  flat = [f"{a} to {b}" for (a, u), (b, v) in steps if v * _SAME >= u]
   first, *_, last = variances.values()
   values = ", ".join(f"{name} {v:.3g}" for name, v in variances.items())
-  if not rises:
+  if not flat:
     verdict = "holds: derived variance falls with every step in capacity"
   elif last * _SAME < first:
     verdict = (
       "holds from the smallest to the largest teacher, but not in every step: "
-      f"derived variance does not fall from {', nor from '.join(rises)}"
+      f"derived variance does not clearly fall from {', nor from '.join(flat)}"
     )
   else:
     verdict = (

@@ -169,8 +169,9 @@ def test_last_layers_are_found_in_features():
     (
       (3, 4, 1),
       "holds from the smallest to the largest teacher, but not in every step: "
-      "derived variance does not fall from net0 to net1 (",
+      "derived variance does not clearly fall from net0 to net1 (",
     ),
+    ((3, 2.99, 1), "does not clearly fall from net0 to net1 ("),
     ((1, 2, 3), "does not hold"),
     ((3, 1, 2.99), "does not hold"),
   ],
