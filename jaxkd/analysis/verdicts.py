@@ -58,9 +58,9 @@ def pair(found: Comparison, settings: Settings) -> str:
     f"{found.large} beside {found.small}: {probabilities} are {text} (lower "
     f"derived variance on {100 * found.share:.0f} % of the examples). ISATS "
     f"{isats} {found.restored:.2f} times the smaller teacher's. The two "
-    f"{order}: Spearman's ρ {found.spearman:.2f}, Kendall's τ {found.kendall:.2f}, "
-    f"{found.overlap * settings.k:.1f} of the top {settings.k} classes in "
-    "common."
+    f"{order}: Spearman's ρ {found.spearman:.2f}, Kendall's τ "
+    f"{found.kendall:.2f}, {found.overlap * settings.k:.1f} of the top "
+    f"{settings.k} classes in common."
   )
 
 
