@@ -50,7 +50,7 @@ def draw(
     yield _class_directions(study, weights, example)
   yield _topk_overlap(study)
   yield _agreement(study, measures, settings)
-  if set().union(*rules.CIFAR100_GROUPS.values()) <= set(study.class_names):
+  if set().union(*rules.CIFAR100_GROUPS.values()) <= set(study.rule_names):
     yield _group_posteriors(study, settings)
   yield _confidence_by_capacity(study, settings, example)
   yield _confidence_by_temperature(study, settings, example)
@@ -74,7 +74,7 @@ def typical_example(study: Study, measures: Measures) -> int:
 
 def caption(study: Study, text: str) -> str:
   """Returns a caption: what is shown, of what, and what is approximated."""
-  return " ".join((text, study.about, *study.approximations))
+  return f"{text} {study.context}"
 
 
 def _of_example(study: Study, example: int) -> str:
@@ -248,13 +248,13 @@ def _agreement(study: Study, measures: Measures, settings: Settings) -> Drawing:
 
 
 def _group_posteriors(study: Study, settings: Settings) -> Drawing:
-  groups = rules.CIFAR100_GROUPS
+  groups, names = rules.CIFAR100_GROUPS, study.rule_names
   posteriors = {
     t.name: np.asarray(
       losses.class_mean_probabilities(
         jnp.asarray(t.logits),
         jnp.asarray(study.labels),
-        len(study.class_names),
+        len(names),
         settings.tau,
       )
     )
@@ -262,7 +262,7 @@ def _group_posteriors(study: Study, settings: Settings) -> Drawing:
   }
   figure = figures.group_posteriors(
     posteriors,
-    study.class_names,
+    names,
     groups,
     caption=caption(
       study,
@@ -275,9 +275,7 @@ def _group_posteriors(study: Study, settings: Settings) -> Drawing:
       "network": network,
       "examples of": target,
       "class": name,
-      "probability": float(
-        values[study.class_names.index(target), study.class_names.index(name)]
-      ),
+      "probability": float(values[names.index(target), names.index(name)]),
     }
     for network, values in posteriors.items()
     for target, *_ in groups.values()

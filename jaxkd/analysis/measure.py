@@ -296,11 +296,11 @@ def known_rules(class_names: tuple[str, ...]) -> list[rules.Rule]:
 
 def _rules(study: Study, tau: float) -> Iterator[RuleFigures]:
   for teacher in study.teachers:
-    for rule in known_rules(study.class_names):
+    for rule in known_rules(study.rule_names):
       found = metrics.rule_consistency(
         jnp.asarray(teacher.logits),
         jnp.asarray(study.labels),
-        rules.label_chains(rule, study.class_names),
+        rules.label_chains(rule, study.rule_names),
         tau,
       )
       yield RuleFigures(

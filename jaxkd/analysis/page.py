@@ -203,8 +203,7 @@ def _notes(study: Study, settings: Settings) -> str:
   tau1, tau2 = settings.ats
   return " ".join(
     [
-      study.about,
-      *study.approximations,
+      study.context,
       "All figures are means over these examples. e(q) and v(q) are derived "
       f"average and derived variance. ATS has τ1 = {tau1:g}, τ2 = {tau2:g}; "
       f"ISATS τ1 = τ* + {settings.gap:g}, τ2 = τ*.",

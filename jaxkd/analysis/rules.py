@@ -39,6 +39,23 @@ CIFAR100_GROUPS = {
 """The superclasses of Fig. 7, each with its target class first."""
 
 
+def as_in_rules(class_names: Sequence[str]) -> tuple[str, ...]:
+  """Returns the names as the rules have them.
+
+  Some copies of CIFAR-100 call a maple_tree maple, and so the other trees.
+
+  Examples:
+    >>> as_in_rules(["cat", "maple", "oak", "palm", "pine", "willow"])[1]
+    'maple_tree'
+  """
+  trees = {
+    tree.removesuffix("_tree"): tree for tree in CIFAR100_GROUPS["trees"]
+  }
+  if not set(trees) <= set(class_names):
+    return tuple(class_names)
+  return tuple(trees.get(name, name) for name in class_names)
+
+
 class Rule(NamedTuple):
   """A rule of Table 1.
 

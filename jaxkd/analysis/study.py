@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxkd import losses
+from jaxkd.analysis import rules
 
 
 class Settings(NamedTuple):
@@ -118,6 +119,18 @@ class Study(NamedTuple):
   def names(self) -> list[str]:
     """The teachers' names."""
     return [teacher.name for teacher in self.teachers]
+
+  @property
+  def context(self) -> str:
+    """What a caption says of all figures: data, networks, approximations."""
+    if not self.approximations:
+      return self.about
+    return f"{self.about} Approximated: {'; '.join(self.approximations)}."
+
+  @property
+  def rule_names(self) -> tuple[str, ...]:
+    """The classes as `jaxkd.analysis.rules` calls them."""
+    return rules.as_in_rules(self.class_names)
 
   @property
   def features(self) -> dict[str, np.ndarray]:

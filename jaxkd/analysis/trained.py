@@ -214,6 +214,6 @@ def _approximations(
   size: int, used: int, sources: Sequence[_Source]
 ) -> Iterator[str]:
   if used < size:
-    yield f"Approximated: {used} of the {size} examples."
+    yield f"{used} of the {size} examples"
   if any(s.entry.phase.optim["epochs"] < _PAPER_EPOCHS for s in sources):
-    yield f"Approximated: the papers train {_PAPER_EPOCHS} epochs."
+    yield f"the papers train {_PAPER_EPOCHS} epochs"

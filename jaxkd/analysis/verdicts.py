@@ -105,8 +105,12 @@ def observation_2(measures: Measures) -> str:
     verdict = "does not hold"
   return (
     "Observation 2 (teachers of all capacities agree on the order of the "
-    f"classes) {verdict}: over the {len(rho)} pairs Spearman's ρ is from "
-    f"{min(rho):.2f} to {max(rho):.2f} and above {PAPER_SPEARMAN}, as mostly "
-    f"in the paper, for {high}; Kendall's τ is from {min(tau):.2f} to "
-    f"{max(tau):.2f}."
+    f"classes) {verdict}: Spearman's ρ is {_range(rho)}, above "
+    f"{PAPER_SPEARMAN}, as mostly in the paper, for {high} of {len(rho)}; "
+    f"Kendall's τ is {_range(tau)}."
   )
+
+
+def _range(values: list[float]) -> str:
+  lowest, highest = f"{min(values):.2f}", f"{max(values):.2f}"
+  return lowest if lowest == highest else f"{lowest} to {highest}"

@@ -116,13 +116,17 @@ def test_the_typical_example_is_right_and_in_the_middle():
   assert drawings.typical_example(found, measured) == 2
 
 
-def test_rules_and_groups_of_cifar100():
+@pytest.mark.parametrize("suffix", ["_tree", ""])
+def test_rules_and_groups_of_cifar100(suffix):
   logits = _RNG.normal(size=(200, 100))
   found = study(
     logits,
     2 * logits,
     labels=np.arange(200) % 100,
-    class_names=rules.CIFAR100_CLASSES,
+    class_names=tuple(
+      name.removesuffix("_tree") + suffix * name.endswith("_tree")
+      for name in rules.CIFAR100_CLASSES
+    ),
   )
   table = list(measure._rules(found, tau=4.0))
   assert [(line.teacher, line.rule) for line in table] == [
@@ -186,12 +190,13 @@ def test_observation_1(variances, text):
 @pytest.mark.parametrize(
   ("rhos", "text"),
   [
-    ((0.9, 0.95, 0.8), "holds: over the 3 pairs"),
+    ((0.9, 0.95, 0.8), "holds: "),
+    ((0.84,), "holds weakly: Spearman's ρ is 0.84, above 0.85, as mostly in "),
     ((0.9, 0.6, 0.8), "holds weakly"),
     (
       (0.9, 0.6, 0.1),
-      "does not hold: over the 3 pairs Spearman's ρ is from "
-      "0.10 to 0.90 and above 0.85, as mostly in the paper, for 1",
+      "does not hold: Spearman's ρ is 0.10 to 0.90, above 0.85, as mostly in "
+      "the paper, for 1 of 3; Kendall's τ is 0.05 to 0.45.",
     ),
   ],
 )
