@@ -1,8 +1,11 @@
-"""ISATS on CIFAR-100: row KD+ISATS of Table 2.
+"""KD with instance-specific asymmetric temperatures, on CIFAR-100.
 
 python -m jaxkd.main --config=configs/cifar100_isats.py
-python -m jaxkd.main --config=configs/cifar100_isats.py:student=shufflenet_v1
+python -m jaxkd.main --config=configs/cifar100_isats.py:student=mobilenet_v2
 python -m jaxkd.main --config=configs/cifar100_isats.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: VGG8 72.46, ShuffleNetV1 73.80,
+MobileNetV2 67.04.
 """
 
 from configs import common

@@ -1,8 +1,11 @@
-"""KD on CIFAR-100: rows NoKD and KD of Table 2.
+"""KD from the large teacher, on CIFAR-100.
 
 python -m jaxkd.main --config=configs/cifar100_kd.py
-python -m jaxkd.main --config=configs/cifar100_kd.py:student=shufflenet_v1
+python -m jaxkd.main --config=configs/cifar100_kd.py:student=mobilenet_v2
 python -m jaxkd.main --config=configs/cifar100_kd.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: VGG8 71.35, ShuffleNetV1 71.86,
+MobileNetV2 65.49.
 """
 
 from configs import common
@@ -10,5 +13,5 @@ from configs import common
 
 def get_config(arg=None):
   config = common.cifar100(arg, "cifar100_kd")
-  config.rows = ("nokd", "kd")
+  config.rows = ("kd",)
   return config

@@ -1,6 +1,6 @@
 """Test accuracy (%) in the paper's tables, by data set, student and row."""
 
-_COLUMNS = (
+COLUMNS = (
   ("cifar100", "vgg8"),
   ("cifar100", "shufflenet_v1"),
   ("cifar100", "mobilenet_v2"),
@@ -49,9 +49,9 @@ def accuracies(dataset: str, student: str) -> dict[str, float]:
   >>> accuracies("cifar100", "vgg8")["isats"]
   72.46
   """
-  if (dataset, student) not in _COLUMNS:
+  if (dataset, student) not in COLUMNS:
     return {}
-  column = _COLUMNS.index((dataset, student))
+  column = COLUMNS.index((dataset, student))
   return {
     row: figures[column] for row, figures in (_TABLE_2 | _TABLE_3).items()
   }

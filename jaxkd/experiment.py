@@ -3,6 +3,8 @@
 import contextlib
 import os
 import pathlib
+import sys
+import time
 from collections.abc import Mapping
 
 import jax
@@ -11,7 +13,7 @@ import ml_collections
 from jaxkd import data, methods, report, sharding
 from jaxkd.config import ConfigError
 from jaxkd.ensemble import Ensemble
-from jaxkd.store import Entry, Phase, file_hash
+from jaxkd.store import Entry, LockedError, Phase, file_hash
 from jaxkd.train import Dataset, train
 
 
@@ -107,7 +109,10 @@ def train_all(
   dataset: Dataset,
   mesh: jax.sharding.Mesh,
 ) -> None:
-  """Trains phases one after the other.
+  """Trains phases, each as soon as its teachers are finished.
+
+  What another run is training is left to it, and waited for if need be: runs
+  that share a store share the work.
 
   Args:
     config: the experiment.
@@ -119,20 +124,46 @@ def train_all(
   Raises:
     CheckpointError, NonFiniteError, StoreError, Stopped: see `train`.
   """
-  for number, entry in enumerate(missing, 1):
-    first = jax.process_index() == 0
-    if first:
-      entry.create()
-    with entry.lock() if first else contextlib.nullcontext():
-      train(
-        entry,
-        tuple(entries[teacher] for teacher in entry.phase.teachers),
-        dataset,
-        _weights(config, entry.phase),
-        config.run,
-        mesh,
-        label=f"[{number}/{len(missing)} {entry.phase.name}]",
-      )
+  labels = {
+    entry: f"[{number}/{len(missing)} {entry.phase.name}]"
+    for number, entry in enumerate(missing, 1)
+  }
+  busy: LockedError | None = None
+  while labels:
+    before = len(labels)
+    for entry, label in list(labels.items()):
+      teachers = tuple(entries[teacher] for teacher in entry.phase.teachers)
+      if not all(teacher.finished for teacher in teachers):
+        continue
+      try:
+        _train(entry, teachers, dataset, config, mesh, label)
+        del labels[entry]
+      except LockedError as error:
+        if jax.process_count() > 1:
+          raise
+        if busy is None:
+          print(f"{error}; its result is waited for", file=sys.stderr)
+        busy = error
+    if len(labels) == before:
+      time.sleep(5)
+
+
+def _train(
+  entry: Entry,
+  teachers: tuple[Entry, ...],
+  dataset: Dataset,
+  config: ml_collections.ConfigDict,
+  mesh: jax.sharding.Mesh,
+  label: str,
+) -> None:
+  first = jax.process_index() == 0
+  if first:
+    entry.create()
+  with entry.lock() if first else contextlib.nullcontext():
+    # Another run may have finished it meanwhile.
+    if not entry.finished:
+      weights = _weights(config, entry.phase)
+      train(entry, teachers, dataset, weights, config.run, mesh, label)
 
 
 def _weights(config: ml_collections.ConfigDict, phase: Phase) -> str:

@@ -1,8 +1,6 @@
 """The table and pictures of an experiment, the paper's figures beside ours."""
 
-import csv
 import html
-import io
 import json
 import os
 import pathlib
@@ -12,7 +10,7 @@ import ml_collections
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxkd.analysis import figures
+from jaxkd.analysis import figures, tables
 from jaxkd.ensemble import Ensemble
 from jaxkd.methods import ENSEMBLE
 from jaxkd.store import Entry, Phase, write_atomically
@@ -20,6 +18,9 @@ from jaxkd.store import Entry, Phase, write_atomically
 Plan = Mapping[str, tuple[Phase, ...]]
 Entries = Mapping[Phase, Entry]
 Cells = list[dict[str, str]]
+
+TEACHER = "teacher of "
+"""Starts the name of a line that is about a teacher."""
 
 
 def write(
@@ -49,7 +50,7 @@ def write(
     pictures["derived"] = _derived(config, teachers, entries)
   for name, picture in pictures.items():
     figures.save(picture, folder / name)
-  write_atomically(folder / "table.csv", _csv(cells))
+  write_atomically(folder / "table.csv", tables.as_csv(cells))
   write_atomically(folder / "report.md", _markdown(config, cells, pictures))
   write_atomically(
     folder / "report.html", _html(config, cells, pictures, folder)
@@ -65,7 +66,7 @@ def table(
 ) -> Cells:
   """Returns a dict of texts per line: the teachers, then the config's rows."""
   lines = [
-    _line(f"teacher of {', '.join(rows)}", [phase], entries)
+    _line(f"{TEACHER}{', '.join(rows)}", [phase], entries)
     | _dark_knowledge(phase, entries, config.kd.tau)
     for phase, rows in _finished_teachers(plan, entries).items()
   ]
@@ -176,14 +177,6 @@ def _derived(
   )
 
 
-def _csv(cells: Cells) -> str:
-  text = io.StringIO()
-  writer = csv.DictWriter(text, cells[0], lineterminator="\n")
-  writer.writeheader()
-  writer.writerows(cells)
-  return text.getvalue()
-
-
 def _about(config: ml_collections.ConfigDict) -> str:
   split = "validation" if config.data.validation else "test"
   return (
@@ -197,23 +190,14 @@ def _about(config: ml_collections.ConfigDict) -> str:
 def _markdown(
   config: ml_collections.ConfigDict, cells: Cells, pictures: Iterable[str]
 ) -> str:
-  widths = {
-    column: max(len(line[column]) for line in [{column: column}, *cells])
-    for column in cells[0]
-  }
-  lines = [
-    {column: column for column in widths},
-    {column: "-" * width for column, width in widths.items()},
-    *cells,
-  ]
-  rows = [
-    "| " + " | ".join(line[c].ljust(w) for c, w in widths.items()) + " |"
-    for line in lines
-  ]
   images = [f"![{name}]({name}.png)" for name in pictures]
-  return "\n".join(
-    [f"# {config.title}", "", *rows, "", _about(config), "", *images, ""]
-  )
+  parts = [
+    f"# {config.title}",
+    tables.as_markdown(cells),
+    _about(config),
+    *images,
+  ]
+  return "\n\n".join(parts) + "\n"
 
 
 def _html(

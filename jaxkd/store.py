@@ -23,6 +23,10 @@ class StoreError(Exception):
   """The store can't be used; the message is one line."""
 
 
+class LockedError(StoreError):
+  """Another process is training the phase."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Phase:
   """Everything that determines what one training run gives.
@@ -170,16 +174,13 @@ class Entry:
     """Keeps other processes from training the phase meanwhile.
 
     Raises:
-      StoreError: another one does.
+      LockedError: another one does.
     """
     with open(self.path / "lock", "w") as file:
       try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
       except BlockingIOError as error:
-        raise StoreError(
-          f"another process is training {self.path}; wait for it, or give "
-          "another --workdir"
-        ) from error
+        raise LockedError(f"another process is training {self.path}") from error
       # Released with the file, also when the process is killed.
       yield
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from absl import flags
 
-from jaxkd import analyze, data, experiment, methods, sharding, train
+from jaxkd import analyze, cli, data, experiment, methods, sharding, train
 from jaxkd.analysis import metrics, trained
 from jaxkd.store import Entry
 
@@ -61,7 +61,7 @@ def analyse(tmp_path, monkeypatch):
     # ml_collections looks for overrides there.
     line = ["jaxkd", f"--workdir={tmp_path / 'runs'}", *argv]
     monkeypatch.setattr(sys, "argv", line)
-    analyze.run(analyze._parse(line))
+    analyze.run(cli.parse(line))
     return next((tmp_path / "runs").glob("analysis-*"))
 
   forget_flags()
@@ -174,7 +174,7 @@ def test_some_of_the_examples_and_the_students(config, tmp_path):
 
   split, _ = data.load(data.find("digits"))
   np.testing.assert_array_equal(study.labels, split.labels[::15])
-  assert study.approximations[0] == "Approximated: 96 of the 1437 examples."
+  assert study.approximations[0] == "96 of the 1437 examples"
   _, wide = study.teachers
   assert study.features["narrow"].shape == (96, 8)
   assert wide.logits.shape == (96, 10)
@@ -213,7 +213,7 @@ def report(tmp_path_factory):
   forget_flags()
   printed = io.StringIO()
   with contextlib.redirect_stdout(printed):
-    analyze.run(analyze._parse(argv))
+    analyze.run(cli.parse(argv))
   forget_flags()
   return printed.getvalue(), place / "analysis-small-middle-large"
 

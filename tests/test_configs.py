@@ -7,6 +7,7 @@ import pytest
 
 from configs import common, paper
 from jaxkd import config as jaxkd_config
+from jaxkd import table
 
 FOLDER = pathlib.Path(common.__file__).parent
 NAMES = sorted(
@@ -22,17 +23,29 @@ def test_every_config_is_valid_and_documents_its_command(name):
   config = module.get_config()
   jaxkd_config.validate(config)
   assert config.title == name
+  for figure in config.paper.values():
+    assert 0 < figure < 100
   assert f"--config=configs/{name}.py" in module.__doc__
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if "digits" not in n])
+def test_there_is_a_config_for_every_row_of_the_tables():
+  for dataset in ("cifar10", "cifar100", "tiny_imagenet", "cub", "dogs"):
+    for row in table.ROWS["2"]:
+      config = importlib.import_module(f"configs.{dataset}_{row}").get_config()
+      assert config.rows == (row,)
+
+
+@pytest.mark.parametrize("name", common.RECIPES)
 def test_every_argument_works(name):
-  get_config = importlib.import_module(f"configs.{name}").get_config
-  local = get_config("runlocal")
-  jaxkd_config.validate(local)
-  assert local.teacher.epochs < get_config().teacher.epochs
-  assert get_config("student=mobilenet_v2").student.name == "mobilenet_v2"
-  assert get_config("teacher=resnet56").teacher.name == "resnet56"
+  recipe = common.RECIPES[name]
+  assert recipe("student=mobilenet_v2", "t").student.name == "mobilenet_v2"
+  assert recipe("teacher=resnet56", "t").teacher.name == "resnet56"
+  assert common.students(name)
+  if name != "digits":
+    local = recipe("runlocal", "t")
+    jaxkd_config.validate(local)
+    assert local.teacher.epochs < recipe(None, "t").teacher.epochs
+    assert not local.paper
 
 
 @pytest.mark.parametrize(
@@ -69,7 +82,7 @@ def test_the_papers_figures_add_up_to_its_averages():
     "regt+ens": 65.78,
     "isats+ens": 66.25,
   }
-  columns = [paper.accuracies(*column) for column in paper._COLUMNS]
+  columns = [paper.accuracies(*column) for column in paper.COLUMNS]
   for row, average in averages.items():
     mean = sum(column[row] for column in columns) / len(columns)
     assert mean == pytest.approx(average, abs=0.0051)
@@ -79,3 +92,13 @@ def test_a_pair_that_is_not_in_the_paper_quotes_nothing():
   assert common.cifar100(None, "t").paper.isats == 72.46
   assert not common.cifar100("teacher=resnet56", "t").paper
   assert not common.cifar100("student=vgg13", "t").paper
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if "analysis" not in n])
+def test_a_docstring_quotes_its_rows_figures(name):
+  module = importlib.import_module(f"configs.{name}")
+  dataset, _, row = name.rpartition("_")
+  for student in common.students(dataset):
+    figures = paper.accuracies(dataset, student)
+    if row in figures:
+      assert f"{figures[row]:.2f}" in module.__doc__

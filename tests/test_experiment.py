@@ -230,3 +230,26 @@ def test_weights_that_do_not_fit_are_named_before_anything_is_trained(
     jaxkd_config.ConfigError, match=r"^config.student.init_from: .*left over"
   ):
     jaxkd_config.validate(tiny_config)
+
+
+def test_what_another_run_trains_is_waited_for(
+  tiny_config, tmp_path, monkeypatch
+):
+  tiny_config.rows = ("nokd", "kd")
+  teacher = Entry.of(tmp_path, methods.teacher(tiny_config))
+  teacher.create()
+  held = teacher.lock()
+  held.__enter__()
+  student = Entry.of(tmp_path, methods.ROWS["kd"](tiny_config, 0))
+  alone = Entry.of(tmp_path, methods.ROWS["nokd"](tiny_config, 0))
+  seen = []
+
+  def sleep(_):
+    # All that doesn't need the teacher has been trained meanwhile.
+    seen.append((alone.finished, student.finished))
+    held.__exit__(None, None, None)
+
+  monkeypatch.setattr(experiment.time, "sleep", sleep)
+  experiment.run(tiny_config, tmp_path)
+  assert seen == [(True, False)]
+  assert student.finished

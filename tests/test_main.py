@@ -6,7 +6,7 @@ import sys
 import pytest
 from absl import flags
 
-from jaxkd import main
+from jaxkd import cli, main
 
 DIGITS = "--config=configs/digits_isats.py"
 
@@ -27,7 +27,7 @@ def complaint(argv, capsys, tmp_path, monkeypatch):
   # ml_collections looks for overrides there.
   monkeypatch.setattr(sys, "argv", ["jaxkd", f"--workdir={workdir}", *argv])
   with pytest.raises(SystemExit) as ended:
-    main.main(main._parse(sys.argv))
+    main.main(cli.parse(sys.argv))
   assert ended.value.code == 2
   assert not workdir.exists()
   (line,) = capsys.readouterr().err.splitlines()

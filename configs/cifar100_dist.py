@@ -1,0 +1,17 @@
+"""DIST, on CIFAR-100.
+
+python -m jaxkd.main --config=configs/cifar100_dist.py
+python -m jaxkd.main --config=configs/cifar100_dist.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cifar100_dist.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: VGG8 71.22, ShuffleNetV1 71.10,
+MobileNetV2 65.01.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cifar100(arg, "cifar100_dist")
+  config.rows = ("dist",)
+  return config

@@ -1,0 +1,17 @@
+"""KD from an early-stopped teacher, on CIFAR-100.
+
+python -m jaxkd.main --config=configs/cifar100_eskd.py
+python -m jaxkd.main --config=configs/cifar100_eskd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cifar100_eskd.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: VGG8 71.88, ShuffleNetV1 72.02,
+MobileNetV2 65.92.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cifar100(arg, "cifar100_eskd")
+  config.rows = ("eskd",)
+  return config

@@ -1,0 +1,17 @@
+"""KD with fused global class relations, on CIFAR-100.
+
+python -m jaxkd.main --config=configs/cifar100_fgcr.py
+python -m jaxkd.main --config=configs/cifar100_fgcr.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cifar100_fgcr.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: VGG8 71.99, ShuffleNetV1 72.42,
+MobileNetV2 66.39.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cifar100(arg, "cifar100_fgcr")
+  config.rows = ("fgcr",)
+  return config

@@ -1,0 +1,17 @@
+"""KD and a residual student, on CIFAR-100.
+
+python -m jaxkd.main --config=configs/cifar100_reskd.py
+python -m jaxkd.main --config=configs/cifar100_reskd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cifar100_reskd.py:runlocal
+
+Test accuracy (%) in the paper, Table 3: VGG8 73.89, ShuffleNetV1 76.03,
+MobileNetV2 69.00.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cifar100(arg, "cifar100_reskd")
+  config.rows = ("reskd",)
+  return config

@@ -1,0 +1,17 @@
+"""KD where gradients agree, on CIFAR-100.
+
+python -m jaxkd.main --config=configs/cifar100_sckd.py
+python -m jaxkd.main --config=configs/cifar100_sckd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cifar100_sckd.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: VGG8 70.38, ShuffleNetV1 70.61,
+MobileNetV2 64.59.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cifar100(arg, "cifar100_sckd")
+  config.rows = ("sckd",)
+  return config

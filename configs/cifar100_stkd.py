@@ -1,0 +1,17 @@
+"""KD from the small teacher, on CIFAR-100.
+
+python -m jaxkd.main --config=configs/cifar100_stkd.py
+python -m jaxkd.main --config=configs/cifar100_stkd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cifar100_stkd.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: VGG8 72.30, ShuffleNetV1 73.22,
+MobileNetV2 66.56.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cifar100(arg, "cifar100_stkd")
+  config.rows = ("stkd",)
+  return config

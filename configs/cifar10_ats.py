@@ -1,0 +1,14 @@
+"""KD with asymmetric temperatures, on CIFAR-10.
+
+python -m jaxkd.main --config=configs/cifar10_ats.py
+python -m jaxkd.main --config=configs/cifar10_ats.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cifar10_ats.py:runlocal
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cifar10(arg, "cifar10_ats")
+  config.rows = ("ats",)
+  return config

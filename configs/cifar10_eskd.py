@@ -1,0 +1,14 @@
+"""KD from an early-stopped teacher, on CIFAR-10.
+
+python -m jaxkd.main --config=configs/cifar10_eskd.py
+python -m jaxkd.main --config=configs/cifar10_eskd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cifar10_eskd.py:runlocal
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cifar10(arg, "cifar10_eskd")
+  config.rows = ("eskd",)
+  return config

@@ -1,0 +1,14 @@
+"""KD with instance-specific asymmetric temperatures, on CIFAR-10.
+
+python -m jaxkd.main --config=configs/cifar10_isats.py
+python -m jaxkd.main --config=configs/cifar10_isats.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cifar10_isats.py:runlocal
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cifar10(arg, "cifar10_isats")
+  config.rows = ("isats",)
+  return config

@@ -1,0 +1,14 @@
+"""The student alone, on CIFAR-10.
+
+python -m jaxkd.main --config=configs/cifar10_nokd.py
+python -m jaxkd.main --config=configs/cifar10_nokd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cifar10_nokd.py:runlocal
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cifar10(arg, "cifar10_nokd")
+  config.rows = ("nokd",)
+  return config

@@ -1,0 +1,14 @@
+"""KD from a regularised teacher, on CIFAR-10.
+
+python -m jaxkd.main --config=configs/cifar10_regt.py
+python -m jaxkd.main --config=configs/cifar10_regt.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cifar10_regt.py:runlocal
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cifar10(arg, "cifar10_regt")
+  config.rows = ("regt",)
+  return config

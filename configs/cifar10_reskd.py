@@ -1,0 +1,14 @@
+"""KD and a residual student, on CIFAR-10.
+
+python -m jaxkd.main --config=configs/cifar10_reskd.py
+python -m jaxkd.main --config=configs/cifar10_reskd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cifar10_reskd.py:runlocal
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cifar10(arg, "cifar10_reskd")
+  config.rows = ("reskd",)
+  return config

@@ -1,0 +1,14 @@
+"""KD from the small teacher, on CIFAR-10.
+
+python -m jaxkd.main --config=configs/cifar10_stkd.py
+python -m jaxkd.main --config=configs/cifar10_stkd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cifar10_stkd.py:runlocal
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cifar10(arg, "cifar10_stkd")
+  config.rows = ("stkd",)
+  return config

@@ -1,0 +1,14 @@
+"""KD through an assistant, on CIFAR-10.
+
+python -m jaxkd.main --config=configs/cifar10_takd.py
+python -m jaxkd.main --config=configs/cifar10_takd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cifar10_takd.py:runlocal
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cifar10(arg, "cifar10_takd")
+  config.rows = ("takd",)
+  return config

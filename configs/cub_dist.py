@@ -1,0 +1,17 @@
+"""DIST, on CUB-200-2011.
+
+python -m jaxkd.main --config=configs/cub_dist.py
+python -m jaxkd.main --config=configs/cub_dist.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cub_dist.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: AlexNet 48.88, ShuffleNetV2 71.79,
+MobileNetV2 75.34.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cub(arg, "cub_dist")
+  config.rows = ("dist",)
+  return config

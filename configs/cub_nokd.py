@@ -1,0 +1,17 @@
+"""The student alone, on CUB-200-2011.
+
+python -m jaxkd.main --config=configs/cub_nokd.py
+python -m jaxkd.main --config=configs/cub_nokd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cub_nokd.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: AlexNet 55.66, ShuffleNetV2 71.24,
+MobileNetV2 74.49.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cub(arg, "cub_nokd")
+  config.rows = ("nokd",)
+  return config

@@ -1,0 +1,17 @@
+"""KD where gradients agree, on CUB-200-2011.
+
+python -m jaxkd.main --config=configs/cub_sckd.py
+python -m jaxkd.main --config=configs/cub_sckd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cub_sckd.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: AlexNet 56.78, ShuffleNetV2 71.99,
+MobileNetV2 75.13.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cub(arg, "cub_sckd")
+  config.rows = ("sckd",)
+  return config

@@ -1,0 +1,17 @@
+"""KD from the small teacher, on CUB-200-2011.
+
+python -m jaxkd.main --config=configs/cub_stkd.py
+python -m jaxkd.main --config=configs/cub_stkd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cub_stkd.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: AlexNet 56.39, ShuffleNetV2 72.15,
+MobileNetV2 76.80.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cub(arg, "cub_stkd")
+  config.rows = ("stkd",)
+  return config

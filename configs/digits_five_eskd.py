@@ -1,0 +1,14 @@
+"""KD from an early-stopped teacher, on Digits-Five.
+
+python -m jaxkd.main --config=configs/digits_five_eskd.py
+python -m jaxkd.main --config=configs/digits_five_eskd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/digits_five_eskd.py:runlocal
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.digits_five(arg, "digits_five_eskd")
+  config.rows = ("eskd",)
+  return config

@@ -1,0 +1,14 @@
+"""KD and a residual student, on Digits-Five.
+
+python -m jaxkd.main --config=configs/digits_five_reskd.py
+python -m jaxkd.main --config=configs/digits_five_reskd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/digits_five_reskd.py:runlocal
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.digits_five(arg, "digits_five_reskd")
+  config.rows = ("reskd",)
+  return config

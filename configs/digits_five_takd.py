@@ -1,0 +1,14 @@
+"""KD through an assistant, on Digits-Five.
+
+python -m jaxkd.main --config=configs/digits_five_takd.py
+python -m jaxkd.main --config=configs/digits_five_takd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/digits_five_takd.py:runlocal
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.digits_five(arg, "digits_five_takd")
+  config.rows = ("takd",)
+  return config

@@ -1,0 +1,17 @@
+"""KD with asymmetric temperatures, on Stanford Dogs.
+
+python -m jaxkd.main --config=configs/dogs_ats.py
+python -m jaxkd.main --config=configs/dogs_ats.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/dogs_ats.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: AlexNet 52.96, ShuffleNetV2 70.92,
+MobileNetV2 73.16.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.dogs(arg, "dogs_ats")
+  config.rows = ("ats",)
+  return config

@@ -1,0 +1,17 @@
+"""DIST, on Stanford Dogs.
+
+python -m jaxkd.main --config=configs/dogs_dist.py
+python -m jaxkd.main --config=configs/dogs_dist.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/dogs_dist.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: AlexNet 49.85, ShuffleNetV2 67.69,
+MobileNetV2 68.97.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.dogs(arg, "dogs_dist")
+  config.rows = ("dist",)
+  return config

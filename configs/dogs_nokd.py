@@ -1,0 +1,17 @@
+"""The student alone, on Stanford Dogs.
+
+python -m jaxkd.main --config=configs/dogs_nokd.py
+python -m jaxkd.main --config=configs/dogs_nokd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/dogs_nokd.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: AlexNet 50.20, ShuffleNetV2 68.72,
+MobileNetV2 68.67.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.dogs(arg, "dogs_nokd")
+  config.rows = ("nokd",)
+  return config

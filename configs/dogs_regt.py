@@ -1,0 +1,17 @@
+"""KD from a regularised teacher, on Stanford Dogs.
+
+python -m jaxkd.main --config=configs/dogs_regt.py
+python -m jaxkd.main --config=configs/dogs_regt.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/dogs_regt.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: AlexNet 52.18, ShuffleNetV2 70.55,
+MobileNetV2 72.43.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.dogs(arg, "dogs_regt")
+  config.rows = ("regt",)
+  return config

@@ -1,0 +1,17 @@
+"""KD from the small teacher, on Stanford Dogs.
+
+python -m jaxkd.main --config=configs/dogs_stkd.py
+python -m jaxkd.main --config=configs/dogs_stkd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/dogs_stkd.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: AlexNet 51.95, ShuffleNetV2 69.92,
+MobileNetV2 72.06.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.dogs(arg, "dogs_stkd")
+  config.rows = ("stkd",)
+  return config

@@ -1,0 +1,17 @@
+"""DIST, on TinyImageNet.
+
+python -m jaxkd.main --config=configs/tiny_imagenet_dist.py
+python -m jaxkd.main --config=configs/tiny_imagenet_dist.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/tiny_imagenet_dist.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: AlexNet 35.95, ShuffleNetV2 45.75,
+MobileNetV2 50.56.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.tiny_imagenet(arg, "tiny_imagenet_dist")
+  config.rows = ("dist",)
+  return config

@@ -1,0 +1,17 @@
+"""KD from an early-stopped teacher, on TinyImageNet.
+
+python -m jaxkd.main --config=configs/tiny_imagenet_eskd.py
+python -m jaxkd.main --config=configs/tiny_imagenet_eskd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/tiny_imagenet_eskd.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: AlexNet 34.97, ShuffleNetV2 48.34,
+MobileNetV2 52.15.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.tiny_imagenet(arg, "tiny_imagenet_eskd")
+  config.rows = ("eskd",)
+  return config

@@ -1,0 +1,17 @@
+"""KD from the large teacher, on TinyImageNet.
+
+python -m jaxkd.main --config=configs/tiny_imagenet_kd.py
+python -m jaxkd.main --config=configs/tiny_imagenet_kd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/tiny_imagenet_kd.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: AlexNet 35.83, ShuffleNetV2 48.48,
+MobileNetV2 52.33.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.tiny_imagenet(arg, "tiny_imagenet_kd")
+  config.rows = ("kd",)
+  return config

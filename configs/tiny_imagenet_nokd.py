@@ -1,0 +1,17 @@
+"""The student alone, on TinyImageNet.
+
+python -m jaxkd.main --config=configs/tiny_imagenet_nokd.py
+python -m jaxkd.main --config=configs/tiny_imagenet_nokd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/tiny_imagenet_nokd.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: AlexNet 34.62, ShuffleNetV2 45.79,
+MobileNetV2 52.03.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.tiny_imagenet(arg, "tiny_imagenet_nokd")
+  config.rows = ("nokd",)
+  return config

@@ -1,0 +1,17 @@
+"""KD and a residual student, on TinyImageNet.
+
+python -m jaxkd.main --config=configs/tiny_imagenet_reskd.py
+python -m jaxkd.main --config=configs/tiny_imagenet_reskd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/tiny_imagenet_reskd.py:runlocal
+
+Test accuracy (%) in the paper, Table 3: AlexNet 38.66, ShuffleNetV2 51.93,
+MobileNetV2 57.32.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.tiny_imagenet(arg, "tiny_imagenet_reskd")
+  config.rows = ("reskd",)
+  return config

@@ -1,0 +1,17 @@
+"""KD where gradients agree, on TinyImageNet.
+
+python -m jaxkd.main --config=configs/tiny_imagenet_sckd.py
+python -m jaxkd.main --config=configs/tiny_imagenet_sckd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/tiny_imagenet_sckd.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: AlexNet 36.16, ShuffleNetV2 48.76,
+MobileNetV2 51.83.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.tiny_imagenet(arg, "tiny_imagenet_sckd")
+  config.rows = ("sckd",)
+  return config

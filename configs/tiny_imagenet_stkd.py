@@ -1,0 +1,17 @@
+"""KD from the small teacher, on TinyImageNet.
+
+python -m jaxkd.main --config=configs/tiny_imagenet_stkd.py
+python -m jaxkd.main --config=configs/tiny_imagenet_stkd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/tiny_imagenet_stkd.py:runlocal
+
+Test accuracy (%) in the paper, Table 2: AlexNet 36.16, ShuffleNetV2 49.59,
+MobileNetV2 52.93.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.tiny_imagenet(arg, "tiny_imagenet_stkd")
+  config.rows = ("stkd",)
+  return config

@@ -1,0 +1,120 @@
+"""What the commands share: flags, start, and mistakes told in one line."""
+
+import contextlib
+import os
+import pathlib
+import re
+import sys
+from collections.abc import Iterator
+
+import jax
+import ml_collections
+from absl import flags, logging
+from ml_collections import config_flags
+
+from jaxkd import sharding
+from jaxkd.checkpoint import CheckpointError
+from jaxkd.config import ConfigError, nearest
+from jaxkd.data import DataError
+from jaxkd.signals import Stopped
+from jaxkd.store import StoreError
+from jaxkd.train import NonFiniteError
+
+ERRORS = (
+  CheckpointError,
+  ConfigError,
+  DataError,
+  NonFiniteError,
+  Stopped,
+  StoreError,
+)
+"""What users can cause and mend; each message is one line."""
+
+CONFIG = config_flags.DEFINE_config_file(
+  "config", help_string="a file of configs/, with its argument after a colon"
+)
+WORKDIR = flags.DEFINE_string(
+  "workdir", "runs", "where phases and reports are kept"
+)
+
+
+def parse(argv: list[str]) -> list[str]:
+  """Parses flags; what is wrong with them ends the process with one line."""
+  try:
+    rest = flags.FLAGS(argv)
+    if rest[1:]:
+      raise ConfigError(f"{rest[1]!r} is not a flag")
+    if CONFIG.value is not None:
+      # A file that could not be loaded fails at the first use.
+      _ = CONFIG.value.rows
+  except (AttributeError, KeyError) as error:
+    end(_unknown_option(argv, error))
+  except OSError as error:
+    end(_missing_file(argv, error))
+  except Exception as error:
+    end(error)
+  return rest
+
+
+def config() -> ml_collections.ConfigDict:
+  """Returns the config that the flags describe.
+
+  Raises:
+    ConfigError: there is none.
+  """
+  if CONFIG.value is None:
+    raise ConfigError("--config is missing: a file of configs/")
+  # --config.rows=kd,isats arrives as one string.
+  CONFIG.value.rows = tuple(",".join(CONFIG.value.rows).split(","))
+  return CONFIG.value
+
+
+@contextlib.contextmanager
+def command() -> Iterator[None]:
+  """Starts a run; a mistake of the user's ends the process with one line."""
+  # Orbax and others tell of every checkpoint at the level above.
+  logging.set_verbosity(logging.WARNING)
+  # Rows and seeds that differ in numbers alone share a compilation, and so do
+  # runs that go on.
+  if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    cache = pathlib.Path(WORKDIR.value, "compilations").absolute()
+    jax.config.update("jax_compilation_cache_dir", str(cache))
+  try:
+    sharding.initialize()
+    yield
+  except ERRORS as error:
+    end(error)
+
+
+def end(error: Exception) -> None:
+  """Ends the process with the error's message in one line, and code 2."""
+  message = " ".join(str(error).split()) or type(error).__name__
+  print(f"jaxkd: {message}", file=sys.stderr)
+  raise SystemExit(2)
+
+
+def _unknown_option(argv: list[str], error: Exception) -> Exception:
+  """Says which of the flags named what the config doesn't have."""
+  message = str(error)
+  for flag in argv:
+    option = flag.partition("=")[0].removeprefix("--")
+    for key in option.split(".")[1:]:
+      if option.startswith("config.") and re.search(rf"\b{key}\b", message):
+        hint = message.partition("Did you mean ")[2].split(" ")[0]
+        return ConfigError(
+          f"{option}: there is no option {key!r}"
+          + (f"; did you mean {hint}?" if hint else "")
+        )
+  return error
+
+
+def _missing_file(argv: list[str], error: Exception) -> Exception:
+  for flag in argv:
+    if flag.startswith("--config="):
+      path = pathlib.Path(flag.partition("=")[2].partition(":")[0])
+      if not path.exists():
+        files = [str(file) for file in sorted(path.parent.glob("*.py"))]
+        return ConfigError(
+          f"--config is '{path}', must be {nearest(str(path), files)}"
+        )
+  return error

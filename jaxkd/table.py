@@ -1,0 +1,175 @@
+"""Trains and prints a table of the paper, its figures beside ours.
+
+  python -m jaxkd.table --table=2 --dataset=cifar100 --workdir=runs --seeds=3
+
+Every cell is an experiment of the store: what is there is not trained again, a
+table that was stopped goes on, and runs on several machines that share a
+workdir share the cells. Run it in the folder that has `configs/`.
+"""
+
+import csv
+import importlib
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import ml_collections
+from absl import app, flags
+
+from jaxkd import cli, experiment
+from jaxkd.analysis import tables
+from jaxkd.config import ConfigError, nearest, validate
+from jaxkd.report import TEACHER
+from jaxkd.store import write_atomically
+
+ROWS = {
+  "2": (
+    "nokd",
+    "stkd",
+    "kd",
+    "eskd",
+    "takd",
+    "sckd",
+    "dist",
+    "ats",
+    "fgcr",
+    "regt",
+    "isats",
+  ),
+  "3": ("nokd+ens", "reskd", "ats+ens", "fgcr+ens", "regt+ens", "isats+ens"),
+}
+"""The rows of the paper's Tables 2 and 3."""
+
+flags.adopt_module_key_flags(cli)
+_TABLE = flags.DEFINE_enum("table", "2", list(ROWS), "which table")
+_DATASET = flags.DEFINE_string("dataset", None, "which data set's columns")
+_ROWS = flags.DEFINE_list("rows", None, "which rows; all if not given")
+_STUDENTS = flags.DEFINE_list(
+  "students", None, "which students; the paper's if not given"
+)
+_SEEDS = flags.DEFINE_integer("seeds", 3, "seeds of each cell", 1)
+_ARG = flags.DEFINE_string(
+  "arg", "", "more of the recipe's argument, e.g. runlocal"
+)
+_DATA_DIR = flags.DEFINE_string("data_dir", "", "where TFDS keeps its data")
+
+Recipe = Callable[[str, str], ml_collections.ConfigDict]
+
+
+def configs(
+  recipes: Mapping[str, Recipe],
+  table: str,
+  dataset: str,
+  students: Sequence[str],
+  arg: str = "",
+) -> dict[str, ml_collections.ConfigDict]:
+  """Returns the experiment of each column.
+
+  Args:
+    recipes: a function of argument and title for each data set.
+    table: a key of `ROWS`.
+    dataset: a key of `recipes`.
+    students: their networks, one a column.
+    arg: more of the recipe's argument.
+
+  Raises:
+    ConfigError: the data set or the argument is unknown.
+  """
+  if dataset not in recipes:
+    raise ConfigError(
+      f"--dataset is {dataset!r}, must be {nearest(dataset, recipes)}"
+    )
+  columns = {}
+  for student in students:
+    config = recipes[dataset](
+      ",".join(filter(None, (f"student={student}", arg))),
+      f"table{table}-{dataset}-{student}",
+    )
+    config.rows = ROWS[table]
+    columns[student] = config
+  return columns
+
+
+def lines(reports: Mapping[str, pathlib.Path]) -> list[dict[str, str]]:
+  """Joins the reports of the columns into one table, a line for each row.
+
+  Args:
+    reports: by student, the folder that `experiment.run` returned.
+  """
+  joined: dict[str, dict[str, str]] = {}
+  for student, folder in reports.items():
+    with open(folder / "table.csv") as file:
+      for cells in csv.DictReader(file):
+        if not cells["row"].startswith(TEACHER):
+          line = joined.setdefault(cells["row"], {"row": cells["row"]})
+          line[student] = cells["test accuracy (%)"]
+          line[f"{student}: seeds"] = cells["seeds"]
+          line[f"{student}: paper"] = cells.get("paper (%)", "")
+          line[f"{student}: ours - paper"] = cells.get("ours - paper", "")
+  return list(joined.values())
+
+
+def write(
+  title: str, reports: Mapping[str, pathlib.Path], workdir: pathlib.Path
+) -> pathlib.Path:
+  """Writes the joined table as CSV, Markdown and HTML.
+
+  Args:
+    title: of the table.
+    reports: as for `lines`.
+    workdir: where to.
+
+  Returns:
+    The Markdown file; the others lie beside it.
+  """
+  joined = lines(reports)
+  markdown = workdir / f"{title}.md"
+  write_atomically(markdown, f"# {title}\n\n{tables.as_markdown(joined)}\n")
+  write_atomically(workdir / f"{title}.csv", tables.as_csv(joined))
+  write_atomically(
+    workdir / f"{title}.html",
+    f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}'
+    f"</title><h1>{title}</h1>{tables.as_html(joined)}</html>\n",
+  )
+  return markdown
+
+
+def _recipes() -> Any:
+  try:
+    return importlib.import_module("configs.common")
+  except ModuleNotFoundError as error:
+    raise ConfigError(
+      "there is no configs/ here: run it in jaxkd's repository"
+    ) from error
+
+
+def main(_: list[str]) -> None:
+  """Trains what is missing of the table that the flags describe."""
+  with cli.command():
+    if not _DATASET.value:
+      raise ConfigError("--dataset is missing")
+    common = _recipes()
+    students = _STUDENTS.value or common.students(_DATASET.value)
+    columns = configs(
+      common.RECIPES, _TABLE.value, _DATASET.value, students, _ARG.value
+    )
+    for config in columns.values():
+      config.rows = tuple(_ROWS.value or config.rows)
+      config.seeds = tuple(range(_SEEDS.value))
+      config.data.data_dir = _DATA_DIR.value
+      validate(config)
+    workdir = pathlib.Path(cli.WORKDIR.value)
+    reports = {}
+    for student, config in columns.items():
+      if folder := experiment.run(config, workdir):
+        reports[student] = folder
+    if jax.process_index() == 0:
+      title = f"table{_TABLE.value}-{_DATASET.value}"
+      path = write(title, reports, workdir)
+      print(path.read_text())
+      print(f"Written to {path}; .csv and .html lie beside it.")
+
+
+if __name__ == "__main__":
+  app.run(main, flags_parser=cli.parse)

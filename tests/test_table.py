@@ -1,0 +1,53 @@
+"""A table of the paper: its figures beside ours, cell by cell."""
+
+import csv
+
+import pytest
+
+from jaxkd import config as jaxkd_config
+from jaxkd import experiment, table
+
+
+@pytest.fixture
+def recipes(tiny_config):
+  def digits(arg, title):
+    config = tiny_config.copy_and_resolve_references()
+    config.title = title
+    student, *rest = arg.split(",")
+    assert rest == ["runlocal"]
+    config.student.options = {"width": int(student.removeprefix("student=mlp"))}
+    config.paper = {"kd": 70.0, "kd+ens": 75.0}
+    return config
+
+  return {"digits": digits}
+
+
+def test_columns_join_into_one_table(recipes, tmp_path):
+  columns = table.configs(recipes, "3", "digits", ["mlp16", "mlp8"], "runlocal")
+  reports = {}
+  for student, config in columns.items():
+    assert config.rows == table.ROWS["3"]
+    config.rows, config.seeds = ("kd", "kd+ens"), (0, 1)
+    reports[student] = experiment.run(config, tmp_path)
+  path = table.write("table3-digits", reports, tmp_path)
+  with open(path.with_suffix(".csv")) as file:
+    lines = {line["row"]: line for line in csv.DictReader(file)}
+  assert list(lines) == ["kd", "kd+ens"]
+  for student, folder in reports.items():
+    with open(folder / "table.csv") as file:
+      cells = {line["row"]: line for line in csv.DictReader(file)}
+    for row, paper in (("kd", "70.00"), ("kd+ens", "75.00")):
+      assert lines[row][student] == cells[row]["test accuracy (%)"]
+      assert lines[row][f"{student}: paper"] == paper
+      difference = float(lines[row][f"{student}: ours - paper"])
+      ours = float(lines[row][student].split(" ")[0])
+      assert difference == pytest.approx(ours - float(paper), abs=0.011)
+  assert "mlp8: paper" in path.read_text()
+  assert "mlp8: paper" in path.with_suffix(".html").read_text()
+
+
+def test_an_unknown_data_set_is_named(recipes):
+  with pytest.raises(
+    jaxkd_config.ConfigError, match=r"--dataset is 'digit', .*'digits'\?"
+  ):
+    table.configs(recipes, "2", "digit", ["mlp"])
