@@ -169,6 +169,7 @@ def test_group_posteriors():
   assert oaks.get_title() == "oak (trees)"
   assert _ticks(dogs.xaxis) == ["dog", "cat", "oak"]
   assert _ticks(dogs.yaxis) == ["14", "110"]
+  assert dogs.get_ylim() == (1.5, -0.5)
   circles, rings = dogs.collections
   # Row by row: of an example of a dog, the posteriors of cat and oak.
   expected = [posteriors[net][1, c] for net in ("14", "110") for c in (0, 2)]

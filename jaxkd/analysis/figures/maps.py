@@ -221,7 +221,7 @@ def group_posteriors(
     ax.set_xticks(np.arange(len(shown)), shown, rotation=90)
     ax.set_yticks(np.arange(len(posteriors)), list(posteriors))
     ax.set_title(f"{members[0]} ({group})")
-    ax.margins(0.08)
+    ax.set_xlim(-0.8, len(shown) - 0.2)
     scale = matplotlib.colors.Normalize(0, highest)
     figure.colorbar(
       matplotlib.cm.ScalarMappable(scale, style.COLORMAP),
@@ -230,5 +230,6 @@ def group_posteriors(
       shrink=0.8,
       label="mean probability",
     )
-  axes[0, 0].invert_yaxis()
+  # From the top, with room for the circles of the first and the last.
+  axes[0, 0].set_ylim(len(posteriors) - 0.5, -0.5)
   return figure
