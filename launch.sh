@@ -83,7 +83,8 @@ case ${1:-} in
     ruff check .
     ruff format --check .
     mypy
-    exec pytest -n 2 "$@"
+    # A file at a time, so that what its tests share is made once.
+    exec pytest -n 2 --dist loadfile "$@"
     ;;
   --processes=*) run_processes "${1#*=}" "${@:2}" ;;
   *) exec python -m jaxkd.main "$@" ;;

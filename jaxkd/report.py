@@ -10,7 +10,8 @@ import ml_collections
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxkd.analysis import figures, tables
+from jaxkd import tables, webpage
+from jaxkd.analysis import figures
 from jaxkd.ensemble import Ensemble
 from jaxkd.methods import ENSEMBLE
 from jaxkd.store import Entry, Phase, write_atomically
@@ -206,33 +207,9 @@ def _html(
   pictures: Iterable[str],
   folder: pathlib.Path,
 ) -> str:
-  def row(tag, texts):
-    return (
-      "<tr>"
-      + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts)
-      + "</tr>"
-    )
-
-  def inline(name):
-    svg = (folder / f"{name}.svg").read_text()
-    # Without the prologue, which is of a document of its own.
-    return f"<figure>{svg[svg.index('<svg') :]}</figure>"
-
-  title = html.escape(config.title)
-  return "\n".join(
-    [
-      '<!doctype html><html lang="en"><meta charset="utf-8">',
-      f"<title>{title}</title>",
-      "<style>body{font:16px sans-serif;max-width:60em;margin:2em auto}"
-      "td,th{padding:.2em .8em;text-align:left}"
-      "tr{border-bottom:1px solid #ccc}table{border-collapse:collapse}"
-      "figure{margin:2em 0}</style>",
-      f"<h1>{title}</h1><table>",
-      row("th", cells[0]),
-      *(row("td", line.values()) for line in cells),
-      f"</table><p>{html.escape(_about(config))}</p>",
-      *map(inline, pictures),
-      "</html>",
-      "",
-    ]
-  )
+  parts = [
+    tables.as_html(cells),
+    f"<p>{html.escape(_about(config))}</p>",
+    *(webpage.figure(folder / f"{name}.svg") for name in pictures),
+  ]
+  return webpage.page(config.title, parts)

@@ -17,8 +17,7 @@ import jax
 import ml_collections
 from absl import app, flags
 
-from jaxkd import cli, experiment
-from jaxkd.analysis import tables
+from jaxkd import cli, experiment, tables, webpage
 from jaxkd.config import ConfigError, nearest, validate
 from jaxkd.report import TEACHER
 from jaxkd.store import write_atomically
@@ -127,11 +126,8 @@ def write(
   markdown = workdir / f"{title}.md"
   write_atomically(markdown, f"# {title}\n\n{tables.as_markdown(joined)}\n")
   write_atomically(workdir / f"{title}.csv", tables.as_csv(joined))
-  write_atomically(
-    workdir / f"{title}.html",
-    f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}'
-    f"</title><h1>{title}</h1>{tables.as_html(joined)}</html>\n",
-  )
+  page = webpage.page(title, [tables.as_html(joined)])
+  write_atomically(workdir / f"{title}.html", page)
   return markdown
 
 

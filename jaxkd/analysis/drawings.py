@@ -11,7 +11,7 @@ from jaxkd import losses
 from jaxkd.analysis import figures, measure, metrics, rules
 from jaxkd.analysis.measure import Measures
 from jaxkd.analysis.study import Settings, Study, Teacher
-from jaxkd.analysis.tables import Lines
+from jaxkd.tables import Lines
 
 # The paper's Fig. 5 looks at so many classes at most.
 _MOST_COMMON = 8

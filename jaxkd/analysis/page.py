@@ -8,56 +8,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from jaxkd import tables, webpage
 from jaxkd.analysis import (
   drawings,
   figures,
   measure,
   student_drawings,
-  tables,
   verdicts,
 )
 from jaxkd.analysis.measure import Measures
 from jaxkd.analysis.study import Settings, Study
-from jaxkd.analysis.tables import Lines
 from jaxkd.store import write_atomically
-
-_STYLE = (
-  "body{font:16px/1.4 sans-serif;max-width:62em;margin:2em auto;padding:0 1em}"
-  "table{border-collapse:collapse;display:block;overflow-x:auto;margin:1em 0}"
-  "td,th{padding:.2em .6em;text-align:left;vertical-align:bottom}"
-  "td{white-space:nowrap}"
-  "tr{border-bottom:1px solid #ccc}"
-  "th button{font:inherit;font-weight:bold;text-align:left;border:0;padding:0;"
-  "background:none;cursor:pointer}"
-  'th[aria-sort="ascending"] button::after{content:" ▲"}'
-  'th[aria-sort="descending"] button::after{content:" ▼"}'
-  "figure{margin:2em 0}svg{max-width:100%;height:auto}"
-)
-
-# Nothing is ever fetched; what is shown is in the page.
-_POLICY = (
-  "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-  "script-src 'unsafe-inline'"
-)
-
-# A click on a column's head sorts the lines by it: numbers as numbers.
-_SCRIPT = """
-for (const button of document.querySelectorAll("th button")) {
-  button.onclick = () => {
-    const head = button.parentNode, column = head.cellIndex;
-    const up = head.getAttribute("aria-sort") !== "ascending";
-    for (const cell of head.parentNode.cells) cell.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", up ? "ascending" : "descending");
-    const body = head.closest("table").tBodies[0];
-    const value = (line) => line.cells[column].dataset.value;
-    const compare = (a, b) =>
-      isNaN(a - b) ? a.localeCompare(b, "en") : a - b;
-    [...body.rows]
-      .sort((a, b) => (up ? 1 : -1) * compare(value(a), value(b)))
-      .forEach((line) => body.append(line));
-  };
-}
-"""
+from jaxkd.tables import Lines
 
 
 def write(
@@ -238,21 +200,11 @@ def _html(
     links = (f'<a href="{name}.{end}">{end.upper()}</a>' for end in ends)
     return ", ".join(links)
 
-  def inline(name):
-    svg = (folder / f"{name}.svg").read_text()
-    # Without the prologue, which is of a document of its own.
-    return (
-      f"<figure>{svg[svg.index('<svg') :]}<figcaption>"
-      f"{files(name, ('png', 'svg', 'csv'))}</figcaption></figure>"
-    )
+  def figure(name):
+    ends = files(name, ("png", "svg", "csv"))
+    return webpage.figure(folder / f"{name}.svg", ends)
 
-  title = html.escape(study.title)
   parts = [
-    '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-    '<meta name="viewport" content="width=device-width">',
-    f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-    f"<title>{title}</title><style>{_STYLE}</style></head><body>",
-    f"<h1>Dark knowledge: {title}</h1>",
     *(f"<p>{html.escape(text)}</p>" for text in summary),
     "<ul>",
     *(f"<li>{html.escape(text)}</li>" for text in pairs),
@@ -266,8 +218,6 @@ def _html(
     ]
   parts += [
     "<h2>Figures</h2>",
-    *map(inline, names),
-    f"<script>{_SCRIPT}</script></body></html>",
-    "",
+    *map(figure, names),
   ]
-  return "\n".join(parts)
+  return webpage.page(f"Dark knowledge: {study.title}", parts)
