@@ -10,6 +10,9 @@ import pytest
 
 from jaxkd import config as jaxkd_config
 
+# They import PyTorch, which may be absent; tests that use it skip themselves.
+collect_ignore = ["benchmarks", "models/reference.py"]
+
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
