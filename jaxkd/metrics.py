@@ -48,8 +48,8 @@ class Writer:
         if line.endswith("}") and json.loads(line)["step"] <= step
       ]
       write_atomically(self._path, "".join(line + "\n" for line in kept))
-    # clu's writers import TensorFlow, which is an extra.
-    if importlib.util.find_spec("tensorflow"):
+    # clu's writers import both, which are an extra.
+    if all(map(importlib.util.find_spec, ("tensorflow", "tensorboard"))):
       from clu import metric_writers
 
       self._board = metric_writers.SummaryWriter(
