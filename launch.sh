@@ -4,6 +4,7 @@
 #   ./launch.sh                        the digits example
 #   ./launch.sh --config=FILE [...]    python -m jaxkd.main with these flags
 #   ./launch.sh test [...]             linter, type checker, pytest
+#   ./launch.sh COMMAND [...]          analyze, convert, export, prepare, table
 #   ./launch.sh --processes=N [...]    N processes on this machine, one per GPU
 #   srun ./launch.sh --config=FILE     SLURM: a task per process
 #
@@ -37,21 +38,24 @@ find_python() {
   return 1
 }
 
-# Installs once for each state of pyproject.toml and choice of extras; processes
-# that start together on one file system take turns.
+# Installs once for each state of pyproject.toml, and again when an extra is
+# wanted that isn't there; processes that start together on one file system take
+# turns.
 set_up() {
-  local python stamp
+  local python stamp installed wanted
   python=$(find_python)
-  stamp="$(cksum <pyproject.toml) $extras"
   mkdir -p "$venv"
   (
     if command -v flock >/dev/null; then flock 9; fi
-    if [[ "$(cat "$venv/jaxkd-stamp" 2>/dev/null)" != "$stamp" ]]; then
+    stamp=$(cksum <pyproject.toml)
+    { read -r installed && read -r had; } 2>/dev/null <"$venv/jaxkd-stamp" || true
+    wanted=$(tr ',' '\n' <<<"${had:-},$extras" | sort -u | paste -sd, -)
+    if [[ ${installed:-} != "$stamp" || ${had:-} != "$wanted" ]]; then
       echo "Setting up $venv ..." >&2
       "$python" -m venv "$venv"
       "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --editable ".${extras:+[$extras]}"
-      echo "$stamp" >"$venv/jaxkd-stamp"
+        --editable ".[${wanted#,}]"
+      printf '%s\n%s\n' "$stamp" "$wanted" >"$venv/jaxkd-stamp"
     fi
   ) 9>"$venv/jaxkd-lock"
   PATH="$(cd "$venv" && pwd)/bin:$PATH"
@@ -78,6 +82,8 @@ run_processes() {
 set_up
 case ${1:-} in
   "") exec python -m jaxkd.main --config=configs/digits_isats.py ;;
+  analyze | convert | export | table) exec python -m "jaxkd.$1" "${@:2}" ;;
+  prepare) exec python -m jaxkd.data.prepare "${@:2}" ;;
   test)
     shift
     ruff check .

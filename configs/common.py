@@ -84,23 +84,26 @@ def _paper_recipe(
   `runlocal` of the argument gives a few epochs of a small pair; `photos` says
   that images are of 224x224.
   """
-  options = parse_arg(arg, teacher=teacher, student=student, runlocal=False)
+  options = parse_arg(arg, teacher="", student="", runlocal=False)
   config = jaxkd_config.default()
   config.title = title
   config.data.name = dataset
   config.data.batch_size = batch_size
-  config.teacher.name = options.teacher
+  config.teacher.name = options.teacher or teacher
   config.small_teacher.name = small_teacher
   # The paper doesn't say which assistant it uses.
   config.takd.assistants = (assistant,)
   config.multi.networks = (teacher, small_teacher)
-  config.student.name = options.student
-  if options.teacher == teacher:
-    config.paper = paper.accuracies(dataset, options.student)
+  config.student.name = options.student or student
+  config.paper.accuracies = paper.accuracies(dataset, config.student.name)
+  config.paper.data, config.paper.teacher = dataset, teacher
+  config.paper.student = config.student.name
   if options.runlocal:
-    config.paper = {}
+    # Other networks, unless some are asked for, and no time to compare with.
     large, middle, small = _SMALL_PHOTOS if photos else _SMALL
-    config.teacher.name, config.student.name = large, small
+    config.paper.accuracies = {}
+    config.teacher.name = options.teacher or large
+    config.student.name = options.student or small
     config.small_teacher.name, config.takd.assistants = small, (middle,)
     config.multi.networks = (large, middle)
     for network in (config.teacher, config.small_teacher, config.student):

@@ -64,9 +64,16 @@ def config() -> ml_collections.ConfigDict:
   """
   if CONFIG.value is None:
     raise ConfigError("--config is missing: a file of configs/")
+  options = CONFIG.value
   # --config.rows=kd,isats arrives as one string.
-  CONFIG.value.rows = tuple(",".join(CONFIG.value.rows).split(","))
-  return CONFIG.value
+  options.rows = _split(options.rows)
+  options.takd.assistants = _split(options.takd.assistants)
+  options.multi.networks = _split(options.multi.networks)
+  return options
+
+
+def _split(names: tuple[str, ...]) -> tuple[str, ...]:
+  return tuple(filter(None, ",".join(map(str, names)).split(",")))
 
 
 @contextlib.contextmanager
@@ -80,10 +87,15 @@ def command() -> Iterator[None]:
     cache = pathlib.Path(WORKDIR.value, "compilations").absolute()
     jax.config.update("jax_compilation_cache_dir", str(cache))
   try:
+    if "://" in WORKDIR.value:
+      raise ConfigError(f"--workdir is {WORKDIR.value!r}, must be a folder")
     sharding.initialize()
     yield
   except ERRORS as error:
     end(error)
+  except OSError as error:
+    # A full or read-only disk.
+    end(ConfigError(f"{error.filename or 'a file'}: {error.strerror}"))
 
 
 def end(error: Exception) -> None:

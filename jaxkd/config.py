@@ -5,6 +5,7 @@ import functools
 import itertools
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -36,8 +37,11 @@ def default() -> ml_collections.ConfigDict:
   config.rows = ("nokd", "kd", "ats", "isats")
   # Each row's student is trained once for each seed.
   config.seeds = (0,)
-  # Test accuracy (%) in the paper, by row; only shown.
+  # Test accuracy (%) in the paper, by row; shown as long as data and networks
+  # are those that it belongs to.
   config.paper = ml_collections.ConfigDict()
+  config.paper.accuracies = ml_collections.ConfigDict()
+  config.paper.data, config.paper.teacher, config.paper.student = "", "", ""
   # Compute dtype of the networks, 'float32' or 'bfloat16'; parameters and
   # statistics are float32.
   config.dtype = "float32"
@@ -169,7 +173,7 @@ def default() -> ml_collections.ConfigDict:
   config.multi.grid = losses.ISATS_GRID
   config.multi.gap = 1.0
 
-  # How a run is carried out; no result depends on it.
+  # How a run is carried out; no result depends on it beyond rounding.
   config.run = ml_collections.ConfigDict()
   config.run.eval_every_epochs = 1.0
   config.run.checkpoint_every_steps = 500
@@ -229,10 +233,28 @@ def _require_name(option: str, name: str, names: Iterable[str]) -> None:
 
 def _check_names(config: ml_collections.ConfigDict) -> None:
   _require(bool(config.rows), "rows", config.rows, "one row or more")
-  for option in ("rows", "paper"):
-    for row in config[option]:
+  for option, rows in (
+    ("rows", config.rows),
+    ("paper", config.paper.accuracies),
+  ):
+    for row in rows:
       single = row.removesuffix(methods.ENSEMBLE)
       _require(single in methods.ROWS, option, row, nearest(row, methods.ROWS))
+  alone = f"reskd{methods.ENSEMBLE}" not in config.rows
+  _require(alone, "rows", config.rows, "without reskd+ens: it is two networks")
+  _require(
+    "eskd" not in config.rows or not config.teacher.checkpoint,
+    "rows",
+    config.rows,
+    "without eskd where teacher.checkpoint is given: eskd trains its teacher",
+  )
+  _require(
+    re.fullmatch(r"[\w.-]+", config.title) is not None
+    and config.title.strip("."),
+    "title",
+    config.title,
+    "letters, digits, _, . and -: it names a folder",
+  )
   _require(
     len(config.seeds) > 1
     or not any(row.endswith(methods.ENSEMBLE) for row in config.rows),
@@ -277,6 +299,17 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
     finite = isinstance(value, int | float) and math.isfinite(value)
     _require(finite and ok(value), option, value, allowed)
 
+  def numbers(*options):
+    for option in options:
+      section, key = option.split(".")
+      values = config[section][key]
+      _require(
+        all(isinstance(v, int | float) for v in values),
+        option,
+        values,
+        "numbers",
+      )
+
   def positive(*options):
     for option in options:
       number(option, lambda v: v > 0, "> 0")
@@ -305,6 +338,7 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
   not_negative("optim.weight_decay")
   number("optim.warmup", lambda v: 0 <= v < 1, "in [0, 1)")
   number("optim.decay", lambda v: 0 < v <= 1, "in (0, 1]")
+  numbers("optim.milestones", "isats.grid", "multi.grid", "multi.weights")
   ends = (config.optim.warmup, *config.optim.milestones, 1.0)
   _require(
     all(a < b for a, b in itertools.pairwise(ends)),
@@ -437,10 +471,18 @@ def _check_weights(
 
 def _check_teacher(path: str, spec: data.Spec) -> None:
   try:
-    options = Entry.open(path).phase.data
+    phase = Entry.open(path).phase
+    options = phase.data
     theirs = data.find(options["name"], options.get("folder", ""))
   except (data.DataError, StoreError) as error:
     raise ConfigError(f"config.teacher.checkpoint: {error}") from error
+  predict = objectives.objective(phase.loss).predict
+  _require(
+    predict is objectives.own_logits,
+    "teacher.checkpoint",
+    path,
+    "of a network that predicts alone, not with others",
+  )
   for what in ("num_classes", "image_size", "channels"):
     wanted, got = getattr(spec, what), getattr(theirs, what)
     _require(

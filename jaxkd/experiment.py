@@ -13,7 +13,7 @@ import ml_collections
 from jaxkd import data, methods, report, sharding
 from jaxkd.config import ConfigError
 from jaxkd.ensemble import Ensemble
-from jaxkd.store import Entry, LockedError, Phase, file_hash
+from jaxkd.store import Entry, LockedError, Phase, StoreError, file_hash
 from jaxkd.train import Dataset, train
 
 
@@ -49,7 +49,11 @@ def run(
     for row, phases in plan.items()
     if row.endswith(methods.ENSEMBLE)
   }
-  unknown = [e for e in ensembles.values() if not e.path.exists()]
+  unknown = [
+    ensemble
+    for ensemble in ensembles.values()
+    if not sharding.agreed(ensemble.path.exists())
+  ]
   if missing or unknown:
     mesh = sharding.mesh()
     dataset = load_dataset(config, mesh)
@@ -65,10 +69,13 @@ def _collect_missing(
   phase: Phase, entries: dict[Phase, Entry], missing: dict[Phase, Entry]
 ) -> None:
   """Adds the phases to train, teachers before their students."""
-  if not entries[phase].finished:
-    for teacher in phase.teachers:
-      _collect_missing(teacher, entries, missing)
-    missing[phase] = entries[phase]
+  if sharding.agreed(entries[phase].finished):
+    return
+  for teacher in phase.teachers:
+    _collect_missing(teacher, entries, missing)
+    if teacher not in missing:
+      entries[teacher].check_network()
+  missing[phase] = entries[phase]
 
 
 def load_dataset(
@@ -133,7 +140,7 @@ def train_all(
     before = len(labels)
     for entry, label in list(labels.items()):
       teachers = tuple(entries[teacher] for teacher in entry.phase.teachers)
-      if not all(teacher.finished for teacher in teachers):
+      if not sharding.agreed(all(teacher.finished for teacher in teachers)):
         continue
       try:
         _train(entry, teachers, dataset, config, mesh, label)
@@ -161,16 +168,28 @@ def _train(
     entry.create()
   with entry.lock() if first else contextlib.nullcontext():
     # Another run may have finished it meanwhile.
-    if not entry.finished:
+    if not sharding.agreed(entry.finished):
       weights = _weights(config, entry.phase)
       train(entry, teachers, dataset, weights, config.run, mesh, label)
 
 
 def _weights(config: ml_collections.ConfigDict, phase: Phase) -> str:
-  """Returns the file of weights that the phase starts from; empty if none."""
+  """Returns the file of weights that the phase starts from; empty if none.
+
+  Raises:
+    StoreError: the config doesn't name it.
+  """
+  wanted = phase.network.get("init_from")
+  if wanted is None:
+    return ""
   files = {
     file_hash(config[section].init_from): config[section].init_from
     for section in ("teacher", "small_teacher", "student")
     if config[section].init_from
   }
-  return files.get(phase.network.get("init_from", ""), "")
+  if wanted not in files:
+    raise StoreError(
+      f"{phase.folder} starts from weights that no init_from of the config "
+      "names"
+    )
+  return files[wanted]

@@ -55,7 +55,12 @@ def _phase(
   """Returns a phase; `changes` are to the options of its loss."""
   options = config[loss].to_dict() if loss in config else {}
   # What only says who teaches is in the teachers.
-  options = {k: v for k, v in options.items() if k not in _ABOUT_TEACHERS}
+  for key in ("network", "networks"):
+    options.pop(key, None)
+  # 1 and 1.0 are the same temperature, and the same phase.
+  for key in ("grid", "weights"):
+    if key in options:
+      options[key] = tuple(map(float, options[key]))
   initial = {}
   if network.init_from:
     initial = {"init_from": file_hash(network.init_from)}
@@ -76,9 +81,6 @@ def _phase(
     seed=seed,
     teachers=teachers,
   )
-
-
-_ABOUT_TEACHERS = ("networks", "network")
 
 
 def data_of(config: ml_collections.ConfigDict) -> dict[str, Any]:

@@ -332,7 +332,10 @@ def _at(*, weight: float) -> Objective:
       raise ValueError(
         f"the student has {counts[0]} stages, the teacher {counts[1]}"
       )
-    pairs = zip(view.student.stages, teacher.stages, strict=True)
+    pairs = [
+      (_stage(view.student, stage), _stage(teacher, stage))
+      for stage in range(counts[0])
+    ]
     maps = [losses.at(_to_size_of(s, t), t) for s, t in pairs]
     attention = jnp.sum(jnp.stack(maps), axis=0)
     return _plus_cross_entropy(view, attention=weight * attention), {}

@@ -1,5 +1,6 @@
 """Learning-rate schedules and the optimiser."""
 
+import collections
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,12 +26,12 @@ def schedule(options: Mapping[str, Any], total_steps: int) -> optax.Schedule:
     [0.0, 0.25, 0.5, 0.5, 0.05]
   """
   warmup = round(options["warmup"] * total_steps)
+  # In a very short run, several may fall on one step.
+  boundaries: dict[int, float] = collections.defaultdict(lambda: 1.0)
+  for milestone in options["milestones"]:
+    boundaries[round(milestone * total_steps) - warmup] *= options["decay"]
   steps = optax.piecewise_constant_schedule(
-    options["learning_rate"],
-    {
-      round(milestone * total_steps) - warmup: options["decay"]
-      for milestone in options["milestones"]
-    },
+    options["learning_rate"], dict(boundaries)
   )
   if warmup:
     rise = optax.linear_schedule(0.0, options["learning_rate"], warmup)

@@ -1,5 +1,7 @@
 """The table and pictures of an experiment, the paper's figures beside ours."""
 
+import collections
+import hashlib
 import html
 import json
 import os
@@ -19,6 +21,9 @@ from jaxkd.store import Entry, Phase, write_atomically
 Plan = Mapping[str, tuple[Phase, ...]]
 Entries = Mapping[Phase, Entry]
 Cells = list[dict[str, str]]
+
+ACCURACY = "accuracy (%)"
+"""The column of the accuracy."""
 
 TEACHER = "teacher of "
 """Starts the name of a line that is about a teacher."""
@@ -43,7 +48,11 @@ def write(
   Returns:
     The folder with `report.md`, `report.html`, `table.csv` and the pictures.
   """
-  folder = pathlib.Path(workdir) / f"report-{config.title}"
+  students = " ".join(
+    phase.identity for phases in plan.values() for phase in phases
+  )
+  digest = hashlib.sha256(f"{[*plan]} {students}".encode()).hexdigest()[:8]
+  folder = pathlib.Path(workdir) / f"report-{config.title}-{digest}"
   folder.mkdir(parents=True, exist_ok=True)
   cells = table(config, plan, entries, ensembles)
   pictures = {"curves": _curves(config, plan, entries)}
@@ -67,20 +76,21 @@ def table(
 ) -> Cells:
   """Returns a dict of texts per line: the teachers, then the config's rows."""
   lines = [
-    _line(f"{TEACHER}{', '.join(rows)}", [phase], entries)
+    _line(f"{TEACHER}{rows}", [phase], entries)
     | _dark_knowledge(phase, entries, config.kd.tau)
     for phase, rows in _finished_teachers(plan, entries).items()
   ]
+  papers = _paper(config)
   for row, phases in plan.items():
     line = _line(row, phases, entries)
     accuracy = 100 * float(np.mean(_accuracies(phases, entries)))
     if row in ensembles:
       accuracy = 100 * ensembles[row].accuracy
-      line["test accuracy (%)"] = f"{accuracy:.2f}"
+      line[ACCURACY] = f"{accuracy:.2f}"
       line["seeds"] = f"{len(phases)} together"
-    if row in config.paper:
-      line["paper (%)"] = f"{config.paper[row]:.2f}"
-      line["ours - paper"] = f"{accuracy - config.paper[row]:+.2f}"
+    if row in papers:
+      line["paper (%)"] = f"{papers[row]:.2f}"
+      line["ours - paper"] = f"{accuracy - papers[row]:+.2f}"
     lines.append(line)
   columns = dict.fromkeys(column for line in lines for column in line)
   return [
@@ -88,8 +98,15 @@ def table(
   ]
 
 
-def _finished_teachers(plan: Plan, entries: Entries) -> dict[Phase, list[str]]:
-  """Returns the networks that teach a student directly, with these rows.
+def _paper(config: ml_collections.ConfigDict) -> Mapping[str, float]:
+  """Returns the paper's figures, if they are of this experiment."""
+  theirs = config.paper.data, config.paper.teacher, config.paper.student
+  ours = config.data.name, config.teacher.name, config.student.name
+  return config.paper.accuracies if theirs == ours else {}
+
+
+def _finished_teachers(plan: Plan, entries: Entries) -> dict[Phase, str]:
+  """Returns the networks that teach a student directly, with their rows.
 
   One whose students were trained elsewhere may be missing from the store.
   """
@@ -99,8 +116,14 @@ def _finished_teachers(plan: Plan, entries: Entries) -> dict[Phase, list[str]]:
       rows = teachers.setdefault(teacher, [])
       if row not in rows:
         rows.append(row)
+  names = {phase: ", ".join(rows) for phase, rows in teachers.items()}
+  several = {
+    name for name, n in collections.Counter(names.values()).items() if n > 1
+  }
   return {
-    phase: rows for phase, rows in teachers.items() if entries[phase].finished
+    phase: f"{name}: {phase.folder}" if name in several else name
+    for phase, name in names.items()
+    if entries[phase].finished
   }
 
 
@@ -117,7 +140,7 @@ def _line(
     "row": row,
     "network": phases[0].network["name"],
     "loss": phases[0].loss["name"],
-    "test accuracy (%)": f"{np.mean(accuracies):.2f}{spread}",
+    ACCURACY: f"{np.mean(accuracies):.2f}{spread}",
     "seeds": str(len(phases)),
   }
 
@@ -157,11 +180,11 @@ def _curves(
 
 def _derived(
   config: ml_collections.ConfigDict,
-  teachers: Mapping[Phase, list[str]],
+  teachers: Mapping[Phase, str],
   entries: Entries,
 ) -> Figure:
   results = {
-    f"{phase.network['name']} of {', '.join(rows)}": entries[phase].result()
+    f"{phase.network['name']} of {rows}": entries[phase].result()
     for phase, rows in teachers.items()
   }
   (taus, *_) = (result["temperatures"] for result in results.values())

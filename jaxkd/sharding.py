@@ -6,10 +6,14 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 DATA = "data"
 """The mesh's only axis: batches are split along it."""
+
+
+_PROCESS = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 
 
 def initialize() -> None:
@@ -19,12 +23,13 @@ def initialize() -> None:
   JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID name them, which
   is what `launch.sh --processes` sets.
   """
-  if "JAX_COORDINATOR_ADDRESS" in os.environ:
+  if all(name in os.environ for name in _PROCESS):
     jax.distributed.initialize(
       num_processes=int(os.environ["JAX_NUM_PROCESSES"]),
       process_id=int(os.environ["JAX_PROCESS_ID"]),
     )
-  elif int(os.environ.get("SLURM_NTASKS", "1")) > 1 or _on_tpu_pod():
+  # srun sets it, sbatch alone doesn't.
+  elif int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 or _on_tpu_pod():
     jax.distributed.initialize()
 
 
@@ -54,3 +59,13 @@ def replicate(mesh: Mesh) -> Callable[[Any], Any]:
   processes must give the same values.
   """
   return jax.jit(lambda tree: tree, out_shardings=replicated(mesh))
+
+
+def agreed(fact: bool) -> bool:
+  """Returns what the first process found, in all of them.
+
+  What a process sees of a shared file system may be late.
+  """
+  if jax.process_count() == 1:
+    return fact
+  return bool(multihost_utils.broadcast_one_to_all(np.array(fact)))

@@ -36,7 +36,7 @@ class Phase:
     network: `name`, `dtype`, `options`, and `init_from`, the hash of a file of
       weights, if it starts from them.
     optim: `epochs` and the arguments of `optim.schedule` and `optim.optimizer`.
-    loss: `name` and the options of an entry of `methods.OBJECTIVES`.
+    loss: `name` and the options of an entry of `objectives.OBJECTIVES`.
     seed: of initialisation, order of examples, augmentation and dropout.
     teachers: the phases whose networks teach.
   """
@@ -141,11 +141,25 @@ class Entry:
     """File of the evaluations."""
     return self.path / "metrics.jsonl"
 
+  def check_network(self) -> None:
+    """Makes sure that a finished phase still has its network.
+
+    Raises:
+      StoreError: it has no checkpoint.
+    """
+    if not any(path.name.isdecimal() for path in self.checkpoints.glob("*")):
+      raise StoreError(
+        f"{self.path} has a result, but no checkpoint to teach with; move it "
+        "away to train it again"
+      )
+
   def create(self) -> None:
-    """Makes the folder and writes what the phase is."""
+    """Makes the folder and writes what the phase is, if it isn't there."""
+    file = self.path / "config.json"
     try:
       self.path.mkdir(parents=True, exist_ok=True)
-      write_atomically(self.path / "config.json", _pretty(self.phase.to_dict()))
+      if not file.exists():
+        write_atomically(file, _pretty(self.phase.to_dict()))
     except OSError as error:
       raise StoreError(
         f"can't write to {self.path}: {error.strerror}"

@@ -19,7 +19,7 @@ from absl import app, flags
 
 from jaxkd import cli, experiment, tables, webpage
 from jaxkd.config import ConfigError, nearest, validate
-from jaxkd.report import TEACHER
+from jaxkd.report import ACCURACY, TEACHER
 from jaxkd.store import write_atomically
 
 ROWS = {
@@ -102,7 +102,7 @@ def lines(reports: Mapping[str, pathlib.Path]) -> list[dict[str, str]]:
       for cells in csv.DictReader(file):
         if not cells["row"].startswith(TEACHER):
           line = joined.setdefault(cells["row"], {"row": cells["row"]})
-          line[student] = cells["test accuracy (%)"]
+          line[student] = cells[ACCURACY]
           line[f"{student}: seeds"] = cells["seeds"]
           line[f"{student}: paper"] = cells.get("paper (%)", "")
           line[f"{student}: ours - paper"] = cells.get("ours - paper", "")

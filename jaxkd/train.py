@@ -151,7 +151,8 @@ def train(
         _check_finite(pulse, entry, checkpoints)
         progress.update(step, float(pulse.loss))
       pulse, step = next_pulse, end
-      if not (step in (report_at, save_at) or stop.is_set()):
+      stopping = stop.is_set()
+      if not (step in (report_at, save_at) or stopping):
         continue
 
       _check_finite(pulse, entry, checkpoints)
@@ -172,10 +173,10 @@ def train(
           f"test accuracy {scalars['test_accuracy']:.2%}"
         )
         state = state.reset()
-      if step == save_at or stop.is_set():
+      if step == save_at or stopping:
         checkpoints.save(state)
       progress.resume()
-      if stop.is_set() and step < total:
+      if stopping and step < total:
         checkpoints.wait()
         raise Stopped(
           f"stopped at step {step} of {total} of {entry.path}; the same "
@@ -192,8 +193,10 @@ def train(
       "train": evaluate(state.variables, dataset.train),
       "test": evaluate(state.variables, dataset.test),
     }
-  if jax.process_index() == 0:
-    entry.finish(result)
+    if jax.process_index() == 0:
+      entry.finish(result)
+    if stop.is_set():
+      raise Stopped(f"stopped after {entry.path}; the same command goes on")
 
 
 def load_network(
@@ -216,7 +219,9 @@ def _evaluation(
   evaluator: Evaluator, teachers: tuple[Variables, ...]
 ) -> Callable[[Variables, data.Arrays | data.Examples], dict[str, Any]]:
   """Returns a function that evaluates the network on a split."""
-  batch_sums = jax.jit(evaluator.sums)
+  batch_sums = jax.jit(
+    evaluator.sums, out_shardings=sharding.replicated(evaluator.mesh)
+  )
 
   def evaluate(variables, split):
     batches = [

@@ -23,7 +23,7 @@ def test_every_config_is_valid_and_documents_its_command(name):
   config = module.get_config()
   jaxkd_config.validate(config)
   assert config.title == name
-  for figure in config.paper.values():
+  for figure in config.paper.accuracies.values():
     assert 0 < figure < 100
   assert f"--config=configs/{name}.py" in module.__doc__
 
@@ -45,7 +45,7 @@ def test_every_argument_works(name):
     local = recipe("runlocal", "t")
     jaxkd_config.validate(local)
     assert local.teacher.epochs < recipe(None, "t").teacher.epochs
-    assert not local.paper
+    assert not local.paper.accuracies
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,16 @@ def test_the_papers_figures_add_up_to_its_averages():
 
 
 def test_a_pair_that_is_not_in_the_paper_quotes_nothing():
-  assert common.cifar100(None, "t").paper.isats == 72.46
-  assert not common.cifar100("teacher=resnet56", "t").paper
-  assert not common.cifar100("student=vgg13", "t").paper
+  assert common.cifar100(None, "t").paper.accuracies.isats == 72.46
+  assert not common.cifar100("student=vgg13", "t").paper.accuracies
+  # The report shows the figures for these networks alone.
+  assert common.cifar100("teacher=resnet56", "t").paper.teacher == "resnet110"
+
+
+def test_a_local_run_may_name_its_networks():
+  config = common.cifar100("runlocal,student=vgg8", "t")
+  assert config.student.name == "vgg8"
+  assert config.teacher.name == "resnet20"
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if "analysis" not in n])

@@ -18,13 +18,14 @@ from jaxkd.data import SPECS
 from jaxkd.step import functional
 from jaxkd.store import Entry
 
-# A teacher and a student of 44 steps each, as a user would start them.
+# A teacher and a student of 44 steps each, as a user would start them: with
+# batch statistics, and with constants that the teacher gives.
 COMMAND = (
   sys.executable,
   "-m",
   "jaxkd.main",
-  "--config=configs/digits_isats.py:teacher=mlp,student=mlp",
-  "--config.rows=isats",
+  "--config=configs/digits_isats.py:teacher=mlp,student=resnet8",
+  "--config.rows=fgcr",
   "--config.seeds=0",
   "--config.teacher.epochs=2",
   "--config.student.epochs=2",
@@ -95,7 +96,7 @@ def checkpoint_steps(workdir, pattern):
 def test_killed_in_both_phases_ends_in_the_same_bits(uninterrupted, tmp_path):
   kills = (
     lambda: max(checkpoint_steps(tmp_path, "*-cross_entropy-*"), default=0) > 9,
-    lambda: max(checkpoint_steps(tmp_path, "*-isats-*"), default=0) > 19,
+    lambda: max(checkpoint_steps(tmp_path, "*-fgcr-*"), default=0) > 19,
   )
   for ready in kills:
     kill_when(start(tmp_path), ready)
