@@ -114,7 +114,7 @@ def test_the_second_seed_trains_only_what_is_missing(
     experiment,
     "train",
     lambda entry, *args, **kwargs: (
-      trained.append(entry.phase),
+      phases.append(entry.phase),
       original(entry, *args, **kwargs),
     ),
   )
