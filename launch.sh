@@ -50,11 +50,12 @@ set_up() {
     stamp=$(cksum <pyproject.toml)
     { read -r installed && read -r had; } 2>/dev/null <"$venv/jaxkd-stamp" || true
     wanted=$(tr ',' '\n' <<<"${had:-},$extras" | sort -u | paste -sd, -)
+    wanted=${wanted#,}
     if [[ ${installed:-} != "$stamp" || ${had:-} != "$wanted" ]]; then
       echo "Setting up $venv ..." >&2
       "$python" -m venv "$venv"
       "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --editable ".[${wanted#,}]"
+        --editable ".${wanted:+[$wanted]}"
       printf '%s\n%s\n' "$stamp" "$wanted" >"$venv/jaxkd-stamp"
     fi
   ) 9>"$venv/jaxkd-lock"
