@@ -153,8 +153,15 @@ class Checkpoints:
       raise self._error("can't write", error) from error
 
   def close(self) -> None:
-    """Frees the manager's threads."""
-    self._manager.close()
+    """Frees the manager's threads.
+
+    Raises:
+      CheckpointError: what was still being written could not be.
+    """
+    try:
+      self._manager.close()
+    except Exception as error:
+      raise self._error("can't write", error) from error
 
 
 def _check_fit(

@@ -1,6 +1,7 @@
 """What the commands share: flags, start, and mistakes told in one line."""
 
 import contextlib
+import logging
 import os
 import pathlib
 import re
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 
 import jax
 import ml_collections
-from absl import flags, logging
+from absl import flags
+from absl import logging as absl_logging
 from ml_collections import config_flags
 
 from jaxkd import sharding
@@ -79,8 +81,10 @@ def _split(names: tuple[str, ...]) -> tuple[str, ...]:
 @contextlib.contextmanager
 def command() -> Iterator[None]:
   """Starts a run; a mistake of the user's ends the process with one line."""
-  # Orbax and others tell of every checkpoint at the level above.
-  logging.set_verbosity(logging.WARNING)
+  # Orbax tells of every checkpoint, and of an error in each of its threads;
+  # jaxkd says it once.
+  absl_logging.set_verbosity(absl_logging.WARNING)
+  logging.getLogger("absl").setLevel(logging.CRITICAL)
   # Rows and seeds that differ in numbers alone share a compilation, and so do
   # runs that go on.
   if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
