@@ -21,6 +21,7 @@ teachers differ more.
 from configs import common
 from jaxkd import config as jaxkd_config
 from jaxkd.analysis import trained
+from jaxkd.names import nearest
 
 
 def _mlps(*widths, **options):
@@ -43,7 +44,7 @@ def get_config(arg=None):
   if series not in _SERIES:
     raise jaxkd_config.ConfigError(
       f"config argument 'series' is {series!r}, must be "
-      + jaxkd_config.nearest(series, _SERIES)
+      + nearest(series, _SERIES)
     )
   config = common.digits(None, "analysis_digits")
   trained.add_teachers(config, _SERIES[series])

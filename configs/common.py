@@ -4,6 +4,7 @@ import ml_collections
 
 from configs import paper
 from jaxkd import config as jaxkd_config
+from jaxkd.names import nearest
 
 
 def parse_arg(
@@ -24,8 +25,7 @@ def parse_arg(
     name, equals, value = part.partition("=")
     if name not in defaults:
       raise jaxkd_config.ConfigError(
-        f"config argument {name!r} must be "
-        + jaxkd_config.nearest(name, defaults)
+        f"config argument {name!r} must be " + nearest(name, defaults)
       )
     switch = isinstance(defaults[name], bool)
     if switch == bool(equals):

@@ -16,8 +16,9 @@ from ml_collections import config_flags
 
 from jaxkd import sharding
 from jaxkd.checkpoint import CheckpointError
-from jaxkd.config import ConfigError, nearest
+from jaxkd.config import ConfigError
 from jaxkd.data import DataError
+from jaxkd.names import nearest
 from jaxkd.signals import Stopped
 from jaxkd.store import StoreError
 from jaxkd.train import NonFiniteError

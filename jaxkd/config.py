@@ -1,6 +1,5 @@
 """The configuration: every option with its default, and what it may be."""
 
-import difflib
 import functools
 import itertools
 import json
@@ -17,6 +16,7 @@ from ml_collections import config_dict
 
 from jaxkd import convert, data, losses, methods, models, objectives
 from jaxkd.models import Outputs
+from jaxkd.names import nearest
 from jaxkd.store import Entry, Phase, StoreError
 
 
@@ -200,14 +200,6 @@ def network(name: str, *, seeded: bool = True) -> ml_collections.ConfigDict:
   if seeded:
     config.seed = 0
   return config
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-  """Returns what to say of a name that isn't among `names`."""
-  names = list(names)
-  allowed = "one of " + ", ".join(names)
-  close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-  return f"{allowed}; did you mean {close[0]!r}?" if close else allowed
 
 
 def validate(config: ml_collections.ConfigDict) -> None:

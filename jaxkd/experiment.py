@@ -135,7 +135,7 @@ def train_all(
     entry: f"[{number}/{len(missing)} {entry.phase.name}]"
     for number, entry in enumerate(missing, 1)
   }
-  busy: LockedError | None = None
+  told = False
   while labels:
     before = len(labels)
     for entry, label in list(labels.items()):
@@ -148,9 +148,9 @@ def train_all(
       except LockedError as error:
         if jax.process_count() > 1:
           raise
-        if busy is None:
+        if not told:
           print(f"{error}; its result is waited for", file=sys.stderr)
-        busy = error
+        told = True
     if len(labels) == before:
       time.sleep(5)
 

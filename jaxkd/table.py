@@ -18,7 +18,8 @@ import ml_collections
 from absl import app, flags
 
 from jaxkd import cli, experiment, tables, webpage
-from jaxkd.config import ConfigError, nearest, validate
+from jaxkd.config import ConfigError, validate
+from jaxkd.names import nearest
 from jaxkd.report import ACCURACY, TEACHER
 from jaxkd.store import write_atomically
 

@@ -1,12 +1,12 @@
 """Finds a data set's spec and its examples by name."""
 
 import bisect
-import difflib
 import itertools
 
 import numpy as np
 
 from jaxkd.data import base, folder, specs
+from jaxkd.names import nearest
 
 
 def find(name: str, data_dir: str = "") -> specs.Spec:
@@ -36,10 +36,8 @@ def find(name: str, data_dir: str = "") -> specs.Spec:
       )
     return specs.joined(name, [specs.SPECS[domain] for domain in domains])
   if name not in specs.SPECS:
-    close = difflib.get_close_matches(name, specs.SPECS, n=1, cutoff=0.5)
     raise base.DataError(
-      f"data set {name!r} is not one of {', '.join(specs.SPECS)}"
-      + (f"; did you mean {close[0]!r}?" if close else "")
+      f"data set {name!r} is not {nearest(name, specs.SPECS)}"
     )
   return specs.SPECS[name]
 
