@@ -52,6 +52,11 @@ def default() -> ml_collections.ConfigDict:
   # The share of the training split that is kept from training and evaluated
   # instead of the test split, for whatever is tuned.
   config.data.validation = 0.0
+  # The share of the rest that is trained on, of each class alike.
+  config.data.train_share = 1.0
+  # Of the order of the examples and of augmentation; None: each network's own.
+  # Students that share it can share a teacher's forward pass.
+  config.data.seed = config_dict.placeholder(int)
   # Where TFDS keeps its data; empty: where TFDS says. For 'folder', the folder
   # of train/<class>/ and test/<class>/.
   config.data.data_dir = ""
@@ -315,6 +320,9 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
       number(option, lambda v: 0 <= v <= 1, "in [0, 1]")
 
   number("data.validation", lambda v: 0 <= v < 1, "in [0, 1)")
+  number("data.train_share", lambda v: 0 < v <= 1, "in (0, 1]")
+  if config.data.seed is not None:
+    number("data.seed", lambda v: 0 <= v < 2**32, "in [0, 2**32)")
   devices = jax.device_count()
   number(
     "data.batch_size",

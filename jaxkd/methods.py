@@ -65,7 +65,7 @@ def _phase(
   if network.init_from:
     initial = {"init_from": file_hash(network.init_from)}
   return Phase(
-    data=data_of(config),
+    data=data_of(config, seed),
     network={
       "name": network.name,
       "dtype": config.dtype,
@@ -83,13 +83,17 @@ def _phase(
   )
 
 
-def data_of(config: ml_collections.ConfigDict) -> dict[str, Any]:
-  """Returns the `data` of the config's phases."""
+def data_of(config: ml_collections.ConfigDict, seed: int) -> dict[str, Any]:
+  """Returns the `data` of the config's phase of a seed."""
   options = {"name": config.data.name, "batch_size": config.data.batch_size}
   if config.data.name == "folder":
     options["folder"] = str(pathlib.Path(config.data.data_dir).resolve())
   if config.data.validation:
     options["validation"] = config.data.validation
+  if config.data.train_share < 1:
+    options["train_share"] = config.data.train_share
+  if config.data.seed not in (None, seed):
+    options["seed"] = config.data.seed
   return options
 
 

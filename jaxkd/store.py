@@ -32,12 +32,14 @@ class Phase:
   """Everything that determines what one training run gives.
 
   Attributes:
-    data: `name`, `batch_size`.
+    data: `name`, `batch_size`; where they are not the usual, `folder`,
+      `validation`, `train_share`, and `seed`, of order and augmentation.
     network: `name`, `dtype`, `options`, and `init_from`, the hash of a file of
       weights, if it starts from them.
     optim: `epochs` and the arguments of `optim.schedule` and `optim.optimizer`.
     loss: `name` and the options of an entry of `objectives.OBJECTIVES`.
-    seed: of initialisation, order of examples, augmentation and dropout.
+    seed: of initialisation and dropout, and of order and augmentation if `data`
+      has none for these.
     teachers: the phases whose networks teach.
   """
 

@@ -77,7 +77,8 @@ def train(
   total = max(round(phase.optim["epochs"] * size / batch_size), 1)
   rate = optim.schedule(phase.optim, total)
   put = sharding.replicate(mesh)
-  order_key, step_key = put(jax.random.split(jax.random.key(phase.seed)))
+  data_seed = phase.data.get("seed", phase.seed)
+  order_key, step_key = put(jax.random.split(jax.random.key(data_seed)))
 
   objective = objectives.objective(phase.loss)
   model = methods.network(phase, dataset.spec)

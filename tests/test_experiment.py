@@ -203,6 +203,18 @@ def test_batches_larger_than_the_split_are_refused(tiny_config, tmp_path):
   assert not list(tmp_path.iterdir())
 
 
+def test_a_share_of_the_training_split_is_trained_on(tiny_config):
+  whole = methods.ROWS["nokd"](tiny_config, 0)
+  tiny_config.data.train_share = 0.25
+  assert methods.ROWS["nokd"](tiny_config, 0) != whole
+  dataset = experiment.load_dataset(tiny_config, sharding.mesh())
+  train_split, _ = data.load(SPEC)
+  expected = np.bincount(train_split.labels) / 4
+  counts = np.bincount(np.asarray(dataset.train.labels))
+  np.testing.assert_allclose(counts, expected, atol=1)
+  assert dataset.test.labels.shape == TEST.labels.shape
+
+
 def test_a_network_starts_from_given_weights(tiny_config, tmp_path):
   # So little is learnt in a step at this rate that the start can be seen.
   tiny_config.student.learning_rate = 1e-9
