@@ -72,6 +72,8 @@ class Checkpoints:
   def save(self, state: TrainState) -> None:
     """Starts to write a state; returns once the device may go on.
 
+    One of a step that is there already is the same, and is left.
+
     Raises:
       CheckpointError: this or an earlier one could not be written.
     """
@@ -88,30 +90,34 @@ class Checkpoints:
     except Exception as error:
       raise self._error("can't write", error) from error
 
-  def restore(self, template: TrainState) -> TrainState:
-    """Reads the newest state.
+  def restore(self, template: TrainState, step: int) -> TrainState:
+    """Reads the state of a step.
 
     Args:
       template: arrays, or abstract arrays, of the shapes, types and shardings
         to restore.
+      step: one that there is a checkpoint of.
 
     Raises:
-      CheckpointError: there is none, it can't be read, or doesn't fit.
+      CheckpointError: it can't be read, or doesn't fit.
     """
     training = template._asdict()
     restored = self._restore(
-      network=training.pop("variables"), training=training
+      step, network=training.pop("variables"), training=training
     )
     return TrainState(variables=restored["network"], **restored["training"])
 
   def restore_network(self, template: Variables) -> Variables:
-    """Reads the newest state's network; see `restore`."""
-    return self._restore(network=template)["network"]
+    """Reads the newest state's network; see `restore`.
 
-  def _restore(self, **templates: Any) -> dict[str, Any]:
-    step = self.latest_step
-    if step is None:
+    Raises:
+      CheckpointError: there is none, it can't be read, or doesn't fit.
+    """
+    if self.latest_step is None:
       raise CheckpointError(f"no checkpoint in {self._directory}")
+    return self._restore(self.latest_step, network=template)["network"]
+
+  def _restore(self, step: int, **templates: Any) -> dict[str, Any]:
     where = self._directory / str(step)
     try:
       stored = self._manager.item_metadata(step)

@@ -185,6 +185,9 @@ def default() -> ml_collections.ConfigDict:
   config.run.keep_checkpoints = 2
   # Steps in one call of the device; 0: 1 on CPUs, 50 elsewhere.
   config.run.steps_per_dispatch = 0
+  # Students of a teacher that train in one step, with one forward pass of the
+  # teacher; each takes the memory that it takes alone.
+  config.run.cohort = 1
   # 'resident' keeps the data on the devices, 'streamed' decodes as it goes;
   # 'auto' keeps up to resident_gib there.
   config.run.loader = "auto"
@@ -377,7 +380,7 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
   number("eskd.teacher_epochs", lambda v: 0 < v <= 1, "in (0, 1]")
 
   positive("run.eval_every_epochs", "run.checkpoint_every_steps")
-  positive("run.keep_checkpoints")
+  positive("run.keep_checkpoints", "run.cohort")
   not_negative("run.steps_per_dispatch")
 
 

@@ -11,6 +11,7 @@ import jax
 import ml_collections
 
 from jaxkd import data, methods, report, sharding
+from jaxkd.cohorts import cohorts
 from jaxkd.config import ConfigError
 from jaxkd.ensemble import Ensemble
 from jaxkd.store import Entry, LockedError, Phase, StoreError, file_hash
@@ -138,46 +139,59 @@ def train_all(
   Raises:
     CheckpointError, NonFiniteError, StoreError, Stopped: see `train`.
   """
-  labels = {
-    entry: f"[{number}/{len(missing)} {entry.phase.name}]"
-    for number, entry in enumerate(missing, 1)
-  }
+  numbers = {entry: number for number, entry in enumerate(missing, 1)}
   told = False
-  while labels:
-    before = len(labels)
-    for entry, label in list(labels.items()):
-      teachers = tuple(entries[teacher] for teacher in entry.phase.teachers)
+  while numbers:
+    done: list[Entry] = []
+    for cohort in cohorts(
+      list(numbers), config.run.cohort, config.run.checkpoint_every_steps
+    ):
+      teachers = [entries[phase] for phase in cohort[0].phase.teachers]
       if not sharding.agreed(all(teacher.finished for teacher in teachers)):
         continue
-      try:
-        _train(entry, teachers, dataset, config, mesh, label)
-        del labels[entry]
-      except LockedError as error:
-        if jax.process_count() > 1:
-          raise
-        if not told:
-          print(f"{error}; its result is waited for", file=sys.stderr)
-        told = True
-    if len(labels) == before:
+      more = f" and {len(cohort) - 1} more" if len(cohort) > 1 else ""
+      label = (
+        f"[{numbers[cohort[0]]}/{len(missing)} {cohort[0].phase.name}{more}]"
+      )
+      with contextlib.ExitStack() as stack:
+        free = [entry for entry in cohort if _claim(entry, stack)]
+        # Another run may have finished some meanwhile.
+        todo = [entry for entry in free if not sharding.agreed(entry.finished)]
+        if todo:
+          weights = [_weights(config, entry.phase) for entry in todo]
+          train(todo, teachers, dataset, weights, config.run, mesh, label)
+      done += free
+      for entry in cohort:
+        if entry not in free and not told:
+          told = True
+          print(
+            f"another process is training {entry.path}; its result is waited "
+            "for",
+            file=sys.stderr,
+          )
+    if not done:
       time.sleep(5)
+    for entry in done:
+      del numbers[entry]
 
 
-def _train(
-  entry: Entry,
-  teachers: tuple[Entry, ...],
-  dataset: Dataset,
-  config: ml_collections.ConfigDict,
-  mesh: jax.sharding.Mesh,
-  label: str,
-) -> None:
-  first = jax.process_index() == 0
-  if first:
-    entry.create()
-  with entry.lock() if first else contextlib.nullcontext():
-    # Another run may have finished it meanwhile.
-    if not sharding.agreed(entry.finished):
-      weights = _weights(config, entry.phase)
-      train(entry, teachers, dataset, weights, config.run, mesh, label)
+def _claim(entry: Entry, stack: contextlib.ExitStack) -> bool:
+  """Makes and locks the folder of a phase; says whether it could be locked.
+
+  Raises:
+    LockedError: it could not, and there are other processes of this run, which
+      would not know.
+  """
+  if jax.process_index() > 0:
+    return True
+  entry.create()
+  try:
+    stack.enter_context(entry.lock())
+  except LockedError:
+    if jax.process_count() > 1:
+      raise
+    return False
+  return True
 
 
 def _weights(config: ml_collections.ConfigDict, phase: Phase) -> str:

@@ -68,6 +68,11 @@ class Writer:
       self._board.write_scalars(step, scalars)
       self._board.flush()
 
+  def close(self) -> None:
+    """Ends TensorBoard's file."""
+    if self._board:
+      self._board.close()
+
 
 class Progress:
   """Shows how far a phase is, how fast, and when it will be done.

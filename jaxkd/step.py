@@ -100,103 +100,89 @@ class TrainState(NamedTuple):
     )
 
 
+class Keys(NamedTuple):
+  """The keys of a run; each step draws its own from them.
+
+  Attributes:
+    data: of augmentation.
+    students: of each student's dropout.
+  """
+
+  data: jax.Array
+  students: tuple[jax.Array, ...]
+
+
 class Pulse(NamedTuple):
   """What the host looks at while training goes on.
 
   Attributes:
-    loss: mean since the last report.
-    bad_step: as in `TrainState`.
+    loss: mean since the last report, and over the students.
+    bad_steps: `TrainState.bad_step` of each student, `[S]`.
   """
 
   loss: jax.Array
-  bad_step: jax.Array
+  bad_steps: jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
-class Trainer:
-  """A phase's static parts; its methods are pure and made to be jitted.
+class Learner:
+  """The static parts of one student.
 
   Attributes:
-    student: the network that is trained.
-    teachers: frozen networks; they see the same augmented images.
+    network: what is trained.
     adapter: the objective's adapter; None without one.
     objective: the loss.
     optimizer: the optax chain.
-    spec: the data set.
-    batch_size: examples per step, over all devices.
-    total_steps: length of the run.
-    mesh: all devices.
   """
 
-  student: Functional
-  teachers: tuple[Functional, ...]
+  network: Functional
   adapter: Functional | None
   objective: Objective
   optimizer: optax.GradientTransformation
-  spec: data.Spec
-  batch_size: int
-  total_steps: int
-  mesh: jax.sharding.Mesh
 
   def init(
-    self,
-    variables: Variables,
-    teachers: tuple[Variables, ...],
-    adapter: Variables,
-    constants: Any,
+    self, variables: Variables, adapter: Variables, constants: Any
   ) -> TrainState:
-    """Returns the state before the first step."""
-    size = self.spec.stored_size
-    shape = (self.batch_size, size, size, self.spec.channels)
-    trained = variables.params, adapter.params
+    """Returns the state before the first step; what is logged is not known."""
     step = jnp.zeros((), jnp.int32)
-    state = TrainState(
+    return TrainState(
       step=step,
       variables=variables,
       adapter=adapter,
-      opt_state=self.optimizer.init(trained),
+      opt_state=self.optimizer.init((variables.params, adapter.params)),
       constants=constants,
       sums={},
       steps_summed=jnp.zeros(()),
       bad_step=step - 1,
     )
-    _, logged = jax.eval_shape(
-      self.train_step,
-      state,
-      teachers,
-      jax.random.key(0),
-      jax.ShapeDtypeStruct(shape, jnp.uint8),
-      jax.ShapeDtypeStruct(shape[:1], jnp.int32),
-    )
-    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), logged)
-    return state._replace(sums=zeros)
 
-  def train_step(
+  def step(
     self,
     state: TrainState,
-    teachers: tuple[Variables, ...],
-    key: jax.Array,
+    targets: tuple[Outputs, ...],
     images: jax.Array,
     labels: jax.Array,
+    key: jax.Array,
+    progress: jax.Array,
   ) -> tuple[TrainState, Scalars]:
-    """One step on uint8 images `[B, H, W, channels]` and labels `[B]`.
+    """One step.
 
-    The key, that of the whole run, is of augmentation and dropout.
+    Args:
+      state: before it.
+      targets: the teachers' outputs on the images.
+      images: `[B, H, W, channels]`, augmented and normalised.
+      labels: `[B]`.
+      key: of dropout, for this step.
+      progress: the share of the run that is done.
+
+    Returns:
+      The state after it, and what is logged.
     """
-    augment_key, dropout_key = jax.random.split(
-      jax.random.fold_in(key, state.step)
-    )
-    images = data.augment(images, self.spec, augment_key)
-    images = data.normalize(images, self.spec)
-    targets = tuple(
-      network.apply(variables, images)
-      for network, variables in zip(self.teachers, teachers, strict=True)
-    )
 
     def loss_fn(trained):
       params, adapter_params = trained
-      outputs, stats = self.student.apply_train(
-        state.variables._replace(params=params), images, dropout_key
+      outputs, stats = self.network.apply_train(
+        state.variables._replace(params=params), images, key
       )
       adapter = None
       if self.adapter:
@@ -208,7 +194,7 @@ class Trainer:
         teachers=targets,
         labels=labels,
         constants=state.constants,
-        progress=state.step.astype(jnp.float32) / self.total_steps,
+        progress=progress,
         adapter=adapter,
       )
       terms, diagnostics = jax.tree.map(jnp.mean, self.objective.loss(view))
@@ -246,14 +232,88 @@ class Trainer:
     )
     return state, logged
 
+
+@dataclasses.dataclass(frozen=True)
+class Trainer:
+  """What students that train together share: data, teachers, every step.
+
+  One forward pass of the teachers serves all of them; each ends as it would
+  have alone. The methods are pure and made to be jitted.
+
+  Attributes:
+    learners: one or more students.
+    teachers: frozen networks; they see the same augmented images.
+    spec: the data set.
+    batch_size: examples per step, over all devices.
+    total_steps: length of the run.
+    mesh: all devices.
+  """
+
+  learners: tuple[Learner, ...]
+  teachers: tuple[Functional, ...]
+  spec: data.Spec
+  batch_size: int
+  total_steps: int
+  mesh: jax.sharding.Mesh
+
+  def init(
+    self, states: tuple[TrainState, ...], teachers: tuple[Variables, ...]
+  ) -> tuple[TrainState, ...]:
+    """Completes the learners' first states by what a step logs."""
+    size = self.spec.stored_size
+    shape = (self.batch_size, size, size, self.spec.channels)
+    key = jax.random.key(0)
+    _, logged = jax.eval_shape(
+      self.train_step,
+      states,
+      teachers,
+      Keys(key, (key,) * len(states)),
+      jax.ShapeDtypeStruct(shape, jnp.uint8),
+      jax.ShapeDtypeStruct(shape[:1], jnp.int32),
+    )
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), logged)
+    return tuple(
+      state._replace(sums=sums)
+      for state, sums in zip(states, zeros, strict=True)
+    )
+
+  def train_step(
+    self,
+    states: tuple[TrainState, ...],
+    teachers: tuple[Variables, ...],
+    keys: Keys,
+    images: jax.Array,
+    labels: jax.Array,
+  ) -> tuple[tuple[TrainState, ...], tuple[Scalars, ...]]:
+    """One step on uint8 images `[B, H, W, channels]` and labels `[B]`."""
+    step = states[0].step
+    augment_key, _ = _step_keys(keys.data, step)
+    images = data.augment(images, self.spec, augment_key)
+    images = data.normalize(images, self.spec)
+    targets = tuple(
+      network.apply(variables, images)
+      for network, variables in zip(self.teachers, teachers, strict=True)
+    )
+    progress = step.astype(jnp.float32) / self.total_steps
+    stepped = [
+      learner.step(
+        state, targets, images, labels, _step_keys(key, step)[1], progress
+      )
+      for learner, state, key in zip(
+        self.learners, states, keys.students, strict=True
+      )
+    ]
+    after, logged = zip(*stepped, strict=True)
+    return after, logged
+
   def train_steps(
     self,
-    state: TrainState,
+    states: tuple[TrainState, ...],
     teachers: tuple[Variables, ...],
-    key: jax.Array,
+    keys: Keys,
     source: data.TrainSource,
     num_steps: jax.Array | None = None,
-  ) -> tuple[TrainState, Pulse]:
+  ) -> tuple[tuple[TrainState, ...], Pulse]:
     """Runs `num_steps` steps, or one without a loop, on the source's batches.
 
     XLA's CPU backend runs convolutions in a loop many times slower than outside
@@ -261,25 +321,33 @@ class Trainer:
     compiles once, and gives the same bits however a run is divided.
     """
 
-    def body(_, state):
+    def body(_, states):
       images, labels = jax.lax.with_sharding_constraint(
-        data.batch_at(source, state.step, self.batch_size),
+        data.batch_at(source, states[0].step, self.batch_size),
         sharding.split_batch(self.mesh),
       )
-      state, logged = self.train_step(state, teachers, key, images, labels)
-      return state._replace(
-        sums=jax.tree.map(jnp.add, state.sums, logged),
-        steps_summed=state.steps_summed + 1,
+      states, logged = self.train_step(states, teachers, keys, images, labels)
+      return tuple(
+        state._replace(
+          sums=jax.tree.map(jnp.add, state.sums, scalars),
+          steps_summed=state.steps_summed + 1,
+        )
+        for state, scalars in zip(states, logged, strict=True)
       )
 
     if num_steps is None:
-      state = body(0, state)
+      states = body(0, states)
     else:
-      state = jax.lax.fori_loop(0, num_steps, body, state)
-    # Arrays of their own: the state's are donated to the next call.
-    return state, Pulse(
-      state.sums["loss"] / state.steps_summed, state.bad_step + 0
-    )
+      states = jax.lax.fori_loop(0, num_steps, body, states)
+    # Arrays of their own: the states' are donated to the next call.
+    means = [state.sums["loss"] / state.steps_summed for state in states]
+    bad_steps = [state.bad_step for state in states]
+    return states, Pulse(jnp.mean(jnp.stack(means)), jnp.stack(bad_steps))
+
+
+def _step_keys(key: jax.Array, step: jax.Array) -> jax.Array:
+  """Returns a run's keys of one step: of augmentation, of dropout."""
+  return jax.random.split(jax.random.fold_in(key, step))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -64,6 +64,11 @@ class Phase:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
   @property
+  def data_seed(self) -> int:
+    """Seed of the order of the examples and of augmentation."""
+    return self.data.get("seed", self.seed)
+
+  @property
   def folder(self) -> str:
     """Name of the phase's folder in the store."""
     return f"{self.name}-{self.identity}"
@@ -139,6 +144,12 @@ class Entry:
     return self.path / "checkpoints"
 
   @property
+  def steps(self) -> set[int]:
+    """Steps to go on from: 0, and those of the checkpoints."""
+    names = [path.name for path in self.checkpoints.glob("*")]
+    return {0, *(int(name) for name in names if name.isdecimal())}
+
+  @property
   def metrics(self) -> pathlib.Path:
     """File of the evaluations."""
     return self.path / "metrics.jsonl"
@@ -149,7 +160,7 @@ class Entry:
     Raises:
       StoreError: it has no checkpoint.
     """
-    if not any(path.name.isdecimal() for path in self.checkpoints.glob("*")):
+    if not any(self.steps):
       raise StoreError(
         f"{self.path} has a result, but no checkpoint to teach with; move it "
         "away to train it again"

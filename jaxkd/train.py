@@ -1,14 +1,15 @@
-"""Trains one phase: data -> step -> metrics -> checkpoint."""
+"""Trains phases: data -> step -> metrics -> checkpoint."""
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
+import optax
 from flax import nnx
 
 from jaxkd import convert, data, losses, methods, objectives, optim, sharding
@@ -19,8 +20,11 @@ from jaxkd.signals import Stopped, stop_requested
 from jaxkd.step import (
   Evaluator,
   Functional,
+  Keys,
+  Learner,
   Pulse,
   Trainer,
+  TrainState,
   Variables,
   functional,
 )
@@ -28,7 +32,15 @@ from jaxkd.store import Entry, Phase
 
 
 class NonFiniteError(Exception):
-  """The loss is no longer a number; the message is one line."""
+  """The loss is no longer a number; the message is one line.
+
+  Attributes:
+    entry: the place of the phase.
+  """
+
+  def __init__(self, message: str, entry: Entry):
+    super().__init__(message)
+    self.entry = entry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,88 +59,87 @@ class Dataset:
 
 
 def train(
-  entry: Entry,
-  teachers: tuple[Entry, ...],
+  entries: Sequence[Entry],
+  teachers: Sequence[Entry],
   dataset: Dataset,
-  weights: str,
+  weights: Sequence[str],
   run: ml_collections.ConfigDict,
   mesh: jax.sharding.Mesh,
   label: str,
 ) -> None:
-  """Trains a phase from its newest checkpoint on, and writes its result.
+  """Trains phases together, from their checkpoints on, and writes results.
 
   Args:
-    entry: the phase's place in the store.
-    teachers: the places of its teachers, finished.
-    dataset: the data set of the phase.
-    weights: file of the weights to start from; empty to start at random.
-    run: `config.run`: how often to evaluate and so on; the result does not
-      depend on it.
+    entries: the phases' places in the store; they share teachers, data, order
+      of the examples and number of epochs.
+    teachers: the places of their teachers, finished.
+    dataset: the data set of the phases.
+    weights: of each phase, the file of weights to start from; empty to start at
+      random.
+    run: `config.run`: how often to evaluate and so on; no result depends on it.
     mesh: all devices.
-    label: what to call the phase in progress lines.
+    label: what to call the phases in progress lines.
 
   Raises:
     NonFiniteError: the loss or the gradient was not finite.
     CheckpointError: a checkpoint can't be written or read.
     Stopped: a signal asked for it; what was trained is saved.
   """
-  phase = entry.phase
-  batch_size, size = phase.data["batch_size"], data.size(dataset.train)
-  total = max(round(phase.optim["epochs"] * size / batch_size), 1)
-  rate = optim.schedule(phase.optim, total)
+  shared = entries[0].phase
+  batch_size, size = shared.data["batch_size"], data.size(dataset.train)
+  total = max(round(shared.optim["epochs"] * size / batch_size), 1)
   put = sharding.replicate(mesh)
-  data_seed = phase.data.get("seed", phase.seed)
-  order_key, step_key = put(jax.random.split(jax.random.key(data_seed)))
-
-  objective = objectives.objective(phase.loss)
-  model = methods.network(phase, dataset.spec)
-  if weights:
-    nnx.update(model, *convert.from_torch(model, convert.read(weights)))
-  student, variables = functional(model)
   loaded = [load_network(teacher, dataset.spec, mesh) for teacher in teachers]
   networks = tuple(network for network, _ in loaded)
   teacher_variables = tuple(variables for _, variables in loaded)
-  evaluator = Evaluator(
-    student, dataset.spec, batch_size, mesh, networks, objective.predict
-  )
-  adapter, adapter_variables = _adapter(
-    objective, phase, evaluator, (variables, *teacher_variables)
+  students, starts = zip(
+    *(
+      _student(entry, file, dataset, total, networks, teacher_variables, mesh)
+      for entry, file in zip(entries, weights, strict=True)
+    ),
+    strict=True,
   )
   trainer = Trainer(
-    student=student,
+    learners=tuple(student.learner for student in students),
     teachers=networks,
-    adapter=adapter,
-    objective=objective,
-    optimizer=optim.optimizer(phase.optim, rate),
     spec=dataset.spec,
     batch_size=batch_size,
     total_steps=total,
     mesh=mesh,
   )
-  constants = _prepare(
-    objective, evaluator, (variables, *teacher_variables), dataset
-  )
-  state = put(
-    trainer.init(variables, teacher_variables, adapter_variables, constants)
-  )
+  states = put(trainer.init(starts, teacher_variables))
   train_steps = jax.jit(trainer.train_steps, donate_argnums=0)
-  evaluate = _evaluation(evaluator, teacher_variables)
+  order_key, augment_key = put(_run_keys(shared.data_seed))
+  dropout_keys = put(tuple(_run_keys(entry.phase.seed)[1] for entry in entries))
 
-  with (
-    contextlib.closing(
-      Checkpoints(entry.checkpoints, run.keep_checkpoints)
-    ) as checkpoints,
-    contextlib.closing(
-      data.train_loader(
-        dataset.train, batch_size, order_key, sharding.split_batch(mesh)
+  with contextlib.ExitStack() as stack:
+    checkpoints = [
+      stack.enter_context(
+        contextlib.closing(Checkpoints(entry.checkpoints, run.keep_checkpoints))
       )
-    ) as loader,
-    stop_requested() as stop,
-  ):
-    if checkpoints.latest_step is not None:
-      state = checkpoints.restore(state)
-    step = int(state.step)
-    writer = Writer(entry, step, variables.params)
+      for entry in entries
+    ]
+    # The newest that all have.
+    step = max(set.intersection(*(entry.steps for entry in entries)))
+    if step:
+      states = tuple(
+        own.restore(state, step)
+        for own, state in zip(checkpoints, states, strict=True)
+      )
+    writers = [
+      stack.enter_context(
+        contextlib.closing(Writer(entry, step, state.variables.params))
+      )
+      for entry, state in zip(entries, states, strict=True)
+    ]
+    loader = stack.enter_context(
+      contextlib.closing(
+        data.train_loader(
+          dataset.train, batch_size, order_key, sharding.split_batch(mesh)
+        )
+      )
+    )
+    stop = stack.enter_context(stop_requested())
     progress = Progress(label, step, total, batch_size)
     stride = run.steps_per_dispatch or _steps_per_dispatch()
     report_every = run.eval_every_epochs * size / batch_size
@@ -140,64 +151,151 @@ def train(
       end = min(
         report_at, save_at, step + stride, step + loader.max_steps(step)
       )
-      state, next_pulse = train_steps(
-        state,
+      states, next_pulse = train_steps(
+        states,
         teacher_variables,
-        step_key,
+        Keys(augment_key, dropout_keys),
         loader.source(step),
         None if stride == 1 else np.int32(end - step),
       )
       # The devices are kept busy: only the dispatch before is waited for.
       if pulse is not None:
-        _check_finite(pulse, entry, checkpoints)
+        _check_finite(pulse, entries, checkpoints)
         progress.update(step, float(pulse.loss))
       pulse, step = next_pulse, end
       stopping = stop.is_set()
       if not (step in (report_at, save_at) or stopping):
         continue
 
-      _check_finite(pulse, entry, checkpoints)
+      _check_finite(pulse, entries, checkpoints)
       if step == report_at:
-        scalars = {
+        run_scalars = {
           "epoch": step * batch_size / size,
-          "learning_rate": float(rate(step - 1)),
           "images_per_second": progress.pause(step),
         }
-        for name, value in state.sums.items():
-          scalars[f"train_{name}"] = float(value / state.steps_summed)
-        tested = evaluate(state.variables, dataset.test)
-        for name in ("loss", "accuracy"):
-          scalars[f"test_{name}"] = tested[name]
-        writer.write(step, scalars)
-        progress.note(
-          f"step {step}/{total}: train loss {scalars['train_loss']:.4f}, "
-          f"test accuracy {scalars['test_accuracy']:.2%}"
-        )
-        state = state.reset()
+        for student, state, writer in zip(
+          students, states, writers, strict=True
+        ):
+          scalars = run_scalars | _scalars(student, state, dataset.test)
+          writer.write(step, scalars)
+          name = f"{student.entry.path.name}, " if len(students) > 1 else ""
+          progress.note(
+            f"{name}step {step}/{total}: train loss "
+            f"{scalars['train_loss']:.4f}, test accuracy "
+            f"{scalars['test_accuracy']:.2%}"
+          )
+        states = tuple(state.reset() for state in states)
       if step == save_at or stopping:
-        checkpoints.save(state)
+        for own, state in zip(checkpoints, states, strict=True):
+          own.save(state)
       progress.resume()
       if stopping and step < total:
-        checkpoints.wait()
+        for own in checkpoints:
+          own.wait()
         raise Stopped(
-          f"stopped at step {step} of {total} of {entry.path}; the same "
-          "command goes on from there"
+          f"stopped at step {step} of {total} of {entries[0].path}"
+          f"{_and_more(entries)}; the same command goes on from there"
         )
 
-    checkpoints.wait()
-    result = {
-      "steps": total,
-      "parameters": sum(
-        leaf.size for leaf in jax.tree.leaves(state.variables.params)
-      ),
-      "temperatures": list(losses.ISATS_GRID),
-      "train": evaluate(state.variables, dataset.train),
-      "test": evaluate(state.variables, dataset.test),
-    }
-    if jax.process_index() == 0:
-      entry.finish(result)
+    for own, student, state in zip(checkpoints, students, states, strict=True):
+      own.wait()
+      result = {
+        "steps": total,
+        "parameters": sum(
+          leaf.size for leaf in jax.tree.leaves(state.variables.params)
+        ),
+        "temperatures": list(losses.ISATS_GRID),
+        "train": student.evaluate(state.variables, dataset.train),
+        "test": student.evaluate(state.variables, dataset.test),
+      }
+      if jax.process_index() == 0:
+        student.entry.finish(result)
     if stop.is_set():
-      raise Stopped(f"stopped after {entry.path}; the same command goes on")
+      raise Stopped(
+        f"stopped after {entries[0].path}{_and_more(entries)}; the same "
+        "command goes on"
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Student:
+  """What one of the students that train together has of its own.
+
+  Attributes:
+    entry: its place in the store.
+    learner: its part of the step.
+    rate: learning rate at a step.
+    evaluate: `(variables, split) -> means` of what is reported.
+  """
+
+  entry: Entry
+  learner: Learner
+  rate: optax.Schedule
+  evaluate: Callable[[Variables, data.Arrays | data.Examples], dict[str, Any]]
+
+
+def _student(
+  entry: Entry,
+  weights: str,
+  dataset: Dataset,
+  total: int,
+  networks: tuple[Functional, ...],
+  teachers: tuple[Variables, ...],
+  mesh: jax.sharding.Mesh,
+) -> tuple[_Student, TrainState]:
+  """Makes a phase's student and its state before the first step.
+
+  Args:
+    entry: the place of the phase.
+    weights: file of the weights to start from; empty to start at random.
+    dataset: that of the phase.
+    total: number of steps.
+    networks: the teachers.
+    teachers: their variables.
+    mesh: all devices.
+  """
+  phase, spec = entry.phase, dataset.spec
+  objective = objectives.objective(phase.loss)
+  model = methods.network(phase, spec)
+  if weights:
+    nnx.update(model, *convert.from_torch(model, convert.read(weights)))
+  network, variables = functional(model)
+  evaluator = Evaluator(
+    network, spec, phase.data["batch_size"], mesh, networks, objective.predict
+  )
+  everyone = variables, *teachers
+  adapter, adapter_variables = _adapter(objective, phase, evaluator, everyone)
+  constants = _prepare(objective, evaluator, everyone, dataset)
+  rate = optim.schedule(phase.optim, total)
+  learner = Learner(
+    network, adapter, objective, optim.optimizer(phase.optim, rate)
+  )
+  return (
+    _Student(entry, learner, rate, _evaluation(evaluator, teachers)),
+    learner.init(variables, adapter_variables, constants),
+  )
+
+
+def _run_keys(seed: int) -> jax.Array:
+  """Returns the keys of a run: of the order, of what a step draws."""
+  return jax.random.split(jax.random.key(seed))
+
+
+def _scalars(
+  student: _Student, state: TrainState, test: data.Arrays | data.Examples
+) -> dict[str, float]:
+  """Returns what is logged of a student since the last report."""
+  scalars = {"learning_rate": float(student.rate(int(state.step) - 1))}
+  for name, value in state.sums.items():
+    scalars[f"train_{name}"] = float(value / state.steps_summed)
+  tested = student.evaluate(state.variables, test)
+  for name in ("loss", "accuracy"):
+    scalars[f"test_{name}"] = tested[name]
+  return scalars
+
+
+def _and_more(entries: Sequence[Entry]) -> str:
+  return f" and {len(entries) - 1} more" if len(entries) > 1 else ""
 
 
 def load_network(
@@ -308,17 +406,22 @@ def _next_multiple(interval: float, step: int, total: int) -> int:
   return min(round(count * interval), total)
 
 
-def _check_finite(pulse: Pulse, entry: Entry, checkpoints: Checkpoints) -> None:
-  if (bad_step := int(pulse.bad_step)) >= 0:
-    checkpoints.wait()
-    good = checkpoints.latest_step
-    raise NonFiniteError(
-      f"the loss or its gradient was not finite at step {bad_step} of "
-      f"{entry.path}; "
-      + (
-        f"the last good checkpoint is {entry.checkpoints / str(good)}"
-        if good is not None
-        else "no checkpoint had been written"
+def _check_finite(
+  pulse: Pulse, entries: Sequence[Entry], checkpoints: Sequence[Checkpoints]
+) -> None:
+  bad_steps = pulse.bad_steps.tolist()
+  for bad_step, entry, own in zip(bad_steps, entries, checkpoints, strict=True):
+    if bad_step >= 0:
+      own.wait()
+      good = own.latest_step
+      raise NonFiniteError(
+        f"the loss or its gradient was not finite at step {bad_step} of "
+        f"{entry.path}; "
+        + (
+          f"the last good checkpoint is {entry.checkpoints / str(good)}"
+          if good is not None
+          else "no checkpoint had been written"
+        )
+        + "; a lower learning rate may help",
+        entry,
       )
-      + "; a lower learning rate may help"
-    )

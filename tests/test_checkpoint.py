@@ -67,13 +67,13 @@ def assert_equal(actual, expected):
 
 
 @pytest.mark.parametrize("devices", [1, 8])
-def test_the_newest_state_comes_back_on_any_number_of_devices(
-  tmp_path, devices
-):
+@pytest.mark.parametrize("step", [3, 4])
+def test_a_state_comes_back_on_any_number_of_devices(tmp_path, devices, step):
   save(tmp_path, 3, 4)
   with opened(tmp_path) as checkpoints:
-    restored = checkpoints.restore(state_of(0, devices=devices))
-  assert_equal(restored, state_of(4))
+    assert checkpoints.latest_step == 4
+    restored = checkpoints.restore(state_of(0, devices=devices), step)
+  assert_equal(restored, state_of(step))
   (kernel, *_) = jax.tree.leaves(restored.variables.params)
   assert len(kernel.devices()) == devices
 
@@ -95,7 +95,7 @@ def test_there_may_be_none(tmp_path):
   with opened(tmp_path) as checkpoints:
     assert checkpoints.latest_step is None
     with pytest.raises(CheckpointError, match=f"no checkpoint in {tmp_path}"):
-      checkpoints.restore(state_of(0))
+      checkpoints.restore_network(state_of(0).variables)
 
 
 def test_another_network_does_not_fit(tmp_path):
@@ -106,7 +106,7 @@ def test_another_network_does_not_fit(tmp_path):
       CheckpointError, match=r"kernel.* is \[64, 8\], not \[64, 9\]"
     ),
   ):
-    checkpoints.restore(state_of(0, width=9))
+    checkpoints.restore(state_of(0, width=9), 3)
   assert (tmp_path / "3").exists()
 
 
@@ -136,14 +136,14 @@ def test_an_unreadable_checkpoint_is_named_and_left_alone(tmp_path):
   max(files, key=lambda file: file.stat().st_size).write_bytes(b"")
   said = error_of(f"""
     with t.opened({str(tmp_path)!r}) as checkpoints:
-      checkpoints.restore(t.state_of(0))
+      checkpoints.restore(t.state_of(0), 4)
   """)
   assert said.startswith(f"can't read checkpoint {tmp_path / '4'}: ")
   assert "\n" not in said
   # As the message advises.
   shutil.move(tmp_path / "4", tmp_path / "broken")
   with opened(tmp_path) as checkpoints:
-    assert_equal(checkpoints.restore(state_of(0)), state_of(3))
+    assert_equal(checkpoints.restore(state_of(0), 3), state_of(3))
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
@@ -165,4 +165,4 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(tmp_path):
   assert said.startswith(f"can't write {tmp_path}: ")
   assert "\n" not in said
   with opened(tmp_path) as checkpoints:
-    assert_equal(checkpoints.restore(state_of(0)), state_of(3))
+    assert_equal(checkpoints.restore(state_of(0), 3), state_of(3))

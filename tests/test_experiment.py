@@ -113,9 +113,9 @@ def test_the_second_seed_trains_only_what_is_missing(
   monkeypatch.setattr(
     experiment,
     "train",
-    lambda entry, *args, **kwargs: (
-      phases.append(entry.phase),
-      original(entry, *args, **kwargs),
+    lambda entries, *args, **kwargs: (
+      phases.extend(entry.phase for entry in entries),
+      original(entries, *args, **kwargs),
     ),
   )
   both = experiment.run(all_rows, report.parent)

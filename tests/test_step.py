@@ -11,7 +11,14 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from jaxkd import data, losses, models, objectives, sharding
-from jaxkd.step import Evaluator, Trainer, Variables, functional
+from jaxkd.step import (
+  Evaluator,
+  Keys,
+  Learner,
+  Trainer,
+  Variables,
+  functional,
+)
 
 BATCH = 16
 SPEC = dataclasses.replace(data.SPECS["digits"], padding=0)
@@ -25,7 +32,7 @@ KD = {
   "until": 1.0,
 }
 RATE = 0.1
-KEY = jax.random.key(2)
+KEYS = Keys(jax.random.key(2), (jax.random.key(2),))
 
 
 def mesh_of(count):
@@ -39,16 +46,14 @@ def make(name, seed):
 
 
 def setting(mesh, spec=SPEC):
-  """A trainer, its first state, its teachers' variables, its loader."""
+  """A trainer, its first states, its teachers' variables, its loader."""
   student, variables = functional(make("resnet8", 0))
   teacher, teacher_variables = functional(make("resnet8", 1))
   put = sharding.replicate(mesh)
+  learner = Learner(student, None, objectives.objective(KD), optax.sgd(RATE))
   trainer = Trainer(
-    student=student,
+    learners=(learner,),
     teachers=(teacher,),
-    adapter=None,
-    objective=objectives.objective(KD),
-    optimizer=optax.sgd(RATE),
     spec=spec,
     batch_size=BATCH,
     total_steps=10,
@@ -56,21 +61,23 @@ def setting(mesh, spec=SPEC):
   )
   teachers = put((teacher_variables,))
   empty = Variables(nnx.State({}), nnx.State({}))
-  state = put(trainer.init(variables, teachers, empty, ()))
+  start = learner.init(variables, empty, ())
+  states = put(trainer.init((start,), teachers))
   loader = data.Resident(put(TRAIN), BATCH, put(jax.random.key(3)))
-  return trainer, state, teachers, loader
+  return trainer, states, teachers, loader
 
 
 def run(count, steps, in_one_call=False, spec=SPEC):
-  trainer, state, teachers, loader = setting(mesh_of(count), spec)
+  trainer, states, teachers, loader = setting(mesh_of(count), spec)
   train_steps = jax.jit(trainer.train_steps)
   if in_one_call:
-    return train_steps(state, teachers, KEY, loader.source(0), np.int32(steps))[
-      0
-    ]
+    states, _ = train_steps(
+      states, teachers, KEYS, loader.source(0), np.int32(steps)
+    )
+    return states[0]
   for step in range(steps):
-    state, _ = train_steps(state, teachers, KEY, loader.source(step))
-  return state
+    states, _ = train_steps(states, teachers, KEYS, loader.source(step))
+  return states[0]
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +94,9 @@ def assert_close(actual, expected, rtol):
 
 
 def test_a_step_is_sgd_on_the_public_loss():
-  trainer, state, teachers, loader = setting(mesh_of(1))
+  trainer, states, teachers, loader = setting(mesh_of(1))
   source = loader.source(0)
-  after, pulse = jax.jit(trainer.train_steps)(state, teachers, KEY, source)
+  (after,), pulse = jax.jit(trainer.train_steps)(states, teachers, KEYS, source)
 
   rows = np.asarray(source.order[:BATCH])
   images = data.normalize(jnp.asarray(TRAIN.images[rows]), SPEC)
@@ -154,15 +161,15 @@ def test_augmentation_changes_the_images_with_the_step():
 
 
 def test_the_first_step_that_is_not_finite_is_remembered():
-  trainer, state, teachers, loader = setting(mesh_of(1))
+  trainer, states, teachers, loader = setting(mesh_of(1))
   train_steps = jax.jit(trainer.train_steps)
-  state, pulse = train_steps(state, teachers, KEY, loader.source(0))
-  assert pulse.bad_step == -1
+  (state,), pulse = train_steps(states, teachers, KEYS, loader.source(0))
+  assert pulse.bad_steps.tolist() == [-1]
   broken = jax.tree.map(lambda x: x * jnp.inf, state.variables.params)
-  state = state._replace(variables=state.variables._replace(params=broken))
+  states = (state._replace(variables=state.variables._replace(params=broken)),)
   for step in (1, 2):
-    state, pulse = train_steps(state, teachers, KEY, loader.source(step))
-  assert pulse.bad_step == 1
+    states, pulse = train_steps(states, teachers, KEYS, loader.source(step))
+  assert pulse.bad_steps.tolist() == [1]
 
 
 @pytest.mark.parametrize("devices", [1, 8])
