@@ -161,6 +161,14 @@ def default() -> ml_collections.ConfigDict:
   config.fitnet.weight = 100.0
   config.fitnet.stage = 1
 
+  # Values of the original. The length of the embeddings, and of the memory that
+  # has the negatives; the original draws as many from a memory of all examples.
+  config.crd = ml_collections.ConfigDict()
+  config.crd.weight = 0.8
+  config.crd.features = 128
+  config.crd.negatives = 16384
+  config.crd.tau = 0.07
+
   # Several teachers' labels: of 'kd' at tau, or of 'isats'. Their networks are
   # trained as the teacher is.
   config.multi = ml_collections.ConfigDict()
@@ -172,6 +180,9 @@ def default() -> ml_collections.ConfigDict:
   config.multi.student_tau = 1.0
   config.multi.grid = losses.ISATS_GRID
   config.multi.gap = 1.0
+  # The weight of a contrastive term with each teacher, with the options of crd,
+  # averaged as the labels are; no paper has one.
+  config.multi.contrast = 0.0
 
   # How a run is carried out; no result depends on it beyond rounding.
   config.run = ml_collections.ConfigDict()
@@ -346,11 +357,12 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
     if config[section].student_tau is not None:
       positive(f"{section}.student_tau")
   positive("kd.tau", "sckd.tau", "dist.tau", "ats.tau1", "ats.tau2")
-  positive("dkd.tau", "multi.tau")
+  positive("dkd.tau", "multi.tau", "crd.features", "crd.negatives", "crd.tau")
   number("fgcr.tau", lambda v: v > 1, "> 1: class means are taken at tau - 1")
   not_negative("dist.beta", "dist.gamma", "regt.beta", "isats.gap")
   not_negative("multi.gap", "dkd.alpha", "dkd.beta", "at.weight")
-  not_negative("fitnet.weight", "rkd.distance", "rkd.angle")
+  not_negative("fitnet.weight", "rkd.distance", "rkd.angle", "crd.weight")
+  not_negative("multi.contrast")
   for section in ("isats", "multi"):
     grid = config[section].grid
     _require(

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxkd import losses
+from jaxkd.contrast import Contrast
 from jaxkd.models import Outputs, layers
 
 Scalars = dict[str, jax.Array]
@@ -241,7 +242,10 @@ def _multi(
   gap: float,
   grid: tuple[float, ...],
   weights: tuple[float, ...],
+  contrast: Mapping[str, Any] | None,
 ) -> Objective:
+  shares = [weight / sum(weights) for weight in weights]
+
   def probs_of(teacher, labels):
     if label == "kd":
       return losses.softmax(teacher.logits, tau)
@@ -249,7 +253,6 @@ def _multi(
     return losses.asymmetric_softmax(teacher.logits, labels, tau1, tau2)
 
   def loss(view):
-    shares = [weight / sum(weights) for weight in weights]
     probs = sum(
       share * probs_of(teacher, view.labels)
       for share, teacher in zip(shares, view.teachers, strict=True)
@@ -259,7 +262,31 @@ def _multi(
     )
     return _mixed(lam, view.student.logits, view.labels, soft), {}
 
-  return Objective(loss)
+  if contrast is None:
+    return Objective(loss)
+  contrast = dict(contrast)
+  weight = contrast.pop("weight")
+
+  def adapter(student, teachers, rngs):
+    return nnx.List(
+      [
+        Contrast(student, teacher, **contrast, rngs=rngs)
+        for teacher in teachers
+      ]
+    )
+
+  def loss_with_contrast(view):
+    terms, diagnostics = loss(view)
+    each = [
+      share * contrast_with(view.student, teacher, view.labels)
+      for share, contrast_with, teacher in zip(
+        shares, view.adapter, view.teachers, strict=True
+      )
+    ]
+    total = jnp.sum(jnp.stack(each), axis=0)
+    return {**terms, "contrast": weight * total}, diagnostics
+
+  return Objective(loss_with_contrast, adapter=adapter)
 
 
 # --- Cross entropy, and a term of the method's own ----------------------------
@@ -380,6 +407,27 @@ def _fitnet(*, weight: float, stage: int) -> Objective:
   return Objective(loss, adapter=adapter)
 
 
+def _crd(
+  *, weight: float, features: int, negatives: int, tau: float
+) -> Objective:
+  def adapter(student, teachers, rngs):
+    return Contrast(
+      student,
+      teachers[0],
+      features=features,
+      negatives=negatives,
+      tau=tau,
+      rngs=rngs,
+    )
+
+  def loss(view):
+    (teacher,) = view.teachers
+    contrast = view.adapter(view.student, teacher, view.labels)
+    return _plus_cross_entropy(view, contrast=weight * contrast), {}
+
+  return Objective(loss, adapter=adapter)
+
+
 # --- A network that adds to another -------------------------------------------
 
 
@@ -400,6 +448,7 @@ def _reskd(*, lam: float) -> Objective:
 OBJECTIVES: Mapping[str, Callable[..., Objective]] = {
   "at": _at,
   "ats": _ats,
+  "crd": _crd,
   "cross_entropy": _cross_entropy,
   "dist": _dist,
   "dkd": _dkd,

@@ -20,7 +20,7 @@ class Variables(NamedTuple):
 
   Attributes:
     params: what is trained.
-    stats: running statistics of batch normalisation.
+    stats: running statistics of batch normalisation, and memories of adapters.
   """
 
   params: nnx.State
@@ -267,9 +267,13 @@ class Trainer:
         sharding.split_batch(self.mesh),
       )
       state, logged = self.train_step(state, teachers, key, images, labels)
-      return state._replace(
+      state = state._replace(
         sums=jax.tree.map(jnp.add, state.sums, logged),
         steps_summed=state.steps_summed + 1,
+      )
+      # Whatever of the batch an adapter remembers, too.
+      return jax.lax.with_sharding_constraint(
+        state, sharding.replicated(self.mesh)
       )
 
     if num_steps is None:

@@ -26,6 +26,8 @@ def all_rows(tiny_config):
   tiny_config.rows = tuple(row for row in methods.ROWS if row not in ON_MAPS)
   tiny_config.multi.networks = ("mlp",)
   tiny_config.multi.weights = (1.0,)
+  tiny_config.multi.contrast = 0.1
+  tiny_config.crd.negatives = 128
   tiny_config.paper.accuracies = {"kd": 90.0}
   tiny_config.paper.data = "digits"
   tiny_config.paper.teacher = tiny_config.paper.student = "mlp"
@@ -66,7 +68,7 @@ def test_every_row_trains_and_is_reported(all_rows, report):
     float(table["kd"]["accuracy (%)"]) - 90, abs=0.011
   )
   teacher = table[
-    "teacher of kd, sckd, dist, ats, fgcr, isats, reskd, dkd, rkd"
+    "teacher of kd, sckd, dist, ats, fgcr, isats, reskd, dkd, rkd, crd"
   ]
   result = Entry.open(
     Entry.of(report.parent, methods.teacher(all_rows)).path
@@ -102,6 +104,13 @@ def test_a_line_per_evaluation_with_every_term(all_rows, report):
   assert result["parameters"] == 64 * 16 + 16 + 16 * 10 + 10
   assert result["test"]["accuracy"] == lines(entry)[-1]["test_accuracy"]
   assert "1,210" in (entry.path / "parameters.txt").read_text()
+
+
+@pytest.mark.parametrize("row", ["crd", "multi"])
+def test_a_contrast_is_learnt(all_rows, report, row):
+  entry = Entry.of(report.parent, methods.ROWS[row](all_rows, 0))
+  first, last = lines(entry)
+  assert 0 < last["train_contrast"] < first["train_contrast"]
 
 
 def test_the_second_seed_trains_only_what_is_missing(

@@ -179,7 +179,21 @@ def test_each_row_has_the_phases_of_its_definition(tiny_config):
     "rkd": ["cross_entropy", "rkd"],
     "at": ["cross_entropy", "at"],
     "fitnet": ["cross_entropy", "fitnet"],
+    "crd": ["cross_entropy", "crd"],
     "multi": ["cross_entropy", "cross_entropy", "multi"],
+  }
+
+
+def test_the_contrast_with_several_teachers_has_the_options_of_crd(tiny_config):
+  tiny_config.crd.negatives = 64
+  plain = methods.ROWS["multi"](tiny_config, 0)
+  assert plain.loss["contrast"] is None
+  tiny_config.multi.contrast = 0.5
+  assert methods.ROWS["multi"](tiny_config, 0).loss["contrast"] == {
+    "weight": 0.5,
+    "features": 128,
+    "negatives": 64,
+    "tau": 0.07,
   }
 
 
@@ -279,6 +293,7 @@ def test_several_teachers_labels_are_averaged_by_weight(label):
     "gap": 1.0,
     "grid": losses.ISATS_GRID,
     "weights": (3.0, 1.0),
+    "contrast": None,
   }
 
   def probs(logits):
