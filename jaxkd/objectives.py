@@ -345,25 +345,19 @@ def _rkd(*, distance: float, angle: float) -> Objective:
   return Objective(loss)
 
 
-def _to_size_of(features: jax.Array, other: jax.Array) -> jax.Array:
-  """Resizes maps `[B, H, W, C]` to the height and width of others."""
-  shape = (*features.shape[:1], *other.shape[1:3], *features.shape[3:])
-  return jax.image.resize(features, shape, "linear")
-
-
 def _at(*, weight: float) -> Objective:
   def loss(view):
     (teacher,) = view.teachers
-    counts = len(view.student.stages), len(teacher.stages)
-    if counts[0] != counts[1]:
-      raise ValueError(
-        f"the student has {counts[0]} stages, the teacher {counts[1]}"
+    # As the toolkits do: the first stages where one network has more, and the
+    # larger map averaged down to the smaller.
+    count = min(len(view.student.stages), len(teacher.stages))
+    maps = []
+    for stage in range(count):
+      pair = _stage(view.student, stage), _stage(teacher, stage)
+      size = min(features.shape[1] for features in pair)
+      maps.append(
+        losses.at(*(layers.adaptive_average_pool(x, size) for x in pair))
       )
-    pairs = [
-      (_stage(view.student, stage), _stage(teacher, stage))
-      for stage in range(counts[0])
-    ]
-    maps = [losses.at(_to_size_of(s, t), t) for s, t in pairs]
     attention = jnp.sum(jnp.stack(maps), axis=0)
     return _plus_cross_entropy(view, attention=weight * attention), {}
 
@@ -378,8 +372,18 @@ def _stage(outputs: Outputs, stage: int) -> jax.Array:
   return outputs.stages[stage]
 
 
+def _to_size_of(features: jax.Array, other: jax.Array) -> jax.Array:
+  """Resizes maps `[B, H, W, C]` to the height and width of others."""
+  shape = (*features.shape[:1], *other.shape[1:3], *features.shape[3:])
+  return jax.image.resize(features, shape, "linear")
+
+
 class _Regressor(nnx.Module):
-  """Brings a stage of the student to the shape of the teacher's."""
+  """Brings a stage of the student to the shape of the teacher's.
+
+  Where sizes differ the toolkits' convolution has a stride, or is transposed;
+  here the map is resized first, whatever the sizes.
+  """
 
   def __init__(self, student: Outputs, teacher: Outputs, stage: int, rngs):
     features, channels = (

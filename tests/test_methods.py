@@ -319,22 +319,32 @@ def maps(seed, *sizes):
   return STUDENT._replace(stages=stages)
 
 
-def test_attention_is_compared_at_the_teachers_size():
-  student, teacher = maps(0, (8, 3), (4, 5)), maps(1, (8, 2), (2, 7))
+def test_attention_is_compared_stage_by_stage_at_the_smaller_size():
+  student = maps(0, (8, 3), (4, 5), (2, 2))
+  teacher = maps(1, (4, 2), (8, 7))
   terms, _ = objectives.objective({"name": "at", "weight": 10.0}).loss(
     View(student, (teacher,), LABELS)
   )
-  resized = jax.image.resize(student.stages[1], (4, 2, 2, 5), "linear")
-  expected = losses.at(student.stages[0], teacher.stages[0]) + losses.at(
-    resized, teacher.stages[1]
+
+  def attention(features):
+    features = np.asarray(features, np.float64)
+    block = features.shape[1] // 4
+    pooled = features.reshape(4, 4, block, 4, block, -1).mean((2, 4))
+    energy = np.mean(pooled**2, axis=-1).reshape(4, -1)
+    return energy / np.linalg.norm(energy, axis=-1, keepdims=True)
+
+  # The teacher has no third stage.
+  expected = sum(
+    np.mean((attention(s) - attention(t)) ** 2, axis=-1)
+    for s, t in zip(student.stages, teacher.stages, strict=False)
   )
-  np.testing.assert_allclose(terms["attention"], 10.0 * expected, rtol=1e-5)
+  np.testing.assert_allclose(terms["attention"], 10 * expected, rtol=1e-5)
 
 
-def test_attention_needs_as_many_stages():
-  with pytest.raises(ValueError, match="student has 1 stages, the teacher 2"):
+def test_attention_needs_maps():
+  with pytest.raises(ValueError, match="stage 0 is not one of maps, of 1"):
     objectives.objective({"name": "at", "weight": 1.0}).loss(
-      View(maps(0, (8, 3)), (maps(1, (8, 3), (4, 3)),), LABELS)
+      View(STUDENT._replace(stages=(S,)), (maps(1, (8, 3)),), LABELS)
     )
 
 
