@@ -74,7 +74,8 @@ def default() -> ml_collections.ConfigDict:
   # What follows has the options of the objectives of the same name.
 
   # The paper and the authors' code leave open which tau and lam plain KD has;
-  # 4 is the field's default, 0.5 what the code uses for ATS.
+  # 4 is the field's default, 0.5 what the code uses for ATS. The other methods
+  # of the paper have the same where nothing else is said.
   config.kd = ml_collections.ConfigDict()
   config.kd.lam = 0.5
   config.kd.tau = 4.0
@@ -93,25 +94,28 @@ def default() -> ml_collections.ConfigDict:
   config.eskd.teacher_epochs = 1 / 3
   config.eskd.until = 1.0
 
-  # Networks between teacher and student, the largest first.
+  # Networks between teacher and student, the largest first; the paper doesn't
+  # say which it has.
   config.takd = ml_collections.ConfigDict()
   config.takd.assistants = ("resnet14",)
 
-  # Where gradients must agree: in each 'sample' or over the 'batch'.
+  # Where gradients must agree: in each 'sample' or over the 'batch', on which
+  # the paper is silent.
   config.sckd = ml_collections.ConfigDict()
   config.sckd.lam = 0.5
   config.sckd.tau = 4.0
   config.sckd.student_tau = config_dict.placeholder(float)
   config.sckd.per = "sample"
 
-  # Values of the original for CIFAR-100.
+  # Values of the original for CIFAR-100; on ImageNet all three are 1.
   config.dist = ml_collections.ConfigDict()
   config.dist.beta = 2.0
   config.dist.gamma = 2.0
   config.dist.tau = 4.0
 
-  # tau1 - tau2 in [1, 2] is recommended; the student's temperature is 1 in the
-  # authors' code.
+  # tau1 - tau2 in [1, 2] is recommended; the authors search tau1 in 1..6, tau2
+  # in 1..5, and don't say what they found. The student's temperature is 1 in
+  # their code.
   config.ats = ml_collections.ConfigDict()
   config.ats.lam = 0.5
   config.ats.tau1 = 4.0
@@ -119,6 +123,7 @@ def default() -> ml_collections.ConfigDict:
   config.ats.student_tau = 1.0
   config.ats.standardize = False
 
+  # The paper's grid and gap; the rest as in ats.
   config.isats = ml_collections.ConfigDict()
   config.isats.lam = 0.5
   config.isats.grid = losses.ISATS_GRID
@@ -126,19 +131,20 @@ def default() -> ml_collections.ConfigDict:
   config.isats.student_tau = 1.0
   config.isats.standardize = False
 
-  # alpha is 0.1 or 0.5 in the paper.
+  # alpha is 0.1 or 0.5 in the paper, which doesn't say where.
   config.fgcr = ml_collections.ConfigDict()
   config.fgcr.lam = 0.5
   config.fgcr.tau = 4.0
   config.fgcr.alpha = 0.5
   config.fgcr.student_tau = config_dict.placeholder(float)
 
-  # beta is 0.01 or 0.001 in the paper.
+  # beta is 0.01 or 0.001 in the paper, which doesn't say where.
   config.regt = ml_collections.ConfigDict()
   config.regt.beta = 0.01
 
   # lam weighs the gap's mean squared error against the cross entropy of the
-  # sum. The residual's network; empty: the student's.
+  # sum; the paper doesn't say how much. The residual's network; empty: the
+  # student's.
   config.reskd = ml_collections.ConfigDict()
   config.reskd.lam = 0.5
   config.reskd.network = ""
@@ -174,7 +180,7 @@ def default() -> ml_collections.ConfigDict:
   config.crd.tau = 0.07
 
   # Several teachers' labels: of 'kd' at tau, or of 'isats'. Their networks are
-  # trained as the teacher is.
+  # trained as the teacher is. The values are kd's and isats's.
   config.multi = ml_collections.ConfigDict()
   config.multi.networks = ("resnet20", "resnet14")
   config.multi.weights = (1.0, 1.0)
@@ -185,7 +191,7 @@ def default() -> ml_collections.ConfigDict:
   config.multi.grid = losses.ISATS_GRID
   config.multi.gap = 1.0
   # The weight of a contrastive term with each teacher, with the options of crd,
-  # averaged as the labels are; no paper has one.
+  # averaged as the labels are.
   config.multi.contrast = 0.0
 
   # How a run is carried out; no result depends on it beyond rounding.
