@@ -54,8 +54,9 @@ class Objective(NamedTuple):
       with those of the whole training split, not augmented; None if the loss
       needs nothing of the kind.
     adapter: `(student, teachers, rngs) -> module`, from abstract outputs: makes
-      a module that is trained with the student and then dropped; None if the
-      loss needs none.
+      a module that is trained with the student and then dropped, whose
+      `nnx.BatchStat` are what it keeps from step to step; None if the loss
+      needs none.
     predict: `(student, teachers) -> logits`, the phase's prediction.
   """
 

@@ -82,6 +82,14 @@ def test_every_row_trains_and_is_reported(all_rows, report):
     assert f"{name}.png" in (report / "report.md").read_text()
   page = (report / "report.html").read_text()
   assert page.count("<svg") == 2
+  # The distribution of ISATS's temperatures, as logged last.
+  isats = Entry.of(report.parent, methods.ROWS["isats"](all_rows, 0))
+  last = lines(isats)[-1]
+  shares = [last[f"train_tau_star_{tau:g}"] for tau in losses.ISATS_GRID]
+  words = (report / "report.md").read_text().replace("|", " ").split()
+  found = " ".join(["isats", *(f"{share:.1%}" for share in shares)])
+  assert found in " ".join(words)
+  assert "τ* = 8" in page
   # Nothing is fetched: it opens from disk, anywhere.
   assert "src=" not in page
   assert 'href="http' not in page

@@ -322,9 +322,8 @@ def maps(seed, *sizes):
 def test_attention_is_compared_stage_by_stage_at_the_smaller_size():
   student = maps(0, (8, 3), (4, 5), (2, 2))
   teacher = maps(1, (4, 2), (8, 7))
-  terms, _ = objectives.objective({"name": "at", "weight": 10.0}).loss(
-    View(student, (teacher,), LABELS)
-  )
+  objective = objectives.objective({"name": "at", "weight": 10.0})
+  terms, _ = jax.jit(objective.loss)(View(student, (teacher,), LABELS))
 
   def attention(features):
     features = np.asarray(features, np.float64)
