@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cifar100_dist.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: VGG8 71.22, ShuffleNetV1 71.10,
 MobileNetV2 65.01.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

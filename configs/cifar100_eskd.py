@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cifar100_eskd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: VGG8 71.88, ShuffleNetV1 72.02,
 MobileNetV2 65.92.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

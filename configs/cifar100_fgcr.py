@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cifar100_fgcr.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: VGG8 71.99, ShuffleNetV1 72.42,
 MobileNetV2 66.39.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cifar100_isats.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: VGG8 72.46, ShuffleNetV1 73.80,
 MobileNetV2 67.04.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

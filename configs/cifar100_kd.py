@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cifar100_kd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: VGG8 71.35, ShuffleNetV1 71.86,
 MobileNetV2 65.49.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cifar100_nokd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: VGG8 69.92, ShuffleNetV1 70.04,
 MobileNetV2 64.75.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

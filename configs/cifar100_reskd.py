@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cifar100_reskd.py:runlocal
 
 Test accuracy (%) in the paper, Table 3: VGG8 73.89, ShuffleNetV1 76.03,
 MobileNetV2 69.00.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cifar100_sckd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: VGG8 70.38, ShuffleNetV1 70.61,
 MobileNetV2 64.59.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cifar100_stkd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: VGG8 72.30, ShuffleNetV1 73.22,
 MobileNetV2 66.56.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

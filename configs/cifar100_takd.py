@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cifar100_takd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: VGG8 72.71, ShuffleNetV1 72.86,
 MobileNetV2 66.98.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

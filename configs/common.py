@@ -139,7 +139,10 @@ def cifar100(arg: str | None, title: str) -> ml_collections.ConfigDict:
 
 
 def tiny_imagenet(arg: str | None, title: str) -> ml_collections.ConfigDict:
-  """TinyImageNet: teachers WRN-50-2 (66.28 %) and WRN-26-2, on 64x64."""
+  """TinyImageNet: teachers WRN-50-2 (66.28 %) and WRN-26-2.
+
+  On images as they are, 64x64; the paper doesn't say whether it resizes them.
+  """
   return _paper_recipe(
     "tiny_imagenet",
     arg,

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cub_ats.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 58.32, ShuffleNetV2 73.15,
 MobileNetV2 77.83.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

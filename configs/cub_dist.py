@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cub_dist.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 48.88, ShuffleNetV2 71.79,
 MobileNetV2 75.34.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

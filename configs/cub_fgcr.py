@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cub_fgcr.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 60.22, ShuffleNetV2 73.63,
 MobileNetV2 79.44.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

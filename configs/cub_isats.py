@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cub_isats.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 61.73, ShuffleNetV2 74.23,
 MobileNetV2 78.84.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cub_kd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 55.10, ShuffleNetV2 71.89,
 MobileNetV2 76.45.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cub_nokd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 55.66, ShuffleNetV2 71.24,
 MobileNetV2 74.49.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cub_regt.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 60.17, ShuffleNetV2 74.20,
 MobileNetV2 79.21.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cub_reskd.py:runlocal
 
 Test accuracy (%) in the paper, Table 3: AlexNet 62.60, ShuffleNetV2 75.29,
 MobileNetV2 76.27.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cub_sckd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 56.78, ShuffleNetV2 71.99,
 MobileNetV2 75.13.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cub_stkd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 56.39, ShuffleNetV2 72.15,
 MobileNetV2 76.80.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/cub_takd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 54.82, ShuffleNetV2 71.53,
 MobileNetV2 76.25.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

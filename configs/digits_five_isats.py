@@ -3,6 +3,11 @@
 python -m jaxkd.main --config=configs/digits_five_isats.py
 python -m jaxkd.main --config=configs/digits_five_isats.py:student=mobilenet_v2
 python -m jaxkd.main --config=configs/digits_five_isats.py:runlocal
+
+The paper has no figure for it.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/dogs_ats.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 52.96, ShuffleNetV2 70.92,
 MobileNetV2 73.16.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

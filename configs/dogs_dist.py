@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/dogs_dist.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 49.85, ShuffleNetV2 67.69,
 MobileNetV2 68.97.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/dogs_eskd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 50.39, ShuffleNetV2 69.02,
 MobileNetV2 71.56.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

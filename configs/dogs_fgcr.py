@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/dogs_fgcr.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 51.84, ShuffleNetV2 70.45,
 MobileNetV2 72.98.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

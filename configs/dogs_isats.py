@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/dogs_isats.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 54.36, ShuffleNetV2 70.98,
 MobileNetV2 72.73.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

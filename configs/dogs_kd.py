@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/dogs_kd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 50.22, ShuffleNetV2 68.48,
 MobileNetV2 71.25.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

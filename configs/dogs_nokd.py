@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/dogs_nokd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 50.20, ShuffleNetV2 68.72,
 MobileNetV2 68.67.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/dogs_regt.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 52.18, ShuffleNetV2 70.55,
 MobileNetV2 72.43.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/dogs_reskd.py:runlocal
 
 Test accuracy (%) in the paper, Table 3: AlexNet 54.68, ShuffleNetV2 70.73,
 MobileNetV2 72.85.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

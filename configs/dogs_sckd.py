@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/dogs_sckd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 51.78, ShuffleNetV2 68.80,
 MobileNetV2 70.13.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/dogs_stkd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 51.95, ShuffleNetV2 69.92,
 MobileNetV2 72.06.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/dogs_takd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 50.36, ShuffleNetV2 68.94,
 MobileNetV2 70.61.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/tiny_imagenet_dist.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 35.95, ShuffleNetV2 45.75,
 MobileNetV2 50.56.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

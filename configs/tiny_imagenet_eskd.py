@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/tiny_imagenet_eskd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 34.97, ShuffleNetV2 48.34,
 MobileNetV2 52.15.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

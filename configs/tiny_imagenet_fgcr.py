@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/tiny_imagenet_fgcr.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 35.70, ShuffleNetV2 48.35,
 MobileNetV2 53.25.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/tiny_imagenet_isats.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 37.15, ShuffleNetV2 49.61,
 MobileNetV2 55.49.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

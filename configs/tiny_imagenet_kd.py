@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/tiny_imagenet_kd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 35.83, ShuffleNetV2 48.48,
 MobileNetV2 52.33.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/tiny_imagenet_nokd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 34.62, ShuffleNetV2 45.79,
 MobileNetV2 52.03.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/tiny_imagenet_reskd.py:runlocal
 
 Test accuracy (%) in the paper, Table 3: AlexNet 38.66, ShuffleNetV2 51.93,
 MobileNetV2 57.32.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -6,6 +6,9 @@ python -m jaxkd.main --config=configs/tiny_imagenet_stkd.py:runlocal
 
 Test accuracy (%) in the paper, Table 2: AlexNet 36.16, ShuffleNetV2 49.59,
 MobileNetV2 52.93.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
 """
 
 from configs import common

@@ -79,14 +79,16 @@ def default() -> ml_collections.ConfigDict:
   # What follows has the options of the objectives of the same name.
 
   # The paper and the authors' code leave open which tau and lam plain KD has;
-  # 4 is the field's default, 0.5 what the code uses for ATS.
+  # 4 is the field's default, 0.5 what the code uses for ATS. The other methods
+  # of the paper have the same where nothing else is said.
   config.kd = ml_collections.ConfigDict()
   config.kd.lam = 0.5
   config.kd.tau = 4.0
   # The student's temperature; None: tau, as in Eq. 2.
   config.kd.student_tau = config_dict.placeholder(float)
-  # Compare z-scores of the logits instead of the logits; the original then has
-  # tau 2 and lam 0.9.
+  # Compare z-scores of the logits instead of the logits. The original then has
+  # tau 2 and 9 times the soft term beside 0.1 of the cross entropy: but for the
+  # scale of both, lam 0.989.
   config.kd.standardize = False
   # The share of the run after which the labels alone teach.
   config.kd.until = 1.0
@@ -97,25 +99,28 @@ def default() -> ml_collections.ConfigDict:
   config.eskd.teacher_epochs = 1 / 3
   config.eskd.until = 1.0
 
-  # Networks between teacher and student, the largest first.
+  # Networks between teacher and student, the largest first; the paper doesn't
+  # say which it has.
   config.takd = ml_collections.ConfigDict()
   config.takd.assistants = ("resnet14",)
 
-  # Where gradients must agree: in each 'sample' or over the 'batch'.
+  # Where gradients must agree: in each 'sample' or over the 'batch', on which
+  # the paper is silent.
   config.sckd = ml_collections.ConfigDict()
   config.sckd.lam = 0.5
   config.sckd.tau = 4.0
   config.sckd.student_tau = config_dict.placeholder(float)
   config.sckd.per = "sample"
 
-  # Values of the original for CIFAR-100.
+  # Values of the original for CIFAR-100; on ImageNet all three are 1.
   config.dist = ml_collections.ConfigDict()
   config.dist.beta = 2.0
   config.dist.gamma = 2.0
   config.dist.tau = 4.0
 
-  # tau1 - tau2 in [1, 2] is recommended; the student's temperature is 1 in the
-  # authors' code.
+  # tau1 - tau2 in [1, 2] is recommended; the authors search tau1 in 1..6, tau2
+  # in 1..5, and don't say what they found. The student's temperature is 1 in
+  # their code.
   config.ats = ml_collections.ConfigDict()
   config.ats.lam = 0.5
   config.ats.tau1 = 4.0
@@ -123,6 +128,7 @@ def default() -> ml_collections.ConfigDict:
   config.ats.student_tau = 1.0
   config.ats.standardize = False
 
+  # The paper's grid and gap; the rest as in ats.
   config.isats = ml_collections.ConfigDict()
   config.isats.lam = 0.5
   config.isats.grid = losses.ISATS_GRID
@@ -130,24 +136,27 @@ def default() -> ml_collections.ConfigDict:
   config.isats.student_tau = 1.0
   config.isats.standardize = False
 
-  # alpha is 0.1 or 0.5 in the paper.
+  # alpha is 0.1 or 0.5 in the paper, which doesn't say where.
   config.fgcr = ml_collections.ConfigDict()
   config.fgcr.lam = 0.5
   config.fgcr.tau = 4.0
   config.fgcr.alpha = 0.5
   config.fgcr.student_tau = config_dict.placeholder(float)
 
-  # beta is 0.01 or 0.001 in the paper.
+  # beta is 0.01 or 0.001 in the paper, which doesn't say where.
   config.regt = ml_collections.ConfigDict()
   config.regt.beta = 0.01
 
   # lam weighs the gap's mean squared error against the cross entropy of the
-  # sum. The residual's network; empty: the student's.
+  # sum; the paper doesn't say how much. The residual's network; empty: the
+  # student's.
   config.reskd = ml_collections.ConfigDict()
   config.reskd.lam = 0.5
   config.reskd.network = ""
 
-  # Values of the originals. DKD's warm-up is 20 of 240 epochs.
+  # Values of the originals. DKD's beta depends on the pair there: 2 for ResNets
+  # on CIFAR, 6 for VGGs and WRNs, 8 for most others. Its warm-up is 20 of 240
+  # epochs.
   config.dkd = ml_collections.ConfigDict()
   config.dkd.alpha = 1.0
   config.dkd.beta = 8.0
@@ -158,16 +167,25 @@ def default() -> ml_collections.ConfigDict:
   config.rkd.distance = 25.0
   config.rkd.angle = 50.0
 
+  # The toolkits' weight, of the sum over all stages that both networks have.
   config.at = ml_collections.ConfigDict()
   config.at.weight = 1000.0
 
-  # The stage whose features are compared; the toolkits' second.
+  # The toolkits' weight and stage, which is the second, counted from 0.
   config.fitnet = ml_collections.ConfigDict()
   config.fitnet.weight = 100.0
   config.fitnet.stage = 1
 
+  # Values of the original. The length of the embeddings, and of the memory that
+  # has the negatives; the original draws as many from a memory of all examples.
+  config.crd = ml_collections.ConfigDict()
+  config.crd.weight = 0.8
+  config.crd.features = 128
+  config.crd.negatives = 16384
+  config.crd.tau = 0.07
+
   # Several teachers' labels: of 'kd' at tau, or of 'isats'. Their networks are
-  # trained as the teacher is.
+  # trained as the teacher is. The values are kd's and isats's.
   config.multi = ml_collections.ConfigDict()
   config.multi.networks = ("resnet20", "resnet14")
   config.multi.weights = (1.0, 1.0)
@@ -177,6 +195,9 @@ def default() -> ml_collections.ConfigDict:
   config.multi.student_tau = 1.0
   config.multi.grid = losses.ISATS_GRID
   config.multi.gap = 1.0
+  # The weight of a contrastive term with each teacher, with the options of crd,
+  # averaged as the labels are.
+  config.multi.contrast = 0.0
 
   # How a run is carried out; no result depends on it beyond rounding.
   config.run = ml_collections.ConfigDict()
@@ -357,11 +378,12 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
     if config[section].student_tau is not None:
       positive(f"{section}.student_tau")
   positive("kd.tau", "sckd.tau", "dist.tau", "ats.tau1", "ats.tau2")
-  positive("dkd.tau", "multi.tau")
+  positive("dkd.tau", "multi.tau", "crd.features", "crd.negatives", "crd.tau")
   number("fgcr.tau", lambda v: v > 1, "> 1: class means are taken at tau - 1")
   not_negative("dist.beta", "dist.gamma", "regt.beta", "isats.gap")
   not_negative("multi.gap", "dkd.alpha", "dkd.beta", "at.weight")
-  not_negative("fitnet.weight", "rkd.distance", "rkd.angle")
+  not_negative("fitnet.weight", "rkd.distance", "rkd.angle", "crd.weight")
+  not_negative("multi.contrast")
   for section in ("isats", "multi"):
     grid = config[section].grid
     _require(

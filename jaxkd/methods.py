@@ -178,7 +178,10 @@ def reskd(config: ml_collections.ConfigDict, seed: int) -> Phase:
 
 
 def multi(config: ml_collections.ConfigDict, seed: int) -> Phase:
-  """KD from the weighted mean of several teachers' labels."""
+  """KD from the weighted mean of several teachers' labels.
+
+  And, if wanted, a contrastive term on their features.
+  """
   teachers = tuple(
     _phase(
       config,
@@ -188,7 +191,12 @@ def multi(config: ml_collections.ConfigDict, seed: int) -> Phase:
     )
     for name in config.multi.networks
   )
-  return _phase(config, config.student, seed, "multi", teachers)
+  contrast = None
+  if config.multi.contrast:
+    contrast = {**config.crd.to_dict(), "weight": config.multi.contrast}
+  return _phase(
+    config, config.student, seed, "multi", teachers, contrast=contrast
+  )
 
 
 ENSEMBLE = "+ens"
@@ -220,5 +228,6 @@ ROWS: Mapping[str, Row] = {
   "rkd": _taught("rkd", "Distances and angles of features."),
   "at": _taught("at", "Attention maps of all stages."),
   "fitnet": _taught("fitnet", "The features of a stage, regressed."),
+  "crd": _taught("crd", "Embeddings, contrasted with other classes'."),
   "multi": multi,
 }

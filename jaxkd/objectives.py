@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxkd import losses
+from jaxkd.contrast import Contrast
 from jaxkd.models import Outputs, layers
 
 Scalars = dict[str, jax.Array]
@@ -53,8 +54,9 @@ class Objective(NamedTuple):
       with those of the whole training split, not augmented; None if the loss
       needs nothing of the kind.
     adapter: `(student, teachers, rngs) -> module`, from abstract outputs: makes
-      a module that is trained with the student and then dropped; None if the
-      loss needs none.
+      a module that is trained with the student and then dropped, whose
+      `nnx.BatchStat` are what it keeps from step to step; None if the loss
+      needs none.
     predict: `(student, teachers) -> logits`, the phase's prediction.
   """
 
@@ -241,7 +243,10 @@ def _multi(
   gap: float,
   grid: tuple[float, ...],
   weights: tuple[float, ...],
+  contrast: Mapping[str, Any] | None,
 ) -> Objective:
+  shares = [weight / sum(weights) for weight in weights]
+
   def probs_of(teacher, labels):
     if label == "kd":
       return losses.softmax(teacher.logits, tau)
@@ -249,7 +254,6 @@ def _multi(
     return losses.asymmetric_softmax(teacher.logits, labels, tau1, tau2)
 
   def loss(view):
-    shares = [weight / sum(weights) for weight in weights]
     probs = sum(
       share * probs_of(teacher, view.labels)
       for share, teacher in zip(shares, view.teachers, strict=True)
@@ -259,7 +263,31 @@ def _multi(
     )
     return _mixed(lam, view.student.logits, view.labels, soft), {}
 
-  return Objective(loss)
+  if contrast is None:
+    return Objective(loss)
+  contrast = dict(contrast)
+  weight = contrast.pop("weight")
+
+  def adapter(student, teachers, rngs):
+    return nnx.List(
+      [
+        Contrast(student, teacher, **contrast, rngs=rngs)
+        for teacher in teachers
+      ]
+    )
+
+  def loss_with_contrast(view):
+    terms, diagnostics = loss(view)
+    each = [
+      share * contrast_with(view.student, teacher, view.labels)
+      for share, contrast_with, teacher in zip(
+        shares, view.adapter, view.teachers, strict=True
+      )
+    ]
+    total = jnp.sum(jnp.stack(each), axis=0)
+    return {**terms, "contrast": weight * total}, diagnostics
+
+  return Objective(loss_with_contrast, adapter=adapter)
 
 
 # --- Cross entropy, and a term of the method's own ----------------------------
@@ -318,25 +346,19 @@ def _rkd(*, distance: float, angle: float) -> Objective:
   return Objective(loss)
 
 
-def _to_size_of(features: jax.Array, other: jax.Array) -> jax.Array:
-  """Resizes maps `[B, H, W, C]` to the height and width of others."""
-  shape = (*features.shape[:1], *other.shape[1:3], *features.shape[3:])
-  return jax.image.resize(features, shape, "linear")
-
-
 def _at(*, weight: float) -> Objective:
   def loss(view):
     (teacher,) = view.teachers
-    counts = len(view.student.stages), len(teacher.stages)
-    if counts[0] != counts[1]:
-      raise ValueError(
-        f"the student has {counts[0]} stages, the teacher {counts[1]}"
+    # As the toolkits do: the first stages where one network has more, and the
+    # larger map averaged down to the smaller.
+    count = min(len(view.student.stages), len(teacher.stages))
+    maps = []
+    for stage in range(count):
+      pair = _stage(view.student, stage), _stage(teacher, stage)
+      size = min(features.shape[1] for features in pair)
+      maps.append(
+        losses.at(*(layers.adaptive_average_pool(x, size) for x in pair))
       )
-    pairs = [
-      (_stage(view.student, stage), _stage(teacher, stage))
-      for stage in range(counts[0])
-    ]
-    maps = [losses.at(_to_size_of(s, t), t) for s, t in pairs]
     attention = jnp.sum(jnp.stack(maps), axis=0)
     return _plus_cross_entropy(view, attention=weight * attention), {}
 
@@ -351,8 +373,18 @@ def _stage(outputs: Outputs, stage: int) -> jax.Array:
   return outputs.stages[stage]
 
 
+def _to_size_of(features: jax.Array, other: jax.Array) -> jax.Array:
+  """Resizes maps `[B, H, W, C]` to the height and width of others."""
+  shape = (*features.shape[:1], *other.shape[1:3], *features.shape[3:])
+  return jax.image.resize(features, shape, "linear")
+
+
 class _Regressor(nnx.Module):
-  """Brings a stage of the student to the shape of the teacher's."""
+  """Brings a stage of the student to the shape of the teacher's.
+
+  Where sizes differ the toolkits' convolution has a stride, or is transposed;
+  here the map is resized first, whatever the sizes.
+  """
 
   def __init__(self, student: Outputs, teacher: Outputs, stage: int, rngs):
     features, channels = (
@@ -380,6 +412,27 @@ def _fitnet(*, weight: float, stage: int) -> Objective:
   return Objective(loss, adapter=adapter)
 
 
+def _crd(
+  *, weight: float, features: int, negatives: int, tau: float
+) -> Objective:
+  def adapter(student, teachers, rngs):
+    return Contrast(
+      student,
+      teachers[0],
+      features=features,
+      negatives=negatives,
+      tau=tau,
+      rngs=rngs,
+    )
+
+  def loss(view):
+    (teacher,) = view.teachers
+    contrast = view.adapter(view.student, teacher, view.labels)
+    return _plus_cross_entropy(view, contrast=weight * contrast), {}
+
+  return Objective(loss, adapter=adapter)
+
+
 # --- A network that adds to another -------------------------------------------
 
 
@@ -400,6 +453,7 @@ def _reskd(*, lam: float) -> Objective:
 OBJECTIVES: Mapping[str, Callable[..., Objective]] = {
   "at": _at,
   "ats": _ats,
+  "crd": _crd,
   "cross_entropy": _cross_entropy,
   "dist": _dist,
   "dkd": _dkd,

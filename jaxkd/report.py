@@ -61,9 +61,12 @@ def write(
   for name, picture in pictures.items():
     figures.save(picture, folder / name)
   write_atomically(folder / "table.csv", tables.as_csv(cells))
-  write_atomically(folder / "report.md", _markdown(config, cells, pictures))
+  chosen = temperatures(plan, entries)
   write_atomically(
-    folder / "report.html", _html(config, cells, pictures, folder)
+    folder / "report.md", _markdown(config, cells, chosen, pictures)
+  )
+  write_atomically(
+    folder / "report.html", _html(config, cells, chosen, pictures, folder)
   )
   return folder
 
@@ -158,12 +161,43 @@ def _dark_knowledge(
   }
 
 
+_TAU_STAR = "train_tau_star_"
+
+
+def temperatures(plan: Plan, entries: Entries) -> Cells:
+  """Returns a line for each row that chooses a temperature per instance.
+
+  How often each was, as logged last, mean over seeds.
+  """
+  cells = []
+  for row, phases in plan.items():
+    logged = [_logged(entries[phase])[-1] for phase in phases]
+    shares = {
+      f"τ* = {name.removeprefix(_TAU_STAR)}": np.mean(
+        [line[name] for line in logged]
+      )
+      for name in logged[0]
+      if name.startswith(_TAU_STAR)
+    }
+    if shares and not row.endswith(ENSEMBLE):
+      texts = {name: f"{share:.1%}" for name, share in shares.items()}
+      cells.append({"row": row, **texts})
+  return cells
+
+
+def _logged(entry: Entry) -> list[dict[str, float]]:
+  """Returns what was logged in training, one dict for each evaluation."""
+  return [json.loads(line) for line in entry.metrics.read_text().splitlines()]
+
+
 def _curves(
   config: ml_collections.ConfigDict, plan: Plan, entries: Entries
 ) -> Figure:
   def curve(phase):
-    lines = map(json.loads, entries[phase].metrics.read_text().splitlines())
-    points = [(line["epoch"], 100 * line["test_accuracy"]) for line in lines]
+    points = [
+      (line["epoch"], 100 * line["test_accuracy"])
+      for line in _logged(entries[phase])
+    ]
     epochs, accuracies = np.transpose(points)
     return epochs, accuracies
 
@@ -211,14 +245,24 @@ def _about(config: ml_collections.ConfigDict) -> str:
   )
 
 
+_CHOSEN = (
+  "How often each τ* was chosen in training, between the last two evaluations; "
+  "metrics.jsonl has it for all."
+)
+
+
 def _markdown(
-  config: ml_collections.ConfigDict, cells: Cells, pictures: Iterable[str]
+  config: ml_collections.ConfigDict,
+  cells: Cells,
+  chosen: Cells,
+  pictures: Iterable[str],
 ) -> str:
   images = [f"![{name}]({name}.png)" for name in pictures]
   parts = [
     f"# {config.title}",
     tables.as_markdown(cells),
     _about(config),
+    *((tables.as_markdown(chosen), _CHOSEN) if chosen else ()),
     *images,
   ]
   return "\n\n".join(parts) + "\n"
@@ -227,12 +271,14 @@ def _markdown(
 def _html(
   config: ml_collections.ConfigDict,
   cells: Cells,
+  chosen: Cells,
   pictures: Iterable[str],
   folder: pathlib.Path,
 ) -> str:
   parts = [
     tables.as_html(cells),
     f"<p>{html.escape(_about(config))}</p>",
+    *((tables.as_html(chosen), f"<p>{_CHOSEN}</p>") if chosen else ()),
     *(webpage.figure(folder / f"{name}.svg") for name in pictures),
   ]
   return webpage.page(config.title, parts)

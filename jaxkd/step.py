@@ -20,7 +20,7 @@ class Variables(NamedTuple):
 
   Attributes:
     params: what is trained.
-    stats: running statistics of batch normalisation.
+    stats: running statistics of batch normalisation, and memories of adapters.
   """
 
   params: nnx.State
@@ -327,12 +327,16 @@ class Trainer:
         sharding.split_batch(self.mesh),
       )
       states, logged = self.train_step(states, teachers, keys, images, labels)
-      return tuple(
+      states = tuple(
         state._replace(
           sums=jax.tree.map(jnp.add, state.sums, scalars),
           steps_summed=state.steps_summed + 1,
         )
         for state, scalars in zip(states, logged, strict=True)
+      )
+      # Whatever of the batch an adapter remembers, too.
+      return jax.lax.with_sharding_constraint(
+        states, sharding.replicated(self.mesh)
       )
 
     if num_steps is None:

@@ -26,6 +26,8 @@ def all_rows(tiny_config):
   tiny_config.rows = tuple(row for row in methods.ROWS if row not in ON_MAPS)
   tiny_config.multi.networks = ("mlp",)
   tiny_config.multi.weights = (1.0,)
+  tiny_config.multi.contrast = 0.1
+  tiny_config.crd.negatives = 128
   tiny_config.paper.accuracies = {"kd": 90.0}
   tiny_config.paper.data = "digits"
   tiny_config.paper.teacher = tiny_config.paper.student = "mlp"
@@ -66,7 +68,7 @@ def test_every_row_trains_and_is_reported(all_rows, report):
     float(table["kd"]["accuracy (%)"]) - 90, abs=0.011
   )
   teacher = table[
-    "teacher of kd, sckd, dist, ats, fgcr, isats, reskd, dkd, rkd"
+    "teacher of kd, sckd, dist, ats, fgcr, isats, reskd, dkd, rkd, crd"
   ]
   result = Entry.open(
     Entry.of(report.parent, methods.teacher(all_rows)).path
@@ -80,6 +82,14 @@ def test_every_row_trains_and_is_reported(all_rows, report):
     assert f"{name}.png" in (report / "report.md").read_text()
   page = (report / "report.html").read_text()
   assert page.count("<svg") == 2
+  # The distribution of ISATS's temperatures, as logged last.
+  isats = Entry.of(report.parent, methods.ROWS["isats"](all_rows, 0))
+  last = lines(isats)[-1]
+  shares = [last[f"train_tau_star_{tau:g}"] for tau in losses.ISATS_GRID]
+  words = (report / "report.md").read_text().replace("|", " ").split()
+  found = " ".join(["isats", *(f"{share:.1%}" for share in shares)])
+  assert found in " ".join(words)
+  assert "τ* = 8" in page
   # Nothing is fetched: it opens from disk, anywhere.
   assert "src=" not in page
   assert 'href="http' not in page
@@ -102,6 +112,19 @@ def test_a_line_per_evaluation_with_every_term(all_rows, report):
   assert result["parameters"] == 64 * 16 + 16 + 16 * 10 + 10
   assert result["test"]["accuracy"] == lines(entry)[-1]["test_accuracy"]
   assert "1,210" in (entry.path / "parameters.txt").read_text()
+
+
+def test_a_contrast_is_part_of_the_loss(all_rows, report):
+  for row, terms in (
+    ("crd", ("cross_entropy", "contrast")),
+    ("multi", ("hard", "soft", "contrast")),
+  ):
+    entry = Entry.of(report.parent, methods.ROWS[row](all_rows, 0))
+    for line in lines(entry):
+      assert line["train_contrast"] > 0
+      assert line["train_loss"] == pytest.approx(
+        sum(line[f"train_{term}"] for term in terms), rel=1e-5
+      )
 
 
 def test_the_second_seed_trains_only_what_is_missing(

@@ -179,7 +179,21 @@ def test_each_row_has_the_phases_of_its_definition(tiny_config):
     "rkd": ["cross_entropy", "rkd"],
     "at": ["cross_entropy", "at"],
     "fitnet": ["cross_entropy", "fitnet"],
+    "crd": ["cross_entropy", "crd"],
     "multi": ["cross_entropy", "cross_entropy", "multi"],
+  }
+
+
+def test_the_contrast_with_several_teachers_has_the_options_of_crd(tiny_config):
+  tiny_config.crd.negatives = 64
+  plain = methods.ROWS["multi"](tiny_config, 0)
+  assert plain.loss["contrast"] is None
+  tiny_config.multi.contrast = 0.5
+  assert methods.ROWS["multi"](tiny_config, 0).loss["contrast"] == {
+    "weight": 0.5,
+    "features": 128,
+    "negatives": 64,
+    "tau": 0.07,
   }
 
 
@@ -279,6 +293,7 @@ def test_several_teachers_labels_are_averaged_by_weight(label):
     "gap": 1.0,
     "grid": losses.ISATS_GRID,
     "weights": (3.0, 1.0),
+    "contrast": None,
   }
 
   def probs(logits):
@@ -304,22 +319,31 @@ def maps(seed, *sizes):
   return STUDENT._replace(stages=stages)
 
 
-def test_attention_is_compared_at_the_teachers_size():
-  student, teacher = maps(0, (8, 3), (4, 5)), maps(1, (8, 2), (2, 7))
-  terms, _ = objectives.objective({"name": "at", "weight": 10.0}).loss(
-    View(student, (teacher,), LABELS)
+def test_attention_is_compared_stage_by_stage_at_the_smaller_size():
+  student = maps(0, (8, 3), (4, 5), (2, 2))
+  teacher = maps(1, (4, 2), (8, 7))
+  objective = objectives.objective({"name": "at", "weight": 10.0})
+  terms, _ = jax.jit(objective.loss)(View(student, (teacher,), LABELS))
+
+  def attention(features):
+    features = np.asarray(features, np.float64)
+    block = features.shape[1] // 4
+    pooled = features.reshape(4, 4, block, 4, block, -1).mean((2, 4))
+    energy = np.mean(pooled**2, axis=-1).reshape(4, -1)
+    return energy / np.linalg.norm(energy, axis=-1, keepdims=True)
+
+  # The teacher has no third stage.
+  expected = sum(
+    np.mean((attention(s) - attention(t)) ** 2, axis=-1)
+    for s, t in zip(student.stages, teacher.stages, strict=False)
   )
-  resized = jax.image.resize(student.stages[1], (4, 2, 2, 5), "linear")
-  expected = losses.at(student.stages[0], teacher.stages[0]) + losses.at(
-    resized, teacher.stages[1]
-  )
-  np.testing.assert_allclose(terms["attention"], 10.0 * expected, rtol=1e-5)
+  np.testing.assert_allclose(terms["attention"], 10 * expected, rtol=1e-5)
 
 
-def test_attention_needs_as_many_stages():
-  with pytest.raises(ValueError, match="student has 1 stages, the teacher 2"):
+def test_attention_needs_maps():
+  with pytest.raises(ValueError, match="stage 0 is not one of maps, of 1"):
     objectives.objective({"name": "at", "weight": 1.0}).loss(
-      View(maps(0, (8, 3)), (maps(1, (8, 3), (4, 3)),), LABELS)
+      View(STUDENT._replace(stages=(S,)), (maps(1, (8, 3)),), LABELS)
     )
 
 

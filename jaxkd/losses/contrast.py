@@ -11,8 +11,12 @@ def _similarities(
   teacher_embeddings: jax.Array,
   negatives: jax.Array,
   tau: jax.typing.ArrayLike,
-) -> tuple[jax.Array, jax.Array]:
-  """Returns cosines / tau: with teachers `[...]`, negatives `[..., K]`."""
+  where: jax.Array | None,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """Returns cosines / tau, with teachers `[...]` and negatives `[..., K]`.
+
+  And which negatives count, `[..., K]`.
+  """
 
   def unit(x):
     x = _numerics.accumulate(x)
@@ -25,7 +29,8 @@ def _similarities(
   negative = jnp.einsum(
     "...e,...ke->...k", student, unit(negatives), precision="highest"
   )
-  return positive / tau, negative / tau
+  counted = jnp.broadcast_to(True if where is None else where, negative.shape)
+  return positive / tau, negative / tau, counted
 
 
 def crd(
@@ -36,6 +41,7 @@ def crd(
   num_examples: int,
   log_normalizer: jax.typing.ArrayLike,
   tau: jax.typing.ArrayLike = 0.07,
+  where: jax.Array | None = None,
 ) -> jax.Array:
   r"""Contrastive representation distillation, from one side.
 
@@ -49,16 +55,22 @@ def crd(
   The method adds the same with student and teacher exchanged, and the cross
   entropy; the memory is the caller's.
 
+  With the constant of :func:`crd_log_normalizer`, which is proportional to M,
+  the loss no longer depends on M.
+
   Args:
     student_embeddings: `[..., E]`, projected features, any floating dtype.
     teacher_embeddings: `[..., E]`, of the same examples.
-    negatives: `[..., K, E]`, the memory of teacher embeddings of others.
+    negatives: `[..., K, E]`, the memory of teacher embeddings of others; its
+      leading axes broadcast.
     num_examples: M, the size of the training split.
     log_normalizer: :math:`\log Z`, from :func:`crd_log_normalizer`.
     tau: temperature > 0; 0.07 in the original.
+    where: booleans `[..., K]`, true on the negatives that count, whose number
+      is the example's K; None: on all.
 
   Returns:
-    The loss of each example, `[...]`, >= 0.
+    The loss of each example, `[...]`, >= 0; 0 without any negative.
 
   Examples:
     >>> import jax.numpy as jnp
@@ -70,14 +82,14 @@ def crd(
     >>> print(loss)
     1.0064...
   """
-  positive, negative = _similarities(
-    student_embeddings, teacher_embeddings, negatives, tau
+  positive, negative, counted = _similarities(
+    student_embeddings, teacher_embeddings, negatives, tau, where
   )
-  noise = jnp.asarray(negative.shape[-1] / num_examples, positive.dtype)
+  noise = jnp.sum(counted, axis=-1, dtype=positive.dtype) / num_examples
   offset = jnp.asarray(log_normalizer, positive.dtype) + jnp.log(noise)
   attracted = jax.nn.log_sigmoid(positive - offset)
-  repelled = jax.nn.log_sigmoid(offset - negative)
-  return -attracted - jnp.sum(repelled, axis=-1)
+  repelled = jax.nn.log_sigmoid(offset[..., None] - negative)
+  return -attracted - jnp.sum(repelled, axis=-1, where=counted)
 
 
 def crd_log_normalizer(
@@ -87,6 +99,7 @@ def crd_log_normalizer(
   *,
   num_examples: int,
   tau: jax.typing.ArrayLike = 0.07,
+  where: jax.Array | None = None,
 ) -> jax.Array:
   r"""Estimates the constant of :func:`crd` from one batch.
 
@@ -99,9 +112,11 @@ def crd_log_normalizer(
   Args:
     student_embeddings: `[..., E]`, projected features, any floating dtype.
     teacher_embeddings: `[..., E]`, of the same examples.
-    negatives: `[..., K, E]`, the memory of teacher embeddings of others.
+    negatives: `[..., K, E]`, the memory of teacher embeddings of others; its
+      leading axes broadcast.
     num_examples: M, the size of the training split.
     tau: temperature > 0; 0.07 in the original.
+    where: booleans `[..., K]`, true on the negatives that count; None: on all.
 
   Returns:
     A scalar.
@@ -116,9 +131,12 @@ def crd_log_normalizer(
     >>> print(log_normalizer)
     2.922...
   """
-  positive, negative = _similarities(
-    student_embeddings, teacher_embeddings, negatives, tau
+  positive, negative, counted = _similarities(
+    student_embeddings, teacher_embeddings, negatives, tau, where
   )
   pairs = jnp.concatenate([positive[..., None], negative], axis=-1)
-  scale = jnp.log(jnp.asarray(num_examples / pairs.size, pairs.dtype))
-  return jax.nn.logsumexp(pairs) + scale
+  counted = jnp.concatenate(
+    [jnp.ones_like(positive[..., None], bool), counted], axis=-1
+  )
+  scale = num_examples / jnp.sum(counted, dtype=pairs.dtype)
+  return jax.nn.logsumexp(pairs, where=counted) + jnp.log(scale)

@@ -75,6 +75,47 @@ def test_crd_log_normalizer():
   np.testing.assert_allclose(found, np.log(M * np.mean(scores)), rtol=1e-5)
 
 
+def test_only_negatives_that_count_do():
+  where = np.array([[1, 1, 0, 1, 0], [0, 0, 0, 0, 1], [0] * 5], bool)
+  # One memory for all examples.
+  shared, tau = NEGATIVES[0], 0.5
+  log_normalizer = losses.crd_log_normalizer(
+    STUDENT, TEACHER, shared, num_examples=M, tau=tau, where=where
+  )
+  scores = [
+    np.exp(reference.unit(s) @ reference.unit(other) / tau)
+    for s, t, counted in zip(STUDENT, TEACHER, where, strict=True)
+    for other in [t, *shared[counted]]
+  ]
+  np.testing.assert_allclose(log_normalizer, np.log(M * np.mean(scores)), 1e-5)
+
+  @jax.jit
+  def crd(student, num_examples, log_normalizer):
+    return losses.crd(
+      student,
+      TEACHER,
+      shared,
+      num_examples=num_examples,
+      log_normalizer=log_normalizer,
+      tau=tau,
+      where=where,
+    )
+
+  value = crd(STUDENT, M, log_normalizer)
+  expected = [
+    reference.crd(s, t, shared[counted], M, M * np.mean(scores), tau)
+    for s, t, counted in zip(STUDENT, TEACHER, where, strict=True)
+  ]
+  np.testing.assert_allclose(value, expected, rtol=1e-5)
+  assert value[2] == 0
+  gradient = jax.grad(lambda s: jnp.sum(crd(s, M, log_normalizer)))(STUDENT)
+  assert np.all(np.isfinite(gradient))
+  # As the docstring says, the number of examples cancels.
+  np.testing.assert_allclose(
+    crd(STUDENT, 1, log_normalizer - np.log(np.float32(M))), value, rtol=1e-5
+  )
+
+
 @pytest.mark.parametrize("scale", [0.0, 1e-15, 1e15])
 def test_embeddings_of_any_length_are_finite(scale):
   gradient, value = _value_and_gradient(scale * STUDENT, 0.07)

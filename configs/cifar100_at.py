@@ -1,0 +1,19 @@
+"""Attention transfer, on CIFAR-100.
+
+python -m jaxkd.main --config=configs/cifar100_at.py
+python -m jaxkd.main --config=configs/cifar100_at.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cifar100_at.py:runlocal
+
+The paper has no figure for it.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cifar100(arg, "cifar100_at")
+  config.rows = ("at",)
+  return config

@@ -1,0 +1,19 @@
+"""KD from two teachers, on CIFAR-10.
+
+python -m jaxkd.main --config=configs/cifar10_multi.py
+python -m jaxkd.main --config=configs/cifar10_multi.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cifar10_multi.py:runlocal
+
+The paper has no figure for it.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cifar10(arg, "cifar10_multi")
+  config.rows = ("multi",)
+  return config

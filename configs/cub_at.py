@@ -1,0 +1,19 @@
+"""Attention transfer, on CUB-200-2011.
+
+python -m jaxkd.main --config=configs/cub_at.py
+python -m jaxkd.main --config=configs/cub_at.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cub_at.py:runlocal
+
+The paper has no figure for it.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cub(arg, "cub_at")
+  config.rows = ("at",)
+  return config

@@ -1,0 +1,19 @@
+"""Decoupled KD, on CUB-200-2011.
+
+python -m jaxkd.main --config=configs/cub_dkd.py
+python -m jaxkd.main --config=configs/cub_dkd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/cub_dkd.py:runlocal
+
+The paper has no figure for it.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.cub(arg, "cub_dkd")
+  config.rows = ("dkd",)
+  return config

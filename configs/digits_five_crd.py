@@ -1,0 +1,19 @@
+"""Contrastive representation distillation, on Digits-Five.
+
+python -m jaxkd.main --config=configs/digits_five_crd.py
+python -m jaxkd.main --config=configs/digits_five_crd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/digits_five_crd.py:runlocal
+
+The paper has no figure for it.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.digits_five(arg, "digits_five_crd")
+  config.rows = ("crd",)
+  return config

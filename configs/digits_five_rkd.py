@@ -1,0 +1,19 @@
+"""Relational KD, on Digits-Five.
+
+python -m jaxkd.main --config=configs/digits_five_rkd.py
+python -m jaxkd.main --config=configs/digits_five_rkd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/digits_five_rkd.py:runlocal
+
+The paper has no figure for it.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.digits_five(arg, "digits_five_rkd")
+  config.rows = ("rkd",)
+  return config

@@ -1,0 +1,19 @@
+"""FitNets' hints, on Stanford Dogs.
+
+python -m jaxkd.main --config=configs/dogs_fitnet.py
+python -m jaxkd.main --config=configs/dogs_fitnet.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/dogs_fitnet.py:runlocal
+
+The paper has no figure for it.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.dogs(arg, "dogs_fitnet")
+  config.rows = ("fitnet",)
+  return config

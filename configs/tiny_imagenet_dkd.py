@@ -1,0 +1,19 @@
+"""Decoupled KD, on TinyImageNet.
+
+python -m jaxkd.main --config=configs/tiny_imagenet_dkd.py
+python -m jaxkd.main --config=configs/tiny_imagenet_dkd.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/tiny_imagenet_dkd.py:runlocal
+
+The paper has no figure for it.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.tiny_imagenet(arg, "tiny_imagenet_dkd")
+  config.rows = ("dkd",)
+  return config

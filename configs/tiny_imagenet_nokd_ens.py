@@ -1,0 +1,21 @@
+"""Two students without a teacher, on TinyImageNet.
+
+python -m jaxkd.main --config=configs/tiny_imagenet_nokd_ens.py
+python -m jaxkd.main --config=configs/tiny_imagenet_nokd_ens.py:student=mobilenet_v2
+python -m jaxkd.main --config=configs/tiny_imagenet_nokd_ens.py:runlocal
+
+Test accuracy (%) in the paper, Table 3: AlexNet 39.37, ShuffleNetV2 50.69,
+MobileNetV2 56.40.
+
+Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
+CPUs.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.tiny_imagenet(arg, "tiny_imagenet_nokd_ens")
+  config.rows = ("nokd", "nokd+ens")
+  config.seeds = (0, 1)
+  return config
