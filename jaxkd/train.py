@@ -28,7 +28,15 @@ from jaxkd.store import Entry, Phase
 
 
 class NonFiniteError(Exception):
-  """The loss is no longer a number; the message is one line."""
+  """The loss is no longer a number; the message is one line.
+
+  Attributes:
+    phase: what was trained.
+  """
+
+  def __init__(self, message: str, phase: Phase):
+    super().__init__(message)
+    self.phase = phase
 
 
 @dataclasses.dataclass(frozen=True)
@@ -319,5 +327,6 @@ def _check_finite(pulse: Pulse, entry: Entry, checkpoints: Checkpoints) -> None:
         if good is not None
         else "no checkpoint had been written"
       )
-      + "; a lower learning rate may help"
+      + "; a lower learning rate may help",
+      entry.phase,
     )
