@@ -6,7 +6,8 @@ import os
 import pathlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import jax
 import ml_collections
@@ -14,7 +15,7 @@ from absl import flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
-from jaxkd import sharding
+from jaxkd import sharding, tuned
 from jaxkd.checkpoint import CheckpointError
 from jaxkd.config import ConfigError
 from jaxkd.data import DataError
@@ -73,6 +74,21 @@ def config() -> ml_collections.ConfigDict:
   options.takd.assistants = _split(options.takd.assistants)
   options.multi.networks = _split(options.multi.networks)
   return options
+
+
+def config_file() -> str:
+  """Returns what --config is: a file and, after a colon, its argument."""
+  return config_flags.get_config_filename(flags.FLAGS[CONFIG.name])
+
+
+def given() -> Mapping[str, Any]:
+  """Returns the config's options that are flags, with their values."""
+  return config_flags.get_override_values(flags.FLAGS[CONFIG.name])
+
+
+def choices() -> pathlib.Path:
+  """Returns the file of what was tuned, which lies beside that of --config."""
+  return pathlib.Path(config_file().partition(":")[0]).with_name(tuned.FILE)
 
 
 def _split(names: tuple[str, ...]) -> tuple[str, ...]:

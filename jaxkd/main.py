@@ -2,7 +2,7 @@
 
 from absl import app, flags
 
-from jaxkd import cli, experiment
+from jaxkd import cli, experiment, tuned
 from jaxkd.config import validate
 
 flags.adopt_module_key_flags(cli)
@@ -13,6 +13,7 @@ def main(_: list[str]) -> None:
   with cli.command():
     config = cli.config()
     validate(config)
+    tuned.apply(config, cli.choices(), cli.given())
     folder = experiment.run(config, cli.WORKDIR.value)
   if folder:
     print((folder / "report.md").read_text())

@@ -12,7 +12,7 @@ import ml_collections
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxkd import tables, webpage
+from jaxkd import tables, tuned, webpage
 from jaxkd.analysis import figures
 from jaxkd.ensemble import Ensemble
 from jaxkd.methods import ENSEMBLE
@@ -203,11 +203,15 @@ def _derived(
 
 def _about(config: ml_collections.ConfigDict) -> str:
   split = "validation" if config.data.validation else "test"
+  chosen = "".join(
+    f" Tuned on a validation split: {row} has {tuned.shown(values)}."
+    for row, values in tuned.of(config).items()
+  )
   return (
     f"Accuracy of the last step on the {split} split of {config.data.name}, "
     "mean ± standard deviation over seeds; derived average and variance of the "
     "teacher's wrong-class probabilities at a temperature, mean over the "
-    "training split."
+    f"training split.{chosen}"
   )
 
 

@@ -17,7 +17,7 @@ import jax
 import ml_collections
 from absl import app, flags
 
-from jaxkd import cli, experiment, tables, webpage
+from jaxkd import cli, experiment, tables, tuned, webpage
 from jaxkd.config import ConfigError, validate
 from jaxkd.names import nearest
 from jaxkd.report import ACCURACY, TEACHER
@@ -156,6 +156,7 @@ def main(_: list[str]) -> None:
       config.seeds = tuple(range(_SEEDS.value))
       config.data.data_dir = _DATA_DIR.value
       validate(config)
+      tuned.apply(config, pathlib.Path(common.__file__).with_name(tuned.FILE))
     workdir = pathlib.Path(cli.WORKDIR.value)
     reports = {}
     for student, config in columns.items():
