@@ -140,7 +140,7 @@ def _train(
     try:
       experiment.train_all(config, todo, entries, dataset, mesh)
     except NonFiniteError as error:
-      failed[error.phase] = error
+      failed[error.entry.phase] = error
       if jax.process_index() == 0:
         print(f"{error}; the search goes on without it", file=sys.stderr)
   return failed

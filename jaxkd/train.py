@@ -31,12 +31,12 @@ class NonFiniteError(Exception):
   """The loss is no longer a number; the message is one line.
 
   Attributes:
-    phase: what was trained.
+    entry: the place of the phase.
   """
 
-  def __init__(self, message: str, phase: Phase):
+  def __init__(self, message: str, entry: Entry):
     super().__init__(message)
-    self.phase = phase
+    self.entry = entry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -328,5 +328,5 @@ def _check_finite(pulse: Pulse, entry: Entry, checkpoints: Checkpoints) -> None:
         else "no checkpoint had been written"
       )
       + "; a lower learning rate may help",
-      entry.phase,
+      entry,
     )

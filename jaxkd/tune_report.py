@@ -113,9 +113,10 @@ def _about(
     for phase in last.with_teachers()[:-1]
   )
   seeds = ", ".join(map(str, config.seeds))
+  several = "mean over seeds" if len(config.seeds) > 1 else "seed"
   yield (
-    f"Validation accuracy (%) of {_trained(student)}, in row {row}, mean over "
-    f"seeds {seeds}."
+    f"Validation accuracy (%) of {_trained(student)}, in row {row}, {several} "
+    f"{seeds}."
   )
   names = dict.fromkeys(f"{_trained(t)}, seed {t.seed}" for t in teachers)
   yield f"Taught by {'; '.join(names)}."
@@ -125,7 +126,7 @@ def _about(
     "split was not looked at."
   )
   if any(point.accuracies is None for point in found):
-    yield "Where there is no number, the loss was not finite."
+    yield "Where nothing is shown, the loss was not finite."
   for teacher in teachers:
     if _held_out(teacher) != _held_out(student):
       yield (
@@ -145,6 +146,8 @@ def _held_out(phase: Phase) -> list[Any]:
 def _picture(grid: Grid, found: Sequence[Point], caption: str) -> Figure:
   if len(grid) == 2:
     return _heat_map(grid, found, caption)
+  if len(grid) > 1:
+    caption = f"{summary(found)} Each option, the others as chosen. {caption}"
   return figures.option_curves(
     [_slice(option, found) for option in grid],
     ylabel=ACCURACY,

@@ -124,7 +124,8 @@ def apply(
     else:
       if alike:
         _tell(f"{row}: what was chosen in {path} is for other options")
-  validate(config)
+  if config.tuned:
+    validate(config)
 
 
 def write(
