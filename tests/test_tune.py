@@ -178,24 +178,36 @@ def test_a_teacher_that_may_know_the_answers_is_told_of(searched, tmp_path):
     assert ("may have been trained on what is evaluated" in report) == known
 
 
-def test_a_point_that_is_not_finite_is_left_out(tiny_config, tmp_path, capsys):
+def test_a_point_that_is_not_finite_is_left_out(
+  tiny_config, tmp_path, monkeypatch, capsys
+):
   tiny_config.data.validation = 0.1
-  found = search(
-    tiny_config, "regt", {"regt.beta": (1e38, 0.01)}, tmp_path / "runs"
-  )
+  values = {"regt.beta": (5.0, 0.01)}
+
+  def train_all(config, missing, *_):
+    for entry in missing:
+      if entry.phase.loss.get("beta") == 5.0:
+        raise NonFiniteError("not finite", entry)
+      entry.create()
+      entry.finish({"test": {"accuracy": 0.5}})
+
+  monkeypatch.setattr(experiment, "train_all", train_all)
+  found = search(tiny_config, "regt", values, tmp_path)
   # The first teacher could not be trained, so its student wasn't.
-  assert [point.accuracies is None for point in found] == [True, False]
+  assert [point.accuracies for point in found] == [None, (0.5,)]
   assert best(found).values == {"regt.beta": 0.01}
   assert "the search goes on without it" in capsys.readouterr().err
-  folder = write(
-    tiny_config, "regt", {"regt.beta": (1e38, 0.01)}, found, tmp_path
-  )
+  folder = write(tiny_config, "regt", values, found, tmp_path)
   with open(folder / "table.csv") as file:
     remarks = [line["remark"] for line in csv.DictReader(file)]
   assert remarks == ["not finite", "chosen"]
   assert (folder / "grid.png").exists()
+
+
+def test_where_no_point_is_finite_nothing_is_chosen(tiny_config, tmp_path):
+  tiny_config.data.validation = 0.1
   with pytest.raises(NonFiniteError, match="not finite at step"):
-    search(tiny_config, "regt", {"regt.beta": (1e38,)}, tmp_path / "runs")
+    search(tiny_config, "regt", {"regt.beta": (1e38,)}, tmp_path)
 
 
 def test_every_point_is_checked_before_anything_is_trained(
