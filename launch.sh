@@ -4,7 +4,7 @@
 #   ./launch.sh                        the digits example
 #   ./launch.sh --config=FILE [...]    python -m jaxkd.main with these flags
 #   ./launch.sh test [...]             linter, type checker, pytest
-#   ./launch.sh COMMAND [...]          analyze, convert, export, prepare, table
+#   ./launch.sh COMMAND [...]          analyze, convert, export, prepare, table, tune
 #   ./launch.sh --processes=N [...]    N processes on this machine, one per GPU
 #   srun ./launch.sh --config=FILE     SLURM: a task per process
 #
@@ -83,7 +83,7 @@ run_processes() {
 set_up
 case ${1:-} in
   "") exec python -m jaxkd.main --config=configs/digits_isats.py ;;
-  analyze | convert | export | table) exec python -m "jaxkd.$1" "${@:2}" ;;
+  analyze | convert | export | table | tune) exec python -m "jaxkd.$1" "${@:2}" ;;
   prepare) exec python -m jaxkd.data.prepare "${@:2}" ;;
   test)
     shift

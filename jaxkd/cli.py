@@ -6,7 +6,8 @@ import os
 import pathlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import jax
 import ml_collections
@@ -22,6 +23,7 @@ from jaxkd.names import nearest
 from jaxkd.signals import Stopped
 from jaxkd.store import StoreError
 from jaxkd.train import NonFiniteError
+from jaxkd.tuning import tuned
 
 ERRORS = (
   CheckpointError,
@@ -73,6 +75,21 @@ def config() -> ml_collections.ConfigDict:
   options.takd.assistants = _split(options.takd.assistants)
   options.multi.networks = _split(options.multi.networks)
   return options
+
+
+def config_file() -> str:
+  """Returns what --config is: a file and, after a colon, its argument."""
+  return config_flags.get_config_filename(flags.FLAGS[CONFIG.name])
+
+
+def given() -> Mapping[str, Any]:
+  """Returns the config's options that are flags, with their values."""
+  return config_flags.get_override_values(flags.FLAGS[CONFIG.name])
+
+
+def choices() -> pathlib.Path:
+  """Returns the file of what was tuned, which lies beside that of --config."""
+  return pathlib.Path(config_file().partition(":")[0]).with_name(tuned.FILE)
 
 
 def _split(names: tuple[str, ...]) -> tuple[str, ...]:

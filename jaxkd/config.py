@@ -76,6 +76,10 @@ def default() -> ml_collections.ConfigDict:
   config.optim.milestones = (150 / 240, 180 / 240, 210 / 240)
   config.optim.decay = 0.1
 
+  # By row, what holds for it alone, before the sections below that rows share:
+  # the choices of `jaxkd.tune`.
+  config.tuned = ml_collections.ConfigDict()
+
   # What follows has the options of the objectives of the same name.
 
   # The paper and the authors' code leave open which tau and lam plain KD has;
@@ -240,6 +244,8 @@ def validate(config: ml_collections.ConfigDict) -> None:
   """
   _check_names(config)
   _check_numbers(config)
+  for row in config.tuned:
+    _check_numbers(methods.of_row(config, row))
   _check_networks(config)
 
 

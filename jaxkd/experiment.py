@@ -5,7 +5,7 @@ import os
 import pathlib
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import ml_collections
@@ -32,19 +32,7 @@ def run(
   """
   plan = {row: methods.phases(config, row) for row in config.rows}
   students = [phase for phases in plan.values() for phase in phases]
-  entries = {
-    phase: Entry.of(workdir, phase)
-    for student in students
-    for phase in student.with_teachers()
-  }
-  if config.teacher.checkpoint:
-    # It may lie outside of the store.
-    external = Entry.open(config.teacher.checkpoint)
-    entries[external.phase] = external
-
-  missing: dict[Phase, Entry] = {}
-  for student in students:
-    _collect_missing(student, entries, missing)
+  entries, missing = places(config, students, workdir)
   ensembles = {
     row: Ensemble(workdir, [entries[phase] for phase in phases])
     for row, phases in plan.items()
@@ -64,6 +52,39 @@ def run(
   if jax.process_index() == 0:
     return report.write(config, workdir, plan, entries, ensembles)
   return None
+
+
+def places(
+  config: ml_collections.ConfigDict,
+  students: Sequence[Phase],
+  workdir: str | os.PathLike[str],
+) -> tuple[dict[Phase, Entry], dict[Phase, Entry]]:
+  """Finds the places of phases and their teachers.
+
+  Args:
+    config: the experiment.
+    students: the phases.
+    workdir: the store.
+
+  Returns:
+    The places of all, and of those to train, teachers before their students.
+
+  Raises:
+    StoreError: a teacher has a result but no network.
+  """
+  entries = {
+    phase: Entry.of(workdir, phase)
+    for student in students
+    for phase in student.with_teachers()
+  }
+  if config.teacher.checkpoint:
+    # It may lie outside of the store.
+    external = Entry.open(config.teacher.checkpoint)
+    entries[external.phase] = external
+  missing: dict[Phase, Entry] = {}
+  for student in students:
+    _collect_missing(student, entries, missing)
+  return entries, missing
 
 
 def _collect_missing(

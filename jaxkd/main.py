@@ -4,6 +4,7 @@ from absl import app, flags
 
 from jaxkd import cli, experiment
 from jaxkd.config import validate
+from jaxkd.tuning import tuned
 
 flags.adopt_module_key_flags(cli)
 
@@ -13,6 +14,7 @@ def main(_: list[str]) -> None:
   with cli.command():
     config = cli.config()
     validate(config)
+    tuned.apply(config, cli.choices(), cli.given())
     folder = experiment.run(config, cli.WORKDIR.value)
   if folder:
     print((folder / "report.md").read_text())

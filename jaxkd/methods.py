@@ -205,8 +205,20 @@ ENSEMBLE = "+ens"
 
 def phases(config: ml_collections.ConfigDict, row: str) -> tuple[Phase, ...]:
   """Returns the phases of a row's students, one for each seed."""
-  make = ROWS[row.removesuffix(ENSEMBLE)]
-  return tuple(make(config, seed) for seed in config.seeds)
+  row = row.removesuffix(ENSEMBLE)
+  own = of_row(config, row)
+  return tuple(ROWS[row](own, seed) for seed in config.seeds)
+
+
+def of_row(
+  config: ml_collections.ConfigDict, row: str
+) -> ml_collections.ConfigDict:
+  """Returns the config as a row sees it: with what was tuned for it alone."""
+  if row not in config.tuned:
+    return config
+  own = config.copy_and_resolve_references()
+  own.update(config.tuned[row])
+  return own
 
 
 ROWS: Mapping[str, Row] = {

@@ -17,6 +17,7 @@ from jaxkd.analysis import figures
 from jaxkd.ensemble import Ensemble
 from jaxkd.methods import ENSEMBLE
 from jaxkd.store import Entry, Phase, write_atomically
+from jaxkd.tuning import tuned
 
 Plan = Mapping[str, tuple[Phase, ...]]
 Entries = Mapping[Phase, Entry]
@@ -237,11 +238,15 @@ def _derived(
 
 def _about(config: ml_collections.ConfigDict) -> str:
   split = "validation" if config.data.validation else "test"
+  chosen = "".join(
+    f" Tuned on a validation split: {row} has {tuned.shown(values)}."
+    for row, values in tuned.of(config).items()
+  )
   return (
     f"Accuracy of the last step on the {split} split of {config.data.name}, "
     "mean ± standard deviation over seeds; derived average and variance of the "
     "teacher's wrong-class probabilities at a temperature, mean over the "
-    "training split."
+    f"training split.{chosen}"
   )
 
 

@@ -22,6 +22,7 @@ from jaxkd.config import ConfigError, validate
 from jaxkd.names import nearest
 from jaxkd.report import ACCURACY, TEACHER
 from jaxkd.store import write_atomically
+from jaxkd.tuning import tuned
 
 ROWS = {
   "2": (
@@ -156,6 +157,7 @@ def main(_: list[str]) -> None:
       config.seeds = tuple(range(_SEEDS.value))
       config.data.data_dir = _DATA_DIR.value
       validate(config)
+      tuned.apply(config, pathlib.Path(common.__file__).with_name(tuned.FILE))
     workdir = pathlib.Path(cli.WORKDIR.value)
     reports = {}
     for student, config in columns.items():

@@ -1,13 +1,16 @@
 """Strict numerics for every test, eight host devices, one compilation cache."""
 
 import os
+import sys
 
 # Read when JAX is imported. Subprocesses of tests inherit it.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax
 import pytest
+from absl import flags
 
+from jaxkd import cli
 from jaxkd import config as jaxkd_config
 
 # They import PyTorch, which may be absent; tests that use it skip themselves.
@@ -41,3 +44,22 @@ def tiny_config():
   config.run.eval_every_epochs = 0.25
   config.run.checkpoint_every_steps = 4
   return config
+
+
+@pytest.fixture(scope="session")
+def command():
+  """Runs the `main` of a module as its command does, with these flags."""
+
+  def run(main, *argv):
+    # ml_collections looks for overrides there.
+    with pytest.MonkeyPatch.context() as patch:
+      patch.setattr(sys, "argv", ["jaxkd", *argv])
+      try:
+        main(cli.parse(sys.argv))
+      finally:
+        for name in list(flags.FLAGS):
+          if name.startswith("config."):
+            delattr(flags.FLAGS, name)
+        flags.FLAGS.unparse_flags()
+
+  return run

@@ -1,12 +1,10 @@
 """The command line: one line for each mistake, before any work."""
 
 import pathlib
-import sys
 
 import pytest
-from absl import flags
 
-from jaxkd import cli, main
+from jaxkd import main
 
 DIGITS = "--config=configs/digits_isats.py"
 
@@ -14,20 +12,13 @@ DIGITS = "--config=configs/digits_isats.py"
 @pytest.fixture(autouse=True)
 def in_repository(monkeypatch):
   monkeypatch.chdir(pathlib.Path(__file__).parent.parent)
-  yield
-  for name in list(flags.FLAGS):
-    if name.startswith("config."):
-      delattr(flags.FLAGS, name)
-  flags.FLAGS.unparse_flags()
 
 
-def complaint(argv, capsys, tmp_path, monkeypatch):
+def complaint(argv, capsys, tmp_path, command):
   """Runs the command; returns what it said on stderr."""
   workdir = tmp_path / "runs"
-  # ml_collections looks for overrides there.
-  monkeypatch.setattr(sys, "argv", ["jaxkd", f"--workdir={workdir}", *argv])
   with pytest.raises(SystemExit) as ended:
-    main.main(cli.parse(sys.argv))
+    command(main.main, f"--workdir={workdir}", *argv)
   assert ended.value.code == 2
   assert not workdir.exists()
   (line,) = capsys.readouterr().err.splitlines()
@@ -59,7 +50,7 @@ def complaint(argv, capsys, tmp_path, monkeypatch):
     ),
   ],
 )
-def test_a_mistake_is_one_line(argv, message, capsys, tmp_path, monkeypatch):
-  line = complaint(argv, capsys, tmp_path, monkeypatch)
+def test_a_mistake_is_one_line(argv, message, capsys, tmp_path, command):
+  line = complaint(argv, capsys, tmp_path, command)
   assert line.startswith("jaxkd: ")
   assert message in line

@@ -6,12 +6,15 @@ column or page, with the caller's caption below the axes; `save` writes it.
 
 from jaxkd.analysis.figures.curves import (
   AccuracyPanel,
+  OptionPanel,
   derived_curves,
   feature_angles,
+  option_curves,
   student_accuracy,
 )
 from jaxkd.analysis.figures.labels import confidence, softened_labels
 from jaxkd.analysis.figures.maps import (
+  accuracy_grid,
   agreement,
   group_posteriors,
   temperature_grid,
@@ -27,6 +30,8 @@ from jaxkd.analysis.figures.training import learning_curves
 
 __all__ = [
   "AccuracyPanel",
+  "OptionPanel",
+  "accuracy_grid",
   "agreement",
   "class_directions",
   "confidence",
@@ -36,6 +41,7 @@ __all__ = [
   "group_posteriors",
   "improvement_correlation",
   "learning_curves",
+  "option_curves",
   "save",
   "softened_labels",
   "student_accuracy",

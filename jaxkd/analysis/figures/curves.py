@@ -189,3 +189,64 @@ def student_accuracy(
   for ax in axes.flat[len(panels) :]:
     ax.remove()
   return figure
+
+
+class OptionPanel(NamedTuple):
+  """A student under several values of one option.
+
+  Attributes:
+    option: its name.
+    values: from left to right, `[V]`.
+    accuracies: in percent, `[V]`; NaN where there is none.
+    deviations: their standard deviations over the seeds; NaN of one seed.
+  """
+
+  option: str
+  values: Sequence[float]
+  accuracies: Sequence[float] | np.ndarray
+  deviations: Sequence[float] | np.ndarray
+
+
+@style.styled
+def option_curves(
+  panels: Sequence[OptionPanel], *, ylabel: str, caption: str = ""
+) -> Figure:
+  """A student's accuracy against options, a panel for each.
+
+  Args:
+    panels: the options.
+    ylabel: of which accuracy.
+    caption: text below the axes.
+
+  Returns:
+    The figure.
+
+  Examples:
+    >>> panel = OptionPanel("alpha", [0.1, 0.5], [71.0, 72.0], [0.1, 0.2])
+    >>> figure = option_curves([panel], ylabel="validation accuracy (%)")
+    >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    ['0.1', '0.5']
+  """
+  count = len(panels)
+  figure, axes = style.new_figure(
+    1,
+    count,
+    caption=caption,
+    height=2.0,
+    width=style.COLUMN_WIDTH if count == 1 else style.PAGE_WIDTH,
+    sharey=True,
+  )
+  for ax, panel in zip(axes[0], panels, strict=True):
+    positions = np.arange(len(panel.values))
+    ax.errorbar(
+      positions,
+      panel.accuracies,
+      np.nan_to_num(panel.deviations),
+      marker=style.MARKERS[0],
+      capsize=2,
+      elinewidth=0.8,
+    )
+    ax.set_xticks(positions, [f"{value:g}" for value in panel.values])
+    ax.set_xlabel(panel.option)
+  axes[0, 0].set_ylabel(ylabel)
+  return figure

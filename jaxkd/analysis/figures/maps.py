@@ -116,6 +116,50 @@ def agreement(
 
 
 @style.styled
+def accuracy_grid(
+  rows: Sequence[float],
+  columns: Sequence[float],
+  accuracies: np.ndarray,
+  *,
+  xlabel: str,
+  ylabel: str,
+  title: str = "",
+  caption: str = "",
+) -> Figure:
+  """A student's accuracy over two options.
+
+  Args:
+    rows: values of the option upwards, `[R]`.
+    columns: values of the option to the right, `[C]`.
+    accuracies: in percent, `[R, C]`; NaN where there is none.
+    xlabel: the option to the right.
+    ylabel: the option upwards.
+    title: teacher and student.
+    caption: text below the axes.
+
+  Returns:
+    The figure.
+
+  Examples:
+    >>> accuracies = np.array([[71.0], [72.0]])
+    >>> figure = accuracy_grid(
+    ...   [0.5, 0.9], [4], accuracies, xlabel="tau", ylabel="lam"
+    ... )
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['71.0', '72.0']
+  """
+  figure, axes = style.new_figure(1, 1, caption=caption, height=2.5)
+  _draw_cells(
+    axes[0, 0],
+    np.asarray(accuracies),
+    [f"{value:g}" for value in columns],
+    [f"{value:g}" for value in rows],
+    ".1f",
+  )
+  axes[0, 0].set(title=title, xlabel=xlabel, ylabel=ylabel)
+  return figure
+
+
 def temperature_grid(
   tau1: Sequence[float],
   tau2: Sequence[float],
@@ -141,14 +185,15 @@ def temperature_grid(
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['71.0', '72.0']
   """
-  figure, axes = style.new_figure(1, 1, caption=caption, height=2.5)
-  _draw_cells(axes[0, 0], np.asarray(accuracies), tau2, tau1, ".1f")
-  axes[0, 0].set(
-    title=title,
+  return accuracy_grid(
+    tau1,
+    tau2,
+    accuracies,
     xlabel="temperature of the other classes, $\\tau_2$",
     ylabel="temperature of the label, $\\tau_1$",
+    title=title,
+    caption=caption,
   )
-  return figure
 
 
 @style.styled

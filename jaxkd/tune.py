@@ -1,0 +1,92 @@
+"""Tunes a row's options on a validation split, never on the test split.
+
+  python -m jaxkd.tune --config=configs/cifar100_ats.py \
+    --grid=ats.tau1=2,3,4,5 --grid=ats.tau2=1,2,3,4 --config.seeds=0,1,2
+
+Without --grid: that of `jaxkd.tuning.grid.GRIDS`. `--config.data.validation` is
+the share of the training split that teacher and students don't see and that the
+choice is made on. Every point of the grid is an experiment of the store: what
+is there is not trained again, a search that was stopped goes on, and runs on
+several machines that share a workdir share the points.
+
+The choice goes into `tuned.json` beside the config, from where `jaxkd.main` and
+`jaxkd.table` take it for the same experiment; an option on the command line
+comes before it.
+"""
+
+import shlex
+import sys
+
+import ml_collections
+from absl import app, flags
+
+from jaxkd import cli, methods
+from jaxkd.config import ConfigError, validate
+from jaxkd.tuning import report, tuned
+from jaxkd.tuning.grid import Grid, parse
+from jaxkd.tuning.search import best, search
+
+flags.adopt_module_key_flags(cli)
+_GRID = flags.DEFINE_multi_string(
+  "grid", [], "OPTION=NUMBER,NUMBER,...; given once for each option"
+)
+
+# Of the training split, unless the config says how much.
+_VALIDATION = 0.1
+
+
+def main(_: list[str]) -> None:
+  """Tunes the row that the flags describe."""
+  with cli.command():
+    config = cli.config()
+    validate(config)
+    row = _row(config)
+    grid = parse(_GRID.value, config, row)
+    config.data.validation = config.data.validation or _VALIDATION
+    found = search(config, row, grid, cli.WORKDIR.value)
+    if found is None:
+      return
+    folder = report.write(config, row, grid, found, cli.WORKDIR.value)
+    print((folder / "report.md").read_text())
+    print(f"Written to {folder}; open report.html there.")
+    chosen = best(found)
+    print(f"To train with it:\n{_command(grid, chosen.values)}")
+    path = cli.choices()
+    tuned.write(
+      config,
+      path,
+      row,
+      chosen.values,
+      validation_accuracies=chosen.accuracies,
+      seeds=config.seeds,
+      validation=config.data.validation,
+      grid=grid,
+      command=f"python -m jaxkd.tune {shlex.join(sys.argv[1:])}",
+    )
+    print(f"Kept in {path}, so that this does the same:\n{_command(grid, {})}")
+
+
+def _row(config: ml_collections.ConfigDict) -> str:
+  if len(config.rows) > 1:
+    raise ConfigError(
+      f"config.rows is {config.rows}, must be one to tune: --config.rows=ROW"
+    )
+  return config.rows[0].removesuffix(methods.ENSEMBLE)
+
+
+def _command(grid: Grid, values: tuned.Values) -> str:
+  """Returns the command that trains with the values on the whole split."""
+  options = {
+    option: value
+    for option, value in cli.given().items()
+    if option not in (*grid, "data.validation")
+  }
+  words = ["python", "-m", "jaxkd.main", f"--config={cli.config_file()}"]
+  for option, value in {**options, **values}.items():
+    several = value if isinstance(value, tuple) else (value,)
+    words.append(f"--config.{option}={','.join(map(str, several))}")
+  return shlex.join([*words, f"--workdir={cli.WORKDIR.value}"])
+
+
+if __name__ == "__main__":
+  app.run(main, flags_parser=cli.parse)

@@ -1,0 +1,150 @@
+"""Trains a row at every point of a grid, and looks for the best."""
+
+import itertools
+import math
+import os
+import statistics
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+import ml_collections
+
+from jaxkd import experiment, methods, sharding
+from jaxkd.config import ConfigError, validate
+from jaxkd.store import Entry, Phase
+from jaxkd.train import NonFiniteError
+from jaxkd.tuning.grid import Grid, points
+from jaxkd.tuning.tuned import Values, with_values
+
+
+class Point(NamedTuple):
+  """What the row made of one combination of values.
+
+  Attributes:
+    values: by option.
+    students: the phases, one for each seed.
+    accuracies: theirs on the validation split; None if one didn't end with
+      finite numbers.
+  """
+
+  values: Values
+  students: tuple[Phase, ...]
+  accuracies: tuple[float, ...] | None
+
+  @property
+  def mean(self) -> float:
+    """Mean accuracy over the seeds; NaN if there is none."""
+    if self.accuracies is None:
+      return math.nan
+    # They are of float32, whose rounding must not decide a tie.
+    return round(statistics.fmean(self.accuracies), 6)
+
+  @property
+  def deviation(self) -> float:
+    """Standard deviation over the seeds; NaN if there are fewer than two."""
+    if self.accuracies is None or len(self.accuracies) < 2:
+      return math.nan
+    return statistics.stdev(self.accuracies)
+
+
+def search(
+  config: ml_collections.ConfigDict,
+  row: str,
+  grid: Grid,
+  workdir: str | os.PathLike[str],
+) -> list[Point] | None:
+  """Trains what is missing of the grid's points, under every seed.
+
+  A point whose loss does not stay finite does not stop the others. When the
+  search is repeated it goes on from its last good checkpoint, to fail again.
+
+  Args:
+    config: the experiment; `data.validation` is the share that is evaluated.
+    row: a key of `methods.ROWS`.
+    grid: what to try.
+    workdir: the store.
+
+  Returns:
+    The points, in the grid's order; None in processes other than the first.
+
+  Raises:
+    ConfigError: one of the points is not valid; nothing has been trained.
+    NonFiniteError: no point could be trained.
+    CheckpointError, DataError, StoreError, Stopped: see `experiment.train_all`.
+  """
+  if not config.data.validation:
+    raise ConfigError("config.data.validation is 0, must be > 0 to tune")
+  experiments = [with_values(config, row, values) for values in points(grid)]
+  for one in experiments:
+    validate(one)
+  students = [methods.phases(one, row) for one in experiments]
+  entries, missing = experiment.places(
+    config, list(itertools.chain(*students)), workdir
+  )
+  failed = _train(config, missing, entries) if missing else {}
+  ended = [
+    all(_can_train(phase, failed) for phase in phases) for phases in students
+  ]
+  if not any(ended):
+    raise next(iter(failed.values()))
+  if jax.process_index() != 0:
+    return None
+  return [
+    Point(values, phases, _accuracies(phases, entries) if finite else None)
+    for values, phases, finite in zip(
+      points(grid), students, ended, strict=True
+    )
+  ]
+
+
+def _accuracies(
+  phases: Iterable[Phase], entries: Mapping[Phase, Entry]
+) -> tuple[float, ...]:
+  # What is evaluated instead of the test split has its place in the result.
+  return tuple(entries[phase].result()["test"]["accuracy"] for phase in phases)
+
+
+def best(found: Sequence[Point]) -> Point:
+  """Returns the point with the highest mean, the first of several.
+
+  Examples:
+    >>> found = [
+    ...   Point({"kd.tau": tau}, (), accuracies)
+    ...   for tau, accuracies in ((1, None), (2, (0.8, 0.9)), (4, (0.9, 0.8)))
+    ... ]
+    >>> best(found).values
+    {'kd.tau': 2}
+  """
+  return max(
+    (point for point in found if point.accuracies is not None),
+    key=lambda point: point.mean,
+  )
+
+
+def _train(
+  config: ml_collections.ConfigDict,
+  missing: Mapping[Phase, Entry],
+  entries: Mapping[Phase, Entry],
+) -> dict[Phase, NonFiniteError]:
+  """Trains all phases that can be; returns what stopped the others."""
+  mesh = sharding.mesh()
+  dataset = experiment.load_dataset(config, mesh)
+  failed: dict[Phase, NonFiniteError] = {}
+  while todo := [
+    entry
+    for phase, entry in missing.items()
+    if _can_train(phase, failed) and not sharding.agreed(entry.finished)
+  ]:
+    try:
+      experiment.train_all(config, todo, entries, dataset, mesh)
+    except NonFiniteError as error:
+      failed[error.entry.phase] = error
+      if jax.process_index() == 0:
+        print(f"{error}; the search goes on without it", file=sys.stderr)
+  return failed
+
+
+def _can_train(phase: Phase, failed: Collection[Phase]) -> bool:
+  return set(failed).isdisjoint(phase.with_teachers())
