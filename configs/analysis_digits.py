@@ -19,9 +19,7 @@ teachers differ more.
 """
 
 from configs import common
-from jaxkd import config as jaxkd_config
-from jaxkd.analysis import trained
-from jaxkd.names import nearest
+from jaxkd.analysis import plan
 
 
 def _mlps(*widths, **options):
@@ -40,12 +38,7 @@ _SERIES = {
 
 
 def get_config(arg=None):
-  series = common.parse_arg(arg, series="mlp").series
-  if series not in _SERIES:
-    raise jaxkd_config.ConfigError(
-      f"config argument 'series' is {series!r}, must be "
-      + nearest(series, _SERIES)
-    )
+  options = common.parse_arg(arg, series="mlp")
   config = common.digits(None, "analysis_digits")
-  trained.add_teachers(config, _SERIES[series])
+  plan.add_teachers(config, common.named_series(options.series, _SERIES))
   return config

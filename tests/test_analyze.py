@@ -15,7 +15,7 @@ import pytest
 from absl import flags
 
 from jaxkd import analyze, cli, data, experiment, methods, sharding, train
-from jaxkd.analysis import metrics, trained
+from jaxkd.analysis import metrics, plan, trained
 from jaxkd.store import Entry
 
 LABELS = np.array([0, 1, 2, 0])
@@ -71,7 +71,7 @@ def analyse(tmp_path, monkeypatch):
 
 @pytest.fixture
 def config(tiny_config):
-  trained.add_teachers(
+  plan.add_teachers(
     tiny_config,
     {
       # Not in the order of their sizes.
@@ -79,6 +79,7 @@ def config(tiny_config):
       "narrow": ("mlp", {"depth": 1, "width": 8}),
     },
   )
+  tiny_config.analysis.stages = (0.5,)
   return tiny_config
 
 
@@ -105,7 +106,7 @@ def test_teachers_of_the_store(
   analyse, config, config_file, tmp_path, capsys, monkeypatch
 ):
   folder = analyse(config_file)
-  assert folder.name == "analysis-tiny"
+  assert folder.name.startswith("analysis-tiny-")
   printed = capsys.readouterr().out
   assert (folder / "report.md").read_text() in printed
 
@@ -115,6 +116,9 @@ def test_teachers_of_the_store(
   entries = {}
   for path in (tmp_path / "runs").glob("digits-*"):
     entry = Entry.open(path)
+    if entry.phase.optim["epochs"] < 0.5:
+      early = entry
+      continue
     width = entry.phase.network["options"]["width"]
     entries["wide" if width == 32 else "narrow"] = entry
   table = lines(folder / "teachers.csv")
@@ -150,12 +154,18 @@ def test_teachers_of_the_store(
   assert "narrow, wide: 0.5 epochs, seed 0." in caption
   assert "Approximated" in caption
 
-  # Nothing is trained twice.
+  # Nothing is trained twice; of the largest there is also an early stop.
   monkeypatch.setattr(experiment, "train", None)
-  again = trained.study(config, tmp_path / "runs")
-  np.testing.assert_allclose(
-    again.teachers[0].logits, found["narrow"].logits, rtol=1e-3, atol=1e-4
-  )
+  (again,) = trained.studies(config, tmp_path / "runs")
+  assert [stage.name for stage in again.stages] == ["0.25 epochs", "0.5 epochs"]
+  for logits, expected in [
+    (again.teachers[0].logits, found["narrow"].logits),
+    (again.stages[1].logits, found["wide"].logits),
+    (again.stages[0].logits, outputs(early, split.images).logits),
+  ]:
+    np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-4)
+  levels = [line["training"] for line in lines(folder / "fig9-training.csv")]
+  assert levels == 10 * ["0.25 epochs"] + 10 * ["0.5 epochs"]
 
 
 def test_some_of_the_examples_and_the_students(config, tmp_path):
@@ -163,14 +173,14 @@ def test_some_of_the_examples_and_the_students(config, tmp_path):
   config.seeds = (0, 1)
   config.rows = ("nokd", "kd", "ats")
   accuracy = iter(range(100))
-  for _, one in trained._experiments(config):
+  for _, one in plan._experiments(config):
     for row in config.rows:
       for one.ats.tau1 in (4.0, 5.0) if row == "ats" else (4.0,):
         for seed in config.seeds:
           entry = Entry.of(tmp_path, methods.ROWS[row](one, seed))
           entry.create()
           entry.finish({"test": {"accuracy": next(accuracy) / 100}})
-  study = trained.study(config, tmp_path)
+  (study,) = trained.studies(config, tmp_path)
 
   split, _ = data.load(data.find("digits"))
   np.testing.assert_array_equal(study.labels, split.labels[::15])

@@ -90,6 +90,13 @@ def test_measures_follow_their_definitions():
   assert pair.restored == pytest.approx(raised / small.mean())
 
 
+def test_comparisons_are_averaged_over_seeds():
+  seeds = [measures(rhos=rhos) for rhos in [(0.5, 0.8), (0.7, 0.9)]]
+  first, second = measure.mean_comparisons(seeds)
+  assert (first.small, first.large) == ("a", "b")
+  assert (first.spearman, second.kendall) == pytest.approx((0.6, 0.425))
+
+
 def test_blocks_do_not_matter(monkeypatch):
   values, labels = _RNG.normal(size=(10, 5)), np.arange(10) % 5
   whole = measure.temperature_curves(values, labels, (1.25, 0.75))
@@ -177,14 +184,34 @@ def test_last_layers_are_found_in_features():
     ),
     ((3, 2.99, 1), "does not clearly fall from net0 to net1 ("),
     ((1, 2, 3), "does not hold"),
-    ((3, 1, 2.99), "does not hold"),
+    ((3, 1, 2.99), "is undecided: the largest teacher's derived variance is"),
   ],
 )
 def test_observation_1(variances, text):
-  found = study(*[np.zeros((4, 5))] * 3)
-  said = verdicts.observation_1(found, measures(variances), Settings())
+  said = verdicts.observation_1([measures(variances)], Settings())
   assert text in said
   assert "at τ = 4: net0 " in said
+
+
+@pytest.mark.parametrize(
+  ("seeds", "text"),
+  [
+    (
+      [(3, 1), (5, 4)],
+      "holds: derived variance falls with every step in capacity (at τ = 4: "
+      "net0 4, net1 2.5).",
+    ),
+    (
+      [(3, 1), (4, 4.1)],
+      "is undecided: the largest teacher's derived variance "
+      "is clearly lower than the smallest's under 1 of 2 seeds",
+    ),
+    ([(3, 4), (4, 5)], "does not hold"),
+  ],
+)
+def test_observation_1_under_several_seeds(seeds, text):
+  said = verdicts.observation_1([*map(measures, seeds)], Settings())
+  assert text in said
 
 
 @pytest.mark.parametrize(
@@ -201,7 +228,7 @@ def test_observation_1(variances, text):
   ],
 )
 def test_observation_2(rhos, text):
-  assert text in verdicts.observation_2(measures(rhos=rhos))
+  assert text in verdicts.observation_2(measures(rhos=rhos).comparisons)
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ def softened_labels(
   """Fig. 1: the label that each teacher gives to one example.
 
   Bars of the softened probabilities, one row for each network, the ground truth
-  first and in another colour. All rows share one scale, that of the wrong
-  classes; a ground truth that exceeds it is cut and written out.
+  first, in another colour and written out. All rows share one scale, that of
+  the wrong classes; a ground truth that exceeds it is cut.
 
   Args:
     probs: `[C]` by network, from small to large, at one temperature.
@@ -58,15 +58,14 @@ def softened_labels(
     _draw_label(ax, values, label)
     ax.set_title(name)
     ax.set_ylabel("probability")
-    if values[label] > top:
-      ax.annotate(
-        f"$p_y$ = {values[label]:.2f}",
-        (0.5, top),
-        xytext=(2, -8),
-        textcoords="offset points",
-        color=style.COLORS[1],
-      )
-  axes[0, 0].set_ylim(0, top)
+    ax.annotate(
+      f"$p_y$ = {values[label]:.2f}",
+      (0.5, top),
+      xytext=(2, -8),
+      textcoords="offset points",
+      color=style.COLORS[1],
+    )
+  axes[0, 0].set(ylim=(0, top), xticks=[])
   axes[-1, 0].set_xlabel("class, ground truth first")
   return figure
 
@@ -78,12 +77,14 @@ def confidence(
   levels: Sequence[str],
   *,
   xlabel: str = "confidence",
+  means: Sequence[float] | None = None,
   caption: str = "",
 ) -> Figure:
   """Fig. 9: a teacher's label under rising confidence.
 
   Above, the label at each level as bars; below, its derived variance, which is
-  highest at a proper confidence.
+  highest at a proper confidence, beside the mean over all examples if it is
+  given.
 
   Args:
     probs: `[C]` for each level, from unsure to sure: by capacity, training time
@@ -91,6 +92,7 @@ def confidence(
     label: the example's class.
     levels: what to call each level.
     xlabel: what the levels are.
+    means: mean derived variance over all examples at each level.
     caption: text below the axes.
 
   Returns:
@@ -118,11 +120,19 @@ def confidence(
   below = figure.add_subplot(grid[1, :])
   stacked = np.stack([np.asarray(values) for values in probs])
   variances = metrics.derived_variance(stacked, np.full(count, label))
-  below.plot(np.arange(count), np.asarray(variances), marker="o")
+  curves = {"this example": np.asarray(variances)}
+  if means is not None:
+    curves["mean over all examples"] = np.asarray(means)
+  for index, (name, values) in enumerate(curves.items()):
+    below.plot(
+      np.arange(count), values, marker=style.MARKERS[index], label=name
+    )
   below.set_xticks(np.arange(count), levels)
   below.set_xlim(-0.5, count - 0.5)
   below.set_ylim(bottom=0)
   below.set_xlabel(xlabel)
   below.set_ylabel("derived variance $v(q)$")
+  if means is not None:
+    below.legend()
   figure.align_ylabels()
   return figure

@@ -60,11 +60,11 @@ def feature_scatter(
   for ax, (name, values) in zip(axes[0], features.items(), strict=True):
     for index, label in enumerate(np.unique(labels)):
       points = np.asarray(values)[labels == label]
-      turn, color = divmod(index, len(style.COLORS))
+      turn, color = divmod(index, len(style.CLASS_COLORS))
       ax.scatter(
         *points.T,
         s=3,
-        color=style.COLORS[color],
+        color=style.CLASS_COLORS[color],
         marker=style.MARKERS[turn % len(style.MARKERS)],
         linewidths=0,
         rasterized=True,
@@ -117,12 +117,15 @@ def class_directions(
     0.1M
     $f_y$ = 3.0, $\sigma(g)$ = 0.0
   """
+  count = len(weights)
+  width = style.COLUMN_WIDTH if count < 3 else style.PAGE_WIDTH
   figure, axes = style.new_figure(
     1,
-    len(weights),
+    count,
     caption=caption,
     # Square panels below titles of two lines.
-    height=style.COLUMN_WIDTH / max(len(weights), 2) + 0.35,
+    height=width / max(count, 2) + 0.5,
+    width=width,
   )
   for ax, (name, rows) in zip(axes[0], weights.items(), strict=True):
     rows, feature = np.asarray(rows), np.asarray(features[name])
@@ -147,6 +150,7 @@ def class_directions(
         va="center",
         color=colors[index],
         zorder=4,  # Above the feature.
+        path_effects=[withStroke(linewidth=1.5, foreground="white")],
       )
     ax.scatter(
       *feature / np.linalg.norm(feature),
