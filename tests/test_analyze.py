@@ -87,10 +87,9 @@ def config(tiny_config):
 def config_file(config, tmp_path):
   path = tmp_path / "tiny.py"
   path.write_text(
-    "import json, ml_collections\n"
+    "import ml_collections\n"
     "def get_config():\n"
-    f"  fields = json.loads({config.to_json()!r})\n"
-    "  return ml_collections.ConfigDict(fields)\n"
+    f"  return ml_collections.ConfigDict({config.to_dict()!r})\n"
   )
   return f"--config={path}"
 
@@ -205,6 +204,36 @@ def test_some_of_the_examples_and_the_students(config, tmp_path):
   assert [(s.tau1, s.tau2) for s in study.grid] == [(4.0, 3.0), (5.0, 3.0)]
 
 
+def test_every_teacher_has_the_seeds(config, tmp_path):
+  config.analysis.teachers.narrow.seed = 7
+  config.analysis.teachers.narrow.epochs = 2.0
+  config.data.train_share = 0.5
+  config.analysis.seeds = (0, 1)
+  by_seed = plan.sources(config, tmp_path)
+  seeds = [[s.entry.phase.seed for s in sources] for sources in by_seed]
+  assert seeds == [[0, 0], [1, 1]]
+  config.analysis.seeds = ()
+  ((narrow, wide),) = plan.sources(config, tmp_path)
+  assert (wide.entry.phase.seed, narrow.entry.phase.seed) == (0, 7)
+  assert narrow.entry.phase.optim["epochs"] == 2
+  about = trained._about("digits", 100, (wide, narrow))
+  assert about.endswith(
+    "not augmented; wide: 0.5 epochs, seed 0; narrow: 2 epochs, seed 7."
+  )
+  assert list(trained._approximations(100, 90, (wide, narrow))) == [
+    "trained on 50 % of the training split",
+    "90 of the 100 examples",
+    "the papers train 240 epochs",
+  ]
+
+
+def test_a_checkpoint_has_no_stages(config, tmp_path):
+  ((teacher, _),) = plan.sources(config, tmp_path)
+  assert len(plan.stages(teacher, tmp_path)) == 1
+  teacher.config.teacher.checkpoint = "somewhere"
+  assert plan.stages(teacher, tmp_path) == []
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
   """Returns the report of hand-made logits, as it was printed, its folder."""
@@ -294,17 +323,33 @@ def test_the_page_stands_alone_and_agrees_with_the_tables(report):
   assert "</html>" in text
 
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or ""
+BROWSER = next(
+  filter(
+    None,
+    map(
+      shutil.which,
+      (
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+        "chrome",
+        "chrome-headless-shell",
+      ),
+    ),
+  ),
+  "",
+)
 
 
-@pytest.mark.skipif(not BROWSER, reason="no Chromium is installed")
+@pytest.mark.skipif(not BROWSER, reason="neither Chromium nor Chrome on PATH")
 def test_the_page_in_a_browser(report, tmp_path):
   def render(addition):
     copy = tmp_path / "page.html"
     text = (report[1] / "report.html").read_text()
     copy.write_text(text.replace("</body>", addition + "</body>"))
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    options += ["--enable-logging=stderr"]
+    options += ["--disable-dev-shm-usage", "--enable-logging=stderr"]
     ran = subprocess.run(
       [BROWSER, *options, f"--user-data-dir={tmp_path}", copy.as_uri()],
       capture_output=True,
@@ -319,9 +364,13 @@ def test_the_page_in_a_browser(report, tmp_path):
     "<script>const head = document.querySelectorAll('table')[1]"
     ".querySelectorAll('th button')[2]; head.click(); head.click();"
     "document.title = [...head.closest('table').tBodies[0].rows]"
-    ".map((line) => line.cells[2].textContent).join(' ')</script>"
+    ".map((line) => line.cells[2].textContent).join(' ') + ', pictures: ' +"
+    "[...document.querySelectorAll('figure svg')]"
+    ".filter((svg) => svg.getBoundingClientRect().height > 100).length"
+    "</script>"
   )
-  assert "<title>4 4 1</title>" in page
+  pictures = len(list(report[1].glob("*.svg")))
+  assert f"<title>4 4 1, pictures: {pictures}</title>" in page
   assert 'aria-sort="descending"' in page
   assert not complained
   # What would be fetched is refused, with a complaint.
@@ -421,6 +470,9 @@ def test_bad_studies_are_one_line(arrays, message, analyse, save, capsys):
     (["CONFIG", "--k=11"], "k = 11; it must be from 1 to the 10 classes"),
     (["CONFIG", "--tau=-1"], "tau = -1.0; it must be > 0"),
     (["CONFIG", "--config.analysis.examples=1"], "must be at least 2"),
+    (["CONFIG", "--config.analysis.seeds=0,0"], "each once"),
+    (["CONFIG", "--config.analysis.seeds=0.5,1"], "must be integers in"),
+    (["CONFIG", "--config.analysis.stages=0.5,0.1"], "ascending in (0, 1)"),
     (
       ["CONFIG", "--config.analysis.teachers.wide.epochs=0"],
       "config.analysis.teachers.wide: config.teacher.epochs is 0.0",

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jaxkd import tables
 from jaxkd.analysis import (
   drawings,
   measure,
+  page,
   rules,
   student_drawings,
   verdicts,
@@ -95,6 +97,36 @@ def test_comparisons_are_averaged_over_seeds():
   first, second = measure.mean_comparisons(seeds)
   assert (first.small, first.large) == ("a", "b")
   assert (first.spearman, second.kendall) == pytest.approx((0.6, 0.425))
+
+
+def test_tables_of_several_seeds():
+  found = [
+    study(*_RNG.normal(size=(2, 4, 5)))._replace(seed=seed) for seed in (3, 4)
+  ]
+  measured = [measure.measure(one, Settings()) for one in found]
+  shown, data = page._tables(found, measured, Settings())
+  kept = data["pairs"]
+  assert [line["seed"] for line in kept] == [3, 4]
+  rho = [m.comparisons[0].spearman for m in measured]
+  assert [line["Spearman's ρ"] for line in kept] == rho
+  (pair,) = shown["pairs"]
+  assert (pair["smaller"], pair["larger"]) == ("net0", "net1")
+  cell: Any = pair["Spearman's ρ"]
+  assert cell.mean == pytest.approx(np.mean(rho))
+  assert cell.deviation == pytest.approx(abs(rho[0] - rho[1]) / 2**0.5)
+  # People see both; a column is sorted by the mean.
+  assert tables.shown(cell) == f"{cell.mean:.4g} ± {cell.deviation:.2g}"
+  assert f'data-value="{cell.mean}"' in tables.as_html(shown["pairs"])
+  # One seed is a table as ever.
+  shown, data = page._tables(found[:1], measured[:1], Settings())
+  assert shown == data
+  assert shown["pairs"][0]["Spearman's ρ"] == rho[0]
+
+
+def test_the_notes_name_the_seeds():
+  found = [study(np.zeros((4, 5)))._replace(seed=seed) for seed in (3, 4)]
+  assert "of the seeds 3, 4: mean ±" in page._notes(found, Settings())
+  assert "seed" not in page._notes(found[:1], Settings())
 
 
 def test_blocks_do_not_matter(monkeypatch):
