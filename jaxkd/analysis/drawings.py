@@ -225,7 +225,9 @@ def _agreement(study: Study, measures: Measures, settings: Settings) -> Drawing:
     "kendall": "Kendall's τ",
   }
   names = study.names
-  matrices = {title: np.eye(len(names)) for title in titles.values()}
+  # The agreement of each with itself is empty: it would set the colours' scale.
+  shape = len(names), len(names)
+  matrices = {title: np.full(shape, np.nan) for title in titles.values()}
   for found in measures.comparisons:
     i, j = names.index(found.small), names.index(found.large)
     for field, title in titles.items():

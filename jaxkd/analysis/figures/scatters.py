@@ -19,8 +19,8 @@ def feature_scatter(
 ) -> Figure:
   """Fig. 2: features of two or three dimensions, by class.
 
-  A panel for each network; each class's label stands just outside the mean of
-  its features, seen from the origin.
+  A panel for each network; the label of each class, if there are no more than
+  twenty, stands just outside the mean of its features, seen from the origin.
 
   Args:
     features: `[N, 2]` or `[N, 3]` by network, from small to large.
@@ -48,6 +48,7 @@ def feature_scatter(
       f"features of {sorted(dimensions)} dimensions; can draw 2 or 3"
     )
   labels = np.asarray(labels)
+  classes = np.unique(labels)
   count = len(features)
   figure, axes = style.new_figure(
     1,
@@ -58,7 +59,7 @@ def feature_scatter(
     subplot_kw={"projection": "3d"} if dimensions == {3} else {},
   )
   for ax, (name, values) in zip(axes[0], features.items(), strict=True):
-    for index, label in enumerate(np.unique(labels)):
+    for index, label in enumerate(classes):
       points = np.asarray(values)[labels == label]
       turn, color = divmod(index, len(style.CLASS_COLORS))
       ax.scatter(
@@ -69,6 +70,8 @@ def feature_scatter(
         linewidths=0,
         rasterized=True,
       )
+      if len(classes) > 20:
+        continue
       ax.text(
         *1.15 * points.mean(axis=0),
         str(label),
@@ -81,6 +84,10 @@ def feature_scatter(
     accuracy = f", {accuracies[name]:.1f} %" if accuracies else ""
     ax.set_title(name + accuracy)
     ax.margins(0.12)
+    if dimensions == {3}:
+      # The numbers would take more room than the points.
+      ax.set(xticklabels=[], yticklabels=[], zticklabels=[])
+      ax.set_box_aspect(None, zoom=1.3)
   return figure
 
 
