@@ -14,6 +14,9 @@ Spearman's rho of the smallest and the largest teacher:
   resnet  0.44  0.30  0.42                     0.63   does not fall
   mlp_2d  6.12  7.00  7.03                     0.65   does not fall
 
+After 1, 5, 13.3 and 40 epochs, the largest mlp has 0.81, 1.59, 1.40 and 1.11:
+most in between, as in Fig. 9.
+
 Ten classes and so few images are learnt by all but the smallest: the papers'
 teachers differ more.
 """
