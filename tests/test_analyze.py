@@ -227,6 +227,19 @@ def test_every_teacher_has_the_seeds(config, tmp_path):
   ]
 
 
+def test_teachers_may_start_from_weights(config, tmp_path):
+  file = tmp_path / "weights.safetensors"
+  file.write_bytes(b"of some network")
+  config.analysis.teachers.wide.init_from = str(file)
+  ((narrow, wide),) = plan.sources(config, tmp_path)
+  (early,) = plan.stages(wide, tmp_path)
+  weights = [
+    experiment._weights(config, source.entry.phase)
+    for source in (narrow, wide, early)
+  ]
+  assert weights == ["", str(file), str(file)]
+
+
 def test_a_checkpoint_has_no_stages(config, tmp_path):
   ((teacher, _),) = plan.sources(config, tmp_path)
   assert len(plan.stages(teacher, tmp_path)) == 1

@@ -24,7 +24,8 @@ def _draw_labels(
   exceeds the scale, it is cut.
   """
   highest = max(float(np.max(np.delete(p, label))) for p in labels)
-  top = 1.15 * highest or 1.0
+  # With room for what is written.
+  top = 1.3 * highest or 1.0
   for ax, probs in zip(axes, labels, strict=True):
     bars = _label_first(probs, label)
     colors = [style.COLORS[1]] + [style.COLORS[0]] * (len(bars) - 1)
