@@ -14,14 +14,15 @@ Spearman's rho of the smallest and the largest teacher:
   resnet  0.44  0.30  0.42                     0.63   does not fall
   mlp_2d  6.12  7.00  7.03                     0.65   does not fall
 
+After 1, 5, 13.3 and 40 epochs, the largest mlp has 0.81, 1.59, 1.40 and 1.11:
+most in between, as in Fig. 9.
+
 Ten classes and so few images are learnt by all but the smallest: the papers'
 teachers differ more.
 """
 
 from configs import common
-from jaxkd import config as jaxkd_config
-from jaxkd.analysis import trained
-from jaxkd.names import nearest
+from jaxkd.analysis import plan
 
 
 def _mlps(*widths, **options):
@@ -40,12 +41,7 @@ _SERIES = {
 
 
 def get_config(arg=None):
-  series = common.parse_arg(arg, series="mlp").series
-  if series not in _SERIES:
-    raise jaxkd_config.ConfigError(
-      f"config argument 'series' is {series!r}, must be "
-      + nearest(series, _SERIES)
-    )
+  options = common.parse_arg(arg, series="mlp")
   config = common.digits(None, "analysis_digits")
-  trained.add_teachers(config, _SERIES[series])
+  plan.add_teachers(config, common.named_series(options.series, _SERIES))
   return config

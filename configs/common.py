@@ -1,9 +1,13 @@
 """What the experiments of a data set share: the authors' recipes."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import ml_collections
 
 from configs import paper
 from jaxkd import config as jaxkd_config
+from jaxkd.analysis import plan
 from jaxkd.names import nearest
 
 
@@ -239,3 +243,54 @@ def students(dataset: str) -> list[str]:
   """Returns the students of the paper, or the recipe's where it has none."""
   named = [student for name, student in paper.COLUMNS if name == dataset]
   return named or [RECIPES[dataset](None, "").student.name]
+
+
+def analysis(
+  arg: str | None, dataset: str, series: Mapping[str, Sequence[str]]
+) -> ml_collections.ConfigDict:
+  """Returns the analysis of teachers that the data set's recipe trains.
+
+  Args:
+    arg: `series=`, one of `series`; `teachers=`, names joined by +, instead;
+      `epochs=` of each teacher; `student=`; `runlocal`: a few epochs of no more
+      than three teachers.
+    dataset: a key of `RECIPES`.
+    series: names of networks, from small to large, by what to call them; the
+      first one is the default.
+  """
+  options = parse_arg(
+    arg,
+    series=next(iter(series)),
+    teachers="",
+    epochs="",
+    student="",
+    runlocal=False,
+  )
+  names = named_series(options.series, series)[
+    : 3 if options.runlocal else None
+  ]
+  if options.teachers:
+    names = options.teachers.split("+")
+  passed = [f"student={options.student}"] if options.student else []
+  passed += ["runlocal"] if options.runlocal else []
+  config = RECIPES[dataset](",".join(passed), f"analysis_{dataset}")
+  config.rows = ("nokd", "kd", "ats", "isats")
+  config.teacher.name = names[-1]
+  if options.epochs:
+    try:
+      config.teacher.epochs = float(options.epochs)
+    except ValueError:
+      raise jaxkd_config.ConfigError(
+        f"config argument 'epochs' is {options.epochs!r}, must be a number"
+      ) from None
+  plan.add_teachers(config, {name: (name, {}) for name in names})
+  return config
+
+
+def named_series(name: str, series: Mapping[str, Any]) -> Any:
+  """Returns the series that the argument `series=` names."""
+  if name not in series:
+    raise jaxkd_config.ConfigError(
+      f"config argument 'series' is {name!r}, must be " + nearest(name, series)
+    )
+  return series[name]

@@ -8,7 +8,7 @@ import jax
 from absl import app, flags
 
 from jaxkd import cli, data
-from jaxkd.analysis import page, saved, trained
+from jaxkd.analysis import page, plan, saved, trained
 from jaxkd.analysis.study import Settings, Study
 from jaxkd.config import ConfigError
 
@@ -39,30 +39,30 @@ def _settings(settings: Settings, num_classes: int) -> Settings:
   return settings
 
 
-def _study() -> tuple[Study, Settings]:
+def _studies() -> tuple[list[Study], Settings]:
   """Returns what the flags describe; trains what is missing of it."""
   if _LOGITS.value is not None:
     if cli.CONFIG.value is not None:
       raise ConfigError("--logits and --config exclude each other")
     study = saved.read(_LOGITS.value)
-    return study, _settings(Settings(), len(study.class_names))
+    return [study], _settings(Settings(), len(study.class_names))
   config = cli.config()
-  trained.validate(config)
+  plan.validate(config)
   num_classes = data.find(config.data.name, config.data.data_dir).num_classes
-  settings = _settings(trained.settings(config), num_classes)
-  return trained.study(config, cli.WORKDIR.value), settings
+  settings = _settings(plan.settings(config), num_classes)
+  return trained.studies(config, cli.WORKDIR.value), settings
 
 
 def run(_: list[str]) -> None:
   """Analyses what the flags describe."""
   with cli.command():
     try:
-      study, settings = _study()
+      studies, settings = _studies()
     except saved.SavedError as error:
       raise ConfigError(str(error)) from error
     if jax.process_index() != 0:
       return
-    folder = page.write(study, settings, cli.WORKDIR.value)
+    folder = page.write(studies, settings, cli.WORKDIR.value)
   print((folder / "report.md").read_text())
   print(f"Written to {folder}; open report.html there.")
 

@@ -224,10 +224,12 @@ def _weights(config: ml_collections.ConfigDict, phase: Phase) -> str:
   wanted = phase.network.get("init_from")
   if wanted is None:
     return ""
+  networks = [config.teacher, config.small_teacher, config.student]
+  networks += config.get("analysis", {}).get("teachers", {}).values()
   files = {
-    file_hash(config[section].init_from): config[section].init_from
-    for section in ("teacher", "small_teacher", "student")
-    if config[section].init_from
+    file_hash(network.init_from): network.init_from
+    for network in networks
+    if network.init_from
   }
   if wanted not in files:
     raise StoreError(

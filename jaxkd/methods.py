@@ -142,11 +142,15 @@ def stkd(config: ml_collections.ConfigDict, seed: int) -> Phase:
   return _by_kd(config, seed, last)
 
 
+def shortened(phase: Phase, share: float) -> Phase:
+  """Returns the phase that trains for a share of the epochs."""
+  epochs = share * phase.optim["epochs"]
+  return dataclasses.replace(phase, optim={**phase.optim, "epochs": epochs})
+
+
 def eskd(config: ml_collections.ConfigDict, seed: int) -> Phase:
   """KD from the large teacher, stopped early; and, if wanted, ended early."""
-  whole = teacher(config)
-  epochs = config.eskd.teacher_epochs * whole.optim["epochs"]
-  early = dataclasses.replace(whole, optim={**whole.optim, "epochs": epochs})
+  early = shortened(teacher(config), config.eskd.teacher_epochs)
   return _by_kd(config, seed, early, until=config.eskd.until)
 
 

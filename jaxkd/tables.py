@@ -5,6 +5,20 @@ import html
 import io
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+
+class Spread(NamedTuple):
+  """A cell of several values.
+
+  Attributes:
+    mean: their mean.
+    deviation: their standard deviation, of a sample.
+  """
+
+  mean: float
+  deviation: float
+
 
 Lines = Sequence[Mapping[str, object]]
 """A table: cells by column for each line, all with the same columns."""
@@ -69,7 +83,8 @@ def as_html(lines: Lines) -> str:
 
 
 def _html_cell(value: object) -> str:
-  whole = html.escape("" if value is None else str(value))
+  sorted_by = value.mean if isinstance(value, Spread) else value
+  whole = html.escape("" if sorted_by is None else str(sorted_by))
   return f'<td data-value="{whole}">{html.escape(shown(value))}</td>'
 
 
@@ -79,7 +94,11 @@ def shown(value: object) -> str:
   Examples:
     >>> shown(0.000123456), shown(1234567), shown(None)
     ('0.0001235', '1,234,567', '–')
+    >>> shown(Spread(0.123456, 0.001234))
+    '0.1235 ± 0.0012'
   """
+  if isinstance(value, Spread):
+    return f"{shown(value.mean)} ± {value.deviation:.2g}"
   if value is None or (isinstance(value, float) and math.isnan(value)):
     return "–"
   if isinstance(value, float):

@@ -15,7 +15,7 @@ import pytest
 from absl import flags
 
 from jaxkd import analyze, cli, data, experiment, methods, sharding, train
-from jaxkd.analysis import metrics, trained
+from jaxkd.analysis import metrics, plan, trained
 from jaxkd.store import Entry
 
 LABELS = np.array([0, 1, 2, 0])
@@ -71,7 +71,7 @@ def analyse(tmp_path, monkeypatch):
 
 @pytest.fixture
 def config(tiny_config):
-  trained.add_teachers(
+  plan.add_teachers(
     tiny_config,
     {
       # Not in the order of their sizes.
@@ -79,6 +79,7 @@ def config(tiny_config):
       "narrow": ("mlp", {"depth": 1, "width": 8}),
     },
   )
+  tiny_config.analysis.stages = (0.5,)
   return tiny_config
 
 
@@ -86,10 +87,9 @@ def config(tiny_config):
 def config_file(config, tmp_path):
   path = tmp_path / "tiny.py"
   path.write_text(
-    "import json, ml_collections\n"
+    "import ml_collections\n"
     "def get_config():\n"
-    f"  fields = json.loads({config.to_json()!r})\n"
-    "  return ml_collections.ConfigDict(fields)\n"
+    f"  return ml_collections.ConfigDict({config.to_dict()!r})\n"
   )
   return f"--config={path}"
 
@@ -105,7 +105,7 @@ def test_teachers_of_the_store(
   analyse, config, config_file, tmp_path, capsys, monkeypatch
 ):
   folder = analyse(config_file)
-  assert folder.name == "analysis-tiny"
+  assert folder.name.startswith("analysis-tiny-")
   printed = capsys.readouterr().out
   assert (folder / "report.md").read_text() in printed
 
@@ -115,6 +115,9 @@ def test_teachers_of_the_store(
   entries = {}
   for path in (tmp_path / "runs").glob("digits-*"):
     entry = Entry.open(path)
+    if entry.phase.optim["epochs"] < 0.5:
+      early = entry
+      continue
     width = entry.phase.network["options"]["width"]
     entries["wide" if width == 32 else "narrow"] = entry
   table = lines(folder / "teachers.csv")
@@ -150,12 +153,18 @@ def test_teachers_of_the_store(
   assert "narrow, wide: 0.5 epochs, seed 0." in caption
   assert "Approximated" in caption
 
-  # Nothing is trained twice.
+  # Nothing is trained twice; of the largest there is also an early stop.
   monkeypatch.setattr(experiment, "train", None)
-  again = trained.study(config, tmp_path / "runs")
-  np.testing.assert_allclose(
-    again.teachers[0].logits, found["narrow"].logits, rtol=1e-3, atol=1e-4
-  )
+  (again,) = trained.studies(config, tmp_path / "runs")
+  assert [stage.name for stage in again.stages] == ["0.25 epochs", "0.5 epochs"]
+  for logits, expected in [
+    (again.teachers[0].logits, found["narrow"].logits),
+    (again.stages[1].logits, found["wide"].logits),
+    (again.stages[0].logits, outputs(early, split.images).logits),
+  ]:
+    np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-4)
+  levels = [line["training"] for line in lines(folder / "fig9-training.csv")]
+  assert levels == 10 * ["0.25 epochs"] + 10 * ["0.5 epochs"]
 
 
 def test_some_of_the_examples_and_the_students(config, tmp_path):
@@ -163,14 +172,14 @@ def test_some_of_the_examples_and_the_students(config, tmp_path):
   config.seeds = (0, 1)
   config.rows = ("nokd", "kd", "ats")
   accuracy = iter(range(100))
-  for _, one in trained._experiments(config):
+  for _, one in plan._experiments(config):
     for row in config.rows:
       for one.ats.tau1 in (4.0, 5.0) if row == "ats" else (4.0,):
         for seed in config.seeds:
           entry = Entry.of(tmp_path, methods.ROWS[row](one, seed))
           entry.create()
           entry.finish({"test": {"accuracy": next(accuracy) / 100}})
-  study = trained.study(config, tmp_path)
+  (study,) = trained.studies(config, tmp_path)
 
   split, _ = data.load(data.find("digits"))
   np.testing.assert_array_equal(study.labels, split.labels[::15])
@@ -193,6 +202,49 @@ def test_some_of_the_examples_and_the_students(config, tmp_path):
     np.mean((1 - probs[np.arange(96), study.labels]) / 9), rel=1e-4
   )
   assert [(s.tau1, s.tau2) for s in study.grid] == [(4.0, 3.0), (5.0, 3.0)]
+
+
+def test_every_teacher_has_the_seeds(config, tmp_path):
+  config.analysis.teachers.narrow.seed = 7
+  config.analysis.teachers.narrow.epochs = 2.0
+  config.data.train_share = 0.5
+  config.analysis.seeds = (0, 1)
+  by_seed = plan.sources(config, tmp_path)
+  seeds = [[s.entry.phase.seed for s in sources] for sources in by_seed]
+  assert seeds == [[0, 0], [1, 1]]
+  config.analysis.seeds = ()
+  ((narrow, wide),) = plan.sources(config, tmp_path)
+  assert (wide.entry.phase.seed, narrow.entry.phase.seed) == (0, 7)
+  assert narrow.entry.phase.optim["epochs"] == 2
+  about = trained._about("digits", 100, (wide, narrow))
+  assert about.endswith(
+    "not augmented; wide: 0.5 epochs, seed 0; narrow: 2 epochs, seed 7."
+  )
+  assert list(trained._approximations(100, 90, (wide, narrow))) == [
+    "trained on 50 % of the training split",
+    "90 of the 100 examples",
+    "the papers train 240 epochs",
+  ]
+
+
+def test_teachers_may_start_from_weights(config, tmp_path):
+  file = tmp_path / "weights.safetensors"
+  file.write_bytes(b"of some network")
+  config.analysis.teachers.wide.init_from = str(file)
+  ((narrow, wide),) = plan.sources(config, tmp_path)
+  (early,) = plan.stages(wide, tmp_path)
+  weights = [
+    experiment._weights(config, source.entry.phase)
+    for source in (narrow, wide, early)
+  ]
+  assert weights == ["", str(file), str(file)]
+
+
+def test_a_checkpoint_has_no_stages(config, tmp_path):
+  ((teacher, _),) = plan.sources(config, tmp_path)
+  assert len(plan.stages(teacher, tmp_path)) == 1
+  teacher.config.teacher.checkpoint = "somewhere"
+  assert plan.stages(teacher, tmp_path) == []
 
 
 @pytest.fixture(scope="module")
@@ -284,17 +336,33 @@ def test_the_page_stands_alone_and_agrees_with_the_tables(report):
   assert "</html>" in text
 
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or ""
+BROWSER = next(
+  filter(
+    None,
+    map(
+      shutil.which,
+      (
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+        "chrome",
+        "chrome-headless-shell",
+      ),
+    ),
+  ),
+  "",
+)
 
 
-@pytest.mark.skipif(not BROWSER, reason="no Chromium is installed")
+@pytest.mark.skipif(not BROWSER, reason="neither Chromium nor Chrome on PATH")
 def test_the_page_in_a_browser(report, tmp_path):
   def render(addition):
     copy = tmp_path / "page.html"
     text = (report[1] / "report.html").read_text()
     copy.write_text(text.replace("</body>", addition + "</body>"))
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    options += ["--enable-logging=stderr"]
+    options += ["--disable-dev-shm-usage", "--enable-logging=stderr"]
     ran = subprocess.run(
       [BROWSER, *options, f"--user-data-dir={tmp_path}", copy.as_uri()],
       capture_output=True,
@@ -309,9 +377,13 @@ def test_the_page_in_a_browser(report, tmp_path):
     "<script>const head = document.querySelectorAll('table')[1]"
     ".querySelectorAll('th button')[2]; head.click(); head.click();"
     "document.title = [...head.closest('table').tBodies[0].rows]"
-    ".map((line) => line.cells[2].textContent).join(' ')</script>"
+    ".map((line) => line.cells[2].textContent).join(' ') + ', pictures: ' +"
+    "[...document.querySelectorAll('figure svg')]"
+    ".filter((svg) => svg.getBoundingClientRect().height > 100).length"
+    "</script>"
   )
-  assert "<title>4 4 1</title>" in page
+  pictures = len(list(report[1].glob("*.svg")))
+  assert f"<title>4 4 1, pictures: {pictures}</title>" in page
   assert 'aria-sort="descending"' in page
   assert not complained
   # What would be fetched is refused, with a complaint.
@@ -411,6 +483,9 @@ def test_bad_studies_are_one_line(arrays, message, analyse, save, capsys):
     (["CONFIG", "--k=11"], "k = 11; it must be from 1 to the 10 classes"),
     (["CONFIG", "--tau=-1"], "tau = -1.0; it must be > 0"),
     (["CONFIG", "--config.analysis.examples=1"], "must be at least 2"),
+    (["CONFIG", "--config.analysis.seeds=0,0"], "each once"),
+    (["CONFIG", "--config.analysis.seeds=0.5,1"], "must be integers in"),
+    (["CONFIG", "--config.analysis.stages=0.5,0.1"], "ascending in (0, 1)"),
     (
       ["CONFIG", "--config.analysis.teachers.wide.epochs=0"],
       "config.analysis.teachers.wide: config.teacher.epochs is 0.0",

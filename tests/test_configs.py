@@ -117,3 +117,25 @@ def test_a_docstring_quotes_its_rows_figures(name):
     figures = paper.accuracies(dataset, student)
     if dataset == config.data.name and row in figures:
       assert f"{figures[row]:.2f}" in module.__doc__
+
+
+def test_an_analysis_takes_its_teachers_from_the_argument():
+  def teachers(arg):
+    config = common.analysis(arg, "cifar100", {"a": ["resnet8"], "b": ["vgg8"]})
+    return {t.name: t.epochs for t in config.analysis.teachers.values()}
+
+  assert teachers(None) == {"resnet8": 240}
+  assert teachers("series=b,epochs=9.5") == {"vgg8": 9.5}
+  assert teachers("runlocal,teachers=vgg8+vgg11") == {"vgg8": 4, "vgg11": 4}
+
+
+@pytest.mark.parametrize(
+  ("arg", "message"),
+  [
+    ("series=c", "'series' is 'c', must be one of a"),
+    ("epochs=x", "'epochs' is 'x', must be a number"),
+  ],
+)
+def test_a_wrong_argument_of_an_analysis_is_named(arg, message):
+  with pytest.raises(jaxkd_config.ConfigError, match=message):
+    common.analysis(arg, "cifar100", {"a": ["resnet8"]})

@@ -1,7 +1,6 @@
 """How much two networks, or a network and a rule, agree on the classes."""
 
 import functools
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -107,6 +106,114 @@ def rank_set_overlap(
   return (common / k).reshape(logits_a.shape[:-1])
 
 
+class RankCorrelations(NamedTuple):
+  """How alike two networks order the classes of each example, `[...]` each.
+
+  Attributes:
+    spearman: as :func:`spearman`.
+    kendall: as :func:`kendall_tau`.
+    kendall_b: as :func:`kendall_tau_b`.
+  """
+
+  spearman: jax.Array
+  kendall: jax.Array
+  kendall_b: jax.Array
+
+
+@jax.jit
+def rank_correlations(
+  logits_a: jax.Array, logits_b: jax.Array
+) -> RankCorrelations:
+  """All rank correlations of two networks' logits, from one pass.
+
+  The time grows with the square of C, the memory with C alone: the pairs of
+  classes of some examples are visited together.
+
+  Args:
+    logits_a: one network's, `[..., C]`, any floating dtype.
+    logits_b: the other's, of the same shape.
+
+  Returns:
+    :class:`RankCorrelations`.
+
+  Raises:
+    ValueError: the shapes differ.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> a, b = jnp.array([4.0, 3.0, 2.0, 1.0]), jnp.array([4.0, 3.0, 1.0, 2.0])
+    >>> found = rank_correlations(a, b)
+    >>> print(f"{found.spearman:.3f} {found.kendall:.3f}")
+    0.800 0.667
+  """
+  pair = _flatten_pair(logits_a, logits_b)
+  num_examples, num_classes = pair[0].shape
+  block = min(_BLOCK, num_examples)
+  padding = -num_examples % block
+  blocks = [
+    jnp.pad(x, ((0, padding), (0, 0))).reshape(-1, block, num_classes)
+    for x in pair
+  ]
+  found = jax.lax.map(
+    lambda block: _correlate(*map(_doubled_ranks, block)), tuple(blocks)
+  )
+  return RankCorrelations(
+    *(x.reshape(-1)[:num_examples].reshape(logits_a.shape[:-1]) for x in found)
+  )
+
+
+def _doubled_ranks(logits: jax.Array) -> jax.Array:
+  """Returns twice the ranks of the classes, `[C, n]`, from `[n, C]`.
+
+  Equal logits share the mean of their ranks; twice that is an integer, and
+  small integers are compared fastest.
+  """
+  ranks = 2 * jax.scipy.stats.rankdata(logits, axis=-1)
+  small = 2 * logits.shape[-1] <= jnp.iinfo(jnp.int16).max
+  return ranks.T.astype(jnp.int16 if small else jnp.int32)
+
+
+def _correlate(a: jax.Array, b: jax.Array) -> RankCorrelations:
+  """Correlates doubled ranks `[C, n]`: the examples fill vector registers."""
+  num_classes = len(a)
+  classes = jnp.arange(num_classes, dtype=a.dtype)[:, None]
+
+  def add_class(totals, j):
+    above_a, above_b, below_b = a[j][None] > a, b[j][None] > b, b[j][None] < b
+    agreeing = (above_a == above_b) & (classes > j.astype(a.dtype))
+    # Of (j1, j2) and (j2, j1), one has the larger logit of a first.
+    order_b = above_b.astype(a.dtype) - below_b.astype(a.dtype)
+    values = agreeing, jnp.where(above_a, order_b, 0)
+    return tuple(
+      total + jnp.sum(value, axis=0, dtype=a.dtype).astype(jnp.int32)
+      for total, value in zip(totals, values, strict=True)
+    ), None
+
+  zeros = jnp.zeros(a.shape[1:], jnp.int32)
+  (agreeing, agreement), _ = jax.lax.scan(
+    add_class, (zeros, zeros), jnp.arange(num_classes)
+  )
+  pairs = num_classes * (num_classes - 1) // 2
+  untied_a, untied_b = (
+    pairs - jax.vmap(_tied_pairs, in_axes=1)(ranks) for ranks in (a, b)
+  )
+  x, y = (ranks.astype(jnp.float32) - (num_classes + 1) for ranks in (a, b))
+  # 0 / 0 without variation is what it should be: NaN.
+  return RankCorrelations(
+    spearman=jnp.sum(x * y, axis=0)
+    / jnp.sqrt(jnp.sum(jnp.square(x), axis=0) * jnp.sum(jnp.square(y), axis=0)),
+    kendall=(2 * agreeing - pairs) / pairs,
+    kendall_b=agreement.astype(jnp.float32)
+    / jnp.sqrt(untied_a.astype(jnp.float32) * untied_b.astype(jnp.float32)),
+  )
+
+
+def _tied_pairs(ranks: jax.Array) -> jax.Array:
+  """Returns how many pairs of equal ones there are in doubled ranks `[C]`."""
+  sizes = jnp.bincount(ranks, length=2 * len(ranks) + 1)
+  return jnp.sum(sizes * (sizes - 1) // 2)
+
+
 @jax.jit
 def spearman(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
   r"""Spearman's rank correlation of two networks' logits.
@@ -134,63 +241,7 @@ def spearman(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
     >>> print(f"{spearman(a, b):.3f}")
     0.800
   """
-
-  def correlate(pair):
-    ranks = (jax.scipy.stats.rankdata(logits) for logits in pair)
-    a, b = (r - jnp.mean(r) for r in ranks)
-    # 0 / 0 without variation is what it should be: NaN.
-    return jnp.sum(a * b) / jnp.sqrt(
-      jnp.sum(jnp.square(a)) * jnp.sum(jnp.square(b))
-    )
-
-  pair = _flatten_pair(logits_a, logits_b)
-  rho = jax.lax.map(correlate, pair, batch_size=_BLOCK)
-  return rho.reshape(logits_a.shape[:-1])
-
-
-def _sum_over_pairs(
-  statistic: Callable, logits_a: jax.Array, logits_b: jax.Array
-) -> tuple[jax.Array, ...]:
-  """Sums integer statistics of the pairs of classes of each example.
-
-  Args:
-    statistic: takes both networks' logits of a class j1, `[1, n]`, and of all
-      classes j2, `[C, n]`, then which j2 > j1, `[C, 1]`; returns a tuple of
-      integers or booleans `[C, n]`.
-    logits_a: `[N, C]`.
-    logits_b: `[N, C]`.
-
-  Returns:
-    A tuple of sums `[N]`, exact.
-  """
-  num_examples, num_classes = logits_a.shape
-  classes = jnp.arange(num_classes)[:, None]
-
-  def one_block(pair):
-    # Examples last: they fill the vector registers, and no sum crosses them.
-    a, b = pair[0].T, pair[1].T
-
-    def add_class(j, totals):
-      values = statistic(a[j][None], a, b[j][None], b, classes > j)
-      return tuple(
-        total + jnp.sum(value, axis=0, dtype=jnp.int32)
-        for total, value in zip(totals, values, strict=True)
-      )
-
-    zeros = jax.tree.map(
-      lambda value: jnp.zeros(value.shape[1:], jnp.int32),
-      jax.eval_shape(statistic, a[:1], a, b[:1], b, classes > 0),
-    )
-    return jax.lax.fori_loop(0, num_classes, add_class, zeros)
-
-  block = min(_BLOCK, num_examples)
-  padding = -num_examples % block
-  pair = tuple(
-    jnp.pad(x, ((0, padding), (0, 0))).reshape(-1, block, num_classes)
-    for x in (logits_a, logits_b)
-  )
-  sums = jax.lax.map(one_block, pair)
-  return tuple(s.reshape(-1)[:num_examples] for s in sums)
+  return rank_correlations(logits_a, logits_b).spearman
 
 
 @jax.jit
@@ -225,13 +276,7 @@ def kendall_tau(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
     >>> print(f"{kendall_tau(a, b):.2f}")
     0.80
   """
-  (agreeing,) = _sum_over_pairs(
-    lambda a_j, a, b_j, b, later: (((a_j > a) == (b_j > b)) & later,),
-    *_flatten_pair(logits_a, logits_b),
-  )
-  num_classes = logits_a.shape[-1]
-  pairs = num_classes * (num_classes - 1) // 2
-  return ((2 * agreeing - pairs) / pairs).reshape(logits_a.shape[:-1])
+  return rank_correlations(logits_a, logits_b).kendall
 
 
 @jax.jit
@@ -262,19 +307,7 @@ def kendall_tau_b(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
     >>> print(f"{kendall_tau_b(a, b):.3f}")
     0.816
   """
-
-  # Of (j1, j2) and (j2, j1), one has the larger logit of a first.
-  def statistic(a_j, a, b_j, b, later):
-    del later
-    order_b = (b_j > b).astype(jnp.int32) - (b_j < b).astype(jnp.int32)
-    return jnp.where(a_j > a, order_b, 0), a_j > a, b_j > b
-
-  agreement, untied_a, untied_b = (
-    n.astype(jnp.float32)
-    for n in _sum_over_pairs(statistic, *_flatten_pair(logits_a, logits_b))
-  )
-  tau = agreement / jnp.sqrt(untied_a * untied_b)
-  return tau.reshape(logits_a.shape[:-1])
+  return rank_correlations(logits_a, logits_b).kendall_b
 
 
 class RuleConsistency(NamedTuple):

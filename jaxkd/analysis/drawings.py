@@ -37,7 +37,8 @@ def draw(
   """Yields the figures of the teachers, in the paper's order.
 
   Left out: Fig. 2 and 4 unless all features are of two dimensions (Fig. 2 also
-  of three), Fig. 3 without features, Fig. 7 without known groups of classes.
+  of three), Fig. 3 without features, Fig. 7 without known groups of classes,
+  Fig. 9 over training without its stages.
   """
   example = typical_example(study, measures)
   dimensions = {values.shape[1] for values in study.features.values()}
@@ -53,6 +54,8 @@ def draw(
   if set().union(*rules.CIFAR100_GROUPS.values()) <= set(study.rule_names):
     yield _group_posteriors(study, settings)
   yield _confidence_by_capacity(study, settings, example)
+  if study.stages:
+    yield _confidence_by_training(study, settings, example)
   yield _confidence_by_temperature(study, settings, example)
   yield _derived_curves(study)
 
@@ -222,7 +225,9 @@ def _agreement(study: Study, measures: Measures, settings: Settings) -> Drawing:
     "kendall": "Kendall's τ",
   }
   names = study.names
-  matrices = {title: np.eye(len(names)) for title in titles.values()}
+  # The agreement of each with itself is empty: it would set the colours' scale.
+  shape = len(names), len(names)
+  matrices = {title: np.full(shape, np.nan) for title in titles.values()}
   for found in measures.comparisons:
     i, j = names.index(found.small), names.index(found.large)
     for field, title in titles.items():
@@ -287,37 +292,66 @@ def _group_posteriors(study: Study, settings: Settings) -> Drawing:
 
 def _confidence(
   study: Study,
-  labels: dict[str, np.ndarray],
+  levels: Sequence[tuple[str, Teacher, float]],
   example: int,
   name: str,
   xlabel: str,
   text: str,
 ) -> Drawing:
+  """Draws Fig. 9 over levels: what each is called, of whom, at which tau."""
+  labels = {
+    level: _softened(teacher, example, tau) for level, teacher, tau in levels
+  }
+  means = {
+    level: measure.mean_variance(teacher.logits, study.labels, tau)
+    for level, teacher, tau in levels
+  }
   figure = figures.confidence(
     list(labels.values()),
     int(study.labels[example]),
     list(labels),
     xlabel=xlabel,
+    means=list(means.values()),
     caption=caption(
       study,
-      f"Fig. 9. {text} for {_of_example(study, example)}; above, the ground "
-      "truth first.",
+      f"Fig. 9. {text}: for {_of_example(study, example)}, the ground truth "
+      "first; below, the variance of its wrong classes.",
     ),
   )
-  return Drawing(name, figure, _label_lines(study, labels, xlabel))
+  lines = [
+    {**line, "mean derived variance": means[str(line[xlabel])]}
+    for line in _label_lines(study, labels, xlabel)
+  ]
+  return Drawing(f"fig9-{name}", figure, lines)
 
 
 def _confidence_by_capacity(
   study: Study, settings: Settings, example: int
 ) -> Drawing:
+  tau = settings.tau
   return _confidence(
     study,
-    {t.name: _softened(t, example, settings.tau) for t in study.teachers},
+    [(teacher.name, teacher, tau) for teacher in study.teachers],
     example,
-    "fig9-capacity",
+    "capacity",
     "network",
-    f"The teachers' labels at τ = {settings.tau:g}, from the smallest teacher "
-    "to the largest,",
+    f"The teachers' labels at τ = {tau:g}, from the smallest teacher to the "
+    "largest",
+  )
+
+
+def _confidence_by_training(
+  study: Study, settings: Settings, example: int
+) -> Drawing:
+  tau = settings.tau
+  return _confidence(
+    study,
+    [(stage.name, stage, tau) for stage in study.stages],
+    example,
+    "training",
+    "training",
+    f"The label of {study.names[-1]} at τ = {tau:g} after more and more "
+    "training, each time from the start with a whole schedule",
   )
 
 
@@ -327,12 +361,12 @@ def _confidence_by_temperature(
   largest = study.teachers[-1]
   return _confidence(
     study,
-    {
-      f"τ = {tau:g}": _softened(largest, example, tau)
+    [
+      (f"τ = {tau:g}", largest, tau)
       for tau in sorted(settings.grid, reverse=True)
-    },
+    ],
     example,
-    "fig9-temperature",
+    "temperature",
     "temperature",
     f"The label of {largest.name} at falling temperatures",
   )

@@ -3,7 +3,7 @@
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -159,6 +159,14 @@ def measure(study: Study, settings: Settings) -> Measures:
   )
 
 
+def mean_comparisons(found: Sequence[Measures]) -> list[Comparison]:
+  """Returns the comparison of each pair, mean over the seeds' measures."""
+  return [
+    Comparison(pair[0].small, pair[0].large, *np.mean([c[2:] for c in pair], 0))
+    for pair in zip(*(m.comparisons for m in found), strict=True)
+  ]
+
+
 def _pairs(study: Study) -> list[tuple[Teacher, Teacher]]:
   """Returns the pairs of a smaller and a larger teacher, widest apart first."""
   numbers = itertools.combinations(range(len(study.teachers)), 2)
@@ -211,12 +219,7 @@ def _examples(
 
 @functools.partial(jax.jit, static_argnames="k")
 def _agreement(a: jax.Array, b: jax.Array, k: int) -> tuple[jax.Array, ...]:
-  return (
-    metrics.rank_set_overlap(a, b, k),
-    metrics.spearman(a, b),
-    metrics.kendall_tau(a, b),
-    metrics.kendall_tau_b(a, b),
-  )
+  return metrics.rank_set_overlap(a, b, k), *metrics.rank_correlations(a, b)
 
 
 def _compare(
@@ -244,6 +247,17 @@ def _ratio(a: float, b: float) -> float:
   if b:
     return a / b
   return math.inf if a else 1.0
+
+
+@jax.jit
+def _variances(logits: jax.Array, labels: jax.Array, tau: float) -> jax.Array:
+  return metrics.derived_variance(losses.softmax(logits, tau), labels)
+
+
+def mean_variance(logits: np.ndarray, labels: np.ndarray, tau: float) -> float:
+  """Returns mean v(q) at a temperature, of logits `[N, C]`, labels `[N]`."""
+  at = functools.partial(_variances, tau=tau)
+  return mean(over_blocks(at, logits, labels))
 
 
 @jax.jit

@@ -6,9 +6,11 @@ averages. They trust their arrays; `jaxkd.analysis.checks` looks into them.
 """
 
 from jaxkd.analysis.agreement import (
+  RankCorrelations,
   RuleConsistency,
   kendall_tau,
   kendall_tau_b,
+  rank_correlations,
   rank_set_overlap,
   rule_consistency,
   spearman,
@@ -26,6 +28,7 @@ from jaxkd.analysis.geometry import FeatureAngles, feature_angles
 
 __all__ = [
   "FeatureAngles",
+  "RankCorrelations",
   "RuleConsistency",
   "derived_average",
   "derived_variance",
@@ -35,6 +38,7 @@ __all__ = [
   "inherent_variance",
   "kendall_tau",
   "kendall_tau_b",
+  "rank_correlations",
   "rank_set_overlap",
   "rule_consistency",
   "spearman",

@@ -82,7 +82,9 @@ def _load(path: pathlib.Path) -> dict[str, np.ndarray]:
   except OSError as error:
     raise SavedError(f"can't read {path}: {error.strerror or error}") from error
   except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-    raise SavedError(f"{path} is not a sound .npz file: {error}") from error
+    # What follows is NumPy's advice to load it unsafely.
+    reason = str(error).partition(". ")[0]
+    raise SavedError(f"{path} is not a sound .npz file: {reason}") from error
   for name in ("logits", "labels"):
     if name not in loaded:
       raise SavedError(f"{path} has no array {name!r}; its arrays are: {found}")

@@ -102,6 +102,11 @@ class Study(NamedTuple):
     class_names: of the labels.
     about: data, networks, epochs and seeds, for the captions.
     approximations: in what this falls short of the papers' setting.
+    digest: tells reports of other networks under that title apart; may be
+      empty.
+    seed: that the first teacher was trained under; None if not known.
+    stages: the largest teacher after fewer epochs, from few to many, last as it
+      is; each named after its epochs.
     students: those of the teachers that have been trained.
     grid: students of the largest teacher under ATS, over its temperatures.
   """
@@ -112,6 +117,9 @@ class Study(NamedTuple):
   class_names: tuple[str, ...]
   about: str
   approximations: tuple[str, ...] = ()
+  digest: str = ""
+  seed: int | None = None
+  stages: tuple[Teacher, ...] = ()
   students: tuple[Student, ...] = ()
   grid: tuple[Student, ...] = ()
 

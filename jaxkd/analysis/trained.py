@@ -1,159 +1,115 @@
-"""A study of teachers from the store; trains those that it lacks."""
+"""Studies of teachers from the store; trains those that it lacks."""
 
+import hashlib
+import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from jaxkd import config as jaxkd_config
-from jaxkd import data, experiment, methods, sharding, train
-from jaxkd.analysis import students, thinning
-from jaxkd.analysis.study import Settings, Study, Teacher
-from jaxkd.config import ConfigError
+from jaxkd import data, experiment, sharding, train
+from jaxkd.analysis import plan, students, thinning
+from jaxkd.analysis.plan import Source
+from jaxkd.analysis.study import Study, Teacher
 from jaxkd.step import Evaluator, Variables
-from jaxkd.store import Entry
+from jaxkd.train import Dataset
 
 # How long the papers train; less is called an approximation.
 _PAPER_EPOCHS = 240
 
 
-def add_teachers(
-  config: ml_collections.ConfigDict,
-  teachers: Mapping[str, tuple[str, Mapping[str, Any]]],
-) -> None:
-  """Adds `analysis` to a config: what is analysed, all else as its teacher's.
-
-  `analysis.examples` is how many examples of the training split are looked at,
-  at most.
-
-  Args:
-    config: the experiment; changed.
-    teachers: by a title, the network's name and options.
-  """
-  like = config.teacher.to_dict()
-  with config.unlocked():
-    config.analysis = {
-      "examples": 50_000,
-      "teachers": {
-        title: {**like, "name": name, "options": dict(options)}
-        for title, (name, options) in teachers.items()
-      },
-    }
-
-
-def settings(config: ml_collections.ConfigDict) -> Settings:
-  """Returns what the config says on how to measure."""
-  return Settings(
-    tau=config.kd.tau, grid=tuple(config.isats.grid), gap=config.isats.gap
-  )
-
-
-class _Source(NamedTuple):
-  """A teacher: its title, its experiment, its place."""
-
-  title: str
-  config: ml_collections.ConfigDict
-  entry: Entry
-
-
-def validate(config: ml_collections.ConfigDict) -> None:
-  """Checks all options, before any work.
-
-  Raises:
-    ConfigError: naming what is wrong.
-  """
-  jaxkd_config.validate(config)
-  if len(config.get("analysis", {}).get("teachers", {})) < 2:
-    raise ConfigError(
-      "config.analysis.teachers must have two networks or more; see "
-      "configs/analysis_digits.py"
-    )
-  if config.analysis.examples < 2:
-    raise ConfigError(
-      f"config.analysis.examples is {config.analysis.examples}, must be at "
-      "least 2"
-    )
-  for title, one in _experiments(config):
-    # Of any row with a teacher.
-    one.rows = ("kd",)
-    try:
-      jaxkd_config.validate(one)
-    except ConfigError as error:
-      raise ConfigError(f"config.analysis.teachers.{title}: {error}") from error
-
-
-def study(
+def studies(
   config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]
-) -> Study:
+) -> list[Study]:
   """Trains what is missing of the config's teachers, and looks at all.
 
   Args:
-    config: of `jaxkd.config` with `add_teachers`, validated.
+    config: of `jaxkd.config` with `plan.add_teachers`, validated.
     workdir: the store.
 
   Returns:
-    The study, with the teachers by their number of parameters.
+    A study for each seed, with the teachers by their number of parameters; the
+    first also has the stages of training and the students.
   """
   mesh = sharding.mesh()
   dataset = experiment.load_dataset(config, mesh)
-  sources = [
-    _Source(title, one, _entry(one, workdir))
-    for title, one in _experiments(config)
-  ]
-  missing = [s.entry for s in sources if not s.entry.finished]
-  experiment.train_all(config, missing, {}, dataset, mesh)
-  sources.sort(key=lambda source: source.entry.result()["parameters"])
 
+  def train_missing(sources: Iterable[Source]) -> None:
+    missing = [s.entry for s in sources if not s.entry.finished]
+    experiment.train_all(config, missing, {}, dataset, mesh)
+
+  by_seed = plan.sources(config, workdir)
+  train_missing(itertools.chain(*by_seed))
+  for sources in by_seed:
+    sources.sort(key=lambda source: source.entry.result()["parameters"])
+  stages = plan.stages(by_seed[0][-1], workdir)
+  train_missing(stages)
+
+  digest = _digest(by_seed)
   split = thinning.thin(dataset.train, config.analysis.examples)
+  found = [
+    _study(sources, dataset, split, mesh)._replace(digest=digest)
+    for sources in by_seed
+  ]
+  first, sources = found[0], by_seed[0]
+  looked = [_look(stage, dataset.spec, split, mesh)[0] for stage in stages]
+  if looked:
+    stages, looked = [*stages, sources[-1]], [*looked, first.teachers[-1]]
+  found[0] = first._replace(
+    stages=tuple(
+      teacher._replace(name=_epochs(stage))
+      for stage, teacher in zip(stages, looked, strict=True)
+    ),
+    students=tuple(
+      student
+      for source, teacher in zip(sources, first.teachers, strict=True)
+      for student in students.find(
+        source.config, workdir, teacher, first.labels
+      )
+    ),
+    grid=tuple(
+      students.find_grid(
+        sources[-1].config, workdir, first.teachers[-1], first.labels
+      )
+    ),
+  )
+  return found
+
+
+def _digest(by_seed: Iterable[Iterable[Source]]) -> str:
+  """Returns eight digits that stand for the networks: reports differ in it."""
+  identities = [s.entry.phase.identity for s in itertools.chain(*by_seed)]
+  return hashlib.sha256(" ".join(identities).encode()).hexdigest()[:8]
+
+
+def _study(
+  sources: Sequence[Source],
+  dataset: Dataset,
+  split: data.Arrays | data.Examples,
+  mesh: jax.sharding.Mesh,
+) -> Study:
   looked = [_look(source, dataset.spec, split, mesh) for source in sources]
   labels = looked[0][1]
-  teachers = tuple(teacher for teacher, _ in looked)
+  config = sources[0].config
   return Study(
     # The folder of the report already says what it is.
     title=config.title.removeprefix("analysis_"),
-    teachers=teachers,
+    teachers=tuple(teacher for teacher, _ in looked),
     labels=labels,
     class_names=data.class_names(dataset.spec, config.data.data_dir),
     about=_about(config.data.name, len(labels), sources),
     approximations=tuple(
       _approximations(data.size(dataset.train), len(labels), sources)
     ),
-    students=tuple(
-      student
-      for source, teacher in zip(sources, teachers, strict=True)
-      for student in students.find(source.config, workdir, teacher, labels)
-    ),
-    grid=tuple(
-      students.find_grid(sources[-1].config, workdir, teachers[-1], labels)
-    ),
+    seed=config.teacher.seed,
   )
 
 
-def _experiments(
-  config: ml_collections.ConfigDict,
-) -> Iterator[tuple[str, ml_collections.ConfigDict]]:
-  """Yields by title the experiment in which each network is the teacher."""
-  for title, teacher in config.analysis.teachers.items():
-    one = config.copy_and_resolve_references()
-    with one.unlocked():
-      one.teacher = teacher
-    yield title, one
-
-
-def _entry(
-  config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]
-) -> Entry:
-  if config.teacher.checkpoint:
-    return Entry.open(config.teacher.checkpoint)
-  return Entry.of(workdir, methods.teacher(config))
-
-
 def _look(
-  source: _Source,
+  source: Source,
   spec: data.Spec,
   split: data.Arrays | data.Examples,
   mesh: jax.sharding.Mesh,
@@ -198,22 +154,31 @@ def _collect(
   return [values[mask] for values in found]
 
 
-def _about(name: str, size: int, sources: Sequence[_Source]) -> str:
-  trained = {
-    title: f"{entry.phase.optim['epochs']:g} epochs, seed {entry.phase.seed}"
-    for title, _, entry in sources
-  }
-  if len(set(trained.values())) == 1:
-    networks = f"{', '.join(trained)}: {next(iter(trained.values()))}."
-  else:
-    networks = "; ".join(f"{t}: {how}" for t, how in trained.items()) + "."
-  return f"{size} training examples of {name}, not augmented; {networks}"
+def _about(name: str, size: int, sources: Sequence[Source]) -> str:
+  """Says what was looked at, and how each network was trained."""
+  titles: dict[str, list[str]] = {}
+  for source in sources:
+    seed = source.entry.phase.seed
+    titles.setdefault(f"{_epochs(source)}, seed {seed}", []).append(
+      source.title
+    )
+  networks = "; ".join(f"{', '.join(t)}: {how}" for how, t in titles.items())
+  return f"{size} training examples of {name}, not augmented; {networks}."
+
+
+def _epochs(source: Source) -> str:
+  epochs = source.entry.phase.optim["epochs"]
+  return "1 epoch" if epochs == 1 else f"{epochs:.3g} epochs"
 
 
 def _approximations(
-  size: int, used: int, sources: Sequence[_Source]
+  size: int, used: int, sources: Sequence[Source]
 ) -> Iterator[str]:
+  phases = [source.entry.phase for source in sources]
+  for share in sorted({p.data.get("train_share", 1.0) for p in phases}):
+    if share < 1:
+      yield f"trained on {100 * share:.3g} % of the training split"
   if used < size:
     yield f"{used} of the {size} examples"
-  if any(s.entry.phase.optim["epochs"] < _PAPER_EPOCHS for s in sources):
+  if any(phase.optim["epochs"] < _PAPER_EPOCHS for phase in phases):
     yield f"the papers train {_PAPER_EPOCHS} epochs"

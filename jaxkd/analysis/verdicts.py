@@ -1,10 +1,13 @@
 """Measures in words: what the two observations are for these teachers."""
 
 import itertools
+from collections.abc import Sequence
+
+import numpy as np
 
 from jaxkd.analysis import measure
 from jaxkd.analysis.measure import Comparison, Measures
-from jaxkd.analysis.study import Settings, Study
+from jaxkd.analysis.study import Settings
 
 PAPER_SPEARMAN = 0.85
 """What Spearman's rho is mostly above in the paper's Fig. 6."""
@@ -64,27 +67,52 @@ def pair(found: Comparison, settings: Settings) -> str:
   )
 
 
-def observation_1(study: Study, measures: Measures, settings: Settings) -> str:
-  """Says whether derived variance falls from the smallest to the largest."""
-  variances = {
-    name: measure.mean(measures.examples[name].derived_variance)
-    for name in study.names
-  }
-  steps = list(itertools.pairwise(variances.items()))
-  flat = [f"{a} to {b}" for (a, u), (b, v) in steps if v * _SAME >= u]
-  first, *_, last = variances.values()
-  values = ", ".join(f"{name} {v:.3g}" for name, v in variances.items())
-  if not flat:
+def observation_1(measures: Sequence[Measures], settings: Settings) -> str:
+  """Says whether derived variance falls from the smallest to the largest.
+
+  Args:
+    measures: one, or one for each seed.
+    settings: the temperature.
+  """
+  names = list(measures[0].examples)
+  by_seed = np.array(
+    [
+      [measure.mean(m.examples[name].derived_variance) for name in names]
+      for m in measures
+    ]
+  )
+  means = by_seed.mean(axis=0)
+  found = list(zip(names, means, strict=True))
+  flat = [
+    f"{a} to {b}"
+    for (a, u), (b, v) in itertools.pairwise(found)
+    if v * _SAME >= u
+  ]
+  lower = int(np.sum(by_seed[:, -1] * _SAME < by_seed[:, 0]))
+  higher = int(np.sum(by_seed[:, -1] > by_seed[:, 0] * _SAME))
+  values = ", ".join(f"{n} {v:.3g}" for n, v in found)
+  if lower == len(measures):
     verdict = "holds: derived variance falls with every step in capacity"
-  elif last * _SAME < first:
+    if flat:
+      verdict = (
+        "holds from the smallest to the largest teacher, but not in every "
+        "step: derived variance does not clearly fall from "
+        + ", nor from ".join(flat)
+      )
+  elif higher == len(measures):
     verdict = (
-      "holds from the smallest to the largest teacher, but not in every step: "
-      f"derived variance does not clearly fall from {', nor from '.join(flat)}"
+      "does not hold: the largest teacher's derived variance is higher than "
+      "the smallest's"
+    )
+  elif len(measures) == 1:
+    verdict = (
+      "is undecided: the largest teacher's derived variance is that of the "
+      f"smallest within {_SAME - 1:.0%}"
     )
   else:
     verdict = (
-      "does not hold: the largest teacher's derived variance is not clearly "
-      "lower than the smallest's"
+      "is undecided: the largest teacher's derived variance is clearly lower "
+      f"than the smallest's under {lower} of {len(measures)} seeds"
     )
   return (
     "Observation 1 (a larger teacher's wrong-class probabilities are less "
@@ -92,10 +120,10 @@ def observation_1(study: Study, measures: Measures, settings: Settings) -> str:
   )
 
 
-def observation_2(measures: Measures) -> str:
+def observation_2(comparisons: Sequence[Comparison]) -> str:
   """Says whether all pairs of teachers order the classes alike."""
-  rho = [found.spearman for found in measures.comparisons]
-  tau = [found.kendall for found in measures.comparisons]
+  rho = [found.spearman for found in comparisons]
+  tau = [found.kendall for found in comparisons]
   high = sum(value > PAPER_SPEARMAN for value in rho)
   if high > len(rho) / 2:
     verdict = "holds"

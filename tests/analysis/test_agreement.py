@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from jaxkd.analysis import metrics, rules
+from jaxkd.analysis import agreement, metrics, rules
 
 _RNG: Any = np.random.default_rng(0)
 # More examples than a block of the rank statistics, and no multiple of it.
@@ -80,6 +80,11 @@ def test_many_classes_are_counted_exactly():
   found = metrics.kendall_tau_b(a.astype(np.float32), b.astype(np.float32))
   # A few of the half million pairs become equal in float32.
   np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_ranks_of_more_classes_than_small_integers_hold():
+  ranks = agreement._doubled_ranks(jnp.arange(17_000.0)[None])
+  np.testing.assert_array_equal(ranks[:, 0], 2 + 2 * np.arange(17_000))
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_softened_labels():
   # One scale, which the wrong classes of both fill; the truth is written out.
   assert small.get_ylim() == large.get_ylim()
   assert 0.2 < small.get_ylim()[1] < 0.3
-  assert _cells(large) == ["$p_y$ = 0.96"]
+  assert [_cells(small), _cells(large)] == [["$p_y$ = 0.60"], ["$p_y$ = 0.96"]]
   assert large.get_xlabel() == "class, ground truth first"
   colors = [bar.get_facecolor() for bar in small.patches]
   assert colors[0] != colors[1] == colors[3]
@@ -53,13 +53,15 @@ def test_softened_labels():
 
 def test_confidence():
   figure = figures.confidence(
-    list(PROBS.values()), 1, ["14", "110"], xlabel="depth"
+    list(PROBS.values()), 1, ["14", "110"], xlabel="depth", means=[0.2, 0.1]
   )
   *labels, variance = _axes(figure)
   assert [_heights(ax)[0] for ax in labels] == [0.6, 0.96]
   assert [ax.get_title() for ax in labels] == ["14", "110"]
   wrong = [np.var(np.delete(p, 1)) for p in PROBS.values()]
   np.testing.assert_allclose(variance.lines[0].get_ydata(), wrong, rtol=1e-5)
+  np.testing.assert_array_equal(variance.lines[1].get_ydata(), [0.2, 0.1])
+  assert [_cells(ax) for ax in labels] == [["$p_y$ = 0.60"], ["$p_y$ = 0.96"]]
   assert variance.get_xlabel() == "depth"
   assert _ticks(variance.xaxis) == ["14", "110"]
 
@@ -145,6 +147,16 @@ def test_agreement():
     np.testing.assert_array_equal(ax.images[0].get_array(), matrix)
     assert _ticks(ax.xaxis) == ["14", "110"]
   assert _ticks(_axes(figure)[0].yaxis) == ["14", "110"]
+
+
+def test_the_numbers_can_be_read_on_their_cells():
+  # Of one value alone, too, which has no scale.
+  for values in (np.array([[0.0, 1.0]]), np.array([[0.5, np.nan]])):
+    ax = _axes(figures.temperature_grid([1], [1, 2], values))[0]
+    image = ax.images[0]
+    for text, value in zip(ax.texts, values[np.isfinite(values)], strict=True):
+      cell = np.mean(image.cmap(image.norm(value))[:3])
+      assert text.get_color() == ("black" if cell > 0.5 else "white")
 
 
 def test_temperature_grid():

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jaxkd import tables
 from jaxkd.analysis import (
   drawings,
   measure,
+  page,
   rules,
   student_drawings,
   verdicts,
@@ -88,6 +90,43 @@ def test_measures_follow_their_definitions():
   raised = measured.examples["net1"].isats_variance.mean()
   assert pair.raised == pytest.approx(raised / large.mean())
   assert pair.restored == pytest.approx(raised / small.mean())
+
+
+def test_comparisons_are_averaged_over_seeds():
+  seeds = [measures(rhos=rhos) for rhos in [(0.5, 0.8), (0.7, 0.9)]]
+  first, second = measure.mean_comparisons(seeds)
+  assert (first.small, first.large) == ("a", "b")
+  assert (first.spearman, second.kendall) == pytest.approx((0.6, 0.425))
+
+
+def test_tables_of_several_seeds():
+  found = [
+    study(*_RNG.normal(size=(2, 4, 5)))._replace(seed=seed) for seed in (3, 4)
+  ]
+  measured = [measure.measure(one, Settings()) for one in found]
+  shown, data = page._tables(found, measured, Settings())
+  kept = data["pairs"]
+  assert [line["seed"] for line in kept] == [3, 4]
+  rho = [m.comparisons[0].spearman for m in measured]
+  assert [line["Spearman's ρ"] for line in kept] == rho
+  (pair,) = shown["pairs"]
+  assert (pair["smaller"], pair["larger"]) == ("net0", "net1")
+  cell: Any = pair["Spearman's ρ"]
+  assert cell.mean == pytest.approx(np.mean(rho))
+  assert cell.deviation == pytest.approx(abs(rho[0] - rho[1]) / 2**0.5)
+  # People see both; a column is sorted by the mean.
+  assert tables.shown(cell) == f"{cell.mean:.4g} ± {cell.deviation:.2g}"
+  assert f'data-value="{cell.mean}"' in tables.as_html(shown["pairs"])
+  # One seed is a table as ever.
+  shown, data = page._tables(found[:1], measured[:1], Settings())
+  assert shown == data
+  assert shown["pairs"][0]["Spearman's ρ"] == rho[0]
+
+
+def test_the_notes_name_the_seeds():
+  found = [study(np.zeros((4, 5)))._replace(seed=seed) for seed in (3, 4)]
+  assert "of the seeds 3, 4: mean ±" in page._notes(found, Settings())
+  assert "seed" not in page._notes(found[:1], Settings())
 
 
 def test_blocks_do_not_matter(monkeypatch):
@@ -177,14 +216,34 @@ def test_last_layers_are_found_in_features():
     ),
     ((3, 2.99, 1), "does not clearly fall from net0 to net1 ("),
     ((1, 2, 3), "does not hold"),
-    ((3, 1, 2.99), "does not hold"),
+    ((3, 1, 2.99), "is undecided: the largest teacher's derived variance is"),
   ],
 )
 def test_observation_1(variances, text):
-  found = study(*[np.zeros((4, 5))] * 3)
-  said = verdicts.observation_1(found, measures(variances), Settings())
+  said = verdicts.observation_1([measures(variances)], Settings())
   assert text in said
   assert "at τ = 4: net0 " in said
+
+
+@pytest.mark.parametrize(
+  ("seeds", "text"),
+  [
+    (
+      [(3, 1), (5, 4)],
+      "holds: derived variance falls with every step in capacity (at τ = 4: "
+      "net0 4, net1 2.5).",
+    ),
+    (
+      [(3, 1), (4, 4.1)],
+      "is undecided: the largest teacher's derived variance "
+      "is clearly lower than the smallest's under 1 of 2 seeds",
+    ),
+    ([(3, 4), (4, 5)], "does not hold"),
+  ],
+)
+def test_observation_1_under_several_seeds(seeds, text):
+  said = verdicts.observation_1([*map(measures, seeds)], Settings())
+  assert text in said
 
 
 @pytest.mark.parametrize(
@@ -201,7 +260,7 @@ def test_observation_1(variances, text):
   ],
 )
 def test_observation_2(rhos, text):
-  assert text in verdicts.observation_2(measures(rhos=rhos))
+  assert text in verdicts.observation_2(measures(rhos=rhos).comparisons)
 
 
 @pytest.mark.parametrize(

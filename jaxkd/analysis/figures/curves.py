@@ -181,11 +181,14 @@ def student_accuracy(
   )
   for ax, panel in zip(axes.flat, panels, strict=False):
     _draw_accuracies(ax, panel)
-  axes[0, 0].legend()
+  handles, methods = axes[0, 0].get_legend_handles_labels()
+  figure.legend(
+    handles, methods, loc="outside upper center", ncols=len(methods)
+  )
   for ax in axes[-1]:
     ax.set_xlabel("teacher, by capacity")
   for ax in axes[:, 0]:
-    ax.set_ylabel("student's test accuracy (%)")
+    ax.set_ylabel("test accuracy (%)")
   for ax in axes.flat[len(panels) :]:
     ax.remove()
   return figure

@@ -1,6 +1,6 @@
 """Figures of single labels: what a teacher says about one example."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,10 +15,29 @@ def _label_first(probs: np.ndarray, label: int) -> np.ndarray:
   return np.concatenate([probs[label : label + 1], np.delete(probs, label)])
 
 
-def _draw_label(axes: Axes, probs: np.ndarray, label: int) -> None:
-  bars = _label_first(np.asarray(probs), label)
-  colors = [style.COLORS[1]] + [style.COLORS[0]] * (len(bars) - 1)
-  axes.bar(np.arange(len(bars)), bars, width=0.9, color=colors)
+def _draw_labels(
+  axes: Iterable[Axes], labels: Sequence[np.ndarray], label: int
+) -> None:
+  """Draws labels as bars on one scale, that of the wrong classes.
+
+  The ground truth comes first, in another colour and written out; where it
+  exceeds the scale, it is cut.
+  """
+  highest = max(float(np.max(np.delete(p, label))) for p in labels)
+  # With room for what is written.
+  top = 1.3 * highest or 1.0
+  for ax, probs in zip(axes, labels, strict=True):
+    bars = _label_first(probs, label)
+    colors = [style.COLORS[1]] + [style.COLORS[0]] * (len(bars) - 1)
+    ax.bar(np.arange(len(bars)), bars, width=0.9, color=colors)
+    ax.annotate(
+      f"$p_y$ = {probs[label]:.2f}",
+      (0.5, top),
+      xytext=(2, -8),
+      textcoords="offset points",
+      color=style.COLORS[1],
+    )
+    ax.set(ylim=(0, top), xticks=[])
 
 
 @style.styled
@@ -28,8 +47,7 @@ def softened_labels(
   """Fig. 1: the label that each teacher gives to one example.
 
   Bars of the softened probabilities, one row for each network, the ground truth
-  first and in another colour. All rows share one scale, that of the wrong
-  classes; a ground truth that exceeds it is cut and written out.
+  first. All rows share the scale of the wrong classes.
 
   Args:
     probs: `[C]` by network, from small to large, at one temperature.
@@ -52,21 +70,10 @@ def softened_labels(
     sharex=True,
     sharey=True,
   )
-  wrong = [np.delete(np.asarray(values), label) for values in probs.values()]
-  top = 1.15 * float(np.max(wrong))
-  for ax, (name, values) in zip(axes[:, 0], probs.items(), strict=True):
-    _draw_label(ax, values, label)
+  _draw_labels(axes[:, 0], [*map(np.asarray, probs.values())], label)
+  for ax, name in zip(axes[:, 0], probs, strict=True):
     ax.set_title(name)
     ax.set_ylabel("probability")
-    if values[label] > top:
-      ax.annotate(
-        f"$p_y$ = {values[label]:.2f}",
-        (0.5, top),
-        xytext=(2, -8),
-        textcoords="offset points",
-        color=style.COLORS[1],
-      )
-  axes[0, 0].set_ylim(0, top)
   axes[-1, 0].set_xlabel("class, ground truth first")
   return figure
 
@@ -78,12 +85,14 @@ def confidence(
   levels: Sequence[str],
   *,
   xlabel: str = "confidence",
+  means: Sequence[float] | None = None,
   caption: str = "",
 ) -> Figure:
   """Fig. 9: a teacher's label under rising confidence.
 
-  Above, the label at each level as bars; below, its derived variance, which is
-  highest at a proper confidence.
+  Above, the label at each level as in Fig. 1; below, its derived variance,
+  which is highest at a proper confidence, beside the mean over all examples if
+  it is given.
 
   Args:
     probs: `[C]` for each level, from unsure to sure: by capacity, training time
@@ -91,6 +100,7 @@ def confidence(
     label: the example's class.
     levels: what to call each level.
     xlabel: what the levels are.
+    means: mean derived variance over all examples at each level.
     caption: text below the axes.
 
   Returns:
@@ -106,9 +116,9 @@ def confidence(
   figure, axes = style.new_figure(
     2, count, caption=caption, height=2.6, width=style.PAGE_WIDTH
   )
-  for ax, values, level in zip(axes[0], probs, levels, strict=True):
-    _draw_label(ax, values, label)
-    ax.set(ylim=(0, 1), title=level, xticks=[])
+  _draw_labels(axes[0], [*map(np.asarray, probs)], label)
+  for ax, level in zip(axes[0], levels, strict=True):
+    ax.set_title(level)
     ax.label_outer()
   axes[0, 0].set_ylabel("probability")
 
@@ -118,11 +128,19 @@ def confidence(
   below = figure.add_subplot(grid[1, :])
   stacked = np.stack([np.asarray(values) for values in probs])
   variances = metrics.derived_variance(stacked, np.full(count, label))
-  below.plot(np.arange(count), np.asarray(variances), marker="o")
+  curves = {"this example": np.asarray(variances)}
+  if means is not None:
+    curves["mean over all examples"] = np.asarray(means)
+  for index, (name, values) in enumerate(curves.items()):
+    below.plot(
+      np.arange(count), values, marker=style.MARKERS[index], label=name
+    )
   below.set_xticks(np.arange(count), levels)
   below.set_xlim(-0.5, count - 0.5)
   below.set_ylim(bottom=0)
   below.set_xlabel(xlabel)
   below.set_ylabel("derived variance $v(q)$")
+  if means is not None:
+    below.legend()
   figure.align_ylabels()
   return figure

@@ -18,10 +18,9 @@ def _draw_cells(
   form: str,
 ) -> None:
   """Draws a heat map `[rows, columns]` with its numbers; NaN stays empty."""
-  axes.imshow(values, aspect="auto", origin="lower")
+  image = axes.imshow(values, aspect="auto", origin="lower")
   axes.set_xticks(np.arange(len(columns)), [str(c) for c in columns])
   axes.set_yticks(np.arange(len(rows)), [str(r) for r in rows])
-  middle = (np.nanmin(values) + np.nanmax(values)) / 2
   for (row, column), value in np.ndenumerate(values):
     if np.isfinite(value):
       axes.text(
@@ -31,7 +30,9 @@ def _draw_cells(
         ha="center",
         va="center",
         fontsize="small",
-        color="white" if value < middle else "black",
+        color="black"
+        if np.mean(image.cmap(image.norm(value))[:3]) > 0.5
+        else "white",
       )
 
 
@@ -88,7 +89,7 @@ def agreement(
   Args:
     names: the teachers, from small to large, `[T]`.
     matrices: mean agreement of each pair, `[T, T]`, by the measure's name: rank
-      set overlap, Spearman's rho, Kendall's tau.
+      set overlap, Spearman's rho, Kendall's tau; NaN stays empty.
     caption: text below the axes.
 
   Returns:
@@ -111,7 +112,8 @@ def agreement(
   for ax, (title, matrix) in zip(axes[0], matrices.items(), strict=True):
     _draw_cells(ax, np.asarray(matrix), names, names, ".2f")
     ax.set_title(title)
-    ax.tick_params(axis="x", rotation=45)
+    for name in ax.get_xticklabels():
+      name.set(rotation=30, ha="right", rotation_mode="anchor")
   return figure
 
 

@@ -19,8 +19,8 @@ def feature_scatter(
 ) -> Figure:
   """Fig. 2: features of two or three dimensions, by class.
 
-  A panel for each network; each class's label stands just outside the mean of
-  its features, seen from the origin.
+  A panel for each network; the label of each class, if there are no more than
+  twenty, stands just outside the mean of its features, seen from the origin.
 
   Args:
     features: `[N, 2]` or `[N, 3]` by network, from small to large.
@@ -48,6 +48,7 @@ def feature_scatter(
       f"features of {sorted(dimensions)} dimensions; can draw 2 or 3"
     )
   labels = np.asarray(labels)
+  classes = np.unique(labels)
   count = len(features)
   figure, axes = style.new_figure(
     1,
@@ -58,17 +59,19 @@ def feature_scatter(
     subplot_kw={"projection": "3d"} if dimensions == {3} else {},
   )
   for ax, (name, values) in zip(axes[0], features.items(), strict=True):
-    for index, label in enumerate(np.unique(labels)):
+    for index, label in enumerate(classes):
       points = np.asarray(values)[labels == label]
-      turn, color = divmod(index, len(style.COLORS))
+      turn, color = divmod(index, len(style.CLASS_COLORS))
       ax.scatter(
         *points.T,
         s=3,
-        color=style.COLORS[color],
+        color=style.CLASS_COLORS[color],
         marker=style.MARKERS[turn % len(style.MARKERS)],
         linewidths=0,
         rasterized=True,
       )
+      if len(classes) > 20:
+        continue
       ax.text(
         *1.15 * points.mean(axis=0),
         str(label),
@@ -81,6 +84,10 @@ def feature_scatter(
     accuracy = f", {accuracies[name]:.1f} %" if accuracies else ""
     ax.set_title(name + accuracy)
     ax.margins(0.12)
+    if dimensions == {3}:
+      # The numbers would take more room than the points.
+      ax.set(xticklabels=[], yticklabels=[], zticklabels=[])
+      ax.set_box_aspect(None, zoom=1.3)
   return figure
 
 
@@ -117,12 +124,15 @@ def class_directions(
     0.1M
     $f_y$ = 3.0, $\sigma(g)$ = 0.0
   """
+  count = len(weights)
+  width = style.COLUMN_WIDTH if count < 3 else style.PAGE_WIDTH
   figure, axes = style.new_figure(
     1,
-    len(weights),
+    count,
     caption=caption,
     # Square panels below titles of two lines.
-    height=style.COLUMN_WIDTH / max(len(weights), 2) + 0.35,
+    height=width / max(count, 2) + 0.5,
+    width=width,
   )
   for ax, (name, rows) in zip(axes[0], weights.items(), strict=True):
     rows, feature = np.asarray(rows), np.asarray(features[name])
@@ -147,6 +157,7 @@ def class_directions(
         va="center",
         color=colors[index],
         zorder=4,  # Above the feature.
+        path_effects=[withStroke(linewidth=1.5, foreground="white")],
       )
     ax.scatter(
       *feature / np.linalg.norm(feature),

@@ -29,6 +29,20 @@ COLORS = (
 )
 """Okabe and Ito's palette, which the colour-blind can tell apart, too."""
 
+CLASS_COLORS = (
+  "#332288",
+  "#88ccee",
+  "#117733",
+  "#999933",
+  "#cc6677",
+  "#882255",
+  "#44aa99",
+  "#ddcc77",
+  "#aa4499",
+  "#808080",
+)
+"""Tol's muted palette, of ten colours that the colour-blind can tell apart."""
+
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """A second way to tell curves apart, for print without colours."""
 

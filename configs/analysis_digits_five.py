@@ -1,0 +1,16 @@
+"""Do networks of any size agree with people's rules? On Digits-Five, Table 1.
+
+python -m jaxkd.analyze --config=configs/analysis_digits_five.py
+python -m jaxkd.analyze --config=configs/analysis_digits_five.py:runlocal
+
+In the paper, mean Kendall's tau with rules D.1 to D.3 and mean deviation: VGG8
+0.963; 0.009, VGG13 0.955; 0.007, VGG19 0.967; 0.005.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  return common.analysis(
+    arg, "digits_five", {"vgg": ("vgg8", "vgg13", "vgg19")}
+  )

@@ -1,0 +1,148 @@
+"""Which networks an analysis looks at, from its config."""
+
+import itertools
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import ml_collections
+
+from jaxkd import config as jaxkd_config
+from jaxkd import methods
+from jaxkd.analysis.study import Settings
+from jaxkd.config import ConfigError
+from jaxkd.store import Entry
+
+
+def add_teachers(
+  config: ml_collections.ConfigDict,
+  teachers: Mapping[str, tuple[str, Mapping[str, Any]]],
+) -> None:
+  """Adds `analysis` to a config: what is analysed, all else as its teacher's.
+
+  Args:
+    config: the experiment; changed.
+    teachers: by a title, the network's name and options.
+  """
+  like = config.teacher.to_dict()
+  with config.unlocked():
+    config.analysis = ml_collections.ConfigDict()
+    # Of the training split, at most.
+    config.analysis.examples = 50_000
+    # Each with all that `config.teacher` has, so also its own epochs and seed.
+    config.analysis.teachers = {
+      title: {**like, "name": name, "options": dict(options)}
+      for title, (name, options) in teachers.items()
+    }
+    # Under each of them all teachers are trained; the tables then have mean and
+    # standard deviation. Empty: once, under each teacher's own seed.
+    config.analysis.seeds = ()
+    # Fig. 9 also shows the largest teacher after these shares of its epochs,
+    # each a run of its own; the last is the early stop of the row eskd.
+    config.analysis.stages = (1 / 40, 1 / 8, 1 / 3)
+
+
+def settings(config: ml_collections.ConfigDict) -> Settings:
+  """Returns what the config says on how to measure."""
+  return Settings(
+    tau=config.kd.tau, grid=tuple(config.isats.grid), gap=config.isats.gap
+  )
+
+
+class Source(NamedTuple):
+  """A network to look at.
+
+  Attributes:
+    title: what to call it.
+    config: the experiment in which it is the teacher.
+    entry: its place.
+  """
+
+  title: str
+  config: ml_collections.ConfigDict
+  entry: Entry
+
+
+def validate(config: ml_collections.ConfigDict) -> None:
+  """Checks all options, before any work.
+
+  Raises:
+    ConfigError: naming what is wrong.
+  """
+  jaxkd_config.validate(config)
+  if len(config.get("analysis", {}).get("teachers", {})) < 2:
+    raise ConfigError(
+      "config.analysis.teachers must have two networks or more; see "
+      "configs/analysis_digits.py"
+    )
+  options = config.analysis
+  if options.examples < 2:
+    raise ConfigError(
+      f"config.analysis.examples is {options.examples}, must be at least 2"
+    )
+  if len(set(options.seeds)) < len(options.seeds) or not all(
+    type(seed) is int and 0 <= seed < 2**32 for seed in options.seeds
+  ):
+    raise ConfigError(
+      f"config.analysis.seeds is {options.seeds}, must be integers in "
+      "[0, 2**32), each once"
+    )
+  if not all(a < b for a, b in itertools.pairwise((0, *options.stages, 1))):
+    raise ConfigError(
+      f"config.analysis.stages is {options.stages}, must be ascending in (0, 1)"
+    )
+  for title, one in _experiments(config):
+    # Of any row with a teacher.
+    one.rows = ("kd",)
+    try:
+      jaxkd_config.validate(one)
+    except ConfigError as error:
+      raise ConfigError(f"config.analysis.teachers.{title}: {error}") from error
+
+
+def sources(
+  config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]
+) -> list[list[Source]]:
+  """Returns the teachers, in the config's order, for each seed."""
+  return [
+    [_source(title, one, workdir) for title, one in _experiments(config, seed)]
+    for seed in config.analysis.seeds or (None,)
+  ]
+
+
+def stages(source: Source, workdir: str | os.PathLike[str]) -> list[Source]:
+  """Returns a teacher with less training, from little to much.
+
+  None of one that was given as a checkpoint: how it would be trained again is
+  not in the config.
+  """
+  if source.config.teacher.checkpoint:
+    return []
+  phases = [
+    methods.shortened(source.entry.phase, share)
+    for share in source.config.analysis.stages
+  ]
+  return [source._replace(entry=Entry.of(workdir, p)) for p in phases]
+
+
+def _experiments(
+  config: ml_collections.ConfigDict, seed: int | None = None
+) -> Iterator[tuple[str, ml_collections.ConfigDict]]:
+  """Yields by title the experiment in which each network is the teacher."""
+  for title, teacher in config.analysis.teachers.items():
+    one = config.copy_and_resolve_references()
+    with one.unlocked():
+      one.teacher = teacher.copy_and_resolve_references()
+    if seed is not None:
+      one.teacher.seed = seed
+    yield title, one
+
+
+def _source(
+  title: str,
+  config: ml_collections.ConfigDict,
+  workdir: str | os.PathLike[str],
+) -> Source:
+  if config.teacher.checkpoint:
+    return Source(title, config, Entry.open(config.teacher.checkpoint))
+  return Source(title, config, Entry.of(workdir, methods.teacher(config)))
