@@ -11,6 +11,7 @@ from jaxkd import cli, data
 from jaxkd.analysis import page, plan, saved, trained
 from jaxkd.analysis.study import Settings, Study
 from jaxkd.config import ConfigError
+from jaxkd.tuning import tuned
 
 flags.adopt_module_key_flags(cli)
 _LOGITS = flags.DEFINE_list(
@@ -50,6 +51,7 @@ def _studies() -> tuple[list[Study], Settings]:
   plan.validate(config)
   num_classes = data.find(config.data.name, config.data.data_dir).num_classes
   settings = _settings(plan.settings(config), num_classes)
+  tuned.apply(config, cli.choices(), cli.given())
   return trained.studies(config, cli.WORKDIR.value), settings
 
 

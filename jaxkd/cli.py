@@ -1,25 +1,27 @@
 """What the commands share: flags, start, and mistakes told in one line."""
 
+import ast
 import contextlib
 import logging
 import os
 import pathlib
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import ml_collections
 from absl import flags
 from absl import logging as absl_logging
+from flax import traverse_util
 from ml_collections import config_flags
 
 from jaxkd import sharding
 from jaxkd.checkpoint import CheckpointError
 from jaxkd.config import ConfigError
 from jaxkd.data import DataError
-from jaxkd.names import nearest
+from jaxkd.names import hint, nearest
 from jaxkd.signals import Stopped
 from jaxkd.store import StoreError
 from jaxkd.train import NonFiniteError
@@ -77,6 +79,43 @@ def config() -> ml_collections.ConfigDict:
   return options
 
 
+def override(config: ml_collections.ConfigDict, texts: Sequence[str]) -> None:
+  """Sets options of a config, as its flags would.
+
+  Args:
+    config: what is changed.
+    texts: `OPTION=VALUE` each.
+
+  Raises:
+    ConfigError: there is no such option, or the value is of another type.
+
+  Examples:
+    >>> from jaxkd import config
+    >>> options = config.default()
+    >>> override(options, ["kd.tau=2", "student.name=vgg8", "seeds=(0, 1)"])
+    >>> options.kd.tau, options.student.name, options.seeds
+    (2.0, 'vgg8', (0, 1))
+  """
+  names = traverse_util.flatten_dict(config.to_dict(), sep=".")
+  for text in texts:
+    option, equals, value = text.partition("=")
+    if not equals or option not in names:
+      raise ConfigError(
+        f"--set is {text!r}, must be OPTION=VALUE with an option of the config"
+        + hint(option, names)
+      )
+    try:
+      parsed = ast.literal_eval(value)
+    except (SyntaxError, ValueError):
+      parsed = value
+    try:
+      config.update_from_flattened_dict({option: parsed})
+    except TypeError as error:
+      raise ConfigError(
+        f"--set is {text!r}, must be of type {type(names[option]).__name__}"
+      ) from error
+
+
 def config_file() -> str:
   """Returns what --config is: a file and, after a colon, its argument."""
   return config_flags.get_config_filename(flags.FLAGS[CONFIG.name])
@@ -103,8 +142,7 @@ def command() -> Iterator[None]:
   # jaxkd says it once.
   absl_logging.set_verbosity(absl_logging.WARNING)
   logging.getLogger("absl").setLevel(logging.CRITICAL)
-  # Rows and seeds that differ in numbers alone share a compilation, and so do
-  # runs that go on.
+  # Seeds share a compilation, and so do runs that go on.
   if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     cache = pathlib.Path(WORKDIR.value, "compilations").absolute()
     jax.config.update("jax_compilation_cache_dir", str(cache))

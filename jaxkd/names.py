@@ -1,6 +1,7 @@
-"""What to say of a name that nothing has."""
+"""Names that nothing has, and names that stand for much."""
 
 import difflib
+import hashlib
 from collections.abc import Iterable
 
 
@@ -12,6 +13,25 @@ def nearest(name: str, names: Iterable[str]) -> str:
     "one of ats, isats; did you mean 'isats'?"
   """
   names = list(names)
-  allowed = "one of " + ", ".join(names)
-  close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-  return f"{allowed}; did you mean {close[0]!r}?" if close else allowed
+  return "one of " + ", ".join(names) + hint(name, names)
+
+
+def hint(name: str, names: Iterable[str]) -> str:
+  """Returns which of the names was probably meant; empty if none is near.
+
+  Examples:
+    >>> hint("isat", ("ats", "isats"))
+    "; did you mean 'isats'?"
+  """
+  close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+  return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def digest(text: str) -> str:
+  """Returns eight hexadecimal digits that stand for a text.
+
+  Examples:
+    >>> digest("kd ats isats")
+    'b162915b'
+  """
+  return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,7 +1,6 @@
 """The table and pictures of an experiment, the paper's figures beside ours."""
 
 import collections
-import hashlib
 import html
 import json
 import os
@@ -16,6 +15,7 @@ from jaxkd import tables, webpage
 from jaxkd.analysis import figures
 from jaxkd.ensemble import Ensemble
 from jaxkd.methods import ENSEMBLE
+from jaxkd.names import digest
 from jaxkd.store import Entry, Phase, write_atomically
 from jaxkd.tuning import tuned
 
@@ -52,8 +52,8 @@ def write(
   students = " ".join(
     phase.identity for phases in plan.values() for phase in phases
   )
-  digest = hashlib.sha256(f"{[*plan]} {students}".encode()).hexdigest()[:8]
-  folder = pathlib.Path(workdir) / f"report-{config.title}-{digest}"
+  name = f"report-{config.title}-{digest(f'{[*plan]} {students}')}"
+  folder = pathlib.Path(workdir) / name
   folder.mkdir(parents=True, exist_ok=True)
   cells = table(config, plan, entries, ensembles)
   pictures = {"curves": _curves(config, plan, entries)}

@@ -1,6 +1,7 @@
 """Trains and prints a table of the paper, its figures beside ours.
 
-  python -m jaxkd.table --table=2 --dataset=cifar100 --workdir=runs --seeds=3
+  python -m jaxkd.table --table=2 --dataset=cifar100 --workdir=runs --seeds=3 \
+    --set=run.cohort=3
 
 Every cell is an experiment of the store: what is there is not trained again, a
 table that was stopped goes on, and runs on several machines that share a
@@ -19,7 +20,7 @@ from absl import app, flags
 
 from jaxkd import cli, experiment, tables, webpage
 from jaxkd.config import ConfigError, validate
-from jaxkd.names import nearest
+from jaxkd.names import digest, nearest
 from jaxkd.report import ACCURACY, TEACHER
 from jaxkd.store import write_atomically
 from jaxkd.tuning import tuned
@@ -54,6 +55,11 @@ _ARG = flags.DEFINE_string(
   "arg", "", "more of the recipe's argument, e.g. runlocal"
 )
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "where TFDS keeps its data")
+_SET = flags.DEFINE_multi_string(
+  "set",
+  [],
+  "OPTION=VALUE for all columns, an option of the config; may be repeated",
+)
 
 Recipe = Callable[[str, str], ml_collections.ConfigDict]
 
@@ -152,12 +158,15 @@ def main(_: list[str]) -> None:
     columns = configs(
       common.RECIPES, _TABLE.value, _DATASET.value, students, _ARG.value
     )
+    choices = pathlib.Path(common.__file__).with_name(tuned.FILE)
     for config in columns.values():
       config.rows = tuple(_ROWS.value or config.rows)
       config.seeds = tuple(range(_SEEDS.value))
       config.data.data_dir = _DATA_DIR.value
+      cli.override(config, _SET.value)
       validate(config)
-      tuned.apply(config, pathlib.Path(common.__file__).with_name(tuned.FILE))
+      given = [text.partition("=")[0] for text in _SET.value]
+      tuned.apply(config, choices, given)
     workdir = pathlib.Path(cli.WORKDIR.value)
     reports = {}
     for student, config in columns.items():
@@ -165,7 +174,8 @@ def main(_: list[str]) -> None:
         reports[student] = folder
     if jax.process_index() == 0:
       title = f"table{_TABLE.value}-{_DATASET.value}"
-      path = write(title, reports, workdir)
+      folders = " ".join(str(folder) for folder in reports.values())
+      path = write(f"{title}-{digest(folders)}", reports, workdir)
       print(path.read_text())
       print(f"Written to {path}; .csv and .html lie beside it.")
 

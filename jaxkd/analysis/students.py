@@ -35,8 +35,9 @@ def find(
   """
   alone = _accuracies(config, workdir, "nokd")
   for row, method in _METHODS.items():
-    if accuracies := _accuracies(config, workdir, row):
-      average, variance = _label_means(config, row, teacher.logits, labels)
+    own = methods.of_row(config, row)
+    if accuracies := _accuracies(own, workdir, row):
+      average, variance = _label_means(own, row, teacher.logits, labels)
       yield Student(
         network=config.student.name,
         teacher=teacher.name,
@@ -45,8 +46,8 @@ def find(
         alone=float(np.mean(alone)) if alone else None,
         derived_average=average,
         derived_variance=variance,
-        tau1=config.ats.tau1 if row == "ats" else None,
-        tau2=config.ats.tau2 if row == "ats" else None,
+        tau1=own.ats.tau1 if row == "ats" else None,
+        tau2=own.ats.tau2 if row == "ats" else None,
       )
 
 
@@ -58,6 +59,7 @@ def find_grid(
 ) -> Iterator[Student]:
   """Yields its students under ATS at any of the grid's temperatures."""
   one = config.copy_and_resolve_references()
+  one.tuned = {}
   for one.ats.tau1 in _TAU1:
     for one.ats.tau2 in _TAU2:
       for student in find(one, workdir, teacher, labels):
@@ -71,9 +73,7 @@ def _accuracies(
   row: str,
 ) -> tuple[float, ...]:
   """Returns the test accuracy, in percent, of the seeds in the store."""
-  entries = [
-    Entry.of(workdir, methods.ROWS[row](config, seed)) for seed in config.seeds
-  ]
+  entries = [Entry.of(workdir, each) for each in methods.phases(config, row)]
   return tuple(
     100 * entry.result()["test"]["accuracy"]
     for entry in entries

@@ -1,6 +1,5 @@
 """Studies of teachers from the store; trains those that it lacks."""
 
-import hashlib
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ from jaxkd import data, experiment, sharding, train
 from jaxkd.analysis import plan, students, thinning
 from jaxkd.analysis.plan import Source
 from jaxkd.analysis.study import Study, Teacher
+from jaxkd.names import digest
 from jaxkd.step import Evaluator, Variables
 from jaxkd.train import Dataset
 
@@ -82,7 +82,7 @@ def studies(
 def _digest(by_seed: Iterable[Iterable[Source]]) -> str:
   """Returns eight digits that stand for the networks: reports differ in it."""
   identities = [s.entry.phase.identity for s in itertools.chain(*by_seed)]
-  return hashlib.sha256(" ".join(identities).encode()).hexdigest()[:8]
+  return digest(" ".join(identities))
 
 
 def _study(

@@ -1,6 +1,5 @@
 """The table and picture of a search."""
 
-import hashlib
 import html
 import os
 import pathlib
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 
 from jaxkd import tables, webpage
 from jaxkd.analysis import figures
+from jaxkd.names import digest
 from jaxkd.store import Phase, write_atomically
 from jaxkd.tables import Lines
 from jaxkd.tuning import tuned
@@ -48,8 +48,8 @@ def write(
   students = " ".join(
     phase.identity for point in found for phase in point.students
   )
-  digest = hashlib.sha256(f"{row} {students}".encode()).hexdigest()[:8]
-  folder = pathlib.Path(workdir) / f"tune-{config.title}-{digest}"
+  name = f"tune-{config.title}-{digest(f'{row} {students}')}"
+  folder = pathlib.Path(workdir) / name
   folder.mkdir(parents=True, exist_ok=True)
   title = f"{config.title}: {row}, tuned"
   chosen, about = summary(found), " ".join(_about(config, row, found))
