@@ -7,6 +7,7 @@ that was interrupted is started anew.
 
 import argparse
 import importlib.util
+import logging
 import os
 import sys
 
@@ -63,9 +64,13 @@ def _prepare(spec: Spec, name: str, data_dir: str, archives: str) -> None:
     raise
   # TFDS, and what it calls to download and unpack, have no common class.
   except Exception as error:
+    reason = f"{type(error).__name__}: {error}"
+    if isinstance(error, AssertionError):
+      # That archives which it can't download are not at hand.
+      command = prepared.command(name, data_dir)
+      reason = f"{error}; with them in a folder: {command} --archives=FOLDER"
     raise DataError(
-      f"data set {spec.name!r} can't be prepared: {type(error).__name__}: "
-      f"{error}"
+      f"data set {spec.name!r} can't be prepared: {reason}"
     ) from error
   for split in (spec.train_split, spec.test_split):
     examples = prepared.Prepared(spec, split, data_dir, name)
@@ -89,6 +94,8 @@ def main() -> None:
     "--archives", default="", help="folder of archives that are at hand"
   )
   args = parser.parse_args()
+  # Of each attempt to reach a server; the last one's failure is told.
+  logging.getLogger("urllib3").setLevel(logging.ERROR)
   try:
     prepare(args.name, args.data_dir, args.archives)
   except DataError as error:

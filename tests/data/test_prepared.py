@@ -1,7 +1,6 @@
 """What TFDS has prepared: read without TensorFlow, cached."""
 
 import dataclasses
-import io
 import json
 import pathlib
 import shutil
@@ -9,8 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
-from stripes import SIZES, SPEC, encoded, image
+from stripes import SIZES, SPEC, image
 
 from jaxkd import data
 
@@ -156,48 +154,3 @@ def test_the_newest_version_is_read(data_dir):
   shutil.copytree(folder, folder.with_name("1.10.0"))
   shutil.rmtree(folder)
   assert data.load(SPEC, data_dir)[1].labels.shape == (10,)
-
-
-class Birds(tfds.core.GeneratorBasedBuilder):
-  """As caltech_birds2011: the class's name is in the example; a mask too."""
-
-  VERSION = tfds.core.Version("1.0.0")
-
-  def _info(self):
-    features = {
-      "image": tfds.features.Image(encoding_format="png"),
-      "label": tfds.features.ClassLabel(num_classes=3),
-      "label_name": tfds.features.Text(),
-      "segmentation_mask": tfds.features.Image(
-        shape=(None, None, 1), encoding_format="png"
-      ),
-    }
-    return tfds.core.DatasetInfo(
-      builder=self, features=tfds.features.FeaturesDict(features)
-    )
-
-  def _split_generators(self, dl_manager):
-    return {split: self._generate_examples() for split in SIZES}
-
-  def _generate_examples(self):
-    for number in range(4):
-      grey = np.full((20, 10 + 10 * number), 60 * number, np.uint8)
-      yield (
-        number,
-        {
-          "image": io.BytesIO(encoded(grey)),
-          "label": number % 2,
-          "label_name": ("wren", "crow")[number % 2],
-          "segmentation_mask": io.BytesIO(b"never decoded"),
-        },
-      )
-
-
-def test_class_names_may_be_in_the_examples(tmp_path):
-  Birds(data_dir=tmp_path, file_format="array_record").download_and_prepare()
-  spec = dataclasses.replace(SPEC, builder="birds", resize=12)
-  train, _ = data.load(spec, str(tmp_path))
-  assert train.images.shape == (4, 12, 12, 3)
-  assert sorted(train.images[:, 6, 6, 0]) == [0, 60, 120, 180]
-  # The class that no example has is called by its number.
-  assert data.class_names(spec, str(tmp_path)) == ("wren", "crow", "2")
