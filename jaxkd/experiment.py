@@ -93,11 +93,6 @@ def load_dataset(
     spec, options.data_dir, config.run.loader, config.run.resident_gib
   )
   if options.validation:
-    if not isinstance(train, data.Arrays):
-      raise ConfigError(
-        f"config.data.validation is {options.validation}, must be 0 for "
-        f"{spec.name}, which is streamed"
-      )
     train, test = data.holdout(train, options.validation)
   if options.batch_size > data.size(train):
     raise ConfigError(

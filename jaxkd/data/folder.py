@@ -56,6 +56,11 @@ class Folder(Examples):
     """Names of the folders."""
     return self._class_names
 
+  @property
+  def labels(self) -> np.ndarray:
+    """Labels of all examples."""
+    return self._labels
+
   def __len__(self) -> int:
     return len(self._files)
 

@@ -1,6 +1,8 @@
 """Reads what TFDS has prepared, without TensorFlow."""
 
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -85,17 +87,35 @@ class Prepared(Examples):
     """A name for each class."""
     return self._class_names
 
+  @property
+  def labels(self) -> np.ndarray:
+    """Labels of all examples; they are read the first time."""
+    path = self._cache.with_name(f"{self._cache.name}-labels")
+
+    def label(index):
+      return np.int32(self._read(index)[self._spec.label])
+
+    return cache.labels(label, len(self), path)
+
   def __len__(self) -> int:
     return self._size
 
   def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
-    origin = f"example {index} of split {self._split!r} in {self._path}"
-    try:
-      example = self._source[index]
-    except Exception as error:
-      raise DataError(f"{origin} can't be read: {error}") from error
-    image = decode.image(example["image"], self._spec, origin)
+    example = self._read(index)
+    image = decode.image(example["image"], self._spec, self._origin(index))
     return image, np.int32(example[self._spec.label])
+
+  def _read(self, index: int) -> Mapping[str, Any]:
+    """Returns an example, its images encoded."""
+    try:
+      return self._source[index]
+    except Exception as error:
+      raise DataError(
+        f"{self._origin(index)} can't be read: {error}"
+      ) from error
+
+  def _origin(self, index: int) -> str:
+    return f"example {index} of split {self._split!r} in {self._path}"
 
   def load(self) -> Arrays:
     """Returns all examples; decodes them the first time."""

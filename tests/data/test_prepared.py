@@ -76,7 +76,33 @@ def test_without_a_place_for_the_cache_there_is_none(data_dir, capfd):
   pathlib.Path(data_dir, "jaxkd_cache").write_text("not a folder")
   train, _ = data.load(SPEC, data_dir)
   assert train.images.shape == (23, 8, 8, 3)
-  assert "are not kept" in capfd.readouterr().err
+  assert "is not kept" in capfd.readouterr().err
+
+
+def test_a_full_disk_keeps_nothing(data_dir, capfd, monkeypatch):
+  def full(*_):
+    raise OSError(28, "No space left on device")
+
+  monkeypatch.setattr("jaxkd.data.cache.os.posix_fallocate", full)
+  train, _ = data.load(SPEC, data_dir)
+  assert train.images.shape == (23, 8, 8, 3)
+  assert "not kept: [Errno 28] No space left" in capfd.readouterr().err
+  assert not list(pathlib.Path(data_dir, "jaxkd_cache").iterdir())
+
+
+def test_labels_are_read_once_and_without_images(data_dir, capfd, monkeypatch):
+  def refuse(*_):
+    raise AssertionError("an image is decoded")
+
+  expected = [data.load(SPEC, data_dir)[part].labels for part in range(2)]
+  monkeypatch.setattr("jaxkd.data.prepared.decode.image", refuse)
+  for _ in range(2):
+    splits = data.examples(SPEC, data_dir)
+    for split, labels in zip(splits, expected, strict=True):
+      np.testing.assert_array_equal(split.labels, labels)
+      assert split.labels.dtype == np.int32
+    for file in pathlib.Path(data_dir, "stripes").rglob("*array_record*"):
+      file.write_bytes(b"")
 
 
 def test_an_interrupted_cache_is_none(data_dir, monkeypatch):
@@ -84,7 +110,7 @@ def test_an_interrupted_cache_is_none(data_dir, monkeypatch):
     raise KeyboardInterrupt
 
   with monkeypatch.context() as patch:
-    patch.setattr("jaxkd.data.cache.np.save", interrupt)
+    patch.setattr("jaxkd.data.cache.json.dumps", interrupt)
     with pytest.raises(KeyboardInterrupt):
       data.load(SPEC, data_dir)
   assert not list(pathlib.Path(data_dir, "jaxkd_cache").iterdir())
