@@ -5,7 +5,6 @@ holds its teachers.
 """
 
 import dataclasses
-import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -87,10 +86,23 @@ def data_of(config: ml_collections.ConfigDict) -> dict[str, Any]:
   """Returns the `data` of the config's phases."""
   options = {"name": config.data.name, "batch_size": config.data.batch_size}
   if config.data.name == "folder":
-    options["folder"] = str(pathlib.Path(config.data.data_dir).resolve())
+    folder = config.data.data_dir
+    options["num_classes"] = data.find("folder", folder).num_classes
+    options["content"] = data.folder.content(folder)
   if config.data.validation:
     options["validation"] = config.data.validation
   return options
+
+
+def spec_of(phase: Phase) -> data.Spec:
+  """Returns what a phase was trained on; the images themselves may be away.
+
+  Raises:
+    DataError: there is no such data set.
+  """
+  if "num_classes" in phase.data:
+    return data.specs.folder(phase.data["num_classes"])
+  return data.find(phase.data["name"])
 
 
 def teacher(config: ml_collections.ConfigDict) -> Phase:

@@ -32,7 +32,8 @@ class Phase:
   """Everything that determines what one training run gives.
 
   Attributes:
-    data: `name`, `batch_size`.
+    data: `name`, `batch_size`; of a folder `num_classes` and `content`, a hash
+      of its images; `validation` if a share is held out.
     network: `name`, `dtype`, `options`, and `init_from`, the hash of a file of
       weights, if it starts from them.
     optim: `epochs` and the arguments of `optim.schedule` and `optim.optimizer`.

@@ -77,7 +77,7 @@ def _cached(
       _say(f"{path} is damaged ({error}): decoding again")
       shutil.rmtree(path, ignore_errors=True)
   try:
-    with _whole_or_nothing(path) as folder:
+    with whole_or_nothing(path) as folder:
       fields: _Fields = {
         name: _new_file(folder / f"{name}.npy", _DTYPES[name], shape)
         for name, shape in shapes.items()
@@ -99,7 +99,7 @@ def _say(line: str) -> None:
 
 
 @contextlib.contextmanager
-def _whole_or_nothing(path: pathlib.Path) -> Iterator[pathlib.Path]:
+def whole_or_nothing(path: pathlib.Path) -> Iterator[pathlib.Path]:
   """Gives a folder that is renamed to `path` once it is complete."""
   path.parent.mkdir(parents=True, exist_ok=True)
   folder = path.parent / f".{uuid.uuid4().hex}"
