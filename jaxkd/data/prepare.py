@@ -43,6 +43,32 @@ def prepare(name: str, data_dir: str = "", archives: str = "") -> None:
 
 
 def _prepare(spec: Spec, name: str, data_dir: str, archives: str) -> None:
+  try:
+    _describe(spec, name, data_dir)
+  except DataError:
+    _build(spec, name, data_dir, archives)
+    _describe(spec, name, data_dir)
+
+
+def _describe(spec: Spec, name: str, data_dir: str) -> None:
+  """Prints what is prepared.
+
+  Raises:
+    DataError: it isn't.
+  """
+  splits = {
+    split: prepared.Prepared(spec, split, data_dir, name)
+    for split in (spec.train_split, spec.test_split)
+  }
+  for split, examples in splits.items():
+    print(
+      f"{spec.name}, {split}: {len(examples)} images, "
+      f"{len(examples.class_names)} classes"
+    )
+  print(f"{spec.name} is prepared in {prepared.root(data_dir) / spec.builder}")
+
+
+def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
   own = spec.builder.split("/")[0] in _OWN
   if not own and importlib.util.find_spec("tensorflow") is None:
     raise DataError(
@@ -72,13 +98,6 @@ def _prepare(spec: Spec, name: str, data_dir: str, archives: str) -> None:
     raise DataError(
       f"data set {spec.name!r} can't be prepared: {reason}"
     ) from error
-  for split in (spec.train_split, spec.test_split):
-    examples = prepared.Prepared(spec, split, data_dir, name)
-    print(
-      f"{spec.name}, {split}: {len(examples)} images, "
-      f"{len(examples.class_names)} classes"
-    )
-  print(f"{spec.name} is prepared in {builder.data_path}")
 
 
 def main() -> None:

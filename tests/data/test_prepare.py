@@ -144,6 +144,8 @@ def test_tiny_imagenet(tmp_path, write):
     "crane (n2)",
   )
   assert train.images.shape == (6, 64, 64, 3)
+  # Once it is prepared the archive is not needed.
+  prepare.prepare("tiny_imagenet", str(tmp_path))
   # Labels 0, 1, 2 are n3, n1, n2: grey 150, 50, 100, and likewise in red.
   wnids = np.array([3, 1, 2])
   grey = train.images.mean((1, 2, 3))
