@@ -503,8 +503,7 @@ def _check_weights(
 def _check_teacher(path: str, spec: data.Spec) -> None:
   try:
     phase = Entry.open(path).phase
-    options = phase.data
-    theirs = data.find(options["name"], options.get("folder", ""))
+    theirs = methods.spec_of(phase)
   except (data.DataError, StoreError) as error:
     raise ConfigError(f"config.teacher.checkpoint: {error}") from error
   predict = objectives.objective(phase.loss).predict

@@ -115,18 +115,8 @@ def load_dataset(
     spec, options.data_dir, config.run.loader, config.run.resident_gib
   )
   if options.validation:
-    if not isinstance(train, data.Arrays):
-      raise ConfigError(
-        f"config.data.validation is {options.validation}, must be 0 for "
-        f"{spec.name}, which is streamed"
-      )
     train, test = data.holdout(train, options.validation)
   if options.train_share < 1:
-    if not isinstance(train, data.Arrays):
-      raise ConfigError(
-        f"config.data.train_share is {options.train_share}, must be 1 for "
-        f"{spec.name}, which is streamed"
-      )
     _, train = data.holdout(train, options.train_share)
   if options.batch_size > data.size(train):
     raise ConfigError(

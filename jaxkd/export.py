@@ -23,8 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   flags = parser.parse_args(argv)
   try:
     entry = Entry.open(flags.phase)
-    options = entry.phase.data
-    spec = data.find(options["name"], options.get("folder", ""))
+    spec = methods.spec_of(entry.phase)
     model = methods.network(entry.phase, spec)
     nnx.update(model, *load_network(entry, spec, sharding.mesh())[1])
     convert.write(flags.out, convert.to_torch(model))

@@ -5,7 +5,6 @@ holds its teachers.
 """
 
 import dataclasses
-import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -87,7 +86,9 @@ def data_of(config: ml_collections.ConfigDict, seed: int) -> dict[str, Any]:
   """Returns the `data` of the config's phase of a seed."""
   options = {"name": config.data.name, "batch_size": config.data.batch_size}
   if config.data.name == "folder":
-    options["folder"] = str(pathlib.Path(config.data.data_dir).resolve())
+    folder = config.data.data_dir
+    options["num_classes"] = data.find("folder", folder).num_classes
+    options["content"] = data.folder.content(folder)
   if config.data.validation:
     options["validation"] = config.data.validation
   if config.data.train_share < 1:
@@ -95,6 +96,17 @@ def data_of(config: ml_collections.ConfigDict, seed: int) -> dict[str, Any]:
   if config.data.seed not in (None, seed):
     options["seed"] = config.data.seed
   return options
+
+
+def spec_of(phase: Phase) -> data.Spec:
+  """Returns what a phase was trained on; the images themselves may be away.
+
+  Raises:
+    DataError: there is no such data set.
+  """
+  if "num_classes" in phase.data:
+    return data.specs.folder(phase.data["num_classes"])
+  return data.find(phase.data["name"])
 
 
 def teacher(config: ml_collections.ConfigDict) -> Phase:

@@ -217,6 +217,20 @@ def test_a_loss_that_is_not_finite_stops_before_the_checkpoint(
   )
 
 
+def test_what_is_validated_on_depends_on_no_loader(tiny_config):
+  tiny_config.data.validation = 0.2
+  splits = {}
+  for loader in ("resident", "streamed"):
+    tiny_config.run.loader = loader
+    dataset = experiment.load_dataset(tiny_config, sharding.mesh())
+    splits[loader] = dataset.train, dataset.test
+  for arrays, examples in zip(*splits.values(), strict=True):
+    assert isinstance(examples, data.Examples)
+    np.testing.assert_array_equal(examples.load().images, arrays.images)
+    np.testing.assert_array_equal(examples.labels, arrays.labels)
+  assert [data.size(split) for split in splits["streamed"]] == [1149, 288]
+
+
 def test_batches_larger_than_the_split_are_refused(tiny_config, tmp_path):
   tiny_config.data.batch_size = 1440
   with pytest.raises(

@@ -26,6 +26,7 @@ from jaxkd.data.resident import (
 from jaxkd.data.sources import class_names, examples, find, load
 from jaxkd.data.specs import SPECS, Spec
 from jaxkd.data.streamed import Streamed
+from jaxkd.data.subset import take
 
 __all__ = [
   "LOADERS",
@@ -52,5 +53,6 @@ __all__ = [
   "normalize",
   "read",
   "size",
+  "take",
   "train_loader",
 ]

@@ -52,6 +52,11 @@ class Examples(abc.ABC):
   def class_names(self) -> tuple[str, ...]:
     """A name for each class."""
 
+  @property
+  @abc.abstractmethod
+  def labels(self) -> np.ndarray:
+    """Labels of all examples, `[N]`, int32; no image is decoded for them."""
+
   @abc.abstractmethod
   def __len__(self) -> int:
     """Returns the number of examples."""

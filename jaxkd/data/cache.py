@@ -9,7 +9,7 @@ import shutil
 import sys
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tqdm  # type: ignore[import-untyped]
@@ -17,6 +17,13 @@ import tqdm  # type: ignore[import-untyped]
 from jaxkd.data.base import Arrays, Examples
 
 _CHUNK = 256
+
+_Fields = dict[str, np.ndarray]
+_Shapes = Mapping[str, tuple[int, ...]]
+_DTYPES: dict[str, np.dtype] = {
+  "images": np.dtype(np.uint8),
+  "labels": np.dtype(np.int32),
+}
 
 
 def load(examples: Examples, path: pathlib.Path) -> Arrays:
@@ -33,19 +40,58 @@ def load(examples: Examples, path: pathlib.Path) -> Arrays:
   Raises:
     DataError: an example can't be decoded.
   """
+  size = len(examples)
+  shapes = {"images": (size, *examples.shape), "labels": (size,)}
+
+  def fill(fields, row):
+    fields["images"][row], fields["labels"][row] = examples[row]
+
+  return Arrays(**_cached(path, shapes, fill))
+
+
+def labels(
+  read: Callable[[int], np.int32], size: int, path: pathlib.Path
+) -> np.ndarray:
+  """Returns all labels, from the cache or read into it; otherwise as `load`.
+
+  Args:
+    read: returns the label of an example.
+    size: the number of examples.
+    path: as for `load`.
+  """
+
+  def fill(fields, row):
+    fields["labels"][row] = read(row)
+
+  return _cached(path, {"labels": (size,)}, fill)["labels"]
+
+
+def _cached(
+  path: pathlib.Path, shapes: _Shapes, fill: Callable[[_Fields, int], None]
+) -> _Fields:
+  """Returns arrays from `path`, filled row by row if they are not there."""
   if path.exists():
     try:
-      return _read(path, examples)
+      return _read(path, shapes)
     except (OSError, ValueError, KeyError) as error:
       _say(f"{path} is damaged ({error}): decoding again")
       shutil.rmtree(path, ignore_errors=True)
   try:
-    with _whole_or_nothing(path) as folder:
-      _decode(examples, path.name, folder)
-    return _read(path, examples)
+    with whole_or_nothing(path) as folder:
+      fields: _Fields = {
+        name: _new_file(folder / f"{name}.npy", _DTYPES[name], shape)
+        for name, shape in shapes.items()
+      }
+      _fill_all(fields, fill, path.name)
+      (folder / "crc32.json").write_text(json.dumps(_checksums(fields)))
+    return _read(path, shapes)
   except OSError as error:
-    _say(f"the decoded images are not kept: {error}")
-    return _decode(examples, path.name, None)
+    _say(f"what is decoded is not kept: {error}")
+    fields = {
+      name: np.empty(shape, _DTYPES[name]) for name, shape in shapes.items()
+    }
+    _fill_all(fields, fill, path.name)
+    return fields
 
 
 def _say(line: str) -> None:
@@ -53,7 +99,7 @@ def _say(line: str) -> None:
 
 
 @contextlib.contextmanager
-def _whole_or_nothing(path: pathlib.Path) -> Iterator[pathlib.Path]:
+def whole_or_nothing(path: pathlib.Path) -> Iterator[pathlib.Path]:
   """Gives a folder that is renamed to `path` once it is complete."""
   path.parent.mkdir(parents=True, exist_ok=True)
   folder = path.parent / f".{uuid.uuid4().hex}"
@@ -61,66 +107,62 @@ def _whole_or_nothing(path: pathlib.Path) -> Iterator[pathlib.Path]:
   try:
     yield folder
     # Another process may have been faster: its files hold the same.
-    if not path.exists():
-      with contextlib.suppress(FileExistsError):
-        folder.rename(path)
+    with contextlib.suppress(OSError):
+      folder.rename(path)
   finally:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _decode(
-  examples: Examples, name: str, folder: pathlib.Path | None
-) -> Arrays:
-  """Decodes all examples, into files if there is a folder."""
-  size = len(examples)
-  shape = (size, *examples.shape)
-  if folder is None:
-    images = np.empty(shape, np.uint8)
-  else:
-    images = np.lib.format.open_memmap(
-      folder / "images.npy", "w+", np.dtype(np.uint8), shape
-    )
-  labels = np.empty(size, np.int32)
+def _new_file(
+  file: pathlib.Path, dtype: np.dtype, shape: tuple[int, ...]
+) -> np.memmap:
+  """Returns a new file's array."""
+  array = np.lib.format.open_memmap(file, "w+", dtype, shape)
+  # Writing to a mapped file kills the process where the disk is full; macOS
+  # can't be asked before.
+  if hasattr(os, "posix_fallocate"):
+    with open(file, "r+b") as opened:
+      os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+  return array
 
-  def fill(start):
+
+def _fill_all(
+  fields: _Fields, fill: Callable[[_Fields, int], None], name: str
+) -> None:
+  """Fills all rows in threads: Pillow needs no lock of the interpreter."""
+  size = len(fields["labels"])
+
+  def fill_chunk(start):
     rows = range(start, min(start + _CHUNK, size))
     for row in rows:
-      images[row], labels[row] = examples[row]
+      fill(fields, row)
     return len(rows)
 
-  # Pillow decodes without the interpreter's lock.
   with (
     concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
     tqdm.tqdm(total=size, desc=f"decoding {name}", unit=" images") as progress,
   ):
     try:
-      for count in pool.map(fill, range(0, size, _CHUNK)):
+      for count in pool.map(fill_chunk, range(0, size, _CHUNK)):
         progress.update(count)
     except BaseException:
       pool.shutdown(cancel_futures=True)
       raise
 
-  arrays = Arrays(images, labels)
-  if folder is not None:
-    np.save(folder / "labels.npy", labels)
-    (folder / "crc32.json").write_text(json.dumps(_checksums(arrays)))
-  return arrays
 
-
-def _read(path: pathlib.Path, examples: Examples) -> Arrays:
-  arrays = Arrays(
-    np.load(path / "images.npy", mmap_mode="r"), np.load(path / "labels.npy")
-  )
-  expected = (len(examples), *examples.shape)
-  if arrays.images.shape != expected:
-    raise ValueError(f"it has shape {arrays.images.shape}, not {expected}")
-  if _checksums(arrays) != json.loads((path / "crc32.json").read_text()):
+def _read(path: pathlib.Path, shapes: _Shapes) -> _Fields:
+  fields = {
+    name: np.load(path / f"{name}.npy", mmap_mode="r") for name in shapes
+  }
+  for name, expected in shapes.items():
+    if fields[name].shape != expected:
+      raise ValueError(f"{name} has shape {fields[name].shape}, not {expected}")
+  if _checksums(fields) != json.loads((path / "crc32.json").read_text()):
     raise ValueError("its checksum is wrong")
-  return arrays
+  return fields
 
 
-def _checksums(arrays: Arrays) -> dict[str, int]:
+def _checksums(fields: _Fields) -> dict[str, int]:
   return {
-    field: zlib.crc32(np.asarray(array).data)
-    for field, array in arrays._asdict().items()
+    name: zlib.crc32(np.asarray(field).data) for name, field in fields.items()
   }

@@ -3,15 +3,18 @@
 The layout of `tfds.ImageFolder`, which itself needs TensorFlow to read images.
 """
 
+import concurrent.futures
+import contextlib
+import functools
 import hashlib
 import pathlib
 
 import numpy as np
+import tqdm  # type: ignore[import-untyped]
 from PIL import Image
 
-from jaxkd.data import cache, decode
+from jaxkd.data import cache, decode, specs
 from jaxkd.data.base import Arrays, DataError, Examples
-from jaxkd.data.specs import Spec
 
 _TEST = ("test", "validation", "val")
 
@@ -29,7 +32,7 @@ class Folder(Examples):
   """
 
   def __init__(
-    self, spec: Spec, path: pathlib.Path, class_names: tuple[str, ...]
+    self, spec: specs.Spec, path: pathlib.Path, class_names: tuple[str, ...]
   ):
     if others := sorted(set(_subfolders(path)) - set(class_names)):
       raise DataError(f"{path / others[0]} is not a class of the train folder")
@@ -44,17 +47,41 @@ class Folder(Examples):
     self._class_names = class_names
     size = spec.stored_size
     self.shape = size, size, spec.channels
-    content = hashlib.sha256(repr(self.shape).encode())
-    for file in self._files:
-      stat = file.stat()
-      content.update(f"{file} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    name = f"{path.name}-{content.hexdigest()[:12]}"
-    self._cache = path.parent / "jaxkd_cache" / name
+    self._path = path
 
   @property
   def class_names(self) -> tuple[str, ...]:
     """Names of the folders."""
     return self._class_names
+
+  @property
+  def labels(self) -> np.ndarray:
+    """Labels of all examples."""
+    return self._labels
+
+  @functools.cached_property
+  def content(self) -> str:
+    """A hash of all images and their names below the split's folder.
+
+    They are read once, and again when a size or a time of change differs.
+
+    Raises:
+      DataError: an image can't be read.
+    """
+    stats = hashlib.sha256()
+    for name, file in self._named_files():
+      stat = file.stat()
+      stats.update(f"{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    known = self._cache(f"content-{stats.hexdigest()[:12]}")
+    with contextlib.suppress(OSError):
+      content = (known / "sha256").read_text()
+      if len(content) == 64:
+        return content
+    content = self._read_content()
+    # The folder may be one that can't be written to.
+    with contextlib.suppress(OSError), cache.whole_or_nothing(known) as folder:
+      (folder / "sha256").write_text(content)
+    return content
 
   def __len__(self) -> int:
     return len(self._files)
@@ -69,7 +96,48 @@ class Folder(Examples):
 
   def load(self) -> Arrays:
     """Returns all examples; decodes them the first time."""
-    return cache.load(self, self._cache)
+    size = "x".join(map(str, self.shape))
+    return cache.load(self, self._cache(f"{size}-{self.content[:12]}"))
+
+  def _read_content(self) -> str:
+    def digest(file):
+      try:
+        with file.open("rb") as opened:
+          return hashlib.file_digest(opened, "sha256").hexdigest()
+      except OSError as error:
+        raise DataError(f"{file} can't be read: {error}") from error
+
+    content = hashlib.sha256()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+      digests = pool.map(digest, self._files)
+      files = tqdm.tqdm(
+        self._named_files(), f"reading {self._path}", unit=" images"
+      )
+      for (name, _), its in zip(files, digests, strict=True):
+        content.update(f"{name} {its}\n".encode())
+    return content.hexdigest()
+
+  def _named_files(self) -> list[tuple[str, pathlib.Path]]:
+    return [
+      (file.relative_to(self._path).as_posix(), file) for file in self._files
+    ]
+
+  def _cache(self, name: str) -> pathlib.Path:
+    return self._path.parent / "jaxkd_cache" / f"{self._path.name}-{name}"
+
+
+@functools.cache
+def content(path: str) -> str:
+  """Returns a hash of all images and their classes, wherever the folder lies.
+
+  A process looks at each folder once.
+
+  Raises:
+    DataError: as of `open_folder`; an image can't be read.
+  """
+  train, test = open_folder(specs.folder(len(class_names(path))), path)
+  both = f"{train.content} {test.content}"
+  return hashlib.sha256(both.encode()).hexdigest()[:12]
 
 
 def class_names(path: str) -> tuple[str, ...]:
@@ -92,7 +160,7 @@ def class_names(path: str) -> tuple[str, ...]:
   return tuple(names)
 
 
-def open_folder(spec: Spec, path: str) -> tuple[Folder, Folder]:
+def open_folder(spec: specs.Spec, path: str) -> tuple[Folder, Folder]:
   """Returns the training and the test split of a folder.
 
   Raises:

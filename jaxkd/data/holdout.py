@@ -2,19 +2,21 @@
 
 import numpy as np
 
-from jaxkd.data.base import Arrays, DataError
+from jaxkd.data.base import Arrays, DataError, Examples
+from jaxkd.data.subset import take
 
 
 def holdout(
-  arrays: Arrays, fraction: float, seed: int = 0
-) -> tuple[Arrays, Arrays]:
+  split: Arrays | Examples, fraction: float, seed: int = 0
+) -> tuple[Arrays | Examples, Arrays | Examples]:
   """Carves a validation split out of a training split.
 
   Each class gives the same share of its examples, up to rounding. Both splits
-  keep the order of the examples.
+  keep the order of the examples. Which are held out depends on the labels and
+  the seed alone, not on whether the split is arrays or examples.
 
   Args:
-    arrays: the training split, of the host.
+    split: the training split, arrays of the host or examples.
     fraction: the share that is validated on, in (0, 1).
     seed: of the choice.
 
@@ -35,7 +37,7 @@ def holdout(
   # Slow to import, and most runs hold nothing out.
   from sklearn import model_selection
 
-  labels = np.asarray(arrays.labels)
+  labels = np.asarray(split.labels)
   try:
     rows = model_selection.train_test_split(
       np.arange(len(labels)),
@@ -48,7 +50,4 @@ def holdout(
       f"a share of {fraction} can't be held out: {error}"
     ) from error
   train, validation = map(np.sort, rows)
-  return (
-    Arrays(arrays.images[train], arrays.labels[train]),
-    Arrays(arrays.images[validation], arrays.labels[validation]),
-  )
+  return take(split, train), take(split, validation)

@@ -7,6 +7,7 @@ that was interrupted is started anew.
 
 import argparse
 import importlib.util
+import logging
 import os
 import sys
 
@@ -42,6 +43,32 @@ def prepare(name: str, data_dir: str = "", archives: str = "") -> None:
 
 
 def _prepare(spec: Spec, name: str, data_dir: str, archives: str) -> None:
+  try:
+    _describe(spec, name, data_dir)
+  except DataError:
+    _build(spec, name, data_dir, archives)
+    _describe(spec, name, data_dir)
+
+
+def _describe(spec: Spec, name: str, data_dir: str) -> None:
+  """Prints what is prepared.
+
+  Raises:
+    DataError: it isn't.
+  """
+  splits = {
+    split: prepared.Prepared(spec, split, data_dir, name)
+    for split in (spec.train_split, spec.test_split)
+  }
+  for split, examples in splits.items():
+    print(
+      f"{spec.name}, {split}: {len(examples)} images, "
+      f"{len(examples.class_names)} classes"
+    )
+  print(f"{spec.name} is prepared in {prepared.root(data_dir) / spec.builder}")
+
+
+def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
   own = spec.builder.split("/")[0] in _OWN
   if not own and importlib.util.find_spec("tensorflow") is None:
     raise DataError(
@@ -63,17 +90,14 @@ def _prepare(spec: Spec, name: str, data_dir: str, archives: str) -> None:
     raise
   # TFDS, and what it calls to download and unpack, have no common class.
   except Exception as error:
+    reason = f"{type(error).__name__}: {error}"
+    if isinstance(error, AssertionError):
+      # That archives which it can't download are not at hand.
+      command = prepared.command(name, data_dir)
+      reason = f"{error}; with them in a folder: {command} --archives=FOLDER"
     raise DataError(
-      f"data set {spec.name!r} can't be prepared: {type(error).__name__}: "
-      f"{error}"
+      f"data set {spec.name!r} can't be prepared: {reason}"
     ) from error
-  for split in (spec.train_split, spec.test_split):
-    examples = prepared.Prepared(spec, split, data_dir, name)
-    print(
-      f"{spec.name}, {split}: {len(examples)} images, "
-      f"{len(examples.class_names)} classes"
-    )
-  print(f"{spec.name} is prepared in {builder.data_path}")
 
 
 def main() -> None:
@@ -89,6 +113,8 @@ def main() -> None:
     "--archives", default="", help="folder of archives that are at hand"
   )
   args = parser.parse_args()
+  # Of each attempt to reach a server; the last one's failure is told.
+  logging.getLogger("urllib3").setLevel(logging.ERROR)
   try:
     prepare(args.name, args.data_dir, args.archives)
   except DataError as error:

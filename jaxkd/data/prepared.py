@@ -1,7 +1,8 @@
 """Reads what TFDS has prepared, without TensorFlow."""
 
-import functools
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -15,6 +16,12 @@ from jaxkd.data.specs import Spec
 def root(data_dir: str) -> pathlib.Path:
   """Returns where TFDS keeps its data: its own default if `data_dir` is ''."""
   return pathlib.Path(data_dir or constants.DATA_DIR).expanduser()
+
+
+def command(name: str, data_dir: str) -> str:
+  """Returns the command that prepares a data set."""
+  option = f" --data_dir={data_dir}" if data_dir else ""
+  return f"python -m jaxkd.data.prepare {name}{option}"
 
 
 class Prepared(Examples):
@@ -48,9 +55,7 @@ class Prepared(Examples):
         f"{builder.data_path} has {label.num_classes} classes, data set "
         f"{spec.name!r} has {spec.num_classes}"
       )
-    self._names = tuple(label.names)
-    # caltech_birds2011 names the class in every example instead.
-    self._named = "label_name" in info.features
+    self._class_names = tuple(label.names)
     # Decoded by `decode.image`: TFDS uses whichever of two libraries there is,
     # and they differ in the last bit of a JPEG's pixels.
     encoded = {
@@ -77,27 +82,40 @@ class Prepared(Examples):
     )
     self._cache = root(data_dir) / "jaxkd_cache" / name
 
-  @functools.cached_property
+  @property
   def class_names(self) -> tuple[str, ...]:
     """A name for each class."""
-    if not self._named:
-      return self._names
-    names = list(self._names)
-    for example in self._source:
-      names[example[self._spec.label]] = example["label_name"].decode()
-    return tuple(names)
+    return self._class_names
+
+  @property
+  def labels(self) -> np.ndarray:
+    """Labels of all examples; they are read the first time."""
+    path = self._cache.with_name(f"{self._cache.name}-labels")
+
+    def label(index):
+      return np.int32(self._read(index)[self._spec.label])
+
+    return cache.labels(label, len(self), path)
 
   def __len__(self) -> int:
     return self._size
 
   def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
-    origin = f"example {index} of split {self._split!r} in {self._path}"
-    try:
-      example = self._source[index]
-    except Exception as error:
-      raise DataError(f"{origin} can't be read: {error}") from error
-    image = decode.image(example["image"], self._spec, origin)
+    example = self._read(index)
+    image = decode.image(example["image"], self._spec, self._origin(index))
     return image, np.int32(example[self._spec.label])
+
+  def _read(self, index: int) -> Mapping[str, Any]:
+    """Returns an example, its images encoded."""
+    try:
+      return self._source[index]
+    except Exception as error:
+      raise DataError(
+        f"{self._origin(index)} can't be read: {error}"
+      ) from error
+
+  def _origin(self, index: int) -> str:
+    return f"example {index} of split {self._split!r} in {self._path}"
 
   def load(self) -> Arrays:
     """Returns all examples; decodes them the first time."""
@@ -109,9 +127,6 @@ def _builder(
 ) -> tfds.core.DatasetBuilder:
   """Returns what reads the newest version that is prepared."""
   data_root = root(data_dir)
-  command = f"python -m jaxkd.data.prepare {prepare}" + (
-    f" --data_dir={data_dir}" if data_dir else ""
-  )
   try:
     builder = read_only_builder.builder_from_files(
       spec.builder, data_dir=data_root
@@ -119,7 +134,7 @@ def _builder(
   except tfds.core.DatasetNotFoundError:
     raise DataError(
       f"data set {spec.name!r} is not prepared in {data_root / spec.builder}; "
-      f"prepare it with: {command}"
+      f"prepare it with: {command(prepare, data_dir)}"
     ) from None
   # What TFDS raises on damaged files has no common class.
   except Exception as error:
@@ -130,7 +145,7 @@ def _builder(
     raise DataError(
       f"data set {spec.name!r} is prepared in {builder.data_path} as {names}, "
       f"which can't be read without TensorFlow; delete that folder and prepare "
-      f"it as array_record with: {command}"
+      f"it as array_record with: {command(prepare, data_dir)}"
     )
   return builder
 

@@ -133,6 +133,11 @@ class InMemory(base.Examples):
     """A name for each class."""
     return self._class_names
 
+  @property
+  def labels(self) -> np.ndarray:
+    """Labels of all examples."""
+    return self._labels
+
   def __len__(self) -> int:
     return len(self._labels)
 
@@ -164,6 +169,11 @@ class _Joined(base.Examples):
     """A name for each class."""
     return self._class_names
 
+  @property
+  def labels(self) -> np.ndarray:
+    """Labels of all examples."""
+    return self._among_all([part.labels for part in self._parts])
+
   def __len__(self) -> int:
     return self._ends[-1]
 
@@ -176,13 +186,18 @@ class _Joined(base.Examples):
   def load(self) -> base.Arrays:
     """Returns all examples."""
     loaded = [part.load() for part in self._parts]
-    labels = [
-      arrays.labels + np.int32(offset)
-      for arrays, offset in zip(loaded, self._offsets, strict=False)
-    ]
     return base.Arrays(
       np.concatenate([arrays.images for arrays in loaded]),
-      np.concatenate(labels),
+      self._among_all([np.asarray(arrays.labels) for arrays in loaded]),
+    )
+
+  def _among_all(self, labels: list[np.ndarray]) -> np.ndarray:
+    """Returns the domains' own labels as those of the joined classes."""
+    return np.concatenate(
+      [
+        own + np.int32(offset)
+        for own, offset in zip(labels, self._offsets, strict=False)
+      ]
     )
 
 

@@ -229,7 +229,7 @@ SPECS = _by_name(
     flip=True,
     builder="tiny_imagenet",
   ),
-  _photos("cub", 200, "caltech_birds2011"),
+  _photos("cub", 200, "cub"),
   _photos("dogs", 120, "stanford_dogs"),
   _photos("imagenette", 10, "imagenette/320px-v2", test_split="validation"),
   _photos("imagenet2012", 1000, "imagenet2012", test_split="validation"),

@@ -99,7 +99,7 @@ class Streamed:
       examples,
       Order(len(examples), key),
       batch_size,
-      _local_rows(sharding, batch_size),
+      local_rows(sharding, batch_size),
     )
     self._batch_size = batch_size
     self._sharding = sharding
@@ -151,7 +151,7 @@ def eval_batches(
   Raises:
     DataError: an example can't be read.
   """
-  batches = EvalBatches(examples, batch_size, _local_rows(sharding, batch_size))
+  batches = EvalBatches(examples, batch_size, local_rows(sharding, batch_size))
   iterator = _prefetched(batches, 0, batch_size, sharding, workers)
   try:
     for batch in iterator:
@@ -165,7 +165,7 @@ def _stack(examples: base.Examples, rows: list[int]) -> base.Arrays:
   return base.Arrays(np.stack(images), np.array(labels, np.int32))
 
 
-def _local_rows(sharding: jax.sharding.Sharding, batch_size: int) -> list[int]:
+def local_rows(sharding: jax.sharding.Sharding, batch_size: int) -> list[int]:
   """Returns the rows of a batch that are on this process's devices."""
   indices = sharding.addressable_devices_indices_map((batch_size,)).values()
   rows = {

@@ -7,10 +7,11 @@ Without a name the images are noise of CIFAR's size, in memory; with one they
 are what `jaxkd.data.prepare` prepared, and all but the resident loader decode
 them. The network is a ResNet-20, for images of 224 pixels a ResNet-18.
 PyTorch's DataLoader makes the same views with transforms that do as
-torchvision's on Pillow images do. Inside the step all loaders feed the same
-jitted network; 'adds' compares with steps that have no loader, taken in turns.
-Medians are printed. Needs the extra `torch`; a machine that does nothing else
-gives the steadier figures.
+torchvision's on Pillow images do; 'of torch' is a loader's speed over its,
+both alone. Inside the step all loaders feed the same jitted network; 'adds'
+compares with steps that have no loader, taken in turns. Medians are printed.
+Needs the extra `torch`; a machine that does nothing else gives the steadier
+figures.
 """
 
 import argparse
@@ -234,15 +235,20 @@ def main():
   base, _ = loops.none(loops.passes)
   seconds(base, 2)
   print(f"{args.name or 'noise'}, batch {args.batch}, {args.workers} workers")
-  print(f"{'loader':10}{'alone':>12}{'in a step':>12}{'adds':>8}")
-  for name in ("resident", "streamed", "torch"):
+  print(
+    f"{'loader':10}{'alone':>12}{'of torch':>10}{'in a step':>12}{'adds':>8}"
+  )
+  of_torch = 0.0
+  for name in ("torch", "resident", "streamed"):
     loader = getattr(loops, name)
-    by_itself = args.batch / alone(loader, args.repeats)
+    batch_time = alone(loader, args.repeats)
+    of_torch = of_torch or batch_time
     step, without = inside(
       loader, base, loops.passes, args.repeats, turns=name == "resident"
     )
     print(
-      f"{name:10}{by_itself:>10.0f}/s{args.batch / step:>10.0f}/s"
+      f"{name:10}{args.batch / batch_time:>10.0f}/s"
+      f"{of_torch / batch_time:>9.1f}x{args.batch / step:>10.0f}/s"
       f"{step / without - 1:>8.1%}",
       flush=True,
     )

@@ -1,16 +1,23 @@
 """The user's own photographs."""
 
+import pathlib
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
 from stripes import encoded
 
-from jaxkd import data
+from jaxkd import config as jaxkd_config
+from jaxkd import data, methods
+from jaxkd.data import folder
+from jaxkd.store import Entry
 
 
 @pytest.fixture
 def photos(tmp_path):
   """Two classes of three and one images, of several sizes."""
+  tmp_path = tmp_path / "photos"
   for split, sizes in {
     "train": [(300, 400), (500, 260), (256, 256)],
     "val": [(300, 257)],
@@ -45,6 +52,80 @@ def test_a_changed_image_is_decoded_anew(photos):
   (photos / "train" / "cat" / "0.JPG").write_bytes(white)
   train, _ = data.load(spec, str(photos))
   assert np.all(train.images[0] == 255)
+
+
+def _content(photos):
+  folder.content.cache_clear()
+  return folder.content(str(photos))
+
+
+def test_the_content_stays_where_the_folder_goes(photos):
+  content = _content(photos)
+  copy = shutil.copytree(photos, photos.with_name("copy"), copy_function=_copy)
+  assert _content(copy) == content
+  assert _content(photos.rename(photos.with_name("moved"))) == content
+
+
+def _copy(source, target):
+  """Copies a file, but not its times."""
+  pathlib.Path(target).write_bytes(pathlib.Path(source).read_bytes())
+
+
+def _in_place(photos):
+  """Changes an image, but not its size."""
+  file = photos / "val" / "cat" / "0.JPG"
+  file.write_bytes(file.read_bytes()[:-3] + b"abc")
+
+
+@pytest.mark.parametrize(
+  "change",
+  [
+    _in_place,
+    lambda p: (p / "train" / "cat" / "1.JPG").unlink(),
+    lambda p: (p / "train" / "cat" / "1.JPG").rename(
+      p / "train" / "dog" / "3.JPG"
+    ),
+    lambda p: [
+      (p / split / "dog").rename(p / split / "a") for split in ("train", "val")
+    ],
+  ],
+)
+def test_what_changes_a_result_changes_the_content(photos, change):
+  before = _content(photos)
+  change(photos)
+  assert _content(photos) != before
+
+
+def test_images_are_read_once_for_the_content(photos, capfd):
+  content = _content(photos)
+  assert capfd.readouterr().err.count("6/6") == 1
+  assert _content(photos) == content
+  assert not capfd.readouterr().err
+  (known,) = (photos / "jaxkd_cache").glob("train-content-*")
+  (known / "sha256").write_text("")
+  assert _content(photos) == content
+
+
+def test_a_phase_is_of_the_content_and_outlives_the_folder(photos, tiny_config):
+  tiny_config.data.name, tiny_config.data.data_dir = "folder", str(photos)
+  folder.content.cache_clear()
+  phase = methods.teacher(tiny_config)
+  elsewhere = photos.rename(photos.with_name("elsewhere"))
+  tiny_config.data.data_dir = str(elsewhere)
+  assert methods.teacher(tiny_config).identity == phase.identity
+  _in_place(elsewhere)
+  folder.content.cache_clear()
+  assert methods.teacher(tiny_config).identity != phase.identity
+
+  entry = Entry.of(elsewhere.parent, phase)
+  entry.create()
+  entry.finish({})
+  shutil.rmtree(elsewhere)
+  assert methods.spec_of(Entry.open(entry.path).phase).num_classes == 2
+  tiny_config.data.name = "digits"
+  tiny_config.teacher.checkpoint = str(entry.path)
+  with pytest.raises(jaxkd_config.ConfigError, match="on folder with 2"):
+    jaxkd_config.validate(tiny_config)
 
 
 def _empty(photos):

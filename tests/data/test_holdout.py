@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from stripes import SPEC
 
 from jaxkd import data
 
@@ -22,6 +23,21 @@ def test_every_example_is_in_one_of_both_and_classes_keep_their_share():
     np.testing.assert_array_equal(
       arrays.labels[split.images.ravel()], split.labels
     )
+
+
+def test_a_streamed_split_holds_out_the_same_examples(data_dir):
+  whole, _ = data.examples(SPEC, data_dir)
+  streamed = data.holdout(whole, 0.25, seed=1)
+  resident = data.holdout(whole.load(), 0.25, seed=1)
+  for examples, arrays in zip(streamed, resident, strict=True):
+    assert isinstance(examples, data.Examples)
+    assert examples.shape == (8, 8, 3)
+    assert examples.class_names == ("a", "b", "c")
+    np.testing.assert_array_equal(examples.labels, arrays.labels)
+    for number, (image, label) in enumerate(zip(*arrays, strict=True)):
+      assert examples[number][1] == label
+      np.testing.assert_array_equal(examples[number][0], image)
+    np.testing.assert_array_equal(examples.load().images, arrays.images)
 
 
 def test_the_choice_is_a_function_of_the_seed():

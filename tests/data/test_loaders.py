@@ -163,11 +163,12 @@ def test_evaluation_counts_each_example_once(kind, size, num_devices):
 def test_worker_processes_change_nothing_and_end(data_dir):
   train, _ = data.examples(SPEC, data_dir)
   batches = []
-  for workers in (0, 2):
+  for workers, first in ((0, 0), (2, 2)):
     loader = data.Streamed(train, 8, jax.random.key(0), _sharding(), workers)
-    batches.append([np.array(loader.source(step).images) for step in range(6)])
+    steps = range(first, 6)
+    batches.append([np.array(loader.source(step).images) for step in steps])
     loader.close()
-  np.testing.assert_array_equal(batches[0], batches[1])
+  np.testing.assert_array_equal(batches[0][2:], batches[1])
   assert not multiprocessing.active_children()
 
 
@@ -243,6 +244,16 @@ for split in (put(arrays), InMemory(*arrays, ())):
       row = shard.index[0].start or 0
       print("row", step, row, *np.asarray(shard.data).tolist())
   loader.close()
+  batches = data.eval_batches(split, 8, sharding.split_batch(mesh), 0)
+  eval_batch_at = jax.jit(
+    data.eval_batch_at,
+    static_argnums=2,
+    out_shardings=sharding.split_batch(mesh),
+  )
+  for arrays, index in batches:
+    _, labels, mask = eval_batch_at(arrays, index, 8)
+    for shard, its in zip(labels.addressable_shards, mask.addressable_shards):
+      print("eval", *np.asarray(shard.data)[np.asarray(its.data)].tolist())
 """
 
 
@@ -266,18 +277,34 @@ def test_two_processes_have_a_half_each_of_the_same_batches():
 
   expected = _rows(_loader("resident", 21, 8, seed=3), range(4), 8)
   got = np.zeros_like(expected)
-  seen = 0
-  for output in outputs:
-    for line in output.splitlines():
-      if line.startswith("row "):
-        step, row, *labels = map(int, line.split()[1:])
-        got[step, row : row + len(labels)] = labels
-        seen += len(labels)
+  seen, evaluated = 0, []
+  for line in "".join(outputs).splitlines():
+    if line.startswith("row "):
+      step, row, *labels = map(int, line.split()[1:])
+      got[step, row : row + len(labels)] = labels
+      seen += len(labels)
+    if line.startswith("eval "):
+      evaluated += map(int, line.split()[1:])
   np.testing.assert_array_equal(got, expected)
   assert seen == 2 * 4 * 8
+  # By both loaders.
+  assert sorted(evaluated) == sorted(2 * list(range(21)))
 
 
-def test_a_process_reads_its_rows_only():
+class _Process:
+  """What the loader sees of a sharding over processes of a device each."""
+
+  def __init__(self, process, count):
+    self._process, self._count = process, count
+
+  def addressable_devices_indices_map(self, shape):
+    length = shape[0] // self._count
+    start = self._process * length
+    return {None: (slice(start, start + length),)}
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_processes_read_a_share_each_of_the_same_batches(count):
   class Recorded(InMemory):
     read: ClassVar[list[int]] = []
 
@@ -288,7 +315,16 @@ def test_a_process_reads_its_rows_only():
   order = Order(21, jax.random.key(3))
   images = np.zeros((21, 2, 2, 1), np.uint8)
   examples = Recorded(images, np.arange(21, dtype=np.int32), ())
-  batches = streamed.TrainBatches(examples, order, 8, [4, 5, 6, 7])
-  expected = _rows(_loader("resident", 21, 8, seed=3), [11], 8)[0, 4:]
-  np.testing.assert_array_equal(batches[11].labels, expected)
-  assert examples.read == expected.tolist()
+  (expected,) = _rows(_loader("resident", 21, 8, seed=3), [11], 8)
+  batch, evaluated = [], []
+  for process in range(count):
+    rows = streamed.local_rows(_Process(process, count), 8)
+    batches = streamed.TrainBatches(examples, order, 8, rows)
+    examples.read.clear()
+    batch += batches[11].labels.tolist()
+    assert len(examples.read) == 8 // count
+    parts = streamed.EvalBatches(examples, 8, rows)
+    for part in map(parts.__getitem__, range(len(parts))):
+      evaluated += part.labels[part.mask].tolist()
+  np.testing.assert_array_equal(batch, expected)
+  assert sorted(evaluated) == list(range(21))

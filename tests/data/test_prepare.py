@@ -1,6 +1,8 @@
 """The command that prepares data sets, and the builders that TFDS lacks."""
 
+import io
 import sys
+import tarfile
 import zipfile
 
 import numpy as np
@@ -67,6 +69,26 @@ def test_a_wrong_checksum_is_one_line(monkeypatch, capfd, tmp_path):
   assert not _is_prepared(data.SPECS["cifar100"], tmp_path)
 
 
+@pytest.mark.parametrize(
+  ("name", "archive"),
+  [
+    ("tiny_imagenet", "tiny-imagenet-200.zip"),
+    ("usps+mnist_m", "usps_28x28.mat"),
+  ],
+)
+def test_missing_archives_are_one_line_with_the_command(
+  monkeypatch, capfd, tmp_path, name, archive
+):
+  status, (line,) = _run(monkeypatch, capfd, name, f"--data_dir={tmp_path}")
+  assert status == 2
+  assert f"{tmp_path}/downloads/manual does not exist" in line
+  assert archive in line
+  assert line.endswith(
+    f"python -m jaxkd.data.prepare {name} --data_dir={tmp_path} "
+    "--archives=FOLDER"
+  )
+
+
 def _is_prepared(spec, data_dir):
   try:
     data.examples(spec, str(data_dir))
@@ -103,9 +125,9 @@ def _zip(folder, files):
       archive.writestr(f"tiny-imagenet-200/{name}", content)
 
 
-def _unpacked(folder, files):
+def _unpacked(folder, files, root="tiny-imagenet-200"):
   for name, content in files.items():
-    path = folder / "tiny-imagenet-200" / name
+    path = folder / root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
 
@@ -122,6 +144,8 @@ def test_tiny_imagenet(tmp_path, write):
     "crane (n2)",
   )
   assert train.images.shape == (6, 64, 64, 3)
+  # Once it is prepared the archive is not needed.
+  prepare.prepare("tiny_imagenet", str(tmp_path))
   # Labels 0, 1, 2 are n3, n1, n2: grey 150, 50, 100, and likewise in red.
   wnids = np.array([3, 1, 2])
   grey = train.images.mean((1, 2, 3))
@@ -133,7 +157,7 @@ def test_tiny_imagenet(tmp_path, write):
 @pytest.mark.parametrize(
   ("change", "message"),
   [
-    ({"val/images/v2.JPEG": None}, r"val/images/v2\.JPEG in .*\.zip can't"),
+    ({"val/images/v2.JPEG": None}, r"\.zip lacks val/images/v2\.JPEG"),
     ({"val/images/v2.JPEG": b"no"}, r"v2\.JPEG in .*\.zip is not a readable"),
     ({"wnids.txt": b"n1\nn2\nn3\nn4"}, r"no images of class n4 in train"),
     ({"wnids.txt": b"n1\nn2"}, r"is of class n3, not in wnids\.txt"),
@@ -156,8 +180,95 @@ def test_a_damaged_zip_is_named(tmp_path):
     prepare.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
   at = content.index(_tiny_files()["val/images/v1.JPEG"]) + 100
   file.write_bytes(content[:at] + b"\xff\x00\xff" + content[at + 3 :])
-  with pytest.raises(data.DataError, match=r"v1\.JPEG in .*Bad CRC-32"):
+  with pytest.raises(
+    data.DataError, match=r"\.zip is damaged: Bad CRC-32.*v1\.JPEG"
+  ):
     prepare.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
+
+
+# --- CUB-200-2011 -------------------------------------------------------------
+
+
+def _cub_files():
+  """Two classes of two training images and one to evaluate, each one grey."""
+  tables = {"images": "", "image_class_labels": "", "train_test_split": ""}
+  files = {"classes.txt": b"1 007.Herring_Gull\n2 009.Crow\n"}
+  for number in range(1, 7):
+    label = 1 + number // 4
+    name = ("", "007.Herring_Gull", "009.Crow")[label] + f"/{number}.jpg"
+    tables["images"] += f"{number} {name}\n"
+    tables["image_class_labels"] += f"{number} {label}\n"
+    tables["train_test_split"] += f"{number} {int(number not in (1, 6))}\n"
+    grey = np.full((60, 40 + 10 * number), 40 * number, np.uint8)
+    files[f"images/{name}"] = stripes.encoded(grey, "jpeg")
+  return files | {f"{k}.txt": text.encode() for k, text in tables.items()}
+
+
+def _cub_folder(folder, files):
+  _unpacked(folder, files, "CUB_200_2011")
+
+
+def _cub_tar(folder, files, name="CUB_200_2011.tar", mode="w"):
+  with tarfile.open(folder / name, mode) as archive:
+    for file, content in files.items():
+      entry = tarfile.TarInfo(f"CUB_200_2011/{file}")
+      entry.size = len(content)
+      archive.addfile(entry, io.BytesIO(content))
+
+
+@pytest.mark.parametrize("write", [_cub_tar, _cub_folder])
+def test_cub(tmp_path, write):
+  write(tmp_path, _cub_files())
+  prepare.prepare("cub", str(tmp_path), str(tmp_path))
+  spec = data.SPECS["cub"]
+  assert data.class_names(spec, str(tmp_path)) == ("Herring Gull", "Crow")
+  train, test = data.load(spec, str(tmp_path))
+  # The official split has images 1 and 6 to evaluate; 1 to 3 are gulls.
+  for split, numbers in ((train, [2, 3, 4, 5]), (test, [1, 6])):
+    assert split.images.shape[1:] == (256, 256, 3)
+    got = np.round(split.images.mean((1, 2, 3)) / 40).astype(int)
+    assert sorted(got) == numbers
+    np.testing.assert_array_equal(split.labels, got > 3)
+
+
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [
+    ({"images/009.Crow/5.jpg": None}, r"\.tar lacks images/009\.Crow/5\.jpg"),
+    ({"images/009.Crow/5.jpg": b"no"}, r"5\.jpg in .*\.tar is not a readable"),
+    ({"classes.txt": b"1 007.Gull"}, r"which split and class .*4\.jpg"),
+    ({"train_test_split.txt": b"1 0\n2 1"}, r"which split and class .*3\.jpg"),
+    (
+      {"train_test_split.txt": b"1 1\n2 1\n3 1\n4 1\n5 1\n6 0\n"},
+      r"no images of class 007\.Herring_Gull in test",
+    ),
+    ({"images.txt": b"1\n"}, r"a line of classes, .*is not a number"),
+  ],
+)
+def test_damaged_cub_is_not_prepared(tmp_path, change, message):
+  files = {**_cub_files(), **change}
+  _cub_tar(tmp_path, {k: v for k, v in files.items() if v is not None})
+  with pytest.raises(data.DataError, match=message):
+    prepare.prepare("cub", str(tmp_path), str(tmp_path))
+  assert not _is_prepared(data.SPECS["cub"], tmp_path)
+
+
+def test_a_damaged_tar_is_named(tmp_path):
+  _cub_tar(tmp_path, _cub_files())
+  file = tmp_path / "CUB_200_2011.tar"
+  content = file.read_bytes()
+  middle = content.index(b"train_test_split.txt")
+  for damaged in (b"no archive", content[:middle], content[: middle - 3000]):
+    file.write_bytes(damaged)
+    with pytest.raises(data.DataError, match=rf"{file} (is damaged|lacks)"):
+      prepare.prepare("cub", str(tmp_path), str(tmp_path))
+
+
+def test_another_archive_of_the_published_name_is_refused(tmp_path):
+  _cub_tar(tmp_path, _cub_files(), "CUB_200_2011.tgz", "w:gz")
+  with pytest.raises(data.DataError, match="wrong checksum"):
+    prepare.prepare("cub", str(tmp_path), str(tmp_path))
+  assert not _is_prepared(data.SPECS["cub"], tmp_path)
 
 
 # --- Digits-Five --------------------------------------------------------------

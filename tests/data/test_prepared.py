@@ -1,7 +1,6 @@
 """What TFDS has prepared: read without TensorFlow, cached."""
 
 import dataclasses
-import io
 import json
 import pathlib
 import shutil
@@ -9,8 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
-from stripes import SIZES, SPEC, encoded, image
+from stripes import SIZES, SPEC, image
 
 from jaxkd import data
 
@@ -78,7 +76,33 @@ def test_without_a_place_for_the_cache_there_is_none(data_dir, capfd):
   pathlib.Path(data_dir, "jaxkd_cache").write_text("not a folder")
   train, _ = data.load(SPEC, data_dir)
   assert train.images.shape == (23, 8, 8, 3)
-  assert "are not kept" in capfd.readouterr().err
+  assert "is not kept" in capfd.readouterr().err
+
+
+def test_a_full_disk_keeps_nothing(data_dir, capfd, monkeypatch):
+  def full(*_):
+    raise OSError(28, "No space left on device")
+
+  monkeypatch.setattr("jaxkd.data.cache.os.posix_fallocate", full)
+  train, _ = data.load(SPEC, data_dir)
+  assert train.images.shape == (23, 8, 8, 3)
+  assert "not kept: [Errno 28] No space left" in capfd.readouterr().err
+  assert not list(pathlib.Path(data_dir, "jaxkd_cache").iterdir())
+
+
+def test_labels_are_read_once_and_without_images(data_dir, capfd, monkeypatch):
+  def refuse(*_):
+    raise AssertionError("an image is decoded")
+
+  expected = [data.load(SPEC, data_dir)[part].labels for part in range(2)]
+  monkeypatch.setattr("jaxkd.data.prepared.decode.image", refuse)
+  for _ in range(2):
+    splits = data.examples(SPEC, data_dir)
+    for split, labels in zip(splits, expected, strict=True):
+      np.testing.assert_array_equal(split.labels, labels)
+      assert split.labels.dtype == np.int32
+    for file in pathlib.Path(data_dir, "stripes").rglob("*array_record*"):
+      file.write_bytes(b"")
 
 
 def test_an_interrupted_cache_is_none(data_dir, monkeypatch):
@@ -86,7 +110,7 @@ def test_an_interrupted_cache_is_none(data_dir, monkeypatch):
     raise KeyboardInterrupt
 
   with monkeypatch.context() as patch:
-    patch.setattr("jaxkd.data.cache.np.save", interrupt)
+    patch.setattr("jaxkd.data.cache.json.dumps", interrupt)
     with pytest.raises(KeyboardInterrupt):
       data.load(SPEC, data_dir)
   assert not list(pathlib.Path(data_dir, "jaxkd_cache").iterdir())
@@ -156,48 +180,3 @@ def test_the_newest_version_is_read(data_dir):
   shutil.copytree(folder, folder.with_name("1.10.0"))
   shutil.rmtree(folder)
   assert data.load(SPEC, data_dir)[1].labels.shape == (10,)
-
-
-class Birds(tfds.core.GeneratorBasedBuilder):
-  """As caltech_birds2011: the class's name is in the example; a mask too."""
-
-  VERSION = tfds.core.Version("1.0.0")
-
-  def _info(self):
-    features = {
-      "image": tfds.features.Image(encoding_format="png"),
-      "label": tfds.features.ClassLabel(num_classes=3),
-      "label_name": tfds.features.Text(),
-      "segmentation_mask": tfds.features.Image(
-        shape=(None, None, 1), encoding_format="png"
-      ),
-    }
-    return tfds.core.DatasetInfo(
-      builder=self, features=tfds.features.FeaturesDict(features)
-    )
-
-  def _split_generators(self, dl_manager):
-    return {split: self._generate_examples() for split in SIZES}
-
-  def _generate_examples(self):
-    for number in range(4):
-      grey = np.full((20, 10 + 10 * number), 60 * number, np.uint8)
-      yield (
-        number,
-        {
-          "image": io.BytesIO(encoded(grey)),
-          "label": number % 2,
-          "label_name": ("wren", "crow")[number % 2],
-          "segmentation_mask": io.BytesIO(b"never decoded"),
-        },
-      )
-
-
-def test_class_names_may_be_in_the_examples(tmp_path):
-  Birds(data_dir=tmp_path, file_format="array_record").download_and_prepare()
-  spec = dataclasses.replace(SPEC, builder="birds", resize=12)
-  train, _ = data.load(spec, str(tmp_path))
-  assert train.images.shape == (4, 12, 12, 3)
-  assert sorted(train.images[:, 6, 6, 0]) == [0, 60, 120, 180]
-  # The class that no example has is called by its number.
-  assert data.class_names(spec, str(tmp_path)) == ("wren", "crow", "2")

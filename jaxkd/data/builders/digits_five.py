@@ -8,7 +8,7 @@ import scipy.io
 import tensorflow_datasets as tfds
 
 from jaxkd.data.base import DataError
-from jaxkd.data.builders import png
+from jaxkd.data.builders import encoded
 
 _Split = tuple[np.ndarray, np.ndarray]
 """Images `[N, H, W, channels]`, uint8, and labels `[N]`."""
@@ -63,7 +63,7 @@ class DigitsFive(tfds.core.GeneratorBasedBuilder):
     for row, (image, label) in enumerate(zip(images, labels, strict=True)):
       if not 0 <= label < 10:
         raise DataError(f"image {row} in {file} has label {label}, not 0 to 9")
-      yield row, {"image": png.encode(image), "label": int(label)}
+      yield row, {"image": encoded.png(image), "label": int(label)}
 
 
 def _load(file: pathlib.Path) -> dict[str, np.ndarray]:

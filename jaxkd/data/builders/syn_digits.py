@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from jaxkd.data.builders import png
+from jaxkd.data.builders import encoded
 
 _SIZES = {"train": 25_000, "test": 9_000}
 """As many as Digits-Five has."""
@@ -53,7 +53,7 @@ class SynDigits(tfds.core.GeneratorBasedBuilder):
 
   def _generate_examples(self, split: str) -> Iterator[tuple[int, dict]]:
     for number in range(_SIZES[split]):
-      image = png.encode(render(split, number))
+      image = encoded.png(render(split, number))
       yield number, {"image": image, "label": number % 10}
 
 

@@ -1,0 +1,104 @@
+"""CUB-200-2011 (Wah et al. 2011): 200 birds in their official splits.
+
+TFDS's own builder wants OpenCV and the archive of segmentations, too.
+"""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+
+import tensorflow_datasets as tfds
+
+from jaxkd.data.base import DataError
+from jaxkd.data.builders import archive, encoded
+
+_NAME = "CUB_200_2011"
+_URL = (
+  f"https://data.caltech.edu/records/65de6-vp158/files/{_NAME}.tgz?download=1"
+)
+
+
+class Cub(tfds.core.GeneratorBasedBuilder):
+  """Reads `CUB_200_2011.tgz`, `CUB_200_2011.tar`, or the folder in them.
+
+  TFDS knows the checksum of the first, and downloads it if none is at hand.
+  Archives of fewer classes are read, too.
+  """
+
+  VERSION = tfds.core.Version("1.0.0")
+  MANUAL_DOWNLOAD_INSTRUCTIONS = f"{_NAME}.tgz, {_NAME}.tar or folder {_NAME}"
+
+  def _info(self) -> tfds.core.DatasetInfo:
+    features = {
+      "image": tfds.features.Image(
+        shape=(None, None, 3), encoding_format="jpeg"
+      ),
+      "label": tfds.features.ClassLabel(),
+    }
+    return tfds.core.DatasetInfo(
+      builder=self,
+      features=tfds.features.FeaturesDict(features),
+      homepage="https://www.vision.caltech.edu/datasets/cub_200_2011/",
+    )
+
+  def _split_generators(self, dl_manager):
+    source = _archive(dl_manager)
+    classes, names, class_of, in_train = _tables(source)
+    self.info.features["label"].names = [
+      name.split(".")[-1].replace("_", " ") for name in classes.values()
+    ]
+    labels = {number: label for label, number in enumerate(classes)}
+
+    splits: dict[str, dict[str, int]] = {"train": {}, "test": {}}
+    for number, name in names.items():
+      try:
+        split = {"1": "train", "0": "test"}[in_train[number]]
+        splits[split][f"images/{name}"] = labels[class_of[number]]
+      except KeyError as error:
+        raise DataError(
+          f"{source.path} doesn't say which split and class {name} is of"
+        ) from error
+    for split, files in splits.items():
+      for label, name in enumerate(classes.values()):
+        if label not in files.values():
+          raise DataError(
+            f"{source.path} has no images of class {name} in {split}"
+          )
+    return {
+      split: self._generate_examples(source, files)
+      for split, files in splits.items()
+    }
+
+  def _generate_examples(
+    self, source: archive.Archive, labels: dict[str, int]
+  ) -> Iterator[tuple[str, dict]]:
+    for name, content in source.read(labels):
+      image = encoded.checked(content, f"{name} in {source.path}")
+      yield name, {"image": image, "label": labels[name]}
+
+
+def _archive(dl_manager: tfds.download.DownloadManager) -> archive.Archive:
+  """Opens what is at hand, or else what TFDS downloads."""
+  # Raised where there is no folder of archives.
+  with contextlib.suppress(AssertionError):
+    folder = pathlib.Path(dl_manager.manual_dir) / _NAME
+    for path in (folder, folder.with_suffix(".tar")):
+      if path.exists():
+        return archive.Archive(path, _NAME)
+  return archive.Archive(pathlib.Path(dl_manager.download(_URL)), _NAME)
+
+
+def _tables(source: archive.Archive) -> list[dict[str, str]]:
+  """Returns what has each number: classes; images, their classes and splits."""
+  files = ("classes", "images", "image_class_labels", "train_test_split")
+  texts = source.texts(*(f"{file}.txt" for file in files))
+  try:
+    return [
+      dict(line.split(maxsplit=1) for line in text.splitlines())
+      for text in texts
+    ]
+  except ValueError as error:
+    raise DataError(
+      f"a line of {', '.join(files)}.txt in {source.path} is not a number and "
+      "what has it"
+    ) from error
