@@ -466,7 +466,7 @@ def _trace_loss(
 
   def loss(student, teachers, labels):
     constants = objective.prepare and objective.prepare(
-      [teacher.logits for teacher in teachers], labels, num_classes
+      [teacher.logits for teacher in teachers], labels, labels >= 0, num_classes
     )
     adapter = objective.adapter and objective.adapter(
       student, teachers, nnx.Rngs(0)

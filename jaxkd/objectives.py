@@ -25,7 +25,7 @@ class View(NamedTuple):
     student: the network that is trained, on the batch.
     teachers: the frozen networks, on the same augmented images.
     labels: `[B]`.
-    constants: what `Objective.prepare` returned.
+    constants: the sum of what `Objective.prepare` returned.
     progress: the share of the run that is done, in [0, 1).
     adapter: what `Objective.adapter` returned, trained with the student.
   """
@@ -50,9 +50,10 @@ class Objective(NamedTuple):
     loss: `view -> (terms, diagnostics)`, two dicts of scalars or per-example
       `[B]` arrays. The mean of each is logged; the sum of the terms is the
       loss.
-    prepare: `(teachers' logits, labels, num_classes) -> constants`, called once
-      with those of the whole training split, not augmented; None if the loss
-      needs nothing of the kind.
+    prepare: `(teachers' logits, labels, mask, num_classes) -> constants`,
+      called before the first step with each batch of the training split, not
+      augmented; what it returns is added up. None if the loss needs nothing of
+      the kind.
     adapter: `(student, teachers, rngs) -> module`, from abstract outputs: makes
       a module that is trained with the student and then dropped, whose
       `nnx.BatchStat` are what it keeps from step to step; None if the loss
@@ -61,7 +62,9 @@ class Objective(NamedTuple):
   """
 
   loss: Callable[[View], tuple[Scalars, Scalars]]
-  prepare: Callable[[list[jax.Array], jax.Array, int], Any] | None = None
+  prepare: (
+    Callable[[list[jax.Array], jax.Array, jax.Array, int], Any] | None
+  ) = None
   adapter: (
     Callable[[Outputs, tuple[Outputs, ...], nnx.Rngs], nnx.Module] | None
   ) = None
@@ -192,11 +195,15 @@ def _isats(
 def _fgcr(
   *, lam: float, tau: float, alpha: float, student_tau: float | None
 ) -> Objective:
-  def prepare(teacher_logits, labels, num_classes):
+  def prepare(teacher_logits, labels, mask, num_classes):
     (logits,) = teacher_logits
-    return losses.class_mean_probabilities(
+    # What is masked is of no class.
+    labels = jnp.where(mask, labels, num_classes)
+    means = losses.class_mean_probabilities(
       logits, labels, num_classes, tau=tau - 1
     )
+    counts = jnp.sum(jax.nn.one_hot(labels, num_classes), axis=0)[:, None]
+    return {"sums": counts * means, "counts": counts}
 
   def loss(view):
     (teacher,) = view.teachers
@@ -204,7 +211,7 @@ def _fgcr(
       view.student.logits,
       teacher.logits,
       view.labels,
-      view.constants,
+      view.constants["sums"] / jnp.maximum(view.constants["counts"], 1),
       lam=1.0,
       tau=tau,
       alpha=alpha,

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -369,26 +370,22 @@ def _prepare(
   """Returns the objective's constants: one pass over the training split."""
   if objective.prepare is None:
     return ()
-  mesh = evaluator.mesh
+  prepare, mesh = objective.prepare, evaluator.mesh
 
-  def logits(variables, source, index):
+  def constants(variables, source, index):
     (_, *teachers), labels, mask = evaluator.outputs(variables, source, index)
-    return [teacher.logits for teacher in teachers], labels, mask
+    logits = [teacher.logits for teacher in teachers]
+    return prepare(logits, labels, mask, dataset.spec.num_classes)
 
-  run = jax.jit(logits, out_shardings=sharding.replicated(mesh))
-  batches = [
-    jax.tree.map(np.asarray, run(variables, source, index))
+  run = jax.jit(constants, out_shardings=sharding.replicated(mesh))
+  batches = (
+    run(variables, source, index)
     for source, index in data.eval_batches(
       dataset.train, evaluator.batch_size, sharding.split_batch(mesh)
     )
-  ]
-  all_logits, labels, mask = jax.tree.map(
-    lambda *parts: np.concatenate(parts), *batches
   )
-  return objective.prepare(
-    [jnp.asarray(logits[mask]) for logits in all_logits],
-    jnp.asarray(labels[mask]),
-    evaluator.spec.num_classes,
+  return functools.reduce(
+    lambda total, batch: jax.tree.map(jnp.add, total, batch), batches
   )
 
 

@@ -122,11 +122,17 @@ def test_fgcr_prepares_class_means_one_temperature_lower():
     "student_tau": None,
   }
   objective = objectives.objective(options)
-  means = objective.prepare([T], LABELS, 5)
+  # In two batches, each with an example that does not count.
+  batches = (
+    objective.prepare([T[:3]], LABELS[:3], jnp.array([True, True, False]), 5),
+    objective.prepare([T[1:]], LABELS[1:], jnp.array([False, True, True]), 5),
+  )
+  constants = jax.tree.map(jnp.add, *batches)
+  means = losses.class_mean_probabilities(T, LABELS, 5, tau=3.0)
   np.testing.assert_allclose(means[3], losses.softmax(T[1], 3.0), rtol=1e-6)
   expected = losses.fgcr(S, T, LABELS, means, lam=0.3, tau=4.0, alpha=0.1)
   np.testing.assert_allclose(
-    whole(options, constants=means), jnp.mean(expected), rtol=1e-6
+    whole(options, constants=constants), jnp.mean(expected), rtol=1e-6
   )
 
 

@@ -247,7 +247,8 @@ def class_mean_probabilities(
 
   Args:
     logits: `[..., C]`, any floating dtype.
-    labels: `[...]`, integers in `[0, num_classes)`.
+    labels: `[...]`, integers; examples with one outside of `[0, num_classes)`
+      are left out.
     num_classes: number of rows of the result.
     tau: temperature > 0, a scalar or `[...]`.
 
