@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -54,12 +55,8 @@ def parse(argv: list[str]) -> list[str]:
     if CONFIG.value is not None:
       # A file that could not be loaded fails at the first use.
       _ = CONFIG.value.rows
-  except (AttributeError, KeyError) as error:
-    end(_unknown_option(argv, error))
-  except OSError as error:
-    end(_missing_file(argv, error))
   except Exception as error:
-    end(error)
+    end(_explained(argv, error))
   return rest
 
 
@@ -165,6 +162,25 @@ def end(error: Exception) -> None:
   raise SystemExit(2)
 
 
+def _explained(argv: list[str], error: Exception) -> Exception:
+  """Says which flag, or which line of the config, an error is about."""
+  files = [flag.partition("=")[2] for flag in argv if "--config=" in flag]
+  path = pathlib.Path(files[-1].partition(":")[0]) if files else None
+  if isinstance(error, OSError) and path and not path.exists():
+    others = [str(file) for file in sorted(path.parent.glob("*.py"))]
+    return ConfigError(
+      f"--config is '{path}', must be {nearest(str(path), others)}"
+    )
+  if isinstance(error, AttributeError | KeyError):
+    error = _unknown_option(argv, error)
+  if path and not isinstance(error, (*ERRORS, flags.Error)):
+    for frame in traceback.extract_tb(error.__traceback__):
+      if pathlib.Path(frame.filename).absolute() == path.absolute():
+        kind = type(error).__name__
+        return ConfigError(f"{path}, line {frame.lineno}: {kind}: {error}")
+  return error
+
+
 def _unknown_option(argv: list[str], error: Exception) -> Exception:
   """Says which of the flags named what the config doesn't have."""
   message = str(error)
@@ -172,21 +188,9 @@ def _unknown_option(argv: list[str], error: Exception) -> Exception:
     option = flag.partition("=")[0].removeprefix("--")
     for key in option.split(".")[1:]:
       if option.startswith("config.") and re.search(rf"\b{key}\b", message):
-        hint = message.partition("Did you mean ")[2].split(" ")[0]
+        meant = message.partition("Did you mean ")[2].split(" ")[0]
         return ConfigError(
           f"{option}: there is no option {key!r}"
-          + (f"; did you mean {hint}?" if hint else "")
-        )
-  return error
-
-
-def _missing_file(argv: list[str], error: Exception) -> Exception:
-  for flag in argv:
-    if flag.startswith("--config="):
-      path = pathlib.Path(flag.partition("=")[2].partition(":")[0])
-      if not path.exists():
-        files = [str(file) for file in sorted(path.parent.glob("*.py"))]
-        return ConfigError(
-          f"--config is '{path}', must be {nearest(str(path), files)}"
+          + (f"; did you mean {meant}?" if meant else "")
         )
   return error

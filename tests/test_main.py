@@ -14,6 +14,18 @@ def in_repository(monkeypatch):
   monkeypatch.chdir(pathlib.Path(__file__).parent.parent)
 
 
+def test_a_mistake_in_a_config_is_found(tmp_path, capsys, command):
+  file = tmp_path / "mine.py"
+  file.write_text(
+    "from configs import digits_isats\n\n\ndef get_config(arg=None):\n"
+    "  config = digits_isats.get_config(arg)\n  config.kd.tua = 3.0\n"
+    "  return config\n"
+  )
+  line = complaint([f"--config={file}"], capsys, tmp_path, command)
+  assert line.startswith(f"jaxkd: {file}, line 6: AttributeError: ")
+  assert "tua" in line
+
+
 def complaint(argv, capsys, tmp_path, command):
   """Runs the command; returns what it said on stderr."""
   workdir = tmp_path / "runs"
