@@ -51,8 +51,11 @@ def _studies() -> tuple[list[Study], Settings]:
   plan.validate(config)
   num_classes = data.find(config.data.name, config.data.data_dir).num_classes
   settings = _settings(plan.settings(config), num_classes)
-  tuned.apply(config, cli.choices(), cli.given())
-  return trained.studies(config, cli.WORKDIR.value), settings
+
+  def choose(config):
+    tuned.apply(config, cli.choices(), cli.given())
+
+  return trained.studies(config, cli.WORKDIR.value, choose), settings
 
 
 def run(_: list[str]) -> None:

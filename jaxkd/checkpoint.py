@@ -47,6 +47,10 @@ class Checkpoints:
       max_to_keep=keep,
       create=keep is not None,
       cleanup_tmp_directories=keep is not None,
+      # Several are at work at a time where students train together.
+      multiprocessing_options=ocp.options.MultiprocessingOptions(
+        barrier_sync_key_prefix=self._directory.parent.name
+      ),
     )
     try:
       self._manager = ocp.CheckpointManager(
@@ -72,8 +76,6 @@ class Checkpoints:
   def save(self, state: TrainState) -> None:
     """Starts to write a state; returns once the device may go on.
 
-    One of a step that is there already is the same, and is left.
-
     Raises:
       CheckpointError: this or an earlier one could not be written.
     """
@@ -91,7 +93,7 @@ class Checkpoints:
       raise self._error("can't write", error) from error
 
   def restore(self, template: TrainState, step: int) -> TrainState:
-    """Reads the state of a step.
+    """Reads the state of a step, to go on from there: newer ones are deleted.
 
     Args:
       template: arrays, or abstract arrays, of the shapes, types and shardings
@@ -105,6 +107,9 @@ class Checkpoints:
     restored = self._restore(
       step, network=training.pop("variables"), training=training
     )
+    for newer in self._manager.all_steps():
+      if newer > step:
+        self._manager.delete(newer)
     return TrainState(variables=restored["network"], **restored["training"])
 
   def restore_network(self, template: Variables) -> Variables:

@@ -89,9 +89,9 @@ def override(config: ml_collections.ConfigDict, texts: Sequence[str]) -> None:
   Examples:
     >>> from jaxkd import config
     >>> options = config.default()
-    >>> override(options, ["kd.tau=2", "student.name=vgg8", "seeds=(0, 1)"])
-    >>> options.kd.tau, options.student.name, options.seeds
-    (2.0, 'vgg8', (0, 1))
+    >>> override(options, ["kd.tau=2", "seeds=0,1", "takd.assistants=vgg8"])
+    >>> options.kd.tau, options.seeds, options.takd.assistants
+    (2.0, (0, 1), ('vgg8',))
   """
   names = traverse_util.flatten_dict(config.to_dict(), sep=".")
   for text in texts:
@@ -104,13 +104,13 @@ def override(config: ml_collections.ConfigDict, texts: Sequence[str]) -> None:
     try:
       parsed = ast.literal_eval(value)
     except (SyntaxError, ValueError):
-      parsed = value
+      parsed = {"true": True, "false": False}.get(value.lower(), value)
+    if isinstance(names[option], tuple) and not isinstance(parsed, tuple):
+      parsed = tuple(value.split(",")) if parsed == value else (parsed,)
     try:
       config.update_from_flattened_dict({option: parsed})
     except TypeError as error:
-      raise ConfigError(
-        f"--set is {text!r}, must be of type {type(names[option]).__name__}"
-      ) from error
+      raise ConfigError(f"--set is {text!r}: {error}") from error
 
 
 def config_file() -> str:
@@ -171,13 +171,13 @@ def _explained(argv: list[str], error: Exception) -> Exception:
     return ConfigError(
       f"--config is '{path}', must be {nearest(str(path), others)}"
     )
-  if isinstance(error, AttributeError | KeyError):
-    error = _unknown_option(argv, error)
   if path and not isinstance(error, (*ERRORS, flags.Error)):
-    for frame in traceback.extract_tb(error.__traceback__):
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
       if pathlib.Path(frame.filename).absolute() == path.absolute():
         kind = type(error).__name__
         return ConfigError(f"{path}, line {frame.lineno}: {kind}: {error}")
+  if isinstance(error, AttributeError | KeyError):
+    return _unknown_option(argv, error)
   return error
 
 

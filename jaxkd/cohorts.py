@@ -1,12 +1,12 @@
 """Which phases train together: students that share a teacher's forward pass."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Set
 
-from jaxkd.store import Entry
+from jaxkd.store import Entry, Phase
 
 
 def cohorts(
-  entries: Sequence[Entry], size: int, interval: int
+  steps: Mapping[Entry, Set[int]], size: int, interval: int
 ) -> list[list[Entry]]:
   """Divides phases into groups, each of which can train in one step.
 
@@ -15,35 +15,43 @@ def cohorts(
   newest checkpoint by it. Phases without a teacher have nothing to share.
 
   Args:
-    entries: the phases' places in the store.
+    steps: of each phase's place, the steps to go on from.
     size: the largest group, >= 1.
     interval: steps between checkpoints.
   """
   groups: list[list[Entry]] = []
   # Those that are as far come together.
-  for entry in sorted(entries, key=lambda entry: max(entry.steps)):
+  for entry in sorted(steps, key=lambda entry: max(steps[entry])):
     for group in groups:
-      if len(group) < size and _together([*group, entry], interval):
+      together = [steps[each] for each in (*group, entry)]
+      if (
+        len(group) < size
+        and _share(group[0].phase, entry.phase)
+        and all(max(own) - common(together) <= interval for own in together)
+      ):
         group.append(entry)
         break
     else:
       groups.append([entry])
   # In the order in which they came: teachers before their students.
+  entries = list(steps)
   ordered = [sorted(group, key=entries.index) for group in groups]
   return sorted(ordered, key=lambda group: entries.index(group[0]))
 
 
-def _together(entries: Sequence[Entry], interval: int) -> bool:
-  shared = [
-    (
-      phase.teachers,
-      {**phase.data, "seed": phase.data_seed},
-      phase.optim["epochs"],
-    )
-    for phase in (entry.phase for entry in entries)
-  ]
-  if not entries[0].phase.teachers or any(own != shared[0] for own in shared):
-    return False
-  steps = [entry.steps for entry in entries]
-  common = max(set.intersection(*steps))
-  return all(max(own) - common <= interval for own in steps)
+def common(steps: list[Set[int]]) -> int:
+  """Returns the newest step that all can go on from.
+
+  Examples:
+    >>> common([{0, 500, 1000}, {0, 500}])
+    500
+  """
+  return max(set.intersection(*map(set, steps)))
+
+
+def _share(phase: Phase, other: Phase) -> bool:
+  def shared(phase):
+    data = {**phase.data, "seed": phase.data_seed}
+    return phase.teachers, data, phase.optim["epochs"]
+
+  return bool(phase.teachers) and shared(phase) == shared(other)

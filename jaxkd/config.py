@@ -27,8 +27,8 @@ class ConfigError(Exception):
 def default() -> ml_collections.ConfigDict:
   """Returns all options; `configs/` has the values that experiments use.
 
-  Everything but `run`, `rows`, `seeds`, `title` and `paper` determines what is
-  trained, so a change trains anew, beside what there is.
+  Everything but `run`, `rows`, `seeds`, `title`, `paper` and `data.data_dir`
+  determines what is trained, so a change trains anew, beside what there is.
   """
   config = ml_collections.ConfigDict()
   config.title = "untitled"
@@ -267,6 +267,8 @@ def _check_names(config: ml_collections.ConfigDict) -> None:
     for row in rows:
       single = row.removesuffix(methods.ENSEMBLE)
       _require(single in methods.ROWS, option, row, nearest(row, methods.ROWS))
+  for row in config.tuned:
+    _require_name("tuned", row, methods.ROWS)
   alone = f"reskd{methods.ENSEMBLE}" not in config.rows
   _require(alone, "rows", config.rows, "without reskd+ens: it is two networks")
   _require(

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 
 import jax
 import ml_collections
+import numpy as np
 
 from jaxkd import data, methods, report, sharding
-from jaxkd.cohorts import cohorts
+from jaxkd.cohorts import cohorts, common
 from jaxkd.config import ConfigError
 from jaxkd.ensemble import Ensemble
 from jaxkd.store import Entry, LockedError, Phase, StoreError, file_hash
-from jaxkd.train import Dataset, train
+from jaxkd.train import Dataset, NonFiniteError, train
 
 
 def run(
@@ -114,10 +115,16 @@ def load_dataset(
   train, test = data.read(
     spec, options.data_dir, config.run.loader, config.run.resident_gib
   )
-  if options.validation:
-    train, test = data.holdout(train, options.validation)
-  if options.train_share < 1:
-    _, train = data.holdout(train, options.train_share)
+  try:
+    if options.validation:
+      train, test = data.holdout(train, options.validation)
+    if options.train_share < 1:
+      _, train = data.holdout(train, options.train_share)
+  except data.DataError as error:
+    raise ConfigError(
+      f"config.data.validation is {options.validation}, train_share "
+      f"{options.train_share}: {error}"
+    ) from error
   if options.batch_size > data.size(train):
     raise ConfigError(
       f"config.data.batch_size is {options.batch_size}, must be at most "
@@ -148,42 +155,89 @@ def train_all(
     mesh: all devices.
 
   Raises:
-    CheckpointError, NonFiniteError, StoreError, Stopped: see `train`.
+    CheckpointError, StoreError, Stopped: see `train`.
+    NonFiniteError: as there, of the first such phase, once all others that
+      don't need it are trained.
   """
+  failed = train_finite(config, missing, entries, dataset, mesh)
+  for error in failed.values():
+    raise error
+
+
+def train_finite(
+  config: ml_collections.ConfigDict,
+  missing: list[Entry],
+  entries: Mapping[Phase, Entry],
+  dataset: Dataset,
+  mesh: jax.sharding.Mesh,
+) -> dict[Phase, NonFiniteError]:
+  """Trains phases as `train_all` does; returns what stopped some of them."""
+  failed: dict[Phase, NonFiniteError] = {}
   numbers = {entry: number for number, entry in enumerate(missing, 1)}
   told = False
   while numbers:
-    done: list[Entry] = []
+    before = len(numbers)
+    steps = {entry: _steps(entry, config.run) for entry in numbers}
     for cohort in cohorts(
-      list(numbers), config.run.cohort, config.run.checkpoint_every_steps
+      steps, config.run.cohort, config.run.checkpoint_every_steps
     ):
       teachers = [entries[phase] for phase in cohort[0].phase.teachers]
       if not sharding.agreed(all(teacher.finished for teacher in teachers)):
         continue
-      more = f" and {len(cohort) - 1} more" if len(cohort) > 1 else ""
-      label = (
-        f"[{numbers[cohort[0]]}/{len(missing)} {cohort[0].phase.name}{more}]"
-      )
       with contextlib.ExitStack() as stack:
         free = [entry for entry in cohort if _claim(entry, stack)]
+        for entry in cohort:
+          if entry not in free and not told:
+            told = True
+            _say(
+              f"another process is training {entry.path}; its result is waited "
+              "for"
+            )
         # Another run may have finished some meanwhile.
         todo = [entry for entry in free if not sharding.agreed(entry.finished)]
-        if todo:
-          weights = [_weights(config, entry.phase) for entry in todo]
-          train(todo, teachers, dataset, weights, config.run, mesh, label)
-      done += free
-      for entry in cohort:
-        if entry not in free and not told:
-          told = True
-          print(
-            f"another process is training {entry.path}; its result is waited "
-            "for",
-            file=sys.stderr,
-          )
-    if not done:
+        number = f"{numbers[cohort[0]]}/{len(missing)}"
+        try:
+          _train(todo, teachers, dataset, config, mesh, number)
+        except NonFiniteError as error:
+          failed[error.entry.phase] = error
+          # The others of its cohort go on in the next round.
+          free = [error.entry]
+          if len(numbers) > 1:
+            _say(f"{error}; the other phases go on")
+      for entry in free:
+        del numbers[entry]
+    for entry in list(numbers):
+      if not failed.keys().isdisjoint(entry.phase.with_teachers()):
+        del numbers[entry]
+    if len(numbers) == before:
       time.sleep(5)
-    for entry in done:
-      del numbers[entry]
+  return failed
+
+
+def _train(
+  entries: Sequence[Entry],
+  teachers: Sequence[Entry],
+  dataset: Dataset,
+  config: ml_collections.ConfigDict,
+  mesh: jax.sharding.Mesh,
+  number: str,
+) -> None:
+  if entries:
+    weights = [_weights(config, entry.phase) for entry in entries]
+    step = common([_steps(entry, config.run) for entry in entries])
+    train(entries, teachers, dataset, weights, step, config.run, mesh, number)
+
+
+def _steps(entry: Entry, run: ml_collections.ConfigDict) -> set[int]:
+  """Returns 0 and the steps of the checkpoints, as the first process has it."""
+  count = run.keep_checkpoints
+  newest = np.array(sorted(entry.steps)[-count:])
+  return {0, *sharding.of_first(np.resize(newest, count)).tolist()}
+
+
+def _say(text: str) -> None:
+  if jax.process_index() == 0:
+    print(text, file=sys.stderr)
 
 
 def _claim(entry: Entry, stack: contextlib.ExitStack) -> bool:

@@ -66,6 +66,11 @@ def agreed(fact: bool) -> bool:
 
   What a process sees of a shared file system may be late.
   """
+  return bool(of_first(np.array(fact)))
+
+
+def of_first(array: np.ndarray) -> np.ndarray:
+  """Returns the first process's array, in all of them; see `agreed`."""
   if jax.process_count() == 1:
-    return fact
-  return bool(multihost_utils.broadcast_one_to_all(np.array(fact)))
+    return array
+  return np.asarray(multihost_utils.broadcast_one_to_all(array))

@@ -64,9 +64,10 @@ def train(
   teachers: Sequence[Entry],
   dataset: Dataset,
   weights: Sequence[str],
+  step: int,
   run: ml_collections.ConfigDict,
   mesh: jax.sharding.Mesh,
-  label: str,
+  number: str,
 ) -> None:
   """Trains phases together, from their checkpoints on, and writes results.
 
@@ -77,9 +78,10 @@ def train(
     dataset: the data set of the phases.
     weights: of each phase, the file of weights to start from; empty to start at
       random.
+    step: what to go on from: 0, or a step of which all have a checkpoint.
     run: `config.run`: how often to evaluate and so on; no result depends on it.
     mesh: all devices.
-    label: what to call the phases in progress lines.
+    number: where the phases are in the queue, for progress lines.
 
   Raises:
     NonFiniteError: the loss or the gradient was not finite.
@@ -121,8 +123,6 @@ def train(
       )
       for entry in entries
     ]
-    # The newest that all have.
-    step = max(set.intersection(*(entry.steps for entry in entries)))
     if step:
       states = tuple(
         own.restore(state, step)
@@ -142,6 +142,7 @@ def train(
       )
     )
     stop = stack.enter_context(stop_requested())
+    label = f"[{number} {shared.name}{_and_more(entries)}]"
     progress = Progress(label, step, total, batch_size)
     stride = run.steps_per_dispatch or _steps_per_dispatch()
     report_every = run.eval_every_epochs * size / batch_size

@@ -73,6 +73,8 @@ def test_a_state_comes_back_on_any_number_of_devices(tmp_path, devices, step):
   with opened(tmp_path) as checkpoints:
     assert checkpoints.latest_step == 4
     restored = checkpoints.restore(state_of(0, devices=devices), step)
+    # What is trained anew from there can be saved again.
+    assert checkpoints.latest_step == step
   assert_equal(restored, state_of(step))
   (kernel, *_) = jax.tree.leaves(restored.variables.params)
   assert len(kernel.devices()) == devices

@@ -11,6 +11,7 @@ from jaxkd import config as jaxkd_config
 from jaxkd import data, experiment, methods, sharding, train
 from jaxkd.cohorts import cohorts
 from jaxkd.store import Entry
+from jaxkd.train import NonFiniteError
 
 SPEC = data.SPECS["digits"]
 TAUGHT = ("kd", "ats", "fgcr")
@@ -112,15 +113,27 @@ def test_killed_between_two_checkpoints_of_a_step(
     assert entry.result() == both[1][key].result()
 
 
+def test_one_that_is_not_finite_does_not_stop_the_others(config, tmp_path):
+  config.rows, config.seeds = ("dkd", "kd"), (0,)
+  config.dkd.beta = 1e38
+  with pytest.raises(NonFiniteError, match="mlp-dkd") as caught:
+    run(config, tmp_path, 2)
+  entries = entries_of(tmp_path, config)
+  assert caught.value.entry.phase == entries["dkd", 0].phase
+  assert entries["kd", 0].finished
+  assert not entries["dkd", 0].finished
+
+
 def test_what_is_put_together(config, tmp_path):
   config.rows = ("nokd", *TAUGHT, "reskd")
 
   def groups(size=9, interval=4):
     entries = list(entries_of(tmp_path, config).items())
     names = {entry: name for name, entry in entries}
+    steps = {entry: entry.steps for _, entry in entries}
     return [
       {names[entry] for entry in group}
-      for group in cohorts([entry for _, entry in entries], size, interval)
+      for group in cohorts(steps, size, interval)
     ]
 
   taught = {(row, seed) for row in TAUGHT for seed in (0, 1)}

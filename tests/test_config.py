@@ -26,6 +26,7 @@ from jaxkd.store import Entry, Phase
     ("data.name", "cifar-100", "did you mean 'cifar100'"),
     ("data.batch_size", 0, "positive multiple of the number of devices, 8"),
     ("data.batch_size", 100, "100, must be a positive multiple .* 8"),
+    ("tuned", {"isat": {}}, "did you mean 'isats'"),
     ("data.train_share", 0.0, r"in \(0, 1\]"),
     ("data.seed", -1, r"in \[0, 2\*\*32\)"),
     ("teacher.name", "resnt20", "did you mean 'resnet20'"),

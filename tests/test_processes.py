@@ -15,10 +15,13 @@ COMMAND = (
   "-m",
   "jaxkd.main",
   "--config=configs/digits_isats.py:teacher=mlp,student=mlp",
-  "--config.rows=kd,nokd",
+  "--config.rows=kd,ats,nokd",
   "--config.seeds=0",
   "--config.teacher.epochs=0.25",
   "--config.student.epochs=0.5",
+  # Two students in one step, whose checkpoints are written at the same time.
+  "--config.run.cohort=2",
+  "--config.run.checkpoint_every_steps=4",
 )
 
 
@@ -60,7 +63,7 @@ def test_two_processes_train_what_one_trains(tmp_path):
   together = results(tmp_path / "together", 2)
   alone = results(tmp_path / "alone", 1)
   assert together.keys() == alone.keys()
-  assert len(alone) == 3
+  assert len(alone) == 4
   for folder, result in alone.items():
     assert together[folder]["steps"] == result["steps"]
     for split in ("train", "test"):

@@ -4,8 +4,8 @@ import csv
 
 import pytest
 
+from jaxkd import cli, experiment, table
 from jaxkd import config as jaxkd_config
-from jaxkd import experiment, table
 
 
 @pytest.fixture
@@ -46,6 +46,31 @@ def test_columns_join_into_one_table(recipes, tmp_path):
       assert difference == pytest.approx(ours - float(paper), abs=0.011)
   assert "mlp8: paper" in path.read_text()
   assert "mlp8: paper" in path.with_suffix(".html").read_text()
+
+
+@pytest.mark.parametrize(
+  ("text", "message"),
+  [
+    ("kd.tua=2", "an option of the config; did you mean 'kd.tau'"),
+    ("kd.tau", "must be OPTION=VALUE"),
+    ("kd.tau=warm", "'kd.tau=warm': "),
+    ("data.seed=abc", "'data.seed=abc': "),
+  ],
+)
+def test_an_option_of_all_columns_is_checked(tiny_config, text, message):
+  with pytest.raises(jaxkd_config.ConfigError, match=message) as caught:
+    cli.override(tiny_config, [text])
+  assert "\n" not in str(caught.value)
+
+
+def test_options_of_all_columns_are_read_as_flags_are(tiny_config):
+  cli.override(
+    tiny_config,
+    ["kd.standardize=true", "takd.assistants=mlp,vgg8", "data.seed=3"],
+  )
+  assert tiny_config.kd.standardize is True
+  assert tiny_config.takd.assistants == ("mlp", "vgg8")
+  assert tiny_config.data.seed == 3
 
 
 def test_an_unknown_data_set_is_named(recipes):

@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -22,13 +22,16 @@ _PAPER_EPOCHS = 240
 
 
 def studies(
-  config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]
+  config: ml_collections.ConfigDict,
+  workdir: str | os.PathLike[str],
+  choose: Callable[[ml_collections.ConfigDict], None] = lambda _: None,
 ) -> list[Study]:
   """Trains what is missing of the config's teachers, and looks at all.
 
   Args:
     config: of `jaxkd.config` with `plan.add_teachers`, validated.
     workdir: the store.
+    choose: gives an experiment what was tuned for it.
 
   Returns:
     A study for each seed, with the teachers by their number of parameters; the
@@ -38,8 +41,12 @@ def studies(
   dataset = experiment.load_dataset(config, mesh)
 
   def train_missing(sources: Iterable[Source]) -> None:
-    missing = [s.entry for s in sources if not s.entry.finished]
+    missing = [
+      s.entry for s in sources if not sharding.agreed(s.entry.finished)
+    ]
     experiment.train_all(config, missing, {}, dataset, mesh)
+    # Nobody reads a result before the first process has written it.
+    sharding.agreed(True)
 
   by_seed = plan.sources(config, workdir)
   train_missing(itertools.chain(*by_seed))
@@ -55,6 +62,8 @@ def studies(
     for sources in by_seed
   ]
   first, sources = found[0], by_seed[0]
+  for source in sources:
+    choose(source.config)
   looked = [_look(stage, dataset.spec, split, mesh)[0] for stage in stages]
   if looked:
     stages, looked = [*stages, sources[-1]], [*looked, first.teachers[-1]]

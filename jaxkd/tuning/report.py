@@ -141,7 +141,7 @@ def _trained(phase: Phase) -> str:
 
 
 def _held_out(phase: Phase) -> list[Any]:
-  return [phase.data.get(key) for key in ("name", "folder", "validation")]
+  return [phase.data.get(key) for key in ("name", "content", "validation")]
 
 
 def _picture(grid: Grid, found: Sequence[Point], caption: str) -> Figure:

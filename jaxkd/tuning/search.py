@@ -4,7 +4,6 @@ import itertools
 import math
 import os
 import statistics
-import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -83,7 +82,13 @@ def search(
   entries, missing = experiment.places(
     config, list(itertools.chain(*students)), workdir
   )
-  failed = _train(config, missing, entries) if missing else {}
+  failed: dict[Phase, NonFiniteError] = {}
+  if missing:
+    mesh = sharding.mesh()
+    dataset = experiment.load_dataset(config, mesh)
+    failed = experiment.train_finite(
+      config, list(missing.values()), entries, dataset, mesh
+    )
   ended = [
     all(_can_train(phase, failed) for phase in phases) for phases in students
   ]
@@ -121,29 +126,6 @@ def best(found: Sequence[Point]) -> Point:
     (point for point in found if point.accuracies is not None),
     key=lambda point: point.mean,
   )
-
-
-def _train(
-  config: ml_collections.ConfigDict,
-  missing: Mapping[Phase, Entry],
-  entries: Mapping[Phase, Entry],
-) -> dict[Phase, NonFiniteError]:
-  """Trains all phases that can be; returns what stopped the others."""
-  mesh = sharding.mesh()
-  dataset = experiment.load_dataset(config, mesh)
-  failed: dict[Phase, NonFiniteError] = {}
-  while todo := [
-    entry
-    for phase, entry in missing.items()
-    if _can_train(phase, failed) and not sharding.agreed(entry.finished)
-  ]:
-    try:
-      experiment.train_all(config, todo, entries, dataset, mesh)
-    except NonFiniteError as error:
-      failed[error.entry.phase] = error
-      if jax.process_index() == 0:
-        print(f"{error}; the search goes on without it", file=sys.stderr)
-  return failed
 
 
 def _can_train(phase: Phase, failed: Collection[Phase]) -> bool:
