@@ -380,14 +380,15 @@ def _prepare(
     return prepare(logits, labels, mask, dataset.spec.num_classes)
 
   run = jax.jit(constants, out_shardings=sharding.replicated(mesh))
+  # On the host: several programs at work at once have deadlocked on CPUs.
   batches = (
-    run(variables, source, index)
+    jax.device_get(run(variables, source, index))
     for source, index in data.eval_batches(
       dataset.train, evaluator.batch_size, sharding.split_batch(mesh)
     )
   )
   return functools.reduce(
-    lambda total, batch: jax.tree.map(jnp.add, total, batch), batches
+    lambda total, batch: jax.tree.map(np.add, total, batch), batches
   )
 
 
