@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import pathlib
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -213,16 +214,26 @@ class Entry:
       yield
 
 
-def write_atomically(path: pathlib.Path, text: str) -> None:
-  """Writes a file so that at any moment it is there whole, or not at all."""
-  temporary = path.with_name(path.name + ".tmp")
+def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
+  """Writes a file so that at any moment it is there whole, or not at all.
+
+  Of several processes that write it at once, the last one's content stays.
+
+  Raises:
+    StoreError: it can't be written.
+  """
+  if isinstance(content, str):
+    content = content.encode()
+  temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
   try:
-    with open(temporary, "w") as file:
-      file.write(text)
+    with open(temporary, "wb") as file:
+      file.write(content)
       file.flush()
       os.fsync(file.fileno())
     os.replace(temporary, path)
   except OSError as error:
+    with contextlib.suppress(OSError):
+      temporary.unlink(missing_ok=True)
     raise StoreError(f"can't write {path}: {error.strerror}") from error
 
 

@@ -1,7 +1,10 @@
 """A phase is what determines its result; its folder is safe to share."""
 
+import concurrent.futures
 import dataclasses
+import errno
 import json
+import os
 
 import pytest
 
@@ -90,10 +93,25 @@ def test_a_store_that_cannot_be_written_is_named(tmp_path):
     Entry.of(tmp_path / "file", STUDENT).create()
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path):
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
   path = tmp_path / "result.json"
   write_atomically(path, "old")
-  (tmp_path / "result.json.tmp").mkdir()
-  with pytest.raises(StoreError, match="can't write"):
+
+  def full(_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+  monkeypatch.setattr(os, "fsync", full)
+  with pytest.raises(StoreError, match=r"can't write .*result.json: No space"):
     write_atomically(path, "new")
   assert path.read_text() == "old"
+  assert list(tmp_path.iterdir()) == [path]
+
+
+def test_runs_that_write_a_file_at_once_do_not_disturb_each_other(tmp_path):
+  path = tmp_path / "config.json"
+  texts = [str(number) * 1000 for number in range(8)]
+  with concurrent.futures.ThreadPoolExecutor(len(texts)) as pool:
+    for _ in range(20):
+      list(pool.map(lambda text: write_atomically(path, text), texts))
+  assert path.read_text() in texts
+  assert list(tmp_path.iterdir()) == [path]

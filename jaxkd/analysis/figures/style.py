@@ -1,6 +1,7 @@
 """What all figures share: size, fonts, colours, caption, and how to save."""
 
 import functools
+import io
 import pathlib
 import textwrap
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.rcsetup import cycler
+
+from jaxkd.store import write_atomically
 
 COLUMN_WIDTH = 3.35
 """Inches: one column of a two-column page."""
@@ -136,6 +139,8 @@ def save(
   path.parent.mkdir(parents=True, exist_ok=True)
   png, svg = (path.with_name(path.name + end) for end in (".png", ".svg"))
   with matplotlib.rc_context(_RC):
-    figure.savefig(png)
-    figure.savefig(svg, metadata={"Date": None})
+    for file, metadata in ((png, None), (svg, {"Date": None})):
+      content = io.BytesIO()
+      figure.savefig(content, format=file.suffix[1:], metadata=metadata)
+      write_atomically(file, content.getvalue())
   return png, svg
