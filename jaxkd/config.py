@@ -32,11 +32,14 @@ def default() -> ml_collections.ConfigDict:
   """
   config = ml_collections.ConfigDict()
   config.title = "untitled"
-  # Rows of the table, in its order: keys of `methods.ROWS`, with `+ens` for the
-  # students of all seeds together.
+  # Rows of the table, in its order: keys of `methods.ROWS`, with `+ens` for
+  # students that predict together.
   config.rows = ("nokd", "kd", "ats", "isats")
   # Each row's student is trained once for each seed.
   config.seeds = (0,)
+  # How many students predict together in a row with `+ens`, as in the paper:
+  # the first two seeds', the next two seeds', and so on.
+  config.ensemble = 2
   # Test accuracy (%) in the paper, by row; shown as long as data and networks
   # are those that it belongs to.
   config.paper = ml_collections.ConfigDict()
@@ -284,12 +287,14 @@ def _check_names(config: ml_collections.ConfigDict) -> None:
     config.title,
     "letters, digits, _, . and -: it names a folder",
   )
+  _require(config.ensemble > 1, "ensemble", config.ensemble, "2 or more")
   _require(
-    len(config.seeds) > 1
+    len(config.seeds) % config.ensemble == 0
     or not any(row.endswith(methods.ENSEMBLE) for row in config.rows),
     "seeds",
     config.seeds,
-    f"two or more for rows that end in {methods.ENSEMBLE!r}",
+    f"as many as fill ensembles of {config.ensemble} (config.ensemble) for "
+    f"rows that end in {methods.ENSEMBLE!r}",
   )
   for option, values in (("rows", config.rows), ("seeds", config.seeds)):
     unique = len(set(values)) == len(values)

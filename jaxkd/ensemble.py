@@ -33,6 +33,11 @@ class Ensemble:
     )
 
   @property
+  def complete(self) -> bool:
+    """Whether all of the networks are trained."""
+    return all(entry.finished for entry in self._entries)
+
+  @property
   def accuracy(self) -> float:
     """What `evaluate` found.
 

@@ -1,6 +1,7 @@
 """Turns a config into phases and trains those that the store lacks."""
 
 import contextlib
+import itertools
 import os
 import pathlib
 import sys
@@ -30,29 +31,93 @@ def run(
 
   Returns:
     The report's folder; None in processes other than the first.
+
+  Raises:
+    CheckpointError, StoreError, Stopped: see `train`.
+    NonFiniteError: as there, of the first such phase, once all others that
+      don't need it are trained and the report of the others is written.
   """
-  plan = {row: methods.phases(config, row) for row in config.rows}
-  students = [phase for phases in plan.values() for phase in phases]
-  entries, missing = places(config, students, workdir)
-  ensembles = {
-    row: Ensemble(workdir, [entries[phase] for phase in phases])
+  (folder,), failed = run_all([config], workdir)
+  for error in failed.values():
+    rest = f"; the report without it: {folder}" if folder else ""
+    raise NonFiniteError(f"{error}{rest}", error.entry) from error
+  return folder
+
+
+def run_all(
+  configs: Sequence[ml_collections.ConfigDict],
+  workdir: str | os.PathLike[str],
+) -> tuple[list[pathlib.Path | None], dict[Phase, NonFiniteError]]:
+  """Trains what is missing of several experiments, all phases as one list.
+
+  Args:
+    configs: validated; they differ in networks and rows, not in `data` and
+      `run`.
+    workdir: the store.
+
+  Returns:
+    For each the folder of its report, None in processes other than the first
+    and where no row could be finished; and what stopped some phases.
+
+  Raises:
+    CheckpointError, StoreError, Stopped: see `train`.
+  """
+  plans = [
+    {row: methods.phases(config, row) for row in config.rows}
+    for config in configs
+  ]
+  entries: dict[Phase, Entry] = {}
+  missing: dict[Phase, Entry] = {}
+  for config, plan in zip(configs, plans, strict=True):
+    found = places(config, list(itertools.chain(*plan.values())), workdir)
+    for known, new in zip((entries, missing), found, strict=True):
+      for phase, entry in new.items():
+        known.setdefault(phase, entry)
+  ensembles = [
+    _ensembles(config, plan, entries, workdir)
+    for config, plan in zip(configs, plans, strict=True)
+  ]
+  unknown = [
+    ensemble
+    for rows in ensembles
+    for ensemble in itertools.chain(*rows.values())
+    if not sharding.agreed(ensemble.path.exists())
+  ]
+  failed: dict[Phase, NonFiniteError] = {}
+  if missing or unknown:
+    mesh = sharding.mesh()
+    dataset = load_dataset(configs[0], mesh)
+    failed = train_finite(
+      configs, list(missing.values()), entries, dataset, mesh
+    )
+    for ensemble in unknown:
+      if sharding.agreed(ensemble.complete):
+        ensemble.evaluate(dataset, mesh)
+  if jax.process_index() != 0:
+    return [None] * len(configs), failed
+  folders = [
+    report.write(config, workdir, plan, entries, ensembles)
+    for config, plan, ensembles in zip(configs, plans, ensembles, strict=True)
+  ]
+  return folders, failed
+
+
+def _ensembles(
+  config: ml_collections.ConfigDict,
+  plan: Mapping[str, Sequence[Phase]],
+  entries: Mapping[Phase, Entry],
+  workdir: str | os.PathLike[str],
+) -> dict[str, list[Ensemble]]:
+  """Returns the ensembles of the rows that have some, each of its own seeds."""
+  size = config.ensemble
+  return {
+    row: [
+      Ensemble(workdir, [entries[phase] for phase in phases[i : i + size]])
+      for i in range(0, len(phases), size)
+    ]
     for row, phases in plan.items()
     if row.endswith(methods.ENSEMBLE)
   }
-  unknown = [
-    ensemble
-    for ensemble in ensembles.values()
-    if not sharding.agreed(ensemble.path.exists())
-  ]
-  if missing or unknown:
-    mesh = sharding.mesh()
-    dataset = load_dataset(config, mesh)
-    train_all(config, list(missing.values()), entries, dataset, mesh)
-    for ensemble in unknown:
-      ensemble.evaluate(dataset, mesh)
-  if jax.process_index() == 0:
-    return report.write(config, workdir, plan, entries, ensembles)
-  return None
 
 
 def places(
@@ -159,28 +224,31 @@ def train_all(
     NonFiniteError: as there, of the first such phase, once all others that
       don't need it are trained.
   """
-  failed = train_finite(config, missing, entries, dataset, mesh)
+  failed = train_finite([config], missing, entries, dataset, mesh)
   for error in failed.values():
     raise error
 
 
 def train_finite(
-  config: ml_collections.ConfigDict,
+  configs: Sequence[ml_collections.ConfigDict],
   missing: list[Entry],
   entries: Mapping[Phase, Entry],
   dataset: Dataset,
   mesh: jax.sharding.Mesh,
 ) -> dict[Phase, NonFiniteError]:
-  """Trains phases as `train_all` does; returns what stopped some of them."""
+  """Trains the phases of several experiments as `train_all` does one's.
+
+  Returns:
+    What stopped some of them.
+  """
+  run = configs[0].run
   failed: dict[Phase, NonFiniteError] = {}
   numbers = {entry: number for number, entry in enumerate(missing, 1)}
   told = False
   while numbers:
     before = len(numbers)
-    steps = {entry: _steps(entry, config.run) for entry in numbers}
-    for cohort in cohorts(
-      steps, config.run.cohort, config.run.checkpoint_every_steps
-    ):
+    steps = {entry: _steps(entry, run) for entry in numbers}
+    for cohort in cohorts(steps, run.cohort, run.checkpoint_every_steps):
       teachers = [entries[phase] for phase in cohort[0].phase.teachers]
       if not sharding.agreed(all(teacher.finished for teacher in teachers)):
         continue
@@ -197,7 +265,7 @@ def train_finite(
         todo = [entry for entry in free if not sharding.agreed(entry.finished)]
         number = f"{numbers[cohort[0]]}/{len(missing)}"
         try:
-          _train(todo, teachers, dataset, config, mesh, number)
+          _train(todo, teachers, dataset, configs, mesh, number)
         except NonFiniteError as error:
           failed[error.entry.phase] = error
           # The others of its cohort go on in the next round.
@@ -218,14 +286,15 @@ def _train(
   entries: Sequence[Entry],
   teachers: Sequence[Entry],
   dataset: Dataset,
-  config: ml_collections.ConfigDict,
+  configs: Sequence[ml_collections.ConfigDict],
   mesh: jax.sharding.Mesh,
   number: str,
 ) -> None:
   if entries:
-    weights = [_weights(config, entry.phase) for entry in entries]
-    step = common([_steps(entry, config.run) for entry in entries])
-    train(entries, teachers, dataset, weights, step, config.run, mesh, number)
+    run = configs[0].run
+    weights = [_weights(configs, entry.phase) for entry in entries]
+    step = common([_steps(entry, run) for entry in entries])
+    train(entries, teachers, dataset, weights, step, run, mesh, number)
 
 
 def _steps(entry: Entry, run: ml_collections.ConfigDict) -> set[int]:
@@ -259,20 +328,24 @@ def _claim(entry: Entry, stack: contextlib.ExitStack) -> bool:
   return True
 
 
-def _weights(config: ml_collections.ConfigDict, phase: Phase) -> str:
+def _weights(configs: Sequence[ml_collections.ConfigDict], phase: Phase) -> str:
   """Returns the file of weights that the phase starts from; empty if none.
 
   Raises:
-    StoreError: the config doesn't name it.
+    StoreError: no config names it.
   """
   wanted = phase.network.get("init_from")
   if wanted is None:
     return ""
-  networks = [config.teacher, config.small_teacher, config.student]
-  networks += config.get("analysis", {}).get("teachers", {}).values()
   files = {
     file_hash(network.init_from): network.init_from
-    for network in networks
+    for config in configs
+    for network in (
+      config.teacher,
+      config.small_teacher,
+      config.student,
+      *config.get("analysis", {}).get("teachers", {}).values(),
+    )
     if network.init_from
   }
   if wanted not in files:

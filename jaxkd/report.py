@@ -26,6 +26,9 @@ Cells = list[dict[str, str]]
 ACCURACY = "accuracy (%)"
 """The column of the accuracy."""
 
+SINGLE = "each alone (%)"
+"""The column of the accuracy of an ensemble's students."""
+
 TEACHER = "teacher of "
 """Starts the name of a line that is about a teacher."""
 
@@ -35,9 +38,9 @@ def write(
   workdir: str | os.PathLike[str],
   plan: Plan,
   entries: Entries,
-  ensembles: Mapping[str, Ensemble],
-) -> pathlib.Path:
-  """Writes what finished rows gave.
+  ensembles: Mapping[str, Sequence[Ensemble]],
+) -> pathlib.Path | None:
+  """Writes what the rows gave; of one that diverged, that it did.
 
   Args:
     config: the experiment.
@@ -47,15 +50,19 @@ def write(
     ensembles: of the rows whose students predict together.
 
   Returns:
-    The folder with `report.md`, `report.html`, `table.csv` and the pictures.
+    The folder with `report.md`, `report.html`, `table.csv` and the pictures;
+    None if no row is finished.
   """
   students = " ".join(
     phase.identity for phases in plan.values() for phase in phases
   )
   name = f"report-{config.title}-{digest(f'{[*plan]} {students}')}"
   folder = pathlib.Path(workdir) / name
-  folder.mkdir(parents=True, exist_ok=True)
   cells = table(config, plan, entries, ensembles)
+  plan = {row: plan[row] for row in plan if _accuracies(plan[row], entries)}
+  if not plan:
+    return None
+  folder.mkdir(parents=True, exist_ok=True)
   pictures = {"curves": _curves(config, plan, entries)}
   if teachers := _finished_teachers(plan, entries):
     pictures["derived"] = _derived(config, teachers, entries)
@@ -76,7 +83,7 @@ def table(
   config: ml_collections.ConfigDict,
   plan: Plan,
   entries: Entries,
-  ensembles: Mapping[str, Ensemble],
+  ensembles: Mapping[str, Sequence[Ensemble]],
 ) -> Cells:
   """Returns a dict of texts per line: the teachers, then the config's rows."""
   lines = [
@@ -87,14 +94,17 @@ def table(
   papers = _paper(config)
   for row, phases in plan.items():
     line = _line(row, phases, entries)
-    accuracy = 100 * float(np.mean(_accuracies(phases, entries)))
-    if row in ensembles:
-      accuracy = 100 * ensembles[row].accuracy
-      line[ACCURACY] = f"{accuracy:.2f}"
-      line["seeds"] = f"{len(phases)} together"
+    accuracies = _accuracies(phases, entries)
+    if row in ensembles and accuracies:
+      line[SINGLE] = line[ACCURACY]
+      accuracies = [ensemble.accuracy for ensemble in ensembles[row]]
+      line[ACCURACY] = _spread(accuracies)
+      line["seeds"] += f", {config.ensemble} together"
     if row in papers:
       line["paper (%)"] = f"{papers[row]:.2f}"
-      line["ours - paper"] = f"{accuracy - papers[row]:+.2f}"
+      if accuracies:
+        difference = 100 * float(np.mean(accuracies)) - papers[row]
+        line["ours - paper"] = f"{difference:+.2f}"
     lines.append(line)
   columns = dict.fromkeys(column for line in lines for column in line)
   return [
@@ -132,19 +142,28 @@ def _finished_teachers(plan: Plan, entries: Entries) -> dict[Phase, str]:
 
 
 def _accuracies(phases: Sequence[Phase], entries: Entries) -> list[float]:
+  """Returns one for each phase; none at all if one of them has diverged."""
+  # What is not finished when a report is written has.
+  if not all(entries[phase].finished for phase in phases):
+    return []
   return [entries[phase].result()["test"]["accuracy"] for phase in phases]
+
+
+def _spread(accuracies: Sequence[float]) -> str:
+  percent = 100 * np.asarray(accuracies)
+  spread = f" ± {np.std(percent, ddof=1):.2f}" if len(percent) > 1 else ""
+  return f"{np.mean(percent):.2f}{spread}"
 
 
 def _line(
   row: str, phases: Sequence[Phase], entries: Entries
 ) -> dict[str, str]:
-  accuracies = [100 * value for value in _accuracies(phases, entries)]
-  spread = f" ± {np.std(accuracies, ddof=1):.2f}" if len(phases) > 1 else ""
+  accuracies = _accuracies(phases, entries)
   return {
     "row": row,
     "network": phases[0].network["name"],
     "loss": phases[0].loss["name"],
-    ACCURACY: f"{np.mean(accuracies):.2f}{spread}",
+    ACCURACY: _spread(accuracies) if accuracies else "not finite",
     "seeds": str(len(phases)),
   }
 
@@ -238,15 +257,11 @@ def _derived(
 
 def _about(config: ml_collections.ConfigDict) -> str:
   split = "validation" if config.data.validation else "test"
-  chosen = "".join(
-    f" Tuned on a validation split: {row} has {tuned.shown(values)}."
-    for row, values in tuned.of(config).items()
-  )
   return (
     f"Accuracy of the last step on the {split} split of {config.data.name}, "
     "mean ± standard deviation over seeds; derived average and variance of the "
     "teacher's wrong-class probabilities at a temperature, mean over the "
-    f"training split.{chosen}"
+    f"training split.{tuned.told(config)}"
   )
 
 

@@ -9,19 +9,19 @@ workdir share the cells. Run it in the folder that has `configs/`.
 """
 
 import csv
+import html
 import importlib
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jax
 import ml_collections
 from absl import app, flags
 
 from jaxkd import cli, experiment, tables, webpage
 from jaxkd.config import ConfigError, validate
 from jaxkd.names import digest, nearest
-from jaxkd.report import ACCURACY, TEACHER
+from jaxkd.report import ACCURACY, SINGLE
 from jaxkd.store import write_atomically
 from jaxkd.tuning import tuned
 
@@ -43,6 +43,9 @@ ROWS = {
 }
 """The rows of the paper's Tables 2 and 3."""
 
+SEEDS = {"2": 3, "3": 4}
+"""How many there are if none are given; Table 3 is of ensembles of two."""
+
 flags.adopt_module_key_flags(cli)
 _TABLE = flags.DEFINE_enum("table", "2", list(ROWS), "which table")
 _DATASET = flags.DEFINE_string("dataset", None, "which data set's columns")
@@ -50,7 +53,12 @@ _ROWS = flags.DEFINE_list("rows", None, "which rows; all if not given")
 _STUDENTS = flags.DEFINE_list(
   "students", None, "which students; the paper's if not given"
 )
-_SEEDS = flags.DEFINE_integer("seeds", 3, "seeds of each cell", 1)
+_SEEDS = flags.DEFINE_integer(
+  "seeds",
+  None,
+  "seeds of each cell; 3 if not given, 4 in table 3: two pairs",
+  1,
+)
 _ARG = flags.DEFINE_string(
   "arg", "", "more of the recipe's argument, e.g. runlocal"
 )
@@ -102,28 +110,35 @@ def lines(reports: Mapping[str, pathlib.Path]) -> list[dict[str, str]]:
   """Joins the reports of the columns into one table, a line for each row.
 
   Args:
-    reports: by student, the folder that `experiment.run` returned.
+    reports: by student, the folder of its report.
   """
+  columns = {ACCURACY: "", SINGLE: f": {SINGLE}", "seeds": ": seeds"}
+  columns |= {"paper (%)": ": paper", "ours - paper": ": ours - paper"}
   joined: dict[str, dict[str, str]] = {}
   for student, folder in reports.items():
     with open(folder / "table.csv") as file:
       for cells in csv.DictReader(file):
-        if not cells["row"].startswith(TEACHER):
-          line = joined.setdefault(cells["row"], {"row": cells["row"]})
-          line[student] = cells[ACCURACY]
-          line[f"{student}: seeds"] = cells["seeds"]
-          line[f"{student}: paper"] = cells.get("paper (%)", "")
-          line[f"{student}: ours - paper"] = cells.get("ours - paper", "")
-  return list(joined.values())
+        line = joined.setdefault(cells["row"], {"row": cells["row"]})
+        for name, suffix in columns.items():
+          if name in cells:
+            line[f"{student}{suffix}"] = cells[name]
+  names = dict.fromkeys(name for line in joined.values() for name in line)
+  return [
+    {name: line.get(name, "") for name in names} for line in joined.values()
+  ]
 
 
 def write(
-  title: str, reports: Mapping[str, pathlib.Path], workdir: pathlib.Path
+  title: str,
+  caption: str,
+  reports: Mapping[str, pathlib.Path],
+  workdir: pathlib.Path,
 ) -> pathlib.Path:
   """Writes the joined table as CSV, Markdown and HTML.
 
   Args:
     title: of the table.
+    caption: what it says about the figures.
     reports: as for `lines`.
     workdir: where to.
 
@@ -132,11 +147,27 @@ def write(
   """
   joined = lines(reports)
   markdown = workdir / f"{title}.md"
-  write_atomically(markdown, f"# {title}\n\n{tables.as_markdown(joined)}\n")
+  write_atomically(
+    markdown, f"# {title}\n\n{tables.as_markdown(joined)}\n\n{caption}\n"
+  )
   write_atomically(workdir / f"{title}.csv", tables.as_csv(joined))
-  page = webpage.page(title, [tables.as_html(joined)])
+  page = webpage.page(
+    title, [tables.as_html(joined), f"<p>{html.escape(caption)}</p>"]
+  )
   write_atomically(workdir / f"{title}.html", page)
   return markdown
+
+
+def caption(config: ml_collections.ConfigDict) -> str:
+  """Returns how the networks of a column, and so of all, are trained."""
+  share = config.data.train_share * (1 - config.data.validation)
+  split = "validation" if config.data.validation else "test"
+  return (
+    f"Accuracy (%) on the {split} split of {config.data.name}, mean ± standard "
+    "deviation over seeds, of ensembles over ensembles. Teachers are trained "
+    f"{config.teacher.epochs:g} epochs, students {config.student.epochs:g}, on "
+    f"{share:.0%} of the training split.{tuned.told(config)}"
+  )
 
 
 def _recipes() -> Any:
@@ -161,23 +192,29 @@ def main(_: list[str]) -> None:
     choices = pathlib.Path(common.__file__).with_name(tuned.FILE)
     for config in columns.values():
       config.rows = tuple(_ROWS.value or config.rows)
-      config.seeds = tuple(range(_SEEDS.value))
+      config.seeds = tuple(range(_SEEDS.value or SEEDS[_TABLE.value]))
       config.data.data_dir = _DATA_DIR.value
       cli.override(config, _SET.value)
       validate(config)
       given = [text.partition("=")[0] for text in _SET.value]
       tuned.apply(config, choices, given)
     workdir = pathlib.Path(cli.WORKDIR.value)
-    reports = {}
-    for student, config in columns.items():
-      if folder := experiment.run(config, workdir):
-        reports[student] = folder
-    if jax.process_index() == 0:
+    folders, failed = experiment.run_all([*columns.values()], workdir)
+    reports = {
+      student: folder
+      for student, folder in zip(columns, folders, strict=True)
+      if folder
+    }
+    if reports:
       title = f"table{_TABLE.value}-{_DATASET.value}"
-      folders = " ".join(str(folder) for folder in reports.values())
-      path = write(f"{title}-{digest(folders)}", reports, workdir)
+      names = " ".join(str(folder) for folder in reports.values())
+      path = write(
+        f"{title}-{digest(names)}", caption(config), reports, workdir
+      )
       print(path.read_text())
       print(f"Written to {path}; .csv and .html lie beside it.")
+    for error in failed.values():
+      raise error
 
 
 if __name__ == "__main__":

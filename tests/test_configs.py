@@ -43,6 +43,15 @@ def test_there_is_a_config_for_every_row(dataset):
 
 
 @pytest.mark.parametrize("name", common.RECIPES)
+def test_the_columns_of_a_table_share_their_data(name):
+  columns = table.configs(common.RECIPES, "2", name, common.students(name))
+  first, *others = columns.values()
+  for config in others:
+    assert config.data == first.data
+    assert config.run == first.run
+
+
+@pytest.mark.parametrize("name", common.RECIPES)
 def test_every_argument_works(name):
   recipe = common.RECIPES[name]
   assert recipe("student=mobilenet_v2", "t").student.name == "mobilenet_v2"

@@ -150,7 +150,9 @@ def test_the_second_seed_trains_only_what_is_missing(
   with open(both / "table.csv") as file:
     table = {line["row"]: line for line in csv.DictReader(file)}
   assert " ± " in table["kd"]["accuracy (%)"]
-  assert table["kd+ens"]["seeds"] == "2 together"
+  assert table["kd+ens"]["seeds"] == "2, 2 together"
+  alone = table["kd"]["accuracy (%)"]
+  assert table["kd+ens"]["each alone (%)"] == alone
 
   images = data.normalize(jnp.asarray(TEST.images), SPEC)
   probs = [

@@ -6,6 +6,7 @@ import pytest
 
 from jaxkd import cli, experiment, table
 from jaxkd import config as jaxkd_config
+from jaxkd.train import NonFiniteError
 
 
 @pytest.fixture
@@ -26,26 +27,52 @@ def recipes(tiny_config):
 
 def test_columns_join_into_one_table(recipes, tmp_path):
   columns = table.configs(recipes, "3", "digits", ["mlp16", "mlp8"], "runlocal")
-  reports = {}
-  for student, config in columns.items():
+  for config in columns.values():
     assert config.rows == table.ROWS["3"]
     config.rows, config.seeds = ("kd", "kd+ens"), (0, 1)
-    reports[student] = experiment.run(config, tmp_path)
-  path = table.write("table3-digits", reports, tmp_path)
+  folders, failed = experiment.run_all([*columns.values()], tmp_path)
+  assert not failed
+  # The teacher, which both columns share, and two students in each.
+  assert len(list(tmp_path.glob("*/result.json"))) == 1 + 2 * 2
+  reports = dict(zip(columns, folders, strict=True))
+  path = table.write("table3-digits", "How.", reports, tmp_path)
   with open(path.with_suffix(".csv")) as file:
     lines = {line["row"]: line for line in csv.DictReader(file)}
-  assert list(lines) == ["kd", "kd+ens"]
+  assert list(lines) == ["teacher of kd, kd+ens", "kd", "kd+ens"]
   for student, folder in reports.items():
     with open(folder / "table.csv") as file:
       cells = {line["row"]: line for line in csv.DictReader(file)}
     for row, paper in (("kd", "70.00"), ("kd+ens", "75.00")):
       assert lines[row][student] == cells[row]["accuracy (%)"]
+      assert lines[row][f"{student}: seeds"] == cells[row]["seeds"]
       assert lines[row][f"{student}: paper"] == paper
       difference = float(lines[row][f"{student}: ours - paper"])
       ours = float(lines[row][student].split(" ")[0])
       assert difference == pytest.approx(ours - float(paper), abs=0.011)
+    alone = lines["kd+ens"][f"{student}: each alone (%)"]
+    assert alone == cells["kd"]["accuracy (%)"]
   assert "mlp8: paper" in path.read_text()
+  assert path.read_text().endswith("\nHow.\n")
   assert "mlp8: paper" in path.with_suffix(".html").read_text()
+
+
+def test_a_cell_that_diverges_costs_no_other(recipes, tmp_path):
+  columns = table.configs(recipes, "2", "digits", ["mlp8", "mlp16"], "runlocal")
+  for config in columns.values():
+    config.rows = ("nokd", "dkd")
+  columns["mlp8"].dkd.beta = 1e38
+  columns["mlp8"].student.learning_rate = 10.0
+  folders, failed = experiment.run_all([*columns.values()], tmp_path)
+  assert [phase.loss["name"] for phase in failed] == ["dkd"]
+  reports = dict(zip(columns, folders, strict=True))
+  lines = {line["row"]: line for line in table.lines(reports)}
+  assert lines["dkd"]["mlp8"] == "not finite"
+  for row, student in (("nokd", "mlp8"), ("nokd", "mlp16"), ("dkd", "mlp16")):
+    assert float(lines[row][student]) > 0
+
+  with pytest.raises(NonFiniteError, match="the report without it: ") as caught:
+    experiment.run(columns["mlp8"], tmp_path)
+  assert str(caught.value).endswith(str(reports["mlp8"]))
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def search(
     mesh = sharding.mesh()
     dataset = experiment.load_dataset(config, mesh)
     failed = experiment.train_finite(
-      config, list(missing.values()), entries, dataset, mesh
+      [config], list(missing.values()), entries, dataset, mesh
     )
   ended = [
     all(_can_train(phase, failed) for phase in phases) for phases in students
