@@ -112,15 +112,25 @@ class Checkpoints:
         self._manager.delete(newer)
     return TrainState(variables=restored["network"], **restored["training"])
 
-  def restore_network(self, template: Variables) -> Variables:
-    """Reads the newest state's network; see `restore`.
+  def restore_network(
+    self, template: Variables, step: int | None = None
+  ) -> Variables:
+    """Reads the network of a step, by default the newest; see `restore`.
 
     Raises:
       CheckpointError: there is none, it can't be read, or doesn't fit.
     """
-    if self.latest_step is None:
+    steps = sorted(self._manager.all_steps())
+    if not steps:
       raise CheckpointError(f"no checkpoint in {self._directory}")
-    return self._restore(self.latest_step, network=template)["network"]
+    if step is None:
+      step = steps[-1]
+    elif step not in steps:
+      raise CheckpointError(
+        f"no checkpoint of step {step} in {self._directory}; there are those "
+        f"of {', '.join(map(str, steps))}"
+      )
+    return self._restore(step, network=template)["network"]
 
   def _restore(self, step: int, **templates: Any) -> dict[str, Any]:
     where = self._directory / str(step)

@@ -122,11 +122,17 @@ class Entry:
     return cls(pathlib.Path(workdir) / phase.folder, phase)
 
   @classmethod
-  def open(cls, path: str | os.PathLike[str]) -> "Entry":
-    """Opens the folder of a finished phase.
+  def open(
+    cls, path: str | os.PathLike[str], *, finished: bool = True
+  ) -> "Entry":
+    """Opens the folder of a phase.
+
+    Args:
+      path: the folder.
+      finished: whether the phase has to have its result.
 
     Raises:
-      StoreError: there is none at `path`.
+      StoreError: there is no such phase at `path`.
     """
     path = pathlib.Path(path)
     try:
@@ -136,7 +142,7 @@ class Entry:
       raise StoreError(
         f"{path} is not the folder of a phase: no readable config.json in it"
       ) from error
-    if not entry.finished:
+    if finished and not entry.finished:
       raise StoreError(f"{path} is not finished: no result.json in it")
     return entry
 

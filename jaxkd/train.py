@@ -302,19 +302,22 @@ def _and_more(entries: Sequence[Entry]) -> str:
 
 
 def load_network(
-  entry: Entry, spec: data.Spec, mesh: jax.sharding.Mesh
+  entry: Entry,
+  spec: data.Spec,
+  mesh: jax.sharding.Mesh,
+  step: int | None = None,
 ) -> tuple[Functional, Variables]:
-  """Returns a finished phase's network, on all devices.
+  """Returns a phase's network at a step, by default the newest, on all devices.
 
   Raises:
-    CheckpointError: it can't be read.
+    CheckpointError: there is none of that step, or it can't be read.
   """
   network, variables = functional(methods.network(entry.phase, spec))
   with contextlib.closing(
     Checkpoints(entry.checkpoints, keep=None)
   ) as checkpoints:
     variables = sharding.replicate(mesh)(variables)
-    return network, checkpoints.restore_network(variables)
+    return network, checkpoints.restore_network(variables, step)
 
 
 def _evaluation(

@@ -10,21 +10,43 @@ from jaxkd.data import SPECS
 from jaxkd.store import Entry
 
 
+def exported(entry, out, *flags):
+  """The network that a command writes."""
+  export.main([str(entry.path), str(out), *flags])
+  model = methods.network(entry.phase, SPECS["digits"])
+  nnx.update(model, *convert.from_torch(model, convert.read(out)))
+  return model
+
+
+def assert_trained(model, entry, step):
+  _, trained = train.load_network(entry, SPECS["digits"], sharding.mesh(), step)
+  for kind, expected in ((nnx.Param, trained[0]), (nnx.BatchStat, trained[1])):
+    jax.tree.map(
+      np.testing.assert_array_equal, nnx.state(model, kind), expected
+    )
+
+
 def test_the_written_weights_are_the_trained_ones(tiny_config, tmp_path):
   tiny_config.rows = ("nokd",)
   tiny_config.student.name, tiny_config.student.options = "resnet8", {}
-  tiny_config.student.epochs = 0.05
+  tiny_config.student.epochs = 0.1
+  tiny_config.run.checkpoint_every_steps = 1
   experiment.run(tiny_config, tmp_path)
-  phase = methods.ROWS["nokd"](tiny_config, 0)
-  entry, out = Entry.of(tmp_path, phase), tmp_path / "out.safetensors"
-  export.main([str(entry.path), str(out)])
-  again = methods.network(phase, SPECS["digits"])
-  nnx.update(again, *convert.from_torch(again, convert.read(out)))
-  _, trained = train.load_network(entry, SPECS["digits"], sharding.mesh())
-  for kind, expected in ((nnx.Param, trained[0]), (nnx.BatchStat, trained[1])):
-    jax.tree.map(
-      np.testing.assert_array_equal, nnx.state(again, kind), expected
-    )
+  entry = Entry.of(tmp_path, methods.ROWS["nokd"](tiny_config, 0))
+  assert entry.steps == {0, 1, 2}
+
+  out = tmp_path / "out.safetensors"
+  assert_trained(exported(entry, out), entry, 2)
+  # As if it were still training.
+  (entry.path / "result.json").unlink()
+  assert_trained(exported(entry, out), entry, 2)
+  assert_trained(exported(entry, out, "--step=1"), entry, 1)
+  out.unlink()
+  with pytest.raises(
+    SystemExit, match=r"^python -m jaxkd.export: no .* 3 in .* of 1, 2$"
+  ):
+    export.main([str(entry.path), str(out), "--step=3"])
+  assert not out.exists()
 
 
 def test_a_folder_that_is_no_phase_is_one_line(tmp_path):
