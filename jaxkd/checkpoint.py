@@ -5,6 +5,7 @@ and `training`, the rest of the state. Arrays are named by their paths, so that
 what doesn't fit can be named.
 """
 
+import errno
 import os
 import pathlib
 from typing import Any
@@ -65,8 +66,7 @@ class Checkpoints:
       raise self._error("can't open", error) from error
 
   def _error(self, what: str, error: Exception) -> CheckpointError:
-    reason = next(iter(str(error).splitlines()), type(error).__name__)
-    return CheckpointError(f"{what} {self._directory}: {reason}")
+    return CheckpointError(f"{what} {self._directory}: {_reason(error)}")
 
   @property
   def latest_step(self) -> int | None:
@@ -105,7 +105,10 @@ class Checkpoints:
     """
     training = template._asdict()
     restored = self._restore(
-      step, network=training.pop("variables"), training=training
+      step,
+      "move it away to go on from the one before",
+      network=training.pop("variables"),
+      training=training,
     )
     for newer in self._manager.all_steps():
       if newer > step:
@@ -130,9 +133,12 @@ class Checkpoints:
         f"no checkpoint of step {step} in {self._directory}; there are those "
         f"of {', '.join(map(str, steps))}"
       )
-    return self._restore(step, network=template)["network"]
+    remedy = f"move {self._directory.parent} away to train it again"
+    return self._restore(step, remedy, network=template)["network"]
 
-  def _restore(self, step: int, **templates: Any) -> dict[str, Any]:
+  def _restore(
+    self, step: int, remedy: str, **templates: Any
+  ) -> dict[str, Any]:
     where = self._directory / str(step)
     try:
       stored = self._manager.item_metadata(step)
@@ -152,10 +158,8 @@ class Checkpoints:
     except CheckpointError:
       raise
     except Exception as error:
-      reason = next(iter(str(error).splitlines()), type(error).__name__)
       raise CheckpointError(
-        f"can't read checkpoint {where}: {reason[:200]}; move it away to go on "
-        "from the one before"
+        f"can't read checkpoint {where}: {_reason(error)}; {remedy}"
       ) from error
     return {
       item: _unnamed(restored[item], template)
@@ -183,6 +187,13 @@ class Checkpoints:
       self._manager.close()
     except Exception as error:
       raise self._error("can't write", error) from error
+
+
+def _reason(error: Exception) -> str:
+  """Returns what went wrong; TensorStore tells it after the path of a file."""
+  text = next(iter(str(error).splitlines()), type(error).__name__)
+  system = [os.strerror(code) for code in (errno.ENOSPC, errno.EROFS)]
+  return next((each for each in system if each in text), text[:200])
 
 
 def _check_fit(

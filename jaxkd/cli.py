@@ -8,6 +8,7 @@ import pathlib
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from ml_collections import config_flags
 
 from jaxkd import sharding
 from jaxkd.checkpoint import CheckpointError
-from jaxkd.config import ConfigError
+from jaxkd.config import ConfigError, default
 from jaxkd.data import DataError
 from jaxkd.names import hint, nearest
 from jaxkd.signals import Stopped
@@ -139,6 +140,8 @@ def command() -> Iterator[None]:
   # jaxkd says it once.
   absl_logging.set_verbosity(absl_logging.WARNING)
   logging.getLogger("absl").setLevel(logging.CRITICAL)
+  # A cache that can't be written costs time alone.
+  warnings.filterwarnings("ignore", "Error writing persistent compilation")
   # Seeds share a compilation, and so do runs that go on.
   if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     cache = pathlib.Path(WORKDIR.value, "compilations").absolute()
@@ -147,12 +150,31 @@ def command() -> Iterator[None]:
     if "://" in WORKDIR.value:
       raise ConfigError(f"--workdir is {WORKDIR.value!r}, must be a folder")
     sharding.initialize()
-    yield
+    with _failed_writes_told_once():
+      yield
   except ERRORS as error:
     end(error)
   except OSError as error:
     # A full or read-only disk.
     end(ConfigError(f"{error.filename or 'a file'}: {error.strerror}"))
+
+
+@contextlib.contextmanager
+def _failed_writes_told_once() -> Iterator[None]:
+  """Keeps TensorStore's threads silent once a write has failed.
+
+  They report it to an event loop that Orbax has closed, and that to Python.
+  """
+  tell = sys.unraisablehook
+
+  def hook(unraisable):
+    if str(unraisable.exc_value) != "Event loop is closed":
+      tell(unraisable)
+
+  sys.unraisablehook = hook
+  yield
+  # Not after a failure: they are at work until the process has ended.
+  sys.unraisablehook = tell
 
 
 def end(error: Exception) -> None:
@@ -185,12 +207,14 @@ def _unknown_option(argv: list[str], error: Exception) -> Exception:
   """Says which of the flags named what the config doesn't have."""
   message = str(error)
   for flag in argv:
-    option = flag.partition("=")[0].removeprefix("--")
+    option, _, value = flag.partition("=")
+    option = option.removeprefix("--")
+    section: Any = default().to_dict()
     for key in option.split(".")[1:]:
       if option.startswith("config.") and re.search(rf"\b{key}\b", message):
-        meant = message.partition("Did you mean ")[2].split(" ")[0]
+        there = f": must be {nearest(key, section)}" if section else ""
         return ConfigError(
-          f"{option}: there is no option {key!r}"
-          + (f"; did you mean {meant}?" if meant else "")
+          f"{option} is {value!r}, but there is no option {key!r}{there}"
         )
+      section = section.get(key) if isinstance(section, dict) else None
   return error

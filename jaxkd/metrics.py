@@ -11,7 +11,7 @@ import jax
 from clu import parameter_overview
 from flax import nnx
 
-from jaxkd.store import Entry, write_atomically
+from jaxkd.store import Entry, StoreError, write_atomically
 
 
 class Writer:
@@ -57,13 +57,20 @@ class Writer:
       )
 
   def write(self, step: int, scalars: Mapping[str, float]) -> None:
-    """Appends one evaluation and brings it to disk."""
+    """Appends one evaluation and brings it to disk.
+
+    Raises:
+      StoreError: it can't be written.
+    """
     if not self._writes:
       return
-    with open(self._path, "a") as file:
-      file.write(json.dumps({"step": step, **scalars}) + "\n")
-      file.flush()
-      os.fsync(file.fileno())
+    try:
+      with open(self._path, "a") as file:
+        file.write(json.dumps({"step": step, **scalars}) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    except OSError as error:
+      raise StoreError(f"can't write {self._path}: {error.strerror}") from error
     if self._board:
       self._board.write_scalars(step, scalars)
       self._board.flush()

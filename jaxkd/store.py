@@ -166,12 +166,13 @@ class Entry:
     """Makes sure that a finished phase still has its network.
 
     Raises:
-      StoreError: it has no checkpoint.
+      StoreError: it has no checkpoint of its last step.
     """
-    if not any(self.steps):
+    last = self.result()["steps"]
+    if last not in self.steps:
       raise StoreError(
-        f"{self.path} has a result, but no checkpoint to teach with; move it "
-        "away to train it again"
+        f"{self.path} has a result, but no checkpoint of step {last} to teach "
+        "with; move it away to train it again"
       )
 
   def create(self) -> None:

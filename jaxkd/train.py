@@ -307,7 +307,14 @@ def load_network(
   mesh: jax.sharding.Mesh,
   step: int | None = None,
 ) -> tuple[Functional, Variables]:
-  """Returns a phase's network at a step, by default the newest, on all devices.
+  """Returns a phase's network, on all devices.
+
+  Args:
+    entry: the phase's place.
+    spec: of its data set.
+    mesh: all devices.
+    step: of the checkpoint; by default the last of a finished phase, the newest
+      of another.
 
   Raises:
     CheckpointError: there is none of that step, or it can't be read.
@@ -317,6 +324,8 @@ def load_network(
     Checkpoints(entry.checkpoints, keep=None)
   ) as checkpoints:
     variables = sharding.replicate(mesh)(variables)
+    if step is None and entry.finished:
+      step = entry.result()["steps"]
     return network, checkpoints.restore_network(variables, step)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from flax import nnx
 
 from jaxkd import config as jaxkd_config
 from jaxkd import convert, data, experiment, losses, methods, sharding, train
-from jaxkd.store import Entry
+from jaxkd.store import Entry, StoreError
 from jaxkd.train import NonFiniteError
 
 SPEC = data.SPECS["digits"]
@@ -289,6 +290,19 @@ def test_weights_that_do_not_fit_are_named_before_anything_is_trained(
     jaxkd_config.ConfigError, match=r"^config.student.init_from: .*left over"
   ):
     jaxkd_config.validate(tiny_config)
+
+
+def test_a_teacher_without_its_last_checkpoint_is_named(
+  all_rows, report, tmp_path
+):
+  teacher = Entry.of(report.parent, methods.teacher(all_rows))
+  copy = Entry.of(tmp_path, teacher.phase)
+  shutil.copytree(teacher.path, copy.path)
+  shutil.rmtree(copy.checkpoints / str(teacher.result()["steps"]))
+  assert len(copy.steps) > 1
+  all_rows.rows = ("kd",)
+  with pytest.raises(StoreError, match=r"no checkpoint of step \d+ to teach"):
+    experiment.run(all_rows, tmp_path)
 
 
 def test_what_another_run_trains_is_waited_for(

@@ -46,11 +46,12 @@ def complaint(argv, capsys, tmp_path, command):
     ([DIGITS, "now"], "'now' is not a flag"),
     (
       [DIGITS, "--config.student.nam=x"],
-      "config.student.nam: there is no option 'nam'; did you mean \"name\"?",
+      "config.student.nam is 'x', but there is no option 'nam': must be one of",
     ),
+    ([DIGITS, "--config.kd.tua=3"], "did you mean 'tau'?"),
     (
       [DIGITS, "--config.zzz=1"],
-      "config.zzz: there is no option 'zzz'",
+      "config.zzz is '1', but there is no option 'zzz'",
     ),
     ([DIGITS, "--config.kd.tau=warm"], "--config.kd.tau=warm"),
     ([DIGITS, "--config.kd.tau=-1"], "config.kd.tau is -1.0, must be > 0"),
