@@ -28,13 +28,14 @@ extras=${extras#,}
 
 find_python() {
   for python in python3 python3.14 python3.13 python3.12 python3.11; do
-    if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+    if "$python" -c \
+      'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' \
       2>/dev/null; then
       echo "$python"
       return
     fi
   done
-  echo "jaxkd needs Python 3.11 or later, found $(python3 --version 2>&1)" >&2
+  echo "jaxkd needs Python 3.11 to 3.14, found $(python3 --version 2>&1)" >&2
   return 1
 }
 
