@@ -25,43 +25,57 @@ COMMAND = (
 )
 
 
-def results(workdir, processes):
-  """Runs the command; returns every phase's result by its folder."""
-  with socket.socket() as free:
-    free.bind(("127.0.0.1", 0))
-    address = f"127.0.0.1:{free.getsockname()[1]}"
-  running = []
-  for number in range(processes):
-    env = {**os.environ, "XLA_FLAGS": ""}
-    if processes > 1:
-      env |= {
-        "JAX_COORDINATOR_ADDRESS": address,
-        "JAX_NUM_PROCESSES": str(processes),
-        "JAX_PROCESS_ID": str(number),
-      }
-    running.append(
-      subprocess.Popen(
-        [*COMMAND, f"--workdir={workdir}"],
-        cwd=ROOT,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-      )
-    )
+def start(workdir, **env):
+  return subprocess.Popen(
+    [*COMMAND, f"--workdir={workdir}"],
+    cwd=ROOT,
+    env={**os.environ, "XLA_FLAGS": "", **env},
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+
+
+def end(running):
+  """Returns what the processes said, once all have ended well."""
   said = [process.communicate(timeout=300) for process in running]
   assert all(process.returncode == 0 for process in running), said
-  # The table is printed once.
-  assert sum("# digits_isats" in out for out, _ in said) == 1
+  return said
+
+
+def results(workdir):
+  """Returns every phase's result by its folder."""
   return {
     path.parent.name: json.loads(path.read_text())
     for path in workdir.glob("*/result.json")
   }
 
 
-def test_two_processes_train_what_one_trains(tmp_path):
-  together = results(tmp_path / "together", 2)
-  alone = results(tmp_path / "alone", 1)
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp("alone")
+  end([start(workdir)])
+  return results(workdir)
+
+
+def test_two_processes_train_what_one_trains(tmp_path, alone):
+  with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    address = f"127.0.0.1:{free.getsockname()[1]}"
+  said = end(
+    [
+      start(
+        tmp_path,
+        JAX_COORDINATOR_ADDRESS=address,
+        JAX_NUM_PROCESSES="2",
+        JAX_PROCESS_ID=str(number),
+      )
+      for number in range(2)
+    ]
+  )
+  # The table is printed once.
+  assert sum("# digits_isats" in out for out, _ in said) == 1
+  together = results(tmp_path)
   assert together.keys() == alone.keys()
   assert len(alone) == 4
   for folder, result in alone.items():
@@ -70,3 +84,14 @@ def test_two_processes_train_what_one_trains(tmp_path):
       assert together[folder][split]["loss"] == pytest.approx(
         result[split]["loss"], rel=1e-3
       )
+
+
+def test_two_runs_share_the_work_of_a_workdir(tmp_path, alone):
+  said = end([start(tmp_path), start(tmp_path)])
+  # Each tells of all, whoever trained it.
+  (table, _), (other, _) = said
+  assert table == other
+  assert results(tmp_path) == alone
+  for log in tmp_path.glob("*/metrics.jsonl"):
+    steps = [json.loads(line)["step"] for line in log.read_text().splitlines()]
+    assert steps == sorted(set(steps))
