@@ -1,7 +1,8 @@
 """Weights from PyTorch and back, under the reference's names.
 
-The names are torchvision's (timm's too for its ResNets) for the ImageNet forms
-and the authors' for the CIFAR forms; see `Network.reference_name`.
+The names are torchvision's or timm's for the ImageNet forms and the authors'
+for the CIFAR forms; see `Network.reference_name` and `Network.timm_name`. What
+is written has torchvision's or the authors'.
 
   python -m jaxkd.convert SRC.pth --model=resnet50 --out=OUT.safetensors
 
@@ -18,8 +19,8 @@ import os
 import pathlib
 import pickle
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import ml_dtypes
@@ -30,6 +31,9 @@ from jaxkd import models
 from jaxkd.models import Network
 
 logger = logging.getLogger(__name__)
+
+# From a layer's path in a network to its name in a state dict.
+Naming = Callable[[str], str]
 
 _LEAVES = {
   "kernel": "weight",
@@ -66,7 +70,8 @@ def from_torch(
 
   Args:
     model: the network.
-    tensors: arrays by the reference's names; `num_batches_tracked` is ignored.
+    tensors: arrays by the reference's names or by timm's;
+      `num_batches_tracked` is ignored.
 
   Returns:
     The parameters and the batch statistics, to be given to `nnx.update`.
@@ -75,50 +80,24 @@ def from_torch(
     ValueError: names are missing or left over, or shapes differ; the message
       lists them all.
   """
-  left = {
-    name: tensor
-    for name, tensor in tensors.items()
-    if not name.endswith("num_batches_tracked")
-  }
-  classifier = model.reference_name(model.classifier_name)
-  missing, misshaped = [], []
-  other_classes = None
+  fit = _fit(model, tensors)
+  fit.check()
   state = []
-  for path, name, variable in _variables(model):
-    if name not in left:
-      missing.append(name)
-      continue
-    tensor = left.pop(name)
-    expected = _torch_shape(variable)
-    if tensor.shape == expected:
+  for path, name, variable in _variables(model, fit.naming):
+    tensor = tensors[name]
+    # Only a classifier's shape may be another.
+    if tensor.shape == _torch_shape(variable):
       axes = np.argsort(_AXES[tensor.ndim])
       value = np.transpose(tensor, axes).astype(np.float32)
       variable = variable.replace(jnp.asarray(value))
-    elif (
-      name.startswith(f"{classifier}.")
-      and tensor.shape[1:] == expected[1:]
-      and tensor.ndim == len(expected)
-    ):
-      other_classes = tensor.shape[0], expected[0]
-    else:
-      misshaped.append(f"{name} {list(tensor.shape)}, not {list(expected)}")
     state.append((path, variable))
-  problems = [
-    f"{what}: {', '.join(names)}"
-    for what, names in (
-      ("missing", missing),
-      ("left over", sorted(left)),
-      ("of another shape", misshaped),
-    )
-    if names
-  ]
-  if problems:
-    raise ValueError(f"weights don't fit the network; {'; '.join(problems)}")
-  if other_classes:
+  classes = getattr(model, model.classifier_name).kernel.shape[-1]
+  if fit.classes != classes:
     logger.warning(
       "%s keeps its initial values: the weights are for %d classes, not %d",
-      classifier,
-      *other_classes,
+      fit.naming(model.classifier_name),
+      fit.classes,
+      classes,
     )
   params, stats = nnx.split_state(
     nnx.from_flat_state(state), nnx.Param, nnx.BatchStat
@@ -139,15 +118,71 @@ def to_torch(model: Network) -> dict[str, np.ndarray]:
     name: np.ascontiguousarray(
       np.transpose(variable.get_value(), _AXES[variable.ndim])
     )
-    for _, name, variable in _variables(model)
+    for _, name, variable in _variables(model, model.reference_name)
   }
 
 
 def torch_shapes(model: Network) -> dict[str, tuple[int, ...]]:
   """What `from_torch` expects: names and shapes; the model may be abstract."""
   return {
-    name: _torch_shape(variable) for _, name, variable in _variables(model)
+    name: _torch_shape(variable)
+    for _, name, variable in _variables(model, model.reference_name)
   }
+
+
+class _Fit(NamedTuple):
+  """How a state dict goes with a network.
+
+  Attributes:
+    naming: how it names the network's layers.
+    classes: number of classes of its classifier; 0 without one.
+    problems: the names that are wrong, by what is wrong with them.
+  """
+
+  naming: Naming
+  classes: int
+  problems: Mapping[str, Sequence[str]]
+
+  def check(self) -> None:
+    """Raises a ValueError that lists all problems, if there are any."""
+    problems = [
+      f"{what}: {', '.join(names)}"
+      for what, names in self.problems.items()
+      if names
+    ]
+    if problems:
+      raise ValueError(f"weights don't fit the network; {'; '.join(problems)}")
+
+
+def _fit(model: Network, tensors: Mapping[str, np.ndarray]) -> _Fit:
+  """Compares names and shapes, but for the classifier's number of classes."""
+  naming = max(
+    (model.reference_name, model.timm_name),
+    key=lambda naming: sum(
+      name in tensors for _, name, _ in _variables(model, naming)
+    ),
+  )
+  classifier = naming(model.classifier_name)
+  weight = tensors.get(f"{classifier}.weight")
+  classes = weight.shape[0] if weight is not None and weight.ndim else 0
+  missing, misshaped = [], []
+  left = {name for name in tensors if not name.endswith("num_batches_tracked")}
+  for _, name, variable in _variables(model, naming):
+    if name not in left:
+      missing.append(name)
+      continue
+    left.remove(name)
+    shape, expected = tensors[name].shape, _torch_shape(variable)
+    if classes and name.startswith(f"{classifier}."):
+      expected = classes, *expected[1:]
+    if shape != expected:
+      misshaped.append(f"{name} {list(shape)}, not {list(expected)}")
+  problems = {
+    "missing": missing,
+    "left over": sorted(left),
+    "of another shape": misshaped,
+  }
+  return _Fit(naming, classes, problems)
 
 
 def _torch_shape(variable: nnx.Variable) -> tuple[int, ...]:
@@ -155,13 +190,13 @@ def _torch_shape(variable: nnx.Variable) -> tuple[int, ...]:
 
 
 def _variables(
-  model: Network,
+  model: Network, naming: Naming
 ) -> Iterator[tuple[tuple[Any, ...], str, nnx.Variable]]:
-  """Yields path, reference name and variable of every weight."""
+  """Yields path, name in a state dict and variable of every weight."""
   weights = nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat))
   for path, variable in nnx.to_flat_state(weights):
     *layer, leaf = map(str, path)
-    name = model.reference_name(".".join(layer))
+    name = naming(".".join(layer))
     yield path, f"{name}.{_LEAVES[leaf]}", variable
 
 

@@ -87,6 +87,76 @@ def test_misfits_are_listed_at_once(tensors):
   )
 
 
+def timm_mobilenet_v2():
+  """Names and shapes of timm's `mobilenetv2_100`."""
+  shapes = {}
+
+  def conv_bn(conv, bn, outputs, inputs, size):
+    shapes[f"{conv}.weight"] = outputs, inputs, size, size
+    for leaf in ("weight", "bias", "running_mean", "running_var"):
+      shapes[f"{bn}.{leaf}"] = (outputs,)
+
+  conv_bn("conv_stem", "bn1", 32, 3, 3)
+  conv_bn("blocks.0.0.conv_dw", "blocks.0.0.bn1", 32, 1, 3)
+  conv_bn("blocks.0.0.conv_pw", "blocks.0.0.bn2", 16, 32, 1)
+  inputs = 16
+  groups = (24, 2), (32, 3), (64, 4), (96, 3), (160, 3), (320, 1)
+  for i, (outputs, depth) in enumerate(groups):
+    for j in range(depth):
+      block, middle = f"blocks.{i + 1}.{j}", 6 * inputs
+      conv_bn(f"{block}.conv_pw", f"{block}.bn1", middle, inputs, 1)
+      conv_bn(f"{block}.conv_dw", f"{block}.bn2", middle, 1, 3)
+      conv_bn(f"{block}.conv_pwl", f"{block}.bn3", outputs, middle, 1)
+      inputs = outputs
+  conv_bn("conv_head", "bn2", 1280, 320, 1)
+  return shapes | {"classifier.weight": (5, 1280), "classifier.bias": (5,)}
+
+
+# Timm's name and torchvision's of a layer of each kind.
+TIMM = {
+  "conv_stem.weight": "features.0.0.weight",
+  "bn1.bias": "features.0.1.bias",
+  "blocks.0.0.conv_dw.weight": "features.1.conv.0.0.weight",
+  "blocks.0.0.bn1.bias": "features.1.conv.0.1.bias",
+  "blocks.0.0.conv_pw.weight": "features.1.conv.1.weight",
+  "blocks.0.0.bn2.bias": "features.1.conv.2.bias",
+  "blocks.3.1.conv_pw.weight": "features.8.conv.0.0.weight",
+  "blocks.3.1.bn1.running_mean": "features.8.conv.0.1.running_mean",
+  "blocks.3.1.conv_dw.weight": "features.8.conv.1.0.weight",
+  "blocks.3.1.bn2.running_var": "features.8.conv.1.1.running_var",
+  "blocks.3.1.conv_pwl.weight": "features.8.conv.2.weight",
+  "blocks.3.1.bn3.weight": "features.8.conv.3.weight",
+  "conv_head.weight": "features.18.0.weight",
+  "bn2.bias": "features.18.1.bias",
+  "classifier.weight": "classifier.1.weight",
+}
+
+
+def test_timms_names_of_mobilenet():
+  model = nnx.eval_shape(
+    lambda: models.create(
+      "mobilenet_v2", num_classes=5, image_size=224, rngs=nnx.Rngs(0)
+    )
+  )
+  random = np.random.default_rng(0)
+  tensors = {
+    name: random.normal(size=shape).astype(np.float32)
+    for name, shape in timm_mobilenet_v2().items()
+  }
+  nnx.update(model, *convert.from_torch(model, tensors))
+  ours = convert.to_torch(model)
+  for timm, torchvision in TIMM.items():
+    np.testing.assert_array_equal(ours[torchvision], tensors[timm])
+  del tensors["blocks.6.0.bn3.bias"]
+  with pytest.raises(ValueError, match=r"network; missing: blocks.6.0.bn3.bia"):
+    convert.from_torch(model, tensors)
+
+
+def test_a_classifier_is_for_one_number_of_classes(tensors):
+  with pytest.raises(ValueError, match=r"fc.bias \[3\], not \[10\]"):
+    convert.from_torch(make(), tensors | {"fc.bias": np.zeros(3, np.float32)})
+
+
 def test_counters_of_batches_are_ignored(tensors):
   counter = {"bn1.num_batches_tracked": np.asarray(3)}
   convert.from_torch(make(), tensors | counter)

@@ -53,3 +53,10 @@ class Network(nnx.Module):
       networks use the reference's names themselves.
     """
     return name
+
+  def timm_name(self, name: str) -> str:
+    """Names a layer as timm's state dict does; see `reference_name`.
+
+    Most networks that timm has are torchvision's there, too.
+    """
+    return self.reference_name(name)

@@ -29,6 +29,25 @@ _GROUPS = (
 # The groups after which the resolution changes or the network ends.
 _STAGE_ENDS = (1, 2, 4, 6)
 
+# Timm's names of a block's layers, of those of the block that isn't widened,
+# and of what is outside of the blocks.
+_TIMM_BLOCK = {
+  "0.0": "conv_pw",
+  "0.1": "bn1",
+  "1.0": "conv_dw",
+  "1.1": "bn2",
+  "2": "conv_pwl",
+  "3": "bn3",
+}
+_TIMM_FIRST_BLOCK = {"0.0": "conv_dw", "0.1": "bn1", "1": "conv_pw", "2": "bn2"}
+_TIMM_ENDS = {
+  "conv1.0": "conv_stem",
+  "conv1.1": "bn1",
+  "conv2.0": "conv_head",
+  "conv2.1": "bn2",
+  "classifier": "classifier",
+}
+
 
 class InvertedResidual(nnx.Module):
   """Widens, convolves each channel, narrows without an activation.
@@ -170,6 +189,16 @@ class MobileNetV2(Network):
     if self.cifar:
       return ".".join(_authors_name(parts))
     return ".".join(_torchvision_name(parts))
+
+  def timm_name(self, name: str) -> str:
+    """Timm has the ImageNet form, with names for a block's layers."""
+    if self.cifar:
+      return self.reference_name(name)
+    if name in _TIMM_ENDS:
+      return _TIMM_ENDS[name]
+    _, group, block, _, layer = name.split(".", 4)
+    names = _TIMM_FIRST_BLOCK if group == "0" else _TIMM_BLOCK
+    return f"blocks.{group}.{block}.{names[layer]}"
 
 
 def _authors_name(parts: list[str]) -> list[str]:
