@@ -7,11 +7,13 @@ is written has torchvision's or the authors'.
   python -m jaxkd.convert SRC.pth --model=resnet50 --out=OUT.safetensors
 
 checks a file against a network and writes what `config.teacher.init_from` can
-read. A `.pth` needs PyTorch, a `.safetensors` needs nothing. Tensors are all
-that is ever unpickled.
+read. The number of classes is the file's, and so is the form, for CIFAR or for
+ImageNet, where the network has both. A `.pth` needs PyTorch, a `.safetensors`
+needs nothing. Tensors are all that is ever unpickled.
 """
 
 import argparse
+import functools
 import json
 import logging
 import math
@@ -142,6 +144,11 @@ class _Fit(NamedTuple):
   naming: Naming
   classes: int
   problems: Mapping[str, Sequence[str]]
+
+  @property
+  def misfits(self) -> int:
+    """How many names are wrong."""
+    return sum(map(len, self.problems.values()))
 
   def check(self) -> None:
     """Raises a ValueError that lists all problems, if there are any."""
@@ -284,6 +291,52 @@ def write(
       file.write(tensor.astype("<f4").tobytes())
 
 
+def network_of(
+  name: str,
+  tensors: Mapping[str, np.ndarray],
+  *,
+  num_classes: int | None = None,
+  image_size: int | None = None,
+  in_channels: int | None = None,
+) -> Network:
+  """Makes the network that a state dict is of.
+
+  Args:
+    name: one of `models.list_models()`.
+    tensors: arrays by the reference's names or by timm's.
+    num_classes: number of classes; by default as many as the tensors are for.
+    image_size: height and width of the images; by default those that the
+      network's form for CIFAR or for ImageNet has in the literature, whichever
+      of the forms the tensors fit.
+    in_channels: channels of the images; by default the literature's.
+
+  Returns:
+    The network, at its initial values.
+
+  Raises:
+    ValueError: the tensors don't fit, or there is no such network.
+  """
+  fits = []
+  for form in models.find(name).forms:
+    reference = form.reference
+    make = functools.partial(
+      models.create,
+      name,
+      image_size=reference.image_size if image_size is None else image_size,
+      in_channels=reference.in_channels if in_channels is None else in_channels,
+    )
+    model = nnx.eval_shape(
+      lambda make=make: make(num_classes=2, rngs=nnx.Rngs(0))
+    )
+    fits.append((_fit(model, tensors), make))
+  fit, make = min(fits, key=lambda pair: pair[0].misfits)
+  fit.check()
+  return make(
+    num_classes=fit.classes if num_classes is None else num_classes,
+    rngs=nnx.Rngs(0),
+  )
+
+
 def main(argv: Sequence[str] | None = None) -> None:
   """Checks a file of weights against a network, and writes it anew."""
   parser = argparse.ArgumentParser(prog="python -m jaxkd.convert")
@@ -293,26 +346,32 @@ def main(argv: Sequence[str] | None = None) -> None:
   parser.add_argument(
     "--num_classes",
     type=int,
-    default=1000,
-    help="the classifier is initialised anew where the file has another number",
+    help="initialises the classifier anew where the file has another number",
   )
-  parser.add_argument("--image_size", type=int, default=224)
-  parser.add_argument("--in_channels", type=int, default=3)
+  parser.add_argument(
+    "--image_size",
+    type=int,
+    help="chooses the form for CIFAR or for ImageNet (default: what fits)",
+  )
+  parser.add_argument(
+    "--in_channels", type=int, help="default: 3, and 1 of an mlp"
+  )
   flags = parser.parse_args(argv)
   try:
-    model = models.create(
+    tensors = read(flags.src)
+    model = network_of(
       flags.model,
+      tensors,
       num_classes=flags.num_classes,
       image_size=flags.image_size,
       in_channels=flags.in_channels,
-      rngs=nnx.Rngs(0),
     )
-    nnx.update(model, *from_torch(model, read(flags.src)))
+    nnx.update(model, *from_torch(model, tensors))
     write(flags.out, to_torch(model))
   except (ValueError, OSError) as error:
     sys.exit(f"{parser.prog}: {error}")
 
 
 if __name__ == "__main__":
-  logging.basicConfig(level=logging.INFO, format="%(message)s")
+  logging.basicConfig(format="%(message)s")
   main()

@@ -1,7 +1,9 @@
 """Weights from PyTorch and back."""
 
 import json
+import os
 import pickle
+import subprocess
 import sys
 
 import jax
@@ -278,16 +280,67 @@ def test_pth_without_torch(tmp_path, monkeypatch):
 def test_command(tmp_path, tensors):
   src, out = tmp_path / "src.safetensors", tmp_path / "out.safetensors"
   convert.write(src, tensors)
-  arguments = [str(src), "--model=resnet8", f"--out={out}", "--image_size=32"]
+  arguments = [str(src), "--model=resnet8", f"--out={out}"]
+  convert.main(arguments)
+  written = convert.read(out)
+  assert written.keys() == tensors.keys()
+  for name, tensor in tensors.items():
+    np.testing.assert_array_equal(written[name], tensor)
   convert.main([*arguments, "--num_classes=7"])
   written = convert.read(out)
   assert written["fc.weight"].shape == (7, 64)
   np.testing.assert_array_equal(
     written["conv1.weight"], tensors["conv1.weight"]
   )
+  with pytest.raises(SystemExit, match="convert: num_classes must be at least"):
+    convert.main([*arguments, "--num_classes=0"])
   with pytest.raises(SystemExit, match="convert: unknown model 'resnet9'; did"):
     convert.main([str(src), "--model=resnet9", f"--out={out}"])
   with pytest.raises(SystemExit, match="convert: weights don't fit"):
     convert.main([str(src), "--model=resnet14", f"--out={out}"])
   with pytest.raises(SystemExit, match=r"convert: .*No such file"):
     convert.main([*arguments[1:], str(tmp_path / "absent.safetensors")])
+
+
+def test_command_says_only_what_matters(tmp_path, tensors):
+  src = tmp_path / "src.safetensors"
+  convert.write(src, tensors)
+  arguments = [src, "--model=resnet8", f"--out={src}", "--num_classes=7"]
+  process = subprocess.run(
+    [sys.executable, "-m", "jaxkd.convert", *arguments],
+    # Looking for accelerators, JAX logs each that is not there.
+    env={**os.environ, "JAX_PLATFORMS": ""},
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  assert "fc keeps its initial values" in process.stderr
+  assert "Unable to initialize backend" not in process.stderr
+
+
+FORMS = [
+  (name, form.reference)
+  for name in ("mobilenet_v2", "mlp")
+  for form in models.list_models()[name].forms
+]
+
+
+@pytest.mark.parametrize(("name", "reference"), FORMS)
+def test_classes_and_form_are_those_of_the_weights(name, reference):
+  def shapes_of(build):
+    return convert.torch_shapes(nnx.eval_shape(build))
+
+  shapes = shapes_of(
+    lambda: models.create(
+      name,
+      num_classes=7,
+      image_size=reference.image_size,
+      in_channels=reference.in_channels,
+      rngs=nnx.Rngs(0),
+    )
+  )
+  tensors = {key: np.zeros(shape) for key, shape in shapes.items()}
+  assert shapes_of(lambda: convert.network_of(name, tensors)) == shapes
+  other = 224 if reference.image_size < 224 else 32
+  with pytest.raises(ValueError, match="don't fit the network"):
+    convert.network_of(name, tensors, image_size=other)

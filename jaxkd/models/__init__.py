@@ -30,6 +30,7 @@ __all__ = [
   "Outputs",
   "Reference",
   "create",
+  "find",
   "list_models",
 ]
 
@@ -59,6 +60,17 @@ def list_models() -> dict[str, Entry]:
   Reference(num_classes=100, image_size=32, parameters=278324, in_channels=3)
   """
   return dict(_MODELS)
+
+
+def find(name: str) -> Entry:
+  """Returns the entry of a name.
+
+  Raises:
+    ValueError: there is none; the message has the nearest names.
+  """
+  if name not in _MODELS:
+    raise ValueError(f"unknown model {name!r}; {_suggest(name, _MODELS)}")
+  return _MODELS[name]
 
 
 def create(
@@ -97,9 +109,7 @@ def create(
     ValueError: the name or an option is unknown, the images are too small for
       the network, or there are fewer than two classes.
   """
-  if name not in _MODELS:
-    raise ValueError(f"unknown model {name!r}; {_suggest(name, _MODELS)}")
-  forms = _MODELS[name].forms
+  forms = find(name).forms
   if num_classes < 2:
     raise ValueError(f"num_classes must be at least 2, got {num_classes}")
   fitting = [f for f in forms if f.min_image_size <= image_size]
