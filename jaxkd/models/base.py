@@ -57,6 +57,6 @@ class Network(nnx.Module):
   def timm_name(self, name: str) -> str:
     """Names a layer as timm's state dict does; see `reference_name`.
 
-    Most networks that timm has are torchvision's there, too.
+    For most networks timm has torchvision's names.
     """
     return self.reference_name(name)

@@ -18,16 +18,34 @@ import torch
 
 from jaxkd.models.conv import conv
 
-# Channels in and out, size of the image, of the kernel, groups: layers of
-# ResNet-20, of its last stage, VGG-8, ResNeXt-29 4x4d, MobileNetV2.
-LAYERS = (
-  (16, 16, 32, 3, 1),
-  (64, 64, 8, 3, 1),
-  (256, 512, 4, 3, 1),
-  (64, 64, 32, 3, 4),
-  (256, 64, 32, 1, 1),
-  (144, 144, 16, 3, 144),
-)
+# Layers of stride 1 that the networks for 32x32 images have: channels in and
+# out, size of the image, of the kernel, groups.
+LAYERS = {
+  "resnet20": (
+    (16, 16, 32, 3, 1),
+    (32, 32, 16, 3, 1),
+    (64, 64, 8, 3, 1),
+  ),
+  "vgg8": (
+    (64, 128, 16, 3, 1),
+    (256, 512, 4, 3, 1),
+  ),
+  "resnext29_4x4d": (
+    (16, 16, 32, 3, 4),
+    (32, 32, 16, 3, 4),
+    (64, 64, 8, 3, 4),
+    (256, 16, 32, 1, 1),
+    (16, 256, 32, 1, 1),
+    (512, 32, 16, 1, 1),
+    (64, 1024, 8, 1, 1),
+  ),
+  "mobilenet_v2": (
+    (48, 48, 16, 3, 48),
+    (96, 96, 8, 3, 96),
+    (192, 192, 4, 3, 192),
+    (480, 480, 2, 3, 480),
+  ),
+}
 
 
 def xla(x, kernel, *, padding, groups):
@@ -84,9 +102,10 @@ def main():
   parser.add_argument("--repeats", type=int, default=7)
   flags = parser.parse_args()
   print(f"batch {flags.batch}, {torch.get_num_threads()} threads, ms (median)")
-  print(f"{'layer':26}{'XLA':>9}{'jaxkd':>9}{'PyTorch':>9}")
+  print(f"{'layer':40}{'XLA':>9}{'jaxkd':>9}{'PyTorch':>9}")
   rng = np.random.default_rng(0)
-  for inputs, outputs, size, width, groups in LAYERS:
+  cases = [(name, *layer) for name, own in LAYERS.items() for layer in own]
+  for name, inputs, outputs, size, width, groups in cases:
     shape = (flags.batch, size, size, inputs)
     x = jnp.asarray(rng.normal(size=shape), jnp.float32)
     shape = (width, width, inputs // groups, outputs)
@@ -97,9 +116,9 @@ def main():
       jax_pass(conv, *arguments),
       torch_pass(*arguments),
     )
-    layer = f"{width}x{width} {inputs}->{outputs} @{size} g{groups}"
+    layer = f"{name} {width}x{width} {inputs}->{outputs} @{size} g{groups}"
     row = "".join(f"{ms:9.2f}" for ms in median_ms(calls, flags.repeats))
-    print(f"{layer:26}{row}")
+    print(f"{layer:40}{row}", flush=True)
 
 
 if __name__ == "__main__":

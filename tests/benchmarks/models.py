@@ -29,6 +29,7 @@ NAMES = (
   "shufflenet_v1",
   "shufflenet_v2",
   "mobilenet_v2",
+  "mlp",
   "alexnet@64",
   "shufflenet_v2@96",
   "mobilenet_v2@96",

@@ -616,4 +616,6 @@ def build(name, classes, image_size=32):
       return CifarMobileNetV2(classes) if cifar else MobileNetV2(classes)
     case "alexnet":
       return AlexNet(cifar, classes)
+    case "mlp":
+      return MLP(3 * image_size**2, 2, 256, classes)
   raise ValueError(name)

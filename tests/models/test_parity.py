@@ -55,6 +55,7 @@ CASES = {
     ("shufflenet_v2", 32),
     ("mobilenet_v2", 32),
     ("alexnet", 64),
+    ("mlp", 8),
   )
 } | {
   "wrn10_1": (
@@ -111,11 +112,6 @@ CASES = {
       reference.Bottleneck, (1, 1, 1, 1), CLASSES, groups=32, base_width=4
     ),
     64,
-  ),
-  "mlp": (
-    by_name("mlp", image_size=8, depth=3, width=16),
-    lambda: reference.MLP(8 * 8 * 3, 3, 16, CLASSES),
-    8,
   ),
   "mlp, feature layer": (
     by_name("mlp", image_size=8, depth=1, width=16, feature_dim=2),

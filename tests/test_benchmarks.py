@@ -1,0 +1,50 @@
+"""What is measured is what the networks are made of."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from flax import nnx
+
+from jaxkd import models
+from jaxkd.models import layers
+
+pytest.importorskip(
+  "torch", reason="the benchmarks compare with it: install the extra `torch`"
+)
+
+from tests.benchmarks.conv import LAYERS
+from tests.benchmarks.models import NAMES, torch_step
+
+
+def convolutions(name, monkeypatch):
+  """The network's convolutions of stride 1, as `LAYERS` has them."""
+  seen, original = set(), layers.conv
+
+  def record(x, kernel, *, strides, padding, groups):
+    if strides == 1:
+      channels = x.shape[-1], kernel.shape[-1]
+      seen.add((*channels, x.shape[1], kernel.shape[0], groups))
+    return original(x, kernel, strides=strides, padding=padding, groups=groups)
+
+  monkeypatch.setattr(layers, "conv", record)
+  model = nnx.eval_shape(
+    lambda: models.create(name, num_classes=100, rngs=nnx.Rngs(0))
+  )
+  images = jax.ShapeDtypeStruct((2, 32, 32, 3), jnp.float32)
+  jax.eval_shape(lambda model, x: model(x), model, images)
+  return seen
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_networks_have_these_layers(name, monkeypatch):
+  assert set(LAYERS[name]) <= convolutions(name, monkeypatch)
+
+
+def test_every_family_is_measured():
+  entries = models.list_models()
+  measured = {entries[name.partition("@")[0]].family for name in NAMES}
+  assert measured == {entry.family for entry in entries.values()}
+
+
+def test_the_mlp_has_its_counterpart():
+  torch_step("mlp", 2, 8)()
