@@ -227,6 +227,18 @@ def test_every_teacher_has_the_seeds(config, tmp_path):
   ]
 
 
+def test_a_validation_split_is_called_so(config, tmp_path):
+  config.data.validation = 0.1
+  ((narrow, wide),) = plan.sources(config, tmp_path)
+  assert trained._split((narrow, wide)) == "validation"
+  found = list(trained._approximations(100, 100, (narrow, wide)))
+  assert found[0] == "10 % of the training split held out to evaluate on"
+  config.data.validation = 0.0
+  ((whole, _),) = plan.sources(config, tmp_path)
+  assert trained._split((whole,)) == "test"
+  assert trained._split((narrow, whole)) == "test or validation"
+
+
 def test_teachers_may_start_from_weights(config, tmp_path):
   file = tmp_path / "weights.safetensors"
   file.write_bytes(b"of some network")

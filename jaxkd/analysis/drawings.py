@@ -119,13 +119,13 @@ def _feature_scatter(study: Study) -> Drawing:
     for t in study.teachers
     if t.test_accuracy is not None
   }
+  known = len(accuracies) == len(study.teachers)
+  above = f"; above, {study.split} accuracy" if known else ""
   figure = figures.feature_scatter(
     study.features,
     study.labels,
-    accuracies=accuracies if len(accuracies) == len(study.teachers) else None,
-    caption=caption(
-      study, "Fig. 2. Penultimate features by class; above, test accuracy."
-    ),
+    accuracies=accuracies if known else None,
+    caption=caption(study, f"Fig. 2. Penultimate features by class{above}."),
   )
   lines = [
     {

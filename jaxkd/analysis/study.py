@@ -56,7 +56,7 @@ class Teacher(NamedTuple):
     logits: `[N, C]`, float32.
     features: penultimate features, `[N, D]`, float32; None if not known.
     parameters: their number; None if not known.
-    test_accuracy: on the test split, in percent; None if not known.
+    test_accuracy: on the study's `split`, in percent; None if not known.
   """
 
   name: str
@@ -105,6 +105,8 @@ class Study(NamedTuple):
     digest: tells reports of other networks under that title apart; may be
       empty.
     seed: that the first teacher was trained under; None if not known.
+    split: of which the test accuracies are: 'test', or 'validation' if a part
+      of the training split was held out in its place.
     stages: the largest teacher after fewer epochs, from few to many, last as it
       is; each named after its epochs.
     students: those of the teachers that have been trained.
@@ -119,6 +121,7 @@ class Study(NamedTuple):
   approximations: tuple[str, ...] = ()
   digest: str = ""
   seed: int | None = None
+  split: str = "test"
   stages: tuple[Teacher, ...] = ()
   students: tuple[Student, ...] = ()
   grid: tuple[Student, ...] = ()

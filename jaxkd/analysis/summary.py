@@ -73,7 +73,7 @@ def _teachers(study: Study, measures: Measures, settings: Settings) -> Lines:
         "network": teacher.name,
         "parameters": teacher.parameters,
         "training accuracy (%)": 100 * float(np.mean(examples.correct)),
-        "test accuracy (%)": teacher.test_accuracy,
+        f"{study.split} accuracy (%)": teacher.test_accuracy,
         "label's logit f_y": measure.mean(examples.label_logit),
         "deviation of others σ(g)": measure.mean(examples.wrong_deviation),
         "entropy": measure.mean(examples.entropy),

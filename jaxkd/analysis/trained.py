@@ -114,6 +114,7 @@ def _study(
       _approximations(data.size(dataset.train), len(labels), sources)
     ),
     seed=config.teacher.seed,
+    split=_split(sources),
   )
 
 
@@ -175,6 +176,16 @@ def _about(name: str, size: int, sources: Sequence[Source]) -> str:
   return f"{size} training examples of {name}, not augmented; {networks}."
 
 
+def _split(sources: Sequence[Source]) -> str:
+  """Names the split that the teachers were evaluated on."""
+  # A checkpoint may have been trained on other splits than the rest.
+  splits = {
+    "validation" if "validation" in source.entry.phase.data else "test"
+    for source in sources
+  }
+  return " or ".join(sorted(splits))
+
+
 def _epochs(source: Source) -> str:
   epochs = source.entry.phase.optim["epochs"]
   return "1 epoch" if epochs == 1 else f"{epochs:.3g} epochs"
@@ -184,6 +195,9 @@ def _approximations(
   size: int, used: int, sources: Sequence[Source]
 ) -> Iterator[str]:
   phases = [source.entry.phase for source in sources]
+  for share in sorted({p.data.get("validation", 0.0) for p in phases}):
+    if share > 0:
+      yield f"{100 * share:.3g} % of the training split held out to evaluate on"
   for share in sorted({p.data.get("train_share", 1.0) for p in phases}):
     if share < 1:
       yield f"trained on {100 * share:.3g} % of the training split"

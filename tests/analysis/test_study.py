@@ -12,6 +12,7 @@ from jaxkd.analysis import (
   page,
   rules,
   student_drawings,
+  summary,
   verdicts,
 )
 from jaxkd.analysis.measure import Comparison, Examples, Measures
@@ -121,6 +122,24 @@ def test_tables_of_several_seeds():
   shown, data = page._tables(found[:1], measured[:1], Settings())
   assert shown == data
   assert shown["pairs"][0]["Spearman's ρ"] == rho[0]
+
+
+@pytest.mark.parametrize("accuracy", [97.0, None])
+def test_the_split_of_the_accuracies_is_named(accuracy):
+  logits, features = _RNG.normal(size=(4, 5)), np.eye(4, 2, dtype=np.float32)
+  found = study(logits, logits, split="validation")
+  teachers = tuple(
+    t._replace(features=features, test_accuracy=accuracy)
+    for t in found.teachers
+  )
+  found = found._replace(teachers=teachers)
+  measured = measure.measure(found, Settings())
+  columns = summary.tables(found, measured, Settings())["teachers"][0]
+  assert ("validation accuracy (%)" in columns) == (accuracy is not None)
+  assert "test accuracy (%)" not in columns
+  (text,) = drawings._feature_scatter(found).figure.texts
+  named = "above, validation accuracy" in text.get_text().replace("\n", " ")
+  assert named == (accuracy is not None)
 
 
 def test_the_notes_name_the_seeds():
