@@ -262,8 +262,9 @@ def test_learning_curves():
       "kd": np.array([55.0, 70.0]),
     }.items()
   }
-  (ax,) = _axes(figures.learning_curves(runs, caption="digits"))
-  assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "test accuracy (%)")
+  (ax,) = _axes(figures.learning_curves(runs, split="validation"))
+  labels = ax.get_xlabel(), ax.get_ylabel()
+  assert labels == ("epoch", "validation accuracy (%)")
   drawn = [curve for curves in runs.values() for curve in curves]
   for line, (x, y) in zip(ax.lines, drawn, strict=True):
     np.testing.assert_array_equal(line.get_xdata(), x)

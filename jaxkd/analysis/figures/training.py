@@ -12,12 +12,14 @@ from jaxkd.analysis.figures import style
 def learning_curves(
   curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]],
   *,
+  split: str = "test",
   caption: str = "",
 ) -> Figure:
-  """Test accuracy against epochs, a colour for each name.
+  """Accuracy against epochs, a colour for each name.
 
   Args:
     curves: by name, for each seed: epochs `[T]` and accuracies `[T]` in %.
+    split: of which the accuracies are.
     caption: text below the axes.
 
   Returns:
@@ -40,6 +42,6 @@ def learning_curves(
         linestyle=("-", "--")[index // len(style.COLORS) % 2],
         label=None if seed else name,
       )
-  axis.set(xlabel="epoch", ylabel="test accuracy (%)")
+  axis.set(xlabel="epoch", ylabel=f"{split} accuracy (%)")
   axis.legend()
   return figure
