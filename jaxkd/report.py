@@ -252,7 +252,8 @@ def _derived(
     averages,
     variances,
     caption=f"{config.title}: the teachers' wrong-class probabilities, mean "
-    f"over the training split of {config.data.name}.",
+    f"over the training split of {config.data.name}; the variance on a "
+    "logarithmic scale.",
   )
 
 

@@ -391,8 +391,8 @@ def _derived_curves(study: Study) -> Drawing:
     caption=caption(
       study,
       "ATS paper, Fig. 7. Derived average and derived variance of the "
-      "teachers' labels against temperature, mean over the examples; ATS with "
-      "τ1 = 1.25 τ, τ2 = 0.75 τ.",
+      "teachers' labels against temperature, mean over the examples, the "
+      "variance on a logarithmic scale; ATS with τ1 = 1.25 τ, τ2 = 0.75 τ.",
     ),
   )
   lines = [

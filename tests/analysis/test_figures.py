@@ -81,9 +81,46 @@ def test_derived_curves():
   for row, highest in enumerate((0.4, 3.0)):
     bottom, top = axes[row, 0].get_ylim()
     assert (bottom, top) == axes[row, 1].get_ylim()
-    assert bottom == 0
     # Nothing is cut, whichever curve is drawn first.
     assert top > highest
+  assert axes[0, 0].get_ylim()[0] == 0
+
+
+@pytest.mark.parametrize(
+  ("lowest", "bottom"), [(1e-30, 0.7e-5), (0.0, 0.7e-5), (1e-3, 0.7e-3)]
+)
+def test_small_variances_beside_large_ones(lowest, bottom):
+  variances = {"TS": np.array([lowest, 2e-3, 1e-3]), "ATS": np.full(3, 0.1)}
+  figure = figures.derived_curves(TAUS, variances, variances)
+  for ax in _axes(figure)[2:]:
+    assert ax.get_yscale() == "log"
+    np.testing.assert_allclose(ax.get_ylim(), [bottom, 0.14])
+
+
+def test_no_variance_at_all():
+  curve = {"TS": np.zeros(3)}
+  figure = figures.derived_curves(TAUS, curve, curve)
+  figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize(("count", "wide"), [(3, False), (4, True)])
+def test_a_wide_figure_says_so(count, wide):
+  curves = {f"resnet{n}, TS": np.ones(3) for n in range(count)}
+  figure = figures.derived_curves(TAUS, curves, curves, caption="About.")
+  width = style.PAGE_WIDTH if wide else style.COLUMN_WIDTH
+  assert figure.get_figwidth() == width
+  (text,) = figure.texts
+  assert ("two columns wide" in text.get_text()) == wide
+
+
+def test_titles_do_not_touch():
+  names = ["wide_resnet26_2, TS", "wide_resnet50_2, TS", "wide_resnet50_2, ATS"]
+  curves = dict.fromkeys(names, np.ones(3))
+  figure = figures.derived_curves(TAUS, curves, curves)
+  figure.draw_without_rendering()
+  boxes = [ax.title.get_window_extent() for ax in _axes(figure)[:3]]
+  assert boxes[0].x1 < boxes[1].x0
+  assert boxes[1].x1 < boxes[2].x0
 
 
 def test_feature_angles():
@@ -91,7 +128,11 @@ def test_feature_angles():
     "14": FeatureAngles(*np.array([40, 8, 60, 9])),
     "110": FeatureAngles(*np.array([20, 4, 80, 5])),
   }
-  ax = _axes(figures.feature_angles(angles))[0]
+  figure = figures.feature_angles(angles)
+  ax = _axes(figure)[0]
+  figure.draw_without_rendering()
+  legend = figure.legends[0].get_window_extent()
+  assert legend.y0 >= ax.get_window_extent().y1
   assert _ticks(ax.xaxis) == ["14", "110"]
   shown = {bars.get_label(): bars for bars in ax.containers}
   for name, means, spans in [
@@ -119,6 +160,9 @@ def test_student_accuracy():
   assert _ticks(ax.xaxis) == ["20", "110"]
   for line in ax.lines:
     np.testing.assert_array_equal(line.get_ydata(), curves[line.get_label()])
+  # One or two stand above each other in a column of a page.
+  two = figures.student_accuracy(panels[:2])
+  assert two.get_figwidth() == style.COLUMN_WIDTH
   band = ax.collections[0].get_paths()[0].vertices[:, 1]
   assert (band.min(), band.max()) == (68.0, 70.5)
 

@@ -1,7 +1,8 @@
 """The papers' figures: from arrays to Matplotlib figures, nothing is trained.
 
-Every function returns a `matplotlib.figure.Figure`, readable at the width of a
-column or page, with the caller's caption below the axes; `save` writes it.
+Every function returns a `matplotlib.figure.Figure` with the caller's caption
+below the axes; `save` writes it. It can be read in one column of a page, unless
+the caption ends by saying that it is two columns wide.
 """
 
 from jaxkd.analysis.figures.curves import (

@@ -10,6 +10,9 @@ from matplotlib.figure import Figure
 from jaxkd.analysis.figures import style
 from jaxkd.analysis.metrics import FeatureAngles
 
+# The lowest variance that is shown, over the highest.
+_SPAN = 1e-4
+
 
 @style.styled
 def derived_curves(
@@ -22,7 +25,11 @@ def derived_curves(
   """Fig. 7 of the ATS paper: derived average and variance against tau.
 
   A column for each teacher and kind of scaling (in the paper: small with TS,
-  large with TS, large with ATS) on common scales.
+  large with TS, large with ATS) on common scales. The variance's is
+  logarithmic, down to a ten-thousandth of the highest: at low temperatures,
+  that of ATS is larger by orders of magnitude.
+
+  Three columns fit in one of a page.
 
   Args:
     taus: temperatures, `[T]`.
@@ -40,12 +47,13 @@ def derived_curves(
     ['derived average $e(q)$', 'derived variance $v(q)$']
   """
   count = len(averages)
+  width = style.COLUMN_WIDTH if count <= 3 else style.PAGE_WIDTH
   figure, axes = style.new_figure(
     2,
     count,
     caption=caption,
     height=2.8,
-    width=style.COLUMN_WIDTH if count == 1 else style.PAGE_WIDTH,
+    width=width,
     sharex=True,
     sharey="row",
   )
@@ -54,15 +62,26 @@ def derived_curves(
       axes[row, column].plot(
         taus, np.asarray(curves[name]), color=style.COLORS[row]
       )
-    axes[0, column].set_title(name)
+    axes[0, column].set_title(style.title(name, width, count))
     axes[1, column].set_xlabel("temperature $\\tau$")
-  for ax in axes[:, 0]:
-    # Not before all is drawn: the row shares what then is its scale.
-    ax.set_ylim(bottom=0)
+  # Not before all is drawn: the row shares what then is its scale.
+  axes[0, 0].set_ylim(bottom=0)
+  _scale_variances(
+    axes[1, 0], np.concatenate([*map(np.ravel, variances.values())])
+  )
   axes[0, 0].set_ylabel("derived average $e(q)$")
   axes[1, 0].set_ylabel("derived variance $v(q)$")
   figure.align_ylabels()
   return figure
+
+
+def _scale_variances(axes: Axes, values: np.ndarray) -> None:
+  """Makes the scale logarithmic; without end it would show next to nothing."""
+  highest = values.max()
+  if highest > 0:
+    lowest = max(values.min(), highest * _SPAN)
+    axes.set_yscale("log")
+    axes.set_ylim(0.7 * lowest, 1.4 * highest)
 
 
 @style.styled
@@ -107,7 +126,8 @@ def feature_angles(
     )
   ax.set_xticks(positions, list(angles), rotation=30, ha="right")
   ax.set_ylabel("feature angle (degrees)")
-  ax.legend()
+  # Inside, it would lie on bars.
+  figure.legend(loc="outside upper center", ncols=len(curves))
   return figure
 
 
@@ -157,7 +177,7 @@ def student_accuracy(
   Args:
     panels: pairs of a student and a family of teachers; in the paper a row for
       each student, a column for each family.
-    columns: panels side by side.
+    columns: panels side by side, if there are more than two.
     caption: text below the axes.
 
   Returns:
@@ -170,14 +190,9 @@ def student_accuracy(
     >>> [line.get_label() for line in figure.axes[0].lines]
     ['TS', 'ISATS']
   """
-  columns = min(columns, len(panels))
-  rows = -(-len(panels) // columns)
+  rows, columns, width = style.arrange(len(panels), columns)
   figure, axes = style.new_figure(
-    rows,
-    columns,
-    caption=caption,
-    height=2.0 * rows,
-    width=style.COLUMN_WIDTH if columns == 1 else style.PAGE_WIDTH,
+    rows, columns, caption=caption, height=2.0 * rows, width=width
   )
   for ax, panel in zip(axes.flat, panels, strict=False):
     _draw_accuracies(ax, panel)
@@ -214,7 +229,7 @@ class OptionPanel(NamedTuple):
 def option_curves(
   panels: Sequence[OptionPanel], *, ylabel: str, caption: str = ""
 ) -> Figure:
-  """A student's accuracy against options, a panel for each.
+  """A student's accuracy against options, a panel for each below the last.
 
   Args:
     panels: the options.
@@ -232,14 +247,9 @@ def option_curves(
   """
   count = len(panels)
   figure, axes = style.new_figure(
-    1,
-    count,
-    caption=caption,
-    height=2.0,
-    width=style.COLUMN_WIDTH if count == 1 else style.PAGE_WIDTH,
-    sharey=True,
+    count, 1, caption=caption, height=1.8 * count + 0.2, sharey=True
   )
-  for ax, panel in zip(axes[0], panels, strict=True):
+  for ax, panel in zip(axes[:, 0], panels, strict=True):
     positions = np.arange(len(panel.values))
     ax.errorbar(
       positions,
@@ -251,5 +261,5 @@ def option_curves(
     )
     ax.set_xticks(positions, [f"{value:g}" for value in panel.values])
     ax.set_xlabel(panel.option)
-  axes[0, 0].set_ylabel(ylabel)
+    ax.set_ylabel(ylabel)
   return figure

@@ -88,6 +88,45 @@ def styled(
   return wrapper
 
 
+def arrange(panels: int, columns: int = 3) -> tuple[int, int, float]:
+  """Says how to lay out panels that each need half a column of a page.
+
+  Args:
+    panels: their number.
+    columns: side by side, where there are too many for one column of a page.
+
+  Returns:
+    Rows, columns and the figure's width: one or two panels stand in one column
+    of a page, above each other, more in both.
+
+  Examples:
+    >>> arrange(2), arrange(4)
+    ((2, 1, 3.35), (2, 3, 6.9))
+  """
+  if panels < 3:
+    return panels, 1, COLUMN_WIDTH
+  columns = min(columns, panels)
+  return -(-panels // columns), columns, PAGE_WIDTH
+
+
+def title(text: str, width: float, columns: int) -> str:
+  r"""Breaks a panel's title into lines that don't reach into the next panel.
+
+  Args:
+    text: the title.
+    width: of the figure, in inches.
+    columns: panels side by side.
+
+  Examples:
+    >>> title("wide_resnet50_2, ATS", COLUMN_WIDTH, 3)
+    'wide_resnet50_2,\nATS'
+  """
+  # The axes' numbers and names need the rest.
+  inches = 0.8 * width / columns
+  length = int(inches * _CHARACTERS_PER_INCH)
+  return textwrap.fill(text, length, break_long_words=False)
+
+
 def new_figure(
   rows: int,
   columns: int,
@@ -103,7 +142,8 @@ def new_figure(
     rows: rows of axes.
     columns: columns of axes.
     caption: what the reader must know: data, networks, epochs, seed, and what
-      is approximated. May be empty.
+      is approximated. May be empty; of a wide figure it is also said that it
+      is one, because scaled to one column it can't be read.
     height: of the axes, in inches; the caption adds to it.
     width: of the whole, in inches.
     **subplots: for `Figure.subplots`.
@@ -111,6 +151,8 @@ def new_figure(
   Returns:
     The figure and its axes, an array `[rows, columns]`.
   """
+  if caption and width > COLUMN_WIDTH:
+    caption = f"{caption} Drawn to be two columns wide."
   lines = textwrap.wrap(caption, int(width * _CHARACTERS_PER_INCH))
   below = (len(lines) + 0.5) * _LINE_HEIGHT if lines else 0.0
   share = below / (height + below)
