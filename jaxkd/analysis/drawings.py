@@ -238,7 +238,7 @@ def _agreement(study: Study, measures: Measures, settings: Settings) -> Drawing:
     caption=caption(
       study,
       "Fig. 6. Agreement of each pair of teachers on the order of the classes, "
-      "mean over the examples.",
+      "mean over the examples; colours from 0 to 1.",
     ),
   )
   lines = [
@@ -272,7 +272,9 @@ def _group_posteriors(study: Study, settings: Settings) -> Drawing:
     caption=caption(
       study,
       f"Fig. 7. Mean probabilities at τ = {settings.tau:g} of the examples of "
-      "one class; area and colour are the probability.",
+      "the class above each panel; area and colour are the probability, on the "
+      "panel's own scale. The open rings are that class itself, whose "
+      "probability is left out.",
     ),
   )
   lines = [

@@ -189,8 +189,11 @@ def test_agreement():
   for ax, (title, matrix) in zip(_axes(figure), matrices.items(), strict=True):
     assert ax.get_title() == title
     np.testing.assert_array_equal(ax.images[0].get_array(), matrix)
-    assert _ticks(ax.xaxis) == ["14", "110"]
-  assert _ticks(_axes(figure)[0].yaxis) == ["14", "110"]
+    # The same colour is the same number in all panels and reports.
+    assert ax.images[0].get_clim() == (0, 1)
+    assert _ticks(ax.yaxis) == ["14", "110"]
+  assert _ticks(_axes(figure)[-1].xaxis) == ["14", "110"]
+  assert figure.get_figwidth() == style.COLUMN_WIDTH
 
 
 def test_the_numbers_can_be_read_on_their_cells():
@@ -223,7 +226,7 @@ def test_group_posteriors():
   dogs, oaks = _axes(figure)[:2]
   assert dogs.get_title() == "dog (pets)"
   assert oaks.get_title() == "oak (trees)"
-  assert _ticks(dogs.xaxis) == ["dog", "cat", "oak"]
+  assert _ticks(oaks.xaxis) == ["dog", "cat", "oak"]
   assert _ticks(dogs.yaxis) == ["14", "110"]
   assert dogs.get_ylim() == (1.5, -0.5)
   circles, rings = dogs.collections
@@ -233,6 +236,7 @@ def test_group_posteriors():
   sizes = circles.get_sizes()
   np.testing.assert_allclose(sizes / sizes.max(), expected / max(expected))
   np.testing.assert_array_equal(rings.get_offsets(), [[0, 0], [0, 1]])
+  assert figure.get_figwidth() == style.COLUMN_WIDTH
 
 
 def test_group_of_an_unknown_class():

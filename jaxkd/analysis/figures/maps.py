@@ -16,9 +16,16 @@ def _draw_cells(
   columns: Sequence[object],
   rows: Sequence[object],
   form: str,
+  limits: tuple[float | None, float | None] = (None, None),
 ) -> None:
-  """Draws a heat map `[rows, columns]` with its numbers; NaN stays empty."""
-  image = axes.imshow(values, aspect="auto", origin="lower")
+  """Draws a heat map `[rows, columns]` with its numbers; NaN stays empty.
+
+  Without limits, the colours are from the lowest to the highest value.
+  """
+  lowest, highest = limits
+  image = axes.imshow(
+    values, aspect="auto", origin="lower", vmin=lowest, vmax=highest
+  )
   axes.set_xticks(np.arange(len(columns)), [str(c) for c in columns])
   axes.set_yticks(np.arange(len(rows)), [str(r) for r in rows])
   for (row, column), value in np.ndenumerate(values):
@@ -43,7 +50,7 @@ def topk_overlap(
   """Fig. 5: how many of two teachers' top-K classes are common.
 
   A cell is the percentage of the examples whose two sets of K classes have that
-  many in common.
+  many in common; colours are from 0 to 100.
 
   Args:
     panels: by title, for each K the distribution `[K + 1]` from
@@ -59,20 +66,17 @@ def topk_overlap(
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['20', '80']
   """
+  rows, columns, width = style.arrange(len(panels), len(panels))
   figure, axes = style.new_figure(
-    1,
-    len(panels),
-    caption=caption,
-    height=2.3,
-    width=style.COLUMN_WIDTH if len(panels) == 1 else style.PAGE_WIDTH,
+    rows, columns, caption=caption, height=2.3 * rows, width=width
   )
-  for ax, (title, distributions) in zip(axes[0], panels.items(), strict=True):
+  for ax, (title, distributions) in zip(axes.flat, panels.items(), strict=True):
     highest = max(len(d) for d in distributions)
     percent = np.full((highest, len(distributions)), np.nan)
     for column, distribution in enumerate(distributions):
       percent[: len(distribution), column] = 100 * np.asarray(distribution)
     sizes = [len(d) - 1 for d in distributions]
-    _draw_cells(ax, percent, sizes, range(highest), ".0f")
+    _draw_cells(ax, percent, sizes, range(highest), ".0f", (0, 100))
     ax.set(title=title, xlabel="K", ylabel="common classes")
   return figure
 
@@ -85,6 +89,8 @@ def agreement(
   caption: str = "",
 ) -> Figure:
   """Fig. 6: agreement of every pair of teachers on the order of the classes.
+
+  A panel for each measure below the last, with colours from 0 to 1.
 
   Args:
     names: the teachers, from small to large, `[T]`.
@@ -100,20 +106,18 @@ def agreement(
     >>> figure.axes[0].get_title()
     'Spearman'
   """
-  count = len(matrices)
   figure, axes = style.new_figure(
+    len(matrices),
     1,
-    count,
     caption=caption,
-    height=2.3,
-    width=style.COLUMN_WIDTH if count == 1 else style.PAGE_WIDTH,
-    sharey=True,
+    height=(0.22 * len(names) + 0.3) * len(matrices) + 0.5,
+    sharex=True,
   )
-  for ax, (title, matrix) in zip(axes[0], matrices.items(), strict=True):
-    _draw_cells(ax, np.asarray(matrix), names, names, ".2f")
+  for ax, (title, matrix) in zip(axes[:, 0], matrices.items(), strict=True):
+    _draw_cells(ax, np.asarray(matrix), names, names, ".2f", (0, 1))
     ax.set_title(title)
-    for name in ax.get_xticklabels():
-      name.set(rotation=30, ha="right", rotation_mode="anchor")
+  for name in axes[-1, 0].get_xticklabels():
+    name.set(rotation=30, ha="right", rotation_mode="anchor")
   return figure
 
 
@@ -210,7 +214,8 @@ def group_posteriors(
 
   A panel for the first class of each group, a row for each network, a column
   for each class of all groups. Area and colour of a circle are the probability,
-  on the scale of the panel's wrong classes; the target itself is an open ring.
+  on the scale of the panel's wrong classes, beside it; the target itself is an
+  open ring.
 
   Args:
     posteriors: `[C, C]` from :func:`jaxkd.losses.class_mean_probabilities`, by
@@ -239,15 +244,15 @@ def group_posteriors(
       raise ValueError(f"no class is called {name!r}")
   columns = np.array([class_names.index(name) for name in shown])
   figure, axes = style.new_figure(
-    1,
     len(groups),
+    1,
     caption=caption,
-    height=0.22 * len(posteriors) + 1.3,
-    width=style.PAGE_WIDTH,
+    height=(0.22 * len(posteriors) + 0.3) * len(groups) + 0.8,
+    sharex=True,
     sharey=True,
   )
   across, down = np.meshgrid(np.arange(len(shown)), np.arange(len(posteriors)))
-  for ax, (group, members) in zip(axes[0], groups.items(), strict=True):
+  for ax, (group, members) in zip(axes[:, 0], groups.items(), strict=True):
     target = class_names.index(members[0])
     values = np.stack(
       [np.asarray(p)[target, columns] for p in posteriors.values()]
@@ -271,11 +276,7 @@ def group_posteriors(
     ax.set_xlim(-0.8, len(shown) - 0.2)
     scale = matplotlib.colors.Normalize(0, highest)
     figure.colorbar(
-      matplotlib.cm.ScalarMappable(scale, style.COLORMAP),
-      ax=ax,
-      location="top",
-      shrink=0.8,
-      label="mean probability",
+      matplotlib.cm.ScalarMappable(scale, style.COLORMAP), ax=ax, pad=0.02
     )
   # From the top, with room for the circles of the first and the last.
   axes[0, 0].set_ylim(len(posteriors) - 0.5, -0.5)
