@@ -13,6 +13,12 @@ from jaxkd.analysis.measure import Measures
 from jaxkd.analysis.study import Settings, Study, Teacher
 from jaxkd.tables import Lines
 
+# What can't be seen of the bars of Fig. 1 and 9.
+_TRUTH = (
+  "The bar of the ground truth comes first and is cut where it exceeds the "
+  "others' scale; p_y is its probability."
+)
+
 # The paper's Fig. 5 looks at so many classes at most.
 _MOST_COMMON = 8
 
@@ -107,7 +113,7 @@ def _softened_labels(study: Study, settings: Settings, example: int) -> Drawing:
     caption=caption(
       study,
       f"Fig. 1. Softened probabilities at τ = {settings.tau:g} of "
-      f"{_of_example(study, example)}, a typical one.",
+      f"{_of_example(study, example)}, a typical one. {_TRUTH}",
     ),
   )
   return Drawing("fig1", figure, _label_lines(study, probs, "network"))
@@ -308,20 +314,30 @@ def _confidence(
     level: measure.mean_variance(teacher.logits, study.labels, tau)
     for level, teacher, tau in levels
   }
+  label = int(study.labels[example])
+  variances = {
+    level: float(metrics.derived_variance(jnp.asarray(probs), jnp.int32(label)))
+    for level, probs in labels.items()
+  }
   figure = figures.confidence(
     list(labels.values()),
-    int(study.labels[example]),
+    label,
     list(labels),
     xlabel=xlabel,
     means=list(means.values()),
     caption=caption(
       study,
-      f"Fig. 9. {text}: for {_of_example(study, example)}, the ground truth "
-      "first; below, the variance of its wrong classes.",
+      f"Fig. 9. {text}, for {_of_example(study, example)}: above, at most four "
+      "of the labels; below, the variance of the wrong classes in all of them. "
+      f"{_TRUTH}",
     ),
   )
   lines = [
-    {**line, "mean derived variance": means[str(line[xlabel])]}
+    {
+      **line,
+      "derived variance": variances[str(line[xlabel])],
+      "mean derived variance": means[str(line[xlabel])],
+    }
     for line in _label_lines(study, labels, xlabel)
   ]
   return Drawing(f"fig9-{name}", figure, lines)

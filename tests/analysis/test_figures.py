@@ -66,6 +66,30 @@ def test_confidence():
   assert _ticks(variance.xaxis) == ["14", "110"]
 
 
+def test_confidence_at_many_levels():
+  probs = [
+    np.array([1 - 2 * p, 1.5 * p, 0.5 * p]) for p in np.arange(1, 8) / 30
+  ]
+  names = [f"τ = {n}" for n in range(7)]
+  figure = figures.confidence(probs, 0, names)
+  *labels, variance = _axes(figure)
+  assert [ax.get_title() for ax in labels] == [names[n] for n in (0, 2, 4, 6)]
+  assert _ticks(variance.xaxis) == names
+  assert figure.get_figwidth() == style.COLUMN_WIDTH
+
+
+def test_no_marker_is_cut():
+  # Hardly different, so a margin in proportion to the difference is none.
+  probs = [np.array([0.5, 0.4, 0.1]), np.array([0.5, 0.4001, 0.0999])]
+  figure = figures.confidence(probs, 0, ["14", "110"])
+  figure.draw_without_rendering()
+  variance = _axes(figure)[-1]
+  (line,) = variance.lines
+  _, highest = line.get_transform().transform((0, line.get_ydata().max()))
+  radius = line.get_markersize() / 2 * figure.dpi / 72
+  assert highest + radius < variance.get_window_extent().y1
+
+
 def test_derived_curves():
   averages = {"TS": np.array([0.1, 0.2, 0.3]), "ATS": np.array([0.2, 0.3, 0.4])}
   variances = {"TS": np.array([1.0, 2.0, 1.0]), "ATS": np.array([2.0, 3.0, 2])}

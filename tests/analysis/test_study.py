@@ -207,6 +207,22 @@ def test_rules_and_groups_of_cifar100(suffix):
   assert cell["probability"] == pytest.approx(rose, rel=1e-4)
 
 
+def test_fig_9_comes_with_its_variances():
+  found = study(*_RNG.normal(size=(2, 4, 5)))
+  drawing = drawings._confidence_by_capacity(found, Settings(tau=2.0), 3)
+  for line in drawing.lines:
+    (logits,) = (t.logits for t in found.teachers if t.name == line["network"])
+    probs = np.exp(logits / 2)
+    probs /= probs.sum(axis=-1, keepdims=True)
+    wrong = [
+      np.delete(p, label).var()
+      for p, label in zip(probs, found.labels, strict=True)
+    ]
+    assert line["derived variance"] == pytest.approx(wrong[3], rel=1e-4)
+    mean = np.mean(wrong)
+    assert line["mean derived variance"] == pytest.approx(mean, rel=1e-4)
+
+
 def test_last_layers_are_found_in_features():
   weights, features = _RNG.normal(size=(5, 2)), _RNG.normal(size=(30, 2))
   logits = features @ weights.T

@@ -9,6 +9,9 @@ from matplotlib.figure import Figure
 from jaxkd.analysis import metrics
 from jaxkd.analysis.figures import style
 
+# Of more, the bars of a hundred classes could not be told apart in one column.
+_MOST_LABELS = 4
+
 
 def _label_first(probs: np.ndarray, label: int) -> np.ndarray:
   """Moves the label's probability to the front; the others keep their order."""
@@ -90,9 +93,9 @@ def confidence(
 ) -> Figure:
   """Fig. 9: a teacher's label under rising confidence.
 
-  Above, the label at each level as in Fig. 1; below, its derived variance,
-  which is highest at a proper confidence, beside the mean over all examples if
-  it is given.
+  Above, the label as in Fig. 1, of at most four levels from the first to the
+  last; below, its derived variance at all levels, which is highest at a proper
+  confidence, beside the mean over all examples if it is given.
 
   Args:
     probs: `[C]` for each level, from unsure to sure: by capacity, training time
@@ -113,19 +116,23 @@ def confidence(
     3
   """
   count = len(probs)
-  figure, axes = style.new_figure(
-    2, count, caption=caption, height=2.6, width=style.PAGE_WIDTH
+  shown = (
+    np.linspace(0, count - 1, min(count, _MOST_LABELS)).round().astype(int)
   )
-  _draw_labels(axes[0], [*map(np.asarray, probs)], label)
-  for ax, level in zip(axes[0], levels, strict=True):
-    ax.set_title(level)
-    ax.label_outer()
-  axes[0, 0].set_ylabel("probability")
+  figure, axes = style.new_figure(
+    len(shown) + 1,
+    1,
+    caption=caption,
+    height=0.8 * len(shown) + 1.6,
+    gridspec_kw={"height_ratios": [1] * len(shown) + [1.7]},
+  )
+  *above, below = axes[:, 0]
+  _draw_labels(above, [np.asarray(probs[level]) for level in shown], label)
+  for ax, level in zip(above, shown, strict=True):
+    ax.set_title(levels[level])
+    ax.set_ylabel("probability")
+  above[-1].set_xlabel("class, ground truth first")
 
-  grid = axes[1, 0].get_gridspec()
-  for ax in axes[1]:
-    ax.remove()
-  below = figure.add_subplot(grid[1, :])
   stacked = np.stack([np.asarray(values) for values in probs])
   variances = metrics.derived_variance(stacked, np.full(count, label))
   curves = {"this example": np.asarray(variances)}
@@ -135,12 +142,13 @@ def confidence(
     below.plot(
       np.arange(count), values, marker=style.MARKERS[index], label=name
     )
-  below.set_xticks(np.arange(count), levels)
+  below.set_xticks(np.arange(count), levels, rotation=30, ha="right")
   below.set_xlim(-0.5, count - 0.5)
-  below.set_ylim(bottom=0)
+  # With room for the markers of the highest.
+  below.set_ylim(0, 1.15 * max(map(np.max, curves.values())) or 1.0)
   below.set_xlabel(xlabel)
   below.set_ylabel("derived variance $v(q)$")
   if means is not None:
-    below.legend()
+    below.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
   figure.align_ylabels()
   return figure
