@@ -186,8 +186,10 @@ def _class_directions(
     int(study.labels[example]),
     caption=caption(
       study,
-      "Fig. 4. Weights of the classes (arrows) and the feature (triangle) of "
-      f"{_of_example(study, example)}.",
+      "Fig. 4. Weights of the classes (arrows, relative to the longest) and "
+      "the feature (triangle, of length 1) of "
+      f"{_of_example(study, example)}. f_y is the logit of its class, σ(g) the "
+      "standard deviation of the others'; numbers are labels.",
     ),
   )
   lines = [

@@ -86,12 +86,14 @@ class RuleFigures(NamedTuple):
   Attributes:
     teacher: the network.
     rule: name of the rule.
+    order: of the classes, according to the rule.
     kendall: as in `metrics.RuleConsistency`.
     deviation: as in `metrics.RuleConsistency`.
   """
 
   teacher: str
   rule: str
+  order: str
   kendall: float
   deviation: float
 
@@ -318,5 +320,9 @@ def _rules(study: Study, tau: float) -> Iterator[RuleFigures]:
         tau,
       )
       yield RuleFigures(
-        teacher.name, rule.name, float(found.kendall), float(found.deviation)
+        teacher.name,
+        rule.name,
+        rule.order,
+        float(found.kendall),
+        float(found.deviation),
       )

@@ -4,6 +4,7 @@ A rule says in which order a network should find the classes when it sees an
 example of the first: `p_hamster > p_mouse > p_rabbit > ...`.
 """
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -67,6 +68,19 @@ class Rule(NamedTuple):
 
   name: str
   chains: tuple[tuple[str, ...], ...]
+
+  @property
+  def order(self) -> str:
+    """The chains as text; one for all ten digits c.
+
+    Examples:
+      >>> CIFAR100_RULES[0].order
+      'hamster > mouse > rabbit > squirrel > shrew'
+      >>> DIGITS_FIVE_RULES[0].order
+      'MNIST@c > USPS@c > SVHN@c'
+    """
+    texts = (re.sub(r"@\d", "@c", " > ".join(chain)) for chain in self.chains)
+    return "; ".join(dict.fromkeys(texts))
 
 
 def _digits(name: str, *domains: str) -> Rule:

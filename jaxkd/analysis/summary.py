@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxkd.analysis import measure
-from jaxkd.analysis.measure import Measures
+from jaxkd.analysis.measure import Measures, RuleFigures
 from jaxkd.analysis.study import Settings, Study
 from jaxkd.tables import Lines, Spread
 
@@ -14,7 +14,7 @@ TITLES = {
   "teachers": "The teachers",
   "pairs": "Every pair of teachers",
   "temperatures": "The most discriminative temperature τ*, share of examples",
-  "table1": "Table 1: agreement with rules",
+  "table1": "Table 1: agreement with rules on which classes are similar",
 }
 """What is above each table."""
 
@@ -29,7 +29,7 @@ def tables(
     "temperatures": _temperatures(measures, settings),
   }
   if measures.rules:
-    found["table1"] = _table_1(measures)
+    found["table1"] = _table_1(measures, settings)
   return found
 
 
@@ -95,7 +95,7 @@ def _pairs(measures: Measures, settings: Settings) -> Lines:
     "small": "smaller",
     "large": "larger",
     "less_distinct": "times less distinct",
-    "share": "share of examples",
+    "share": "larger's v(q) lower, share of examples",
     "raised": "times raised by ISATS",
     "restored": "ISATS to smaller's v(q)",
     "overlap": f"rank set overlap, K = {settings.k}",
@@ -122,20 +122,25 @@ def _temperatures(measures: Measures, settings: Settings) -> Lines:
   ]
 
 
-def _table_1(measures: Measures) -> Lines:
+def _table_1(measures: Measures, settings: Settings) -> Lines:
   """Returns the rules' lines, after each teacher's their average."""
-  lines: list[dict[str, object]] = []
+  heads = {
+    "teacher": "network",
+    "rule": "rule",
+    "order": "probabilities' order",
+    "kendall": "Kendall's τ",
+    "deviation": f"deviation of all but the first, τ = {settings.tau:g}",
+  }
+  lines: list[RuleFigures] = []
   for teacher, group in itertools.groupby(
     measures.rules, lambda figures: figures.teacher
   ):
     found = list(group)
-    lines += [line._asdict() for line in found]
-    lines.append(
-      {
-        "teacher": teacher,
-        "rule": "average",
-        "kendall": float(np.mean([line.kendall for line in found])),
-        "deviation": float(np.mean([line.deviation for line in found])),
-      }
-    )
-  return lines
+    kendall = float(np.mean([line.kendall for line in found]))
+    deviation = float(np.mean([line.deviation for line in found]))
+    average = RuleFigures(teacher, "average", "", kendall, deviation)
+    lines += [*found, average]
+  return [
+    {heads[field]: value for field, value in line._asdict().items()}
+    for line in lines
+  ]

@@ -190,6 +190,19 @@ def test_rules_and_groups_of_cifar100(suffix):
   assert [(line.teacher, line.rule) for line in table] == [
     (f"net{net}", f"C.{rule}") for net in range(2) for rule in range(1, 6)
   ]
+  measured = Measures({}, {}, [], {}, table)
+  first, *_, last = summary._table_1(measured, Settings(tau=3.0))
+  assert list(first.values()) == list(table[0])
+  assert first["probabilities' order"].startswith("hamster > mouse > rabbit >")
+  assert last == {
+    "network": "net1",
+    "rule": "average",
+    "probabilities' order": "",
+    "Kendall's τ": pytest.approx(np.mean([one.kendall for one in table[5:]])),
+    "deviation of all but the first, τ = 3": pytest.approx(
+      np.mean([one.deviation for one in table[5:]])
+    ),
+  }
   names = rules.CIFAR100_CLASSES
   ((hamster, *others),) = rules.label_chains(rules.CIFAR100_RULES[0], names)
   probs = np.exp(logits[found.labels == hamster] / 4)
