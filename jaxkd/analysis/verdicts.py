@@ -1,6 +1,7 @@
 """Measures in words: what the two observations are for these teachers."""
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,9 @@ PAPER_SPEARMAN = 0.85
 
 # Variances this close are called equal.
 _SAME = 1.05
+
+# Of the examples, by a teacher that is as far trained as the paper's.
+_FITTED = 0.95
 
 
 def _times(ratio: float) -> str:
@@ -35,22 +39,53 @@ def pair(found: Comparison, settings: Settings) -> str:
     smaller teacher's. The two order the classes alike: Spearman's ρ 0.91,
     Kendall's τ 0.78, 4.0 of the top 5 classes in common.
   """
+  return (
+    f"{found.large} beside {found.small}: the larger teacher's wrong-class "
+    f"probabilities are {_distinctness(found, settings)} (lower derived "
+    f"variance on {100 * found.share:.0f} % of the examples). ISATS "
+    f"{_change(found)} {_level(found)}. {_order(found, settings)}"
+  )
+
+
+def _distinctness(found: Comparison, settings: Settings) -> str:
   at = f"at τ = {settings.tau:g}"
-  probabilities = "the larger teacher's wrong-class probabilities"
+  if math.isinf(found.less_distinct):
+    return f"not distinct at all {at}: in float32 their variance is 0"
+  if found.less_distinct == 0:
+    return f"distinct {at}, where the smaller one's are not at all"
   if found.less_distinct > _SAME:
-    text = f"{_times(found.less_distinct)} times less distinct {at}"
-  elif found.less_distinct < 1 / _SAME:
-    more = 1 / found.less_distinct
-    text = f"{_times(more)} times more distinct {at}, unlike in the paper"
-  else:
-    text = f"as distinct as the smaller one's {at}"
+    return f"{_times(found.less_distinct)} times less distinct {at}"
+  if found.less_distinct < 1 / _SAME:
+    more = _times(1 / found.less_distinct)
+    return f"{more} times more distinct {at}, unlike in the paper"
+  return f"as distinct as the smaller one's {at}"
+
+
+def _change(found: Comparison) -> str:
+  if math.isinf(found.raised):
+    return "raises their derived variance from 0 to"
+  if found.raised == 0:
+    return "lowers their derived variance to"
   if found.raised > _SAME:
-    isats = f"raises their derived variance {_times(found.raised)} times, to"
-  elif found.raised < 1 / _SAME:
-    lowered = 1 / found.raised
-    isats = f"lowers their derived variance {_times(lowered)} times, to"
-  else:
-    isats = "leaves their derived variance at"
+    return f"raises their derived variance {_times(found.raised)} times, to"
+  if found.raised < 1 / _SAME:
+    lowered = _times(1 / found.raised)
+    return f"lowers their derived variance {lowered} times, to"
+  return "leaves their derived variance at"
+
+
+def _level(found: Comparison) -> str:
+  if math.isinf(found.restored):
+    return "more than the smaller teacher's, which is 0"
+  return f"{found.restored:.2f} times the smaller teacher's"
+
+
+def _order(found: Comparison, settings: Settings) -> str:
+  if math.isnan(found.spearman):
+    return (
+      "Whether the two order the classes alike can't be said: there is no "
+      "example on which both tell classes apart."
+    )
   if found.spearman >= PAPER_SPEARMAN:
     order = "order the classes alike"
   elif found.spearman >= 0.5:
@@ -58,10 +93,7 @@ def pair(found: Comparison, settings: Settings) -> str:
   else:
     order = "do not agree on the order of the classes"
   return (
-    f"{found.large} beside {found.small}: {probabilities} are {text} (lower "
-    f"derived variance on {100 * found.share:.0f} % of the examples). ISATS "
-    f"{isats} {found.restored:.2f} times the smaller teacher's. The two "
-    f"{order}: Spearman's ρ {found.spearman:.2f}, Kendall's τ "
+    f"The two {order}: Spearman's ρ {found.spearman:.2f}, Kendall's τ "
     f"{found.kendall:.2f}, {found.overlap * settings.k:.1f} of the top "
     f"{settings.k} classes in common."
   )
@@ -117,13 +149,35 @@ def observation_1(measures: Sequence[Measures], settings: Settings) -> str:
   return (
     "Observation 1 (a larger teacher's wrong-class probabilities are less "
     f"distinct) {verdict} (at τ = {settings.tau:g}: {values})."
+    f"{_unfitted(measures)}"
+  )
+
+
+def _unfitted(measures: Sequence[Measures]) -> str:
+  """Says so if the largest teacher is one that the paper doesn't speak of."""
+  name = [*measures[0].examples][-1]
+  fitted = np.mean([np.mean(m.examples[name].correct) for m in measures])
+  if fitted >= _FITTED:
+    return ""
+  return (
+    f" The largest teacher has fitted only {100 * fitted:.3g} % of these "
+    "examples; the paper's fit nearly all that they were trained on."
   )
 
 
 def observation_2(comparisons: Sequence[Comparison]) -> str:
   """Says whether all pairs of teachers order the classes alike."""
-  rho = [found.spearman for found in comparisons]
-  tau = [found.kendall for found in comparisons]
+  judged = [found for found in comparisons if not math.isnan(found.spearman)]
+  rho = [found.spearman for found in judged]
+  claim = (
+    "Observation 2 (teachers of all capacities agree on the order of the "
+    "classes)"
+  )
+  if not judged:
+    return (
+      f"{claim} can't be judged: there is no example on which two teachers "
+      "tell classes apart."
+    )
   high = sum(value > PAPER_SPEARMAN for value in rho)
   if high > len(rho) / 2:
     verdict = "holds"
@@ -131,11 +185,12 @@ def observation_2(comparisons: Sequence[Comparison]) -> str:
     verdict = "holds weakly"
   else:
     verdict = "does not hold"
+  without = len(comparisons) - len(judged)
+  left_out = f"; pairs without an order: {without}" if without else ""
   return (
-    "Observation 2 (teachers of all capacities agree on the order of the "
-    f"classes) {verdict}: Spearman's ρ is {_range(rho)}, above "
-    f"{PAPER_SPEARMAN}, as mostly in the paper, for {high} of {len(rho)}; "
-    f"Kendall's τ is {_range(tau)}."
+    f"{claim} {verdict}: Spearman's ρ is {_range(rho)}; {high} of {len(rho)} "
+    f"pairs are above {PAPER_SPEARMAN}, in the paper most are; Kendall's τ is "
+    f"{_range([found.kendall for found in judged])}{left_out}."
   )
 
 

@@ -298,12 +298,18 @@ def test_observation_1_under_several_seeds(seeds, text):
   ("rhos", "text"),
   [
     ((0.9, 0.95, 0.8), "holds: "),
-    ((0.84,), "holds weakly: Spearman's ρ is 0.84, above 0.85, as mostly in "),
+    (
+      (0.84,),
+      "holds weakly: Spearman's ρ is 0.84; 0 of 1 pairs are above 0.85, in the "
+      "paper most are; Kendall's τ is 0.42.",
+    ),
+    ((0.9, np.nan), "Kendall's τ is 0.45; pairs without an order: 1."),
+    ((np.nan,), "can't be judged: there is no example on which"),
     ((0.9, 0.6, 0.8), "holds weakly"),
     (
       (0.9, 0.6, 0.1),
-      "does not hold: Spearman's ρ is 0.10 to 0.90, above 0.85, as mostly in "
-      "the paper, for 1 of 3; Kendall's τ is 0.05 to 0.45.",
+      "does not hold: Spearman's ρ is 0.10 to 0.90; 1 of 3 pairs are above "
+      "0.85, in the paper most are; Kendall's τ is 0.05 to 0.45.",
     ),
   ],
 )
@@ -324,11 +330,46 @@ def test_observation_2(rhos, text):
     ({"raised": 1.0}, "leaves their derived variance at 1.50 times"),
     ({"spearman": 0.6}, "agree on the order of the classes less than in"),
     ({"spearman": 0.1}, "do not agree on the order of the classes"),
+    (
+      {"less_distinct": np.inf, "raised": np.inf},
+      "are not distinct at all at τ = 4: in float32 their variance is 0 (lower "
+      "derived variance on 90 % of the examples). ISATS raises their derived "
+      "variance from 0 to 1.50 times the smaller teacher's.",
+    ),
+    (
+      {"less_distinct": 0.0, "restored": np.inf},
+      "distinct at τ = 4, where the smaller one's are not at all",
+    ),
+    (
+      {"restored": np.inf},
+      "4.0 times, to more than the smaller teacher's, which is 0.",
+    ),
+    ({"raised": 0.0, "restored": 0.0}, "lowers their derived variance to 0.00"),
+    ({"spearman": np.nan}, "alike can't be said: there is no example on which"),
   ],
 )
 def test_a_pair_in_words(fields, text):
   pair = Comparison("a", "b", 2.0, 0.9, 4.0, 1.5, 0.8, 0.9, 0.8, 0.8)
-  assert text in verdicts.pair(pair._replace(**fields), Settings())
+  said = verdicts.pair(pair._replace(**fields), Settings())
+  assert text in said
+  assert "inf " not in said
+  assert "nan" not in said
+
+
+@pytest.mark.parametrize(
+  ("correct", "said"),
+  [
+    ([True] * 15 + [False], "has fitted only 93.8 % of these examples"),
+    ([True] * 31 + [False], ""),
+  ],
+)
+def test_teachers_that_have_not_fitted(correct, said):
+  large = examples(np.ones(len(correct)), correct)
+  found = measures((3, 1))
+  found.examples["net1"] = large
+  text = verdicts.observation_1([found], Settings())
+  assert said in text
+  assert ("fitted" in text) == bool(said)
 
 
 def student(teacher, method, accuracy, alone=50.0, **temperatures):
