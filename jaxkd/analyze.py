@@ -24,15 +24,20 @@ _LOGITS = flags.DEFINE_list(
 _TAU = flags.DEFINE_float(
   "tau", None, "temperature; if not given that of the config's kd, or 4"
 )
-_K = flags.DEFINE_integer("k", None, "classes in the rank set overlap", 1)
+_K = flags.DEFINE_integer(
+  "k",
+  None,
+  "classes in the rank set overlap; if not given 5, or all of fewer",
+  1,
+)
 
 
 def _settings(settings: Settings, num_classes: int) -> Settings:
   """Returns the settings that the flags change, checked."""
   if _TAU.value is not None:
     settings = settings._replace(tau=_TAU.value)
-  if _K.value is not None:
-    settings = settings._replace(k=_K.value)
+  k = min(settings.k, num_classes) if _K.value is None else _K.value
+  settings = settings._replace(k=k)
   try:
     settings.check(num_classes)
   except ValueError as error:

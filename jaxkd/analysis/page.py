@@ -17,6 +17,7 @@ from jaxkd.analysis import (
 )
 from jaxkd.analysis.measure import Measures
 from jaxkd.analysis.study import Settings, Study
+from jaxkd.names import digest
 from jaxkd.store import write_atomically
 from jaxkd.tables import Lines
 
@@ -35,8 +36,9 @@ def write(
     workdir: where to make the folder.
 
   Returns:
-    The folder `analysis-<title>-<digest>` with `report.html`, `report.md`, a
-    CSV file for each table, and PNG, SVG and CSV for each figure.
+    The folder `analysis-<title>-<digest>`, one for the same networks, examples
+    and settings, with `report.html`, `report.md`, a CSV file for each table,
+    and PNG, SVG and CSV for each figure.
 
   Raises:
     StoreError: a file can't be written.
@@ -52,8 +54,7 @@ def write(
   pairs = [verdicts.pair(found, settings) for found in comparisons]
 
   first = studies[0]
-  name = "-".join(filter(None, ("analysis", first.title, first.digest)))
-  folder = pathlib.Path(workdir) / name
+  folder = pathlib.Path(workdir) / _folder(first, settings)
   folder.mkdir(parents=True, exist_ok=True)
   names = []
   for drawing in itertools.chain(
@@ -71,6 +72,13 @@ def write(
     folder / "report.html", _html(first, said, pairs, shown, names, folder)
   )
   return folder
+
+
+def _folder(study: Study, settings: Settings) -> str:
+  """Returns a name that no report of other content has."""
+  stages = [stage.name for stage in study.stages]
+  content = f"{study.digest} {len(study.labels)} {stages} {settings}"
+  return f"analysis-{study.title}-{digest(content)}"
 
 
 def _tables(

@@ -1,5 +1,6 @@
 """Logits that any framework saved, with `numpy.savez`."""
 
+import hashlib
 import os
 import pathlib
 import zipfile
@@ -67,6 +68,7 @@ def read(paths: Sequence[str | os.PathLike[str]]) -> Study:
     class_names=_class_names(arrays, num_classes),
     about=f"{num_examples} examples of {num_classes} classes; logits saved as "
     f"{', '.join(file.name for file in files)}.",
+    digest=_digest(arrays),
   )
 
 
@@ -97,6 +99,16 @@ def _load(path: pathlib.Path) -> dict[str, np.ndarray]:
     with np.errstate(over="ignore"):
       loaded[name] = loaded[name].astype(np.float32)
   return loaded
+
+
+def _digest(arrays: dict[str, dict[str, np.ndarray]]) -> str:
+  """Returns eight digits that stand for all that was read."""
+  contents = hashlib.sha256()
+  for loaded in arrays.values():
+    for name, values in loaded.items():
+      contents.update(f"{name} {values.shape} {values.dtype} ".encode())
+      contents.update(values.tobytes())
+  return contents.hexdigest()[:8]
 
 
 def _check(check, arrays, labels) -> None:

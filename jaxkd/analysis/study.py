@@ -102,8 +102,7 @@ class Study(NamedTuple):
     class_names: of the labels.
     about: data, networks, epochs and seeds, for the captions.
     approximations: in what this falls short of the papers' setting.
-    digest: tells reports of other networks under that title apart; may be
-      empty.
+    digest: stands for the networks: those of another study have another.
     seed: that the first teacher was trained under; None if not known.
     split: of which the test accuracies are: 'test', or 'validation' if a part
       of the training split was held out in its place.

@@ -89,7 +89,7 @@ def studies(
 
 
 def _digest(by_seed: Iterable[Iterable[Source]]) -> str:
-  """Returns eight digits that stand for the networks: reports differ in it."""
+  """Returns eight digits that stand for the networks."""
   identities = [s.entry.phase.identity for s in itertools.chain(*by_seed)]
   return digest(" ".join(identities))
 
@@ -104,8 +104,8 @@ def _study(
   labels = looked[0][1]
   config = sources[0].config
   return Study(
-    # The folder of the report already says what it is.
-    title=config.title.removeprefix("analysis_"),
+    # Not the config's title, which another --config.data.name leaves as it is.
+    title=config.data.name,
     teachers=tuple(teacher for teacher, _ in looked),
     labels=labels,
     class_names=data.class_names(dataset.spec, config.data.data_dir),
