@@ -227,7 +227,7 @@ def _curves(
       for row, phases in plan.items()
       if not row.endswith(ENSEMBLE)
     },
-    split=_split(config),
+    split=split(config),
     caption=f"{config.title}: {config.student.name} on {config.data.name} in "
     f"training, seeds {', '.join(map(str, config.seeds))}.",
   )
@@ -257,13 +257,14 @@ def _derived(
   )
 
 
-def _split(config: ml_collections.ConfigDict) -> str:
+def split(config: ml_collections.ConfigDict) -> str:
+  """Returns the name of the split that is evaluated."""
   return "validation" if config.data.validation else "test"
 
 
 def _about(config: ml_collections.ConfigDict) -> str:
   return (
-    f"Accuracy of the last step on the {_split(config)} split of "
+    f"Accuracy of the last step on the {split(config)} split of "
     f"{config.data.name}, mean ± standard deviation over seeds; derived "
     "average and variance of the teacher's wrong-class probabilities at a "
     f"temperature, mean over the training split.{tuned.told(config)}"

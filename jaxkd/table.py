@@ -21,7 +21,7 @@ from absl import app, flags
 from jaxkd import cli, experiment, tables, webpage
 from jaxkd.config import ConfigError, validate
 from jaxkd.names import digest, nearest
-from jaxkd.report import ACCURACY, SINGLE
+from jaxkd.report import ACCURACY, SINGLE, split
 from jaxkd.store import write_atomically
 from jaxkd.tuning import tuned
 
@@ -161,12 +161,12 @@ def write(
 def caption(config: ml_collections.ConfigDict) -> str:
   """Returns how the networks of a column, and so of all, are trained."""
   share = config.data.train_share * (1 - config.data.validation)
-  split = "validation" if config.data.validation else "test"
   return (
-    f"Accuracy (%) on the {split} split of {config.data.name}, mean ± standard "
-    "deviation over seeds, of ensembles over ensembles. Teachers are trained "
-    f"{config.teacher.epochs:g} epochs, students {config.student.epochs:g}, on "
-    f"{share:.0%} of the training split.{tuned.told(config)}"
+    f"Accuracy (%) on the {split(config)} split of {config.data.name}, mean ± "
+    "standard deviation over seeds, of ensembles over ensembles. Teachers are "
+    f"trained {config.teacher.epochs:g} epochs, students "
+    f"{config.student.epochs:g}, on {share:.0%} of the training split."
+    f"{tuned.told(config)}"
   )
 
 
