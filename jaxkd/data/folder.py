@@ -14,7 +14,7 @@ import tqdm  # type: ignore[import-untyped]
 from PIL import Image
 
 from jaxkd.data import cache, decode, specs
-from jaxkd.data.base import Arrays, DataError, Examples
+from jaxkd.data.base import DECODING, Arrays, DataError, Examples
 
 _TEST = ("test", "validation", "val")
 
@@ -97,7 +97,8 @@ class Folder(Examples):
   def load(self) -> Arrays:
     """Returns all examples; decodes them the first time."""
     size = "x".join(map(str, self.shape))
-    return cache.load(self, self._cache(f"{size}-{self.content[:12]}"))
+    name = f"{size}-{DECODING}-{self.content[:12]}"
+    return cache.load(self, self._cache(name))
 
   def _read_content(self) -> str:
     def digest(file):

@@ -1,5 +1,6 @@
 """Reads what TFDS has prepared, without TensorFlow."""
 
+import hashlib
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +10,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core import constants, read_only_builder
 
 from jaxkd.data import cache, decode
-from jaxkd.data.base import Arrays, DataError, Examples
+from jaxkd.data.base import DECODING, Arrays, DataError, Examples
 from jaxkd.data.specs import Spec
 
 
@@ -66,18 +67,19 @@ class Prepared(Examples):
     try:
       self._source = builder.as_data_source(split, decoders=encoded)
       self._size = len(self._source)
+      fingerprint = _fingerprint(info.splits[split])
     except Exception as error:
       raise _unreadable(self._path, error) from error
     size = spec.stored_size
     self.shape = size, size, spec.channels
-    # The size in bytes tells apart what one version made of other archives.
     name = "-".join(
       (
         *info.full_name.split("/"),
         split,
         spec.label,
         "x".join(map(str, self.shape)),
-        f"{int(info.splits[split].num_bytes)}B",
+        str(DECODING),
+        fingerprint,
       )
     )
     self._cache = root(data_dir) / "jaxkd_cache" / name
@@ -148,6 +150,18 @@ def _builder(
       f"it as array_record with: {command(prepare, data_dir)}"
     )
   return builder
+
+
+def _fingerprint(split: tfds.core.SplitInfo) -> str:
+  """Returns what is another whenever a split is prepared anew.
+
+  One version of a builder may read other archives.
+  """
+  files = hashlib.sha256(str(split.shard_lengths).encode())
+  for file in map(pathlib.Path, split.filepaths):
+    stat = file.stat()
+    files.update(f"{file.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+  return files.hexdigest()[:12]
 
 
 def _unreadable(path: str, error: Exception) -> DataError:

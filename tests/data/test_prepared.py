@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from stripes import SIZES, SPEC, image
+from stripes import SIZES, SPEC, Stripes, image
 
 from jaxkd import data
 
@@ -32,17 +32,49 @@ def _train_cache(data_dir):
   return folder
 
 
-def test_the_second_time_comes_from_the_cache(data_dir, capfd):
+def _refuse(*_):
+  raise AssertionError("it is read again")
+
+
+def test_the_second_time_comes_from_the_cache(data_dir, capfd, monkeypatch):
   train, _ = data.load(SPEC, data_dir)
   assert "23/23" in capfd.readouterr().err
-  for file in pathlib.Path(data_dir, "stripes").rglob("*array_record*"):
-    if "train" in file.name:
-      file.write_bytes(b"")
+  monkeypatch.setattr("jaxkd.data.prepared.Prepared._read", _refuse)
   again, _ = data.load(SPEC, data_dir)
   assert isinstance(again.images, np.memmap)
   np.testing.assert_array_equal(again.images, train.images)
   np.testing.assert_array_equal(again.labels, train.labels)
   assert not capfd.readouterr().err
+
+
+def test_what_is_prepared_anew_is_decoded_anew(data_dir, monkeypatch):
+  """Of the same name, version, number of examples and number of bytes."""
+  train, _ = data.load(SPEC, data_dir)
+  labels = np.array(train.labels)
+  np.testing.assert_array_equal(data.examples(SPEC, data_dir)[0].labels, labels)
+  shutil.rmtree(pathlib.Path(data_dir, "stripes"))
+  generate = Stripes._generate_examples
+
+  def others(builder, split):
+    for number, example in generate(builder, split):
+      yield number, example | {"label": (example["label"] + 1) % 3}
+
+  monkeypatch.setattr(Stripes, "_generate_examples", others)
+  Stripes(data_dir=data_dir, file_format="array_record").download_and_prepare()
+  again, _ = data.load(SPEC, data_dir)
+  np.testing.assert_array_equal(again.labels, (labels + 1) % 3)
+  (streamed, _) = data.examples(SPEC, data_dir)
+  np.testing.assert_array_equal(streamed.labels, (labels + 1) % 3)
+
+
+def test_another_decoding_is_cached_anew(data_dir, monkeypatch):
+  data.load(SPEC, data_dir)
+  monkeypatch.setattr("jaxkd.data.prepared.DECODING", 2)
+  monkeypatch.setattr(
+    "jaxkd.data.prepared.decode.image", lambda *_: np.zeros((8, 8, 3), np.uint8)
+  )
+  train, _ = data.load(SPEC, data_dir)
+  assert not train.images.any()
 
 
 @pytest.mark.parametrize(
@@ -91,18 +123,14 @@ def test_a_full_disk_keeps_nothing(data_dir, capfd, monkeypatch):
 
 
 def test_labels_are_read_once_and_without_images(data_dir, capfd, monkeypatch):
-  def refuse(*_):
-    raise AssertionError("an image is decoded")
-
   expected = [data.load(SPEC, data_dir)[part].labels for part in range(2)]
-  monkeypatch.setattr("jaxkd.data.prepared.decode.image", refuse)
+  monkeypatch.setattr("jaxkd.data.prepared.decode.image", _refuse)
   for _ in range(2):
     splits = data.examples(SPEC, data_dir)
     for split, labels in zip(splits, expected, strict=True):
       np.testing.assert_array_equal(split.labels, labels)
       assert split.labels.dtype == np.int32
-    for file in pathlib.Path(data_dir, "stripes").rglob("*array_record*"):
-      file.write_bytes(b"")
+    monkeypatch.setattr("jaxkd.data.prepared.Prepared._read", _refuse)
 
 
 def test_an_interrupted_cache_is_none(data_dir, monkeypatch):
