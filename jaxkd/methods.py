@@ -85,10 +85,11 @@ def _phase(
 def data_of(config: ml_collections.ConfigDict, seed: int) -> dict[str, Any]:
   """Returns the `data` of the config's phase of a seed."""
   options = {"name": config.data.name, "batch_size": config.data.batch_size}
-  if config.data.name == "folder":
-    folder = config.data.data_dir
-    options["num_classes"] = data.find("folder", folder).num_classes
-    options["content"] = data.folder.content(folder)
+  name, data_dir = config.data.name, config.data.data_dir
+  if name == "folder":
+    options["num_classes"] = data.find(name, data_dir).num_classes
+  if content := data.content(name, data_dir):
+    options["content"] = content
   if config.data.validation:
     options["validation"] = config.data.validation
   if config.data.train_share < 1:

@@ -11,7 +11,7 @@ import ml_collections
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxkd import tables, webpage
+from jaxkd import methods, tables, webpage
 from jaxkd.analysis import figures
 from jaxkd.ensemble import Ensemble
 from jaxkd.methods import ENSEMBLE
@@ -116,7 +116,8 @@ def _paper(config: ml_collections.ConfigDict) -> Mapping[str, float]:
   """Returns the paper's figures, if they are of this experiment."""
   theirs = config.paper.data, config.paper.teacher, config.paper.student
   ours = config.data.name, config.teacher.name, config.student.name
-  return config.paper.accuracies if theirs == ours else {}
+  published = "content" not in methods.data_of(config, seed=0)
+  return config.paper.accuracies if theirs == ours and published else {}
 
 
 def _finished_teachers(plan: Plan, entries: Entries) -> dict[Phase, str]:

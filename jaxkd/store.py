@@ -33,9 +33,10 @@ class Phase:
   """Everything that determines what one training run gives.
 
   Attributes:
-    data: `name`, `batch_size`; of a folder `num_classes` and `content`, a hash
-      of its images; where they are not the usual, `validation`, `train_share`,
-      and `seed`, of order and augmentation.
+    data: `name`, `batch_size`; of a folder `num_classes`; of a folder, and of
+      what is not as it was published under the name, `content`, a hash of the
+      images; where they are not the usual, `validation`, `train_share`, and
+      `seed`, of order and augmentation.
     network: `name`, `dtype`, `options`, and `init_from`, the hash of a file of
       weights, if it starts from them.
     optim: `epochs` and the arguments of `optim.schedule` and `optim.optimizer`.

@@ -23,7 +23,7 @@ from jaxkd.data.resident import (
   batch_at,
   eval_batch_at,
 )
-from jaxkd.data.sources import class_names, examples, find, load
+from jaxkd.data.sources import class_names, content, examples, find, load
 from jaxkd.data.specs import SPECS, Spec
 from jaxkd.data.streamed import Streamed
 from jaxkd.data.subset import take
@@ -44,6 +44,7 @@ __all__ = [
   "batch_at",
   "center_crop",
   "class_names",
+  "content",
   "eval_batch_at",
   "eval_batches",
   "examples",

@@ -15,6 +15,10 @@ class DataError(Exception):
   """Data is missing or is not what it should be; the message is one line."""
 
 
+class MissingError(DataError):
+  """Data is not there."""
+
+
 class Arrays(NamedTuple):
   """A split, or a batch, in the memory of the host or of the devices.
 

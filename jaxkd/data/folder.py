@@ -4,7 +4,6 @@ The layout of `tfds.ImageFolder`, which itself needs TensorFlow to read images.
 """
 
 import concurrent.futures
-import contextlib
 import functools
 import hashlib
 import pathlib
@@ -13,7 +12,7 @@ import numpy as np
 import tqdm  # type: ignore[import-untyped]
 from PIL import Image
 
-from jaxkd.data import cache, decode, specs
+from jaxkd.data import cache, decode, hashes, specs
 from jaxkd.data.base import DECODING, Arrays, DataError, Examples
 
 _TEST = ("test", "validation", "val")
@@ -72,16 +71,8 @@ class Folder(Examples):
     for name, file in self._named_files():
       stat = file.stat()
       stats.update(f"{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    known = self._cache(f"content-{stats.hexdigest()[:12]}")
-    with contextlib.suppress(OSError):
-      content = (known / "sha256").read_text()
-      if len(content) == 64:
-        return content
-    content = self._read_content()
-    # The folder may be one that can't be written to.
-    with contextlib.suppress(OSError), cache.whole_or_nothing(known) as folder:
-      (folder / "sha256").write_text(content)
-    return content
+    path = self._cache(f"content-{stats.hexdigest()[:12]}")
+    return hashes.kept(path, self._read_content)
 
   def __len__(self) -> int:
     return len(self._files)

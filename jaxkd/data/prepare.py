@@ -65,6 +65,8 @@ def _describe(spec: Spec, name: str, data_dir: str) -> None:
       f"{spec.name}, {split}: {len(examples)} images, "
       f"{len(examples.class_names)} classes"
     )
+  if how := prepared.difference(spec, *splits.values()):
+    print(f"{spec.name} has {how}")
   print(f"{spec.name} is prepared in {prepared.root(data_dir) / spec.builder}")
 
 

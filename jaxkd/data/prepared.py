@@ -1,16 +1,25 @@
 """Reads what TFDS has prepared, without TensorFlow."""
 
+import functools
 import hashlib
 import pathlib
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+import tqdm  # type: ignore[import-untyped]
 from tensorflow_datasets.core import constants, read_only_builder
 
-from jaxkd.data import cache, decode
-from jaxkd.data.base import DECODING, Arrays, DataError, Examples
+from jaxkd.data import cache, decode, hashes
+from jaxkd.data.base import (
+  DECODING,
+  Arrays,
+  DataError,
+  Examples,
+  MissingError,
+)
 from jaxkd.data.specs import Spec
 
 
@@ -35,8 +44,9 @@ class Prepared(Examples):
     prepare: the name that prepares the data set, among others perhaps.
 
   Raises:
-    DataError: the data set is not there, is not as the spec says, or not in a
-      format that can be read.
+    DataError: the data set is not as the spec says, or not in a format that can
+      be read.
+    MissingError: it is not there.
   """
 
   def __init__(self, spec: Spec, split: str, data_dir: str, prepare: str):
@@ -99,6 +109,29 @@ class Prepared(Examples):
 
     return cache.labels(label, len(self), path)
 
+  @functools.cached_property
+  def content(self) -> str:
+    """A hash of all encoded images and the names of their classes, in order.
+
+    They are read once, and again if they are prepared anew.
+
+    Raises:
+      DataError: an example can't be read.
+    """
+    path = self._cache.with_name(f"{self._cache.name}-content")
+    return hashes.kept(path, self._read_content)
+
+  def _read_content(self) -> str:
+    content = hashlib.sha256()
+    for index in tqdm.trange(
+      len(self), desc=f"reading {self._cache.name}", unit=" images"
+    ):
+      example = self._read(index)
+      name = self._class_names[example[self._spec.label]]
+      image = hashlib.sha256(example["image"]).hexdigest()
+      content.update(f"{name} {image}\n".encode())
+    return content.hexdigest()
+
   def __len__(self) -> int:
     return self._size
 
@@ -124,6 +157,39 @@ class Prepared(Examples):
     return cache.load(self, self._cache)
 
 
+def difference(spec: Spec, train: Examples, test: Examples) -> str:
+  """Returns how a data set differs from the published one; '' if it doesn't."""
+  classes, sizes = len(train.class_names), (len(train), len(test))
+  if not spec.sizes or (classes, sizes) == (spec.num_classes, spec.sizes):
+    return ""
+  return (
+    f"{classes} of {spec.num_classes} classes, {sizes[0]:,} of "
+    f"{spec.sizes[0]:,} images to train on, {sizes[1]:,} of {spec.sizes[1]:,} "
+    "to test on: not the published set"
+  )
+
+
+@functools.cache
+def content(spec: Spec, data_dir: str) -> str:
+  """Returns a hash of a data set that is not the published one, '' if it is.
+
+  A process looks at each once, and says so if it is not.
+
+  Raises:
+    DataError: as of `Prepared`; an example can't be read.
+  """
+  train, test = (
+    Prepared(spec, split, data_dir, spec.name)
+    for split in (spec.train_split, spec.test_split)
+  )
+  how = difference(spec, train, test)
+  if not how:
+    return ""
+  print(f"jaxkd: {spec.name} has {how}", file=sys.stderr)
+  both = f"{train.content} {test.content}"
+  return hashlib.sha256(both.encode()).hexdigest()[:12]
+
+
 def _builder(
   spec: Spec, data_dir: str, prepare: str
 ) -> tfds.core.DatasetBuilder:
@@ -134,7 +200,7 @@ def _builder(
       spec.builder, data_dir=data_root
     )
   except tfds.core.DatasetNotFoundError:
-    raise DataError(
+    raise MissingError(
       f"data set {spec.name!r} is not prepared in {data_root / spec.builder}; "
       f"prepare it with: {command(prepare, data_dir)}"
     ) from None

@@ -1,6 +1,7 @@
 """Finds a data set's spec and its examples by name."""
 
 import bisect
+import hashlib
 import itertools
 
 import numpy as np
@@ -103,6 +104,43 @@ def class_names(spec: specs.Spec, data_dir: str = "") -> tuple[str, ...]:
     ('0', '1', '2')
   """
   return examples(spec, data_dir)[0].class_names
+
+
+def content(name: str, data_dir: str = "") -> str:
+  """Returns what tells data sets of one name apart, in hexadecimal digits.
+
+  A hash of the examples; '' if they are those that were published under the
+  name, or are not there.
+
+  Args:
+    name: as for `find`.
+    data_dir: as for `examples`.
+
+  Raises:
+    DataError: there is no such data set, or it can't be read.
+
+  Examples:
+    >>> content("digits")
+    ''
+  """
+  if name == "folder":
+    return folder.content(data_dir)
+  spec = find(name, data_dir)
+  parts = [part for part in spec.domains or (spec,) if part.builder]
+  contents = [_prepared_content(part, data_dir) for part in parts]
+  if not any(contents):
+    return ""
+  return hashlib.sha256(" ".join(contents).encode()).hexdigest()[:12]
+
+
+def _prepared_content(spec: specs.Spec, data_dir: str) -> str:
+  # TFDS is slow to import.
+  from jaxkd.data import prepared
+
+  try:
+    return prepared.content(spec, data_dir)
+  except base.MissingError:
+    return ""
 
 
 def _prepared(

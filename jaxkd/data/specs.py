@@ -24,6 +24,8 @@ class Spec:
     resize: the shorter side of every image becomes that long, and the square in
       the middle is kept; a random-resized crop of it is trained on, the middle
       `image_size` pixels are evaluated. 0 where images are squares of one size.
+    sizes: number of examples to train on and to test on, as published; None if
+      there is nothing published.
     builder: the TFDS builder, `name` or `name/config`; empty for what a package
       embeds, for folders and for joined sets.
     train_split: the split to train on.
@@ -42,6 +44,7 @@ class Spec:
   padding: int = 0
   flip: bool = False
   resize: int = 0
+  sizes: tuple[int, int] | None = None
   builder: str = ""
   train_split: str = "train"
   test_split: str = "test"
@@ -54,7 +57,7 @@ class Spec:
     return self.resize or self.image_size
 
 
-def _photos(name: str, num_classes: int, builder: str = "", **fields) -> Spec:
+def _photos(name: str, num_classes: int, **fields) -> Spec:
   """Photographs of any size: resize to 256, crop 224, ImageNet's mean, std."""
   return Spec(
     name=name,
@@ -65,7 +68,6 @@ def _photos(name: str, num_classes: int, builder: str = "", **fields) -> Spec:
     std=IMAGENET_STD,
     flip=True,
     resize=256,
-    builder=builder,
     **fields,
   )
 
@@ -95,6 +97,7 @@ def joined(name: str, domains: Iterable[Spec]) -> Spec:
       whole,
       name=domain.name,
       num_classes=domain.num_classes,
+      sizes=domain.sizes,
       builder=domain.builder,
       train_split=domain.train_split,
       test_split=domain.test_split,
@@ -123,6 +126,7 @@ _CIFAR100 = Spec(
   std=IMAGENET_STD,
   padding=4,
   flip=True,
+  sizes=(50_000, 10_000),
   builder="cifar100",
 )
 
@@ -137,6 +141,7 @@ _MNIST = Spec(
   mean=(0.1307,),
   std=(0.3081,),
   padding=2,
+  sizes=(60_000, 10_000),
   builder="mnist",
 )
 _USPS = dataclasses.replace(
@@ -144,6 +149,7 @@ _USPS = dataclasses.replace(
   name="usps",
   mean=(0.2545,),
   std=(0.3846,),
+  sizes=(7_438, 1_860),
   builder="digits_five/usps",
 )
 _SVHN = Spec(
@@ -154,6 +160,7 @@ _SVHN = Spec(
   mean=(0.4377, 0.4438, 0.4728),
   std=(0.1980, 0.2010, 0.1970),
   padding=4,
+  sizes=(73_257, 26_032),
   builder="svhn_cropped",
 )
 _MNIST_M = dataclasses.replace(
@@ -161,6 +168,7 @@ _MNIST_M = dataclasses.replace(
   name="mnist_m",
   mean=(0.456, 0.461, 0.409),
   std=(0.253, 0.237, 0.259),
+  sizes=(55_000, 10_000),
   builder="digits_five/mnist_m",
 )
 _SYN = dataclasses.replace(
@@ -168,6 +176,7 @@ _SYN = dataclasses.replace(
   name="syn",
   mean=(0.504, 0.498, 0.500),
   std=(0.275, 0.275, 0.275),
+  sizes=(25_000, 9_000),
   builder="syn_digits",
 )
 
@@ -183,6 +192,7 @@ SPECS = _by_name(
     mean=(0.305,),
     std=(0.376,),
     padding=1,
+    sizes=(1_437, 360),
   ),
   dataclasses.replace(
     _CIFAR100, name="cifar10", num_classes=10, builder="cifar10"
@@ -202,6 +212,7 @@ SPECS = _by_name(
     std=(0.3530,),
     padding=4,
     flip=True,
+    sizes=(60_000, 10_000),
     builder="fashion_mnist",
   ),
   _MNIST,
@@ -214,7 +225,13 @@ SPECS = _by_name(
     "digits_five",
     (
       dataclasses.replace(domain, builder=f"digits_five/{domain.name}")
-      for domain in (_MNIST, _MNIST_M, _USPS, _SVHN, _SYN)
+      for domain in (
+        dataclasses.replace(_MNIST, sizes=(55_000, 10_000)),
+        _MNIST_M,
+        _USPS,
+        _SVHN,
+        _SYN,
+      )
     ),
   ),
   # Padding is the same share of the side as CIFAR's.
@@ -227,12 +244,25 @@ SPECS = _by_name(
     std=IMAGENET_STD,
     padding=8,
     flip=True,
+    sizes=(100_000, 10_000),
     builder="tiny_imagenet",
   ),
-  _photos("cub", 200, "cub"),
-  _photos("dogs", 120, "stanford_dogs"),
-  _photos("imagenette", 10, "imagenette/320px-v2", test_split="validation"),
-  _photos("imagenet2012", 1000, "imagenet2012", test_split="validation"),
+  _photos("cub", 200, sizes=(5_994, 5_794), builder="cub"),
+  _photos("dogs", 120, sizes=(12_000, 8_580), builder="stanford_dogs"),
+  _photos(
+    "imagenette",
+    10,
+    sizes=(9_469, 3_925),
+    builder="imagenette/320px-v2",
+    test_split="validation",
+  ),
+  _photos(
+    "imagenet2012",
+    1000,
+    sizes=(1_281_167, 50_000),
+    builder="imagenet2012",
+    test_split="validation",
+  ),
   # The number of classes is what the folder has.
   folder(0),
 )

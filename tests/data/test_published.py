@@ -1,0 +1,96 @@
+"""Data sets that are not what was published under their names."""
+
+import dataclasses
+import pathlib
+import shutil
+
+import pytest
+from stripes import SIZES, SPEC, Stripes
+
+from jaxkd import data, methods, report
+from jaxkd.data import prepared
+
+
+@pytest.fixture
+def published(monkeypatch):
+  """Returns a function that says what was published as `stripes`."""
+
+  def publish(**changes):
+    prepared.content.cache_clear()
+    spec = dataclasses.replace(SPEC, sizes=tuple(SIZES.values()), **changes)
+    monkeypatch.setitem(data.SPECS, "stripes", spec)
+
+  return publish
+
+
+@pytest.fixture
+def config(tiny_config, data_dir):
+  tiny_config.data.name, tiny_config.data.data_dir = "stripes", data_dir
+  return tiny_config
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_what_is_published_or_missing_is_known_by_its_name(
+  published, config, missing, capfd
+):
+  published()
+  if missing:
+    shutil.rmtree(pathlib.Path(config.data.data_dir, "stripes"))
+  assert methods.data_of(config, 0) == {"name": "stripes", "batch_size": 64}
+  assert not capfd.readouterr().err
+
+
+def test_a_part_of_a_set_is_another_set(published, config, capfd):
+  published(num_classes=4)
+  phase = methods.nokd(config, 0)
+  assert methods.nokd(config, 1).data == phase.data
+  assert phase.data["content"]
+  assert methods.spec_of(phase).num_classes == 4
+  err = capfd.readouterr().err
+  assert err.count("not the published set") == 1
+  assert (
+    "stripes has 3 of 4 classes, 23 of 23 images to train on, 10 of 10 to test "
+    "on: not"
+  ) in err
+  # What was hashed once is kept.
+  prepared.content.cache_clear()
+  assert methods.nokd(config, 0).identity == phase.identity
+  assert "23/23" not in capfd.readouterr().err
+
+
+def test_parts_of_equal_size_are_told_apart(published, config, monkeypatch):
+  published(num_classes=4)
+  before = data.content("stripes", config.data.data_dir)
+  again = pathlib.Path(config.data.data_dir, "again")
+  Stripes(data_dir=again, file_format="array_record").download_and_prepare()
+  assert data.content("stripes", str(again)) == before
+  generate = Stripes._generate_examples
+
+  def others(builder, split):
+    for number, example in generate(builder, split):
+      yield number, example | {"label": (example["label"] + 1) % 3}
+
+  monkeypatch.setattr(Stripes, "_generate_examples", others)
+  other = pathlib.Path(config.data.data_dir, "other")
+  Stripes(data_dir=other, file_format="array_record").download_and_prepare()
+  assert data.content("stripes", str(other)) not in ("", before)
+
+
+def test_the_papers_figures_are_of_the_published_set(published, config):
+  config.paper.data = "stripes"
+  config.paper.teacher = config.paper.student = "mlp"
+  config.paper.accuracies = {"kd": 90.0}
+  published()
+  assert report._paper(config)["kd"] == 90.0
+  published(num_classes=4)
+  assert not report._paper(config)
+
+
+def test_published_sizes_of_what_is_embedded():
+  spec = data.SPECS["digits"]
+  assert tuple(map(len, data.examples(spec))) == spec.sizes
+
+
+def test_all_that_is_prepared_has_published_sizes():
+  for spec in data.SPECS.values():
+    assert all(part.sizes for part in spec.domains or (spec,) if part.builder)
