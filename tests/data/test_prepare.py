@@ -1,5 +1,6 @@
 """The command that prepares data sets, and the builders that TFDS lacks."""
 
+import dataclasses
 import io
 import sys
 import tarfile
@@ -382,6 +383,116 @@ def test_digits_five_refuses_wrong_labels_and_arrays(tmp_path):
   scipy.io.savemat(tmp_path / "usps_28x28.mat", {"data": [1]})
   with pytest.raises(data.DataError, match="lacks the array 'dataset'"):
     prepare.prepare("usps", str(tmp_path / "other"), str(tmp_path))
+
+
+def _change(file, **arrays):
+  mat = scipy.io.loadmat(file)
+  scipy.io.savemat(
+    file,
+    {name: change(mat[name]) for name, change in arrays.items()}
+    | {
+      name: array
+      for name, array in mat.items()
+      if not name.startswith("__") and name not in arrays
+    },
+  )
+
+
+def _with(index, value):
+  def change(array):
+    array[index] = value
+    return array
+
+  return change
+
+
+@pytest.mark.parametrize(
+  ("domain", "file", "arrays", "message"),
+  [
+    (
+      "mnist",
+      "mnist_data.mat",
+      {"label_train": _with((3, 4), 1)},
+      "labels that are not one-hot",
+    ),
+    (
+      "mnist",
+      "mnist_data.mat",
+      {"label_train": lambda labels: labels[:, :9]},
+      r"labels of shape \(20, 9\), must be",
+    ),
+    (
+      "mnist",
+      "mnist_data.mat",
+      {"label_test": lambda labels: labels[:7]},
+      "10 images and 7 labels",
+    ),
+    (
+      "mnist_m",
+      "mnistm_with_label.mat",
+      {"train": lambda images: images / 255},
+      "not of whole numbers",
+    ),
+    (
+      "mnist_m",
+      "mnistm_with_label.mat",
+      {"test": lambda images: images // 128},
+      "not of whole numbers",
+    ),
+    (
+      "mnist_m",
+      "mnistm_with_label.mat",
+      {"test": lambda images: images.astype(np.int16) + 1},
+      "not of whole numbers to 255",
+    ),
+    (
+      "svhn",
+      "svhn_train_32x32.mat",
+      {"y": _with(2, 11)},
+      "image 2 .*has label 11, not 1 to 10",
+    ),
+    (
+      "svhn",
+      "svhn_test_32x32.mat",
+      {"y": _with(0, 0)},
+      "image 0 .*has label 0, not 1 to 10",
+    ),
+    (
+      "syn",
+      "syn_number.mat",
+      {"test_label": _with(4, 5)},
+      "no images of label 4",
+    ),
+  ],
+)
+def test_digits_five_refuses_what_is_not_as_published(
+  tmp_path, domain, file, arrays, message
+):
+  _write_digits_five(tmp_path)
+  _change(tmp_path / file, **arrays)
+  spec = dataclasses.replace(
+    data.SPECS["svhn"], builder=f"digits_five/{domain}"
+  )
+  with pytest.raises(data.DataError, match=message) as error:
+    prepare._build(spec, domain, str(tmp_path), str(tmp_path))
+  assert file in str(error.value)
+  assert not _is_prepared(spec, tmp_path)
+
+
+def test_digits_five_reads_classes_in_a_column(tmp_path):
+  """Never as if the largest of one number were the class."""
+  _write_digits_five(tmp_path)
+  file = tmp_path / "mnistm_with_label.mat"
+  before, _ = _labels(tmp_path, "one_hot")
+  _change(file, label_train=lambda labels: labels.argmax(1)[:, None])
+  after, _ = _labels(tmp_path, "column")
+  np.testing.assert_array_equal(before, after)
+
+
+def _labels(tmp_path, name):
+  prepare.prepare("mnist_m", str(tmp_path / name), str(tmp_path))
+  splits = data.examples(data.SPECS["mnist_m"], str(tmp_path / name))
+  return [split.labels for split in splits]
 
 
 # --- Synthetic digits ---------------------------------------------------------

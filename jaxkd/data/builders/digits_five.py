@@ -11,7 +11,7 @@ from jaxkd.data.base import DataError
 from jaxkd.data.builders import encoded
 
 _Split = tuple[np.ndarray, np.ndarray]
-"""Images `[N, H, W, channels]`, uint8, and labels `[N]`."""
+"""Images `[N, H, W, channels]` in [0, 255]; labels `[N, 1]`, or one-hot."""
 
 
 class DigitsFive(tfds.core.GeneratorBasedBuilder):
@@ -43,7 +43,8 @@ class DigitsFive(tfds.core.GeneratorBasedBuilder):
     )
 
   def _split_generators(self, dl_manager):
-    names, parse = _DOMAINS[self.builder_config.name]
+    domain = self.builder_config.name
+    names, parse = _DOMAINS[domain]
     files = [pathlib.Path(dl_manager.manual_dir) / name for name in names]
     try:
       train, test = parse(*map(_load, files))
@@ -51,18 +52,15 @@ class DigitsFive(tfds.core.GeneratorBasedBuilder):
       raise DataError(
         f"{' or '.join(map(str, files))} lacks the array {error}"
       ) from error
+    classes = range(1, 11) if domain == "svhn" else range(10)
     return {
-      "train": self._generate_examples(train, files[0]),
-      "test": self._generate_examples(test, files[-1]),
+      "train": self._generate_examples(_checked(train, classes, files[0])),
+      "test": self._generate_examples(_checked(test, classes, files[-1])),
     }
 
-  def _generate_examples(
-    self, split: _Split, file: pathlib.Path
-  ) -> Iterator[tuple[int, dict]]:
+  def _generate_examples(self, split: _Split) -> Iterator[tuple[int, dict]]:
     images, labels = split
     for row, (image, label) in enumerate(zip(images, labels, strict=True)):
-      if not 0 <= label < 10:
-        raise DataError(f"image {row} in {file} has label {label}, not 0 to 9")
       yield row, {"image": encoded.png(image), "label": int(label)}
 
 
@@ -76,24 +74,64 @@ def _load(file: pathlib.Path) -> dict[str, np.ndarray]:
     raise DataError(f"{file} is damaged: {error}") from error
 
 
+def _checked(split: _Split, classes: range, file: pathlib.Path) -> _Split:
+  """Returns images as uint8 and digits `[N]`.
+
+  Args:
+    split: as the file has it.
+    classes: the labels that there are; the last digit is the class.
+    file: where they are from, for the error.
+
+  Raises:
+    DataError: they are not what they should be.
+  """
+  images, labels = split
+  if len(images) != len(labels):
+    raise DataError(
+      f"{file} has {len(images)} images and {len(labels)} labels in one split"
+    )
+  with np.errstate(invalid="ignore"):
+    pixels = images.astype(np.uint8)
+  # Pixels in [0, 1] would all be black.
+  if not np.array_equal(pixels, images) or np.max(images, initial=0) <= 1:
+    raise DataError(f"{file} has images that are not of whole numbers to 255")
+  if labels.shape == (len(images), 10):
+    if not np.all(np.sort(labels, axis=1) == np.eye(10)[9]):
+      raise DataError(f"{file} has labels that are not one-hot")
+    labels = labels.argmax(1)
+  elif labels.size == len(images):
+    labels = labels.ravel()
+  else:
+    raise DataError(
+      f"{file} has labels of shape {labels.shape}, must be [N, 1] or [N, 10]"
+    )
+  wrong = ~np.isin(labels, classes)
+  if wrong.any():
+    row = int(wrong.argmax())
+    raise DataError(
+      f"image {row} in {file} has label {labels[row]}, not {classes[0]} to "
+      f"{classes[-1]}"
+    )
+  if missing := set(classes) - set(labels.tolist()):
+    raise DataError(f"{file} has no images of label {min(missing)} in a split")
+  return pixels, labels % 10
+
+
 def _mnist(mat: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
   return (
-    (mat["train_28"].astype(np.uint8), mat["label_train"].argmax(1)),
-    (mat["test_28"].astype(np.uint8), mat["label_test"].argmax(1)),
+    (mat["train_28"], mat["label_train"]),
+    (mat["test_28"], mat["label_test"]),
   )
 
 
 def _mnist_m(mat: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
-  return (
-    (mat["train"].astype(np.uint8), mat["label_train"].argmax(1)),
-    (mat["test"].astype(np.uint8), mat["label_test"].argmax(1)),
-  )
+  return (mat["train"], mat["label_train"]), (mat["test"], mat["label_test"])
 
 
 def _usps(mat: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
   # Cells: a row for each split; images `[N, 1, H, W]` in [0, 1], labels.
   train, test = (
-    (np.round(255 * images).astype(np.uint8)[:, 0, ..., None], labels.ravel())
+    (np.round(255 * images)[:, 0, ..., None], labels)
     for images, labels in mat["dataset"]
   )
   return train, test
@@ -101,16 +139,14 @@ def _usps(mat: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
 
 def _svhn(*mats: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
   # 0 has label 10.
-  train, test = (
-    (np.moveaxis(mat["X"], -1, 0), mat["y"].ravel() % 10) for mat in mats
-  )
+  train, test = ((np.moveaxis(mat["X"], -1, 0), mat["y"]) for mat in mats)
   return train, test
 
 
 def _syn(mat: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
   return (
-    (mat["train_data"].astype(np.uint8), mat["train_label"].ravel()),
-    (mat["test_data"].astype(np.uint8), mat["test_label"].ravel()),
+    (mat["train_data"], mat["train_label"]),
+    (mat["test_data"], mat["test_label"]),
   )
 
 
