@@ -1,15 +1,18 @@
 """Prepares a data set with TFDS: `python -m jaxkd.data.prepare NAME`.
 
-Archives that lie in `--archives` are used; others are downloaded where TFDS
-knows from where. Nothing that is half written is ever taken for whole: a run
-that was interrupted is started anew.
+With `--archives` nothing is downloaded: that folder must have what is needed.
+Without it archives are downloaded, where TFDS knows from where. Nothing that is
+half written is ever taken for whole: a run that was interrupted is started
+anew.
 """
 
 import argparse
+import contextlib
 import importlib.util
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterator
 
 import tensorflow_datasets as tfds
 
@@ -26,7 +29,7 @@ def prepare(name: str, data_dir: str = "", archives: str = "") -> None:
   Args:
     name: as in `config.data.name`.
     data_dir: where TFDS keeps its data; TFDS's own default if empty.
-    archives: folder of the archives that need not be downloaded.
+    archives: folder of the archives; if empty, they are downloaded.
 
   Raises:
     DataError: there is no such data set, an archive is missing or damaged, or
@@ -83,11 +86,20 @@ def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
       data_dir=prepared.root(data_dir),
       file_format="array_record",
     )
-    builder.download_and_prepare(
-      download_config=tfds.download.DownloadConfig(
-        manual_dir=archives or None, try_download_gcs=False
+
+    def before_download(url, size, name):
+      if archives:
+        several = builder.MANUAL_DOWNLOAD_INSTRUCTIONS
+        lacks = f"none of {several}" if several else f"no {name}"
+        raise DataError(f"{archives} has {lacks}")
+      print(f"downloading {url} ({size})", flush=True)
+
+    with _told_of_downloads(before_download):
+      builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(
+          manual_dir=archives or None, try_download_gcs=False
+        )
       )
-    )
   except DataError:
     raise
   # TFDS, and what it calls to download and unpack, have no common class.
@@ -100,6 +112,30 @@ def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
     raise DataError(
       f"data set {spec.name!r} can't be prepared: {reason}"
     ) from error
+
+
+@contextlib.contextmanager
+def _told_of_downloads(tell: Callable[[str, str, str], None]) -> Iterator[None]:
+  """Has a function called before anything is downloaded.
+
+  Args:
+    tell: takes the URL, the size for people, and the file's name.
+  """
+  # TFDS has no other way.
+  manager = tfds.download.DownloadManager
+  download = manager._download
+
+  def told(self, resource):
+    info = self._url_infos.get(resource.url)
+    size, name = (info.size, info.filename) if info else ("unknown size", "")
+    tell(resource.url, str(size), name or os.path.basename(resource.url))
+    return download(self, resource)
+
+  manager._download = told
+  try:
+    yield
+  finally:
+    manager._download = download
 
 
 def main() -> None:

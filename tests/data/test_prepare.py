@@ -11,6 +11,7 @@ import pytest
 import scipy.io
 import stripes
 from PIL import Image
+from tensorflow_datasets.core.download import downloader
 
 from jaxkd import data
 from jaxkd.data import prepare
@@ -88,6 +89,46 @@ def test_missing_archives_are_one_line_with_the_command(
     f"python -m jaxkd.data.prepare {name} --data_dir={tmp_path} "
     "--archives=FOLDER"
   )
+
+
+@pytest.mark.parametrize(
+  ("name", "lacks"),
+  [
+    ("cub", "none of CUB_200_2011.tgz, CUB_200_2011.tar, CUB_200_2011/"),
+    ("cifar100", "no cifar-100-binary.tar.gz"),
+    ("imagenette", "no imagenette2-320.tgz"),
+  ],
+)
+def test_nothing_is_downloaded_where_there_is_a_folder_of_archives(
+  monkeypatch, capfd, tmp_path, name, lacks
+):
+  def refuse(*_, **__):
+    raise AssertionError("something is downloaded")
+
+  monkeypatch.setattr(downloader._Downloader, "download", refuse)
+  monkeypatch.setattr(prepare.importlib.util, "find_spec", lambda _: True)
+  status, (line,) = _run(
+    monkeypatch,
+    capfd,
+    name,
+    f"--data_dir={tmp_path}",
+    f"--archives={tmp_path}",
+  )
+  assert status == 2
+  assert line == f"jaxkd: {tmp_path} has {lacks}"
+
+
+def test_a_download_is_announced(monkeypatch, capfd, tmp_path):
+  def unreachable(*_, **__):
+    raise OSError("unreachable")
+
+  monkeypatch.setattr(downloader._Downloader, "download", unreachable)
+  with pytest.raises(data.DataError, match=r"can't be prepared: .*unreachable"):
+    prepare.prepare("cub", str(tmp_path))
+  assert (
+    "downloading https://data.caltech.edu/records/65de6-vp158/files/"
+    "CUB_200_2011.tgz?download=1 (1.07 GiB)"
+  ) in capfd.readouterr().out
 
 
 def _is_prepared(spec, data_dir):

@@ -21,12 +21,12 @@ _URL = (
 class Cub(tfds.core.GeneratorBasedBuilder):
   """Reads `CUB_200_2011.tgz`, `CUB_200_2011.tar`, or the folder in them.
 
-  TFDS knows the checksum of the first, and downloads it if none is at hand.
+  TFDS knows the checksum of the first, and from where to download it.
   Archives of fewer classes are read, too.
   """
 
   VERSION = tfds.core.Version("1.0.0")
-  MANUAL_DOWNLOAD_INSTRUCTIONS = f"{_NAME}.tgz, {_NAME}.tar or folder {_NAME}"
+  MANUAL_DOWNLOAD_INSTRUCTIONS = f"{_NAME}.tgz, {_NAME}.tar, {_NAME}/"
 
   def _info(self) -> tfds.core.DatasetInfo:
     features = {

@@ -22,7 +22,7 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
   """
 
   VERSION = tfds.core.Version("1.0.0")
-  MANUAL_DOWNLOAD_INSTRUCTIONS = f"{_NAME}.zip, or the folder {_NAME}"
+  MANUAL_DOWNLOAD_INSTRUCTIONS = f"{_NAME}.zip, {_NAME}/"
 
   def _info(self) -> tfds.core.DatasetInfo:
     features = {
