@@ -18,7 +18,7 @@ import tensorflow_datasets as tfds
 
 from jaxkd.data import builders, prepared, sources
 from jaxkd.data.base import DataError
-from jaxkd.data.specs import Spec
+from jaxkd.data.specs import DIGITS, SPECS, Spec
 
 _OWN = {getattr(builders, name).name for name in builders.__all__}
 
@@ -77,8 +77,8 @@ def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
   own = spec.builder.split("/")[0] in _OWN
   if not own and importlib.util.find_spec("tensorflow") is None:
     raise DataError(
-      f"preparing {spec.name!r} needs TensorFlow: pip install "
-      "'jaxkd[tensorflow]'"
+      f"preparing {spec.name!r} needs TensorFlow: {sys.executable} -m pip "
+      "install tensorflow-cpu"
     )
   try:
     builder = tfds.builder(
@@ -143,7 +143,12 @@ def main() -> None:
   parser = argparse.ArgumentParser(
     prog="python -m jaxkd.data.prepare", description=__doc__
   )
-  parser.add_argument("name", metavar="NAME", help="as in config.data.name")
+  parser.add_argument(
+    "name",
+    metavar="NAME",
+    help=f"one of {', '.join(SPECS)}, or several of {', '.join(DIGITS)} with + "
+    "in between",
+  )
   parser.add_argument(
     "--data_dir", default="", help="where TFDS keeps its data"
   )

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import pathlib
+import shlex
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -30,8 +31,10 @@ def root(data_dir: str) -> pathlib.Path:
 
 def command(name: str, data_dir: str) -> str:
   """Returns the command that prepares a data set."""
-  option = f" --data_dir={data_dir}" if data_dir else ""
-  return f"python -m jaxkd.data.prepare {name}{option}"
+  words = [sys.executable, "-m", "jaxkd.data.prepare", name]
+  if data_dir:
+    words.append(f"--data_dir={data_dir}")
+  return shlex.join(words)
 
 
 class Prepared(Examples):

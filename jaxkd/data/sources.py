@@ -36,6 +36,10 @@ def find(name: str, data_dir: str = "") -> specs.Spec:
         f"{', '.join(specs.DIGITS)}"
       )
     return specs.joined(name, [specs.SPECS[domain] for domain in domains])
+  if name in specs.OF_TFDS:
+    raise base.DataError(
+      f"data set {name!r} is called {specs.OF_TFDS[name]!r} here"
+    )
   if name not in specs.SPECS:
     raise base.DataError(
       f"data set {name!r} is not {nearest(name, specs.SPECS)}"

@@ -267,5 +267,12 @@ SPECS = _by_name(
   folder(0),
 )
 
+OF_TFDS = {
+  "caltech_birds2011": "cub",
+  "stanford_dogs": "dogs",
+  "svhn_cropped": "svhn",
+}
+"""Our names of what TFDS calls otherwise."""
+
 DIGITS = ("mnist", "mnist_m", "usps", "svhn", "syn")
 """The data sets that can be joined."""

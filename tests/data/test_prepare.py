@@ -35,6 +35,28 @@ def test_a_wrong_name_gets_the_nearest(monkeypatch, capfd):
   assert "did you mean 'cifar100'?" in line
 
 
+@pytest.mark.parametrize(
+  ("name", "ours"),
+  [
+    ("svhn_cropped", "svhn"),
+    ("caltech_birds2011", "cub"),
+    ("stanford_dogs", "dogs"),
+  ],
+)
+def test_a_name_of_tfds_gets_ours(monkeypatch, capfd, name, ours):
+  status, (line,) = _run(monkeypatch, capfd, name)
+  assert status == 2
+  assert line == f"jaxkd: data set {name!r} is called {ours!r} here"
+
+
+def test_help_has_all_names(monkeypatch, capsys):
+  monkeypatch.setattr(sys, "argv", ["prepare", "--help"])
+  with pytest.raises(SystemExit):
+    prepare.main()
+  words = capsys.readouterr().out.replace(",", " ").split()
+  assert set(data.SPECS) <= set(words)
+
+
 @pytest.mark.parametrize("name", ["mnist+cub", "usps+usps", "usps+"])
 def test_only_different_digits_can_be_joined(monkeypatch, capfd, name):
   status, (line,) = _run(monkeypatch, capfd, name)
@@ -51,7 +73,7 @@ def test_without_tensorflow_it_says_how_to_get_it(monkeypatch, capfd, tmp_path):
   monkeypatch.setattr(prepare.importlib.util, "find_spec", lambda _: None)
   status, (line,) = _run(monkeypatch, capfd, "mnist", f"--data_dir={tmp_path}")
   assert status == 2
-  assert "pip install 'jaxkd[tensorflow]'" in line
+  assert f"{sys.executable} -m pip install tensorflow-cpu" in line
 
 
 def test_a_wrong_checksum_is_one_line(monkeypatch, capfd, tmp_path):
@@ -86,7 +108,7 @@ def test_missing_archives_are_one_line_with_the_command(
   assert f"{tmp_path}/downloads/manual does not exist" in line
   assert archive in line
   assert line.endswith(
-    f"python -m jaxkd.data.prepare {name} --data_dir={tmp_path} "
+    f"{sys.executable} -m jaxkd.data.prepare {name} --data_dir={tmp_path} "
     "--archives=FOLDER"
   )
 

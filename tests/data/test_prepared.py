@@ -146,11 +146,13 @@ def test_an_interrupted_cache_is_none(data_dir, monkeypatch):
 
 
 def test_missing_data_is_one_line_with_the_command(tmp_path):
+  folder = tmp_path / "my data"
   with pytest.raises(data.DataError) as error:
-    data.load(data.SPECS["cifar100"], str(tmp_path))
+    data.load(data.SPECS["cifar100"], str(folder))
   assert str(error.value) == (
-    f"data set 'cifar100' is not prepared in {tmp_path}/cifar100; prepare it "
-    f"with: python -m jaxkd.data.prepare cifar100 --data_dir={tmp_path}"
+    f"data set 'cifar100' is not prepared in {folder}/cifar100; prepare it "
+    f"with: {sys.executable} -m jaxkd.data.prepare cifar100 "
+    f"'--data_dir={folder}'"
   )
 
 
