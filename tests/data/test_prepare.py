@@ -225,6 +225,15 @@ def test_tiny_imagenet(tmp_path, write):
     ({"val/images/v2.JPEG": b"no"}, r"v2\.JPEG in .*\.zip is not a readable"),
     ({"wnids.txt": b"n1\nn2\nn3\nn4"}, r"no images of class n4 in train"),
     ({"wnids.txt": b"n1\nn2"}, r"is of class n3, not in wnids\.txt"),
+    (
+      {"words.txt": b"n1\tcrane\nn2 crane"},
+      r"line 2 of words\.txt in .*\.zip has no tab: 'n2 crane'",
+    ),
+    (
+      {"val/val_annotations.txt": b"v1.JPEG n1 0"},
+      r"line 1 of val_annotations\.txt in .*\.zip has no tab",
+    ),
+    ({"words.txt": b"n1\t\xff"}, r"words\.txt, .*\.zip are not all text"),
   ],
 )
 def test_damaged_tiny_imagenet_is_not_prepared(tmp_path, change, message):
@@ -300,13 +309,20 @@ def test_cub(tmp_path, write):
   [
     ({"images/009.Crow/5.jpg": None}, r"\.tar lacks images/009\.Crow/5\.jpg"),
     ({"images/009.Crow/5.jpg": b"no"}, r"5\.jpg in .*\.tar is not a readable"),
-    ({"classes.txt": b"1 007.Gull"}, r"which split and class .*4\.jpg"),
+    (
+      {"classes.txt": b"1 007.Herring_Gull"},
+      r"which split and class .*4\.jpg",
+    ),
     ({"train_test_split.txt": b"1 0\n2 1"}, r"which split and class .*3\.jpg"),
     (
       {"train_test_split.txt": b"1 1\n2 1\n3 1\n4 1\n5 1\n6 0\n"},
       r"no images of class 007\.Herring_Gull in test",
     ),
     ({"images.txt": b"1\n"}, r"a line of classes, .*is not a number"),
+    (
+      {"image_class_labels.txt": b"1 1\n2 1\n3 1\n4 2\n5 1\n6 2\n"},
+      r"009\.Crow/5\.jpg in .*\.tar has the label of class 007\.Herring_Gull",
+    ),
   ],
 )
 def test_damaged_cub_is_not_prepared(tmp_path, change, message):
@@ -315,6 +331,19 @@ def test_damaged_cub_is_not_prepared(tmp_path, change, message):
   with pytest.raises(data.DataError, match=message):
     prepare.prepare("cub", str(tmp_path), str(tmp_path))
   assert not _is_prepared(data.SPECS["cub"], tmp_path)
+
+
+@pytest.mark.parametrize(
+  "error", [ValueError("a chunk"), Image.DecompressionBombError("a bomb")]
+)
+def test_whatever_pillow_raises_names_the_image(tmp_path, monkeypatch, error):
+  def refuse(*_):
+    raise error
+
+  _cub_tar(tmp_path, _cub_files())
+  monkeypatch.setattr("jaxkd.data.builders.encoded.Image.open", refuse)
+  with pytest.raises(data.DataError, match=rf"\.jpg in .*\.tar .*{error}"):
+    prepare.prepare("cub", str(tmp_path), str(tmp_path))
 
 
 def test_a_damaged_tar_is_named(tmp_path):

@@ -75,9 +75,18 @@ class Archive:
               yield wanted[member.name], file.read()
 
   def texts(self, *names: str) -> list[str]:
-    """Returns the contents of text files; raises as `read` does."""
+    """Returns the contents of text files.
+
+    Raises:
+      DataError: one is not there, or damaged.
+    """
     contents = dict(self.read(names))
-    return [contents[name].decode() for name in names]
+    try:
+      return [contents[name].decode() for name in names]
+    except UnicodeDecodeError as error:
+      raise DataError(
+        f"{', '.join(names)} in {self.path} are not all text: {error}"
+      ) from error
 
   @contextlib.contextmanager
   def _damage_named(self) -> Iterator[None]:

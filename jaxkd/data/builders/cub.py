@@ -53,11 +53,14 @@ class Cub(tfds.core.GeneratorBasedBuilder):
     for number, name in names.items():
       try:
         split = {"1": "train", "0": "test"}[in_train[number]]
-        splits[split][f"images/{name}"] = labels[class_of[number]]
+        own = classes[class_of[number]]
       except KeyError as error:
         raise DataError(
           f"{source.path} doesn't say which split and class {name} is of"
         ) from error
+      if own != name.split("/")[0]:
+        raise DataError(f"{name} in {source.path} has the label of class {own}")
+      splits[split][f"images/{name}"] = labels[class_of[number]]
     for split, files in splits.items():
       for label, name in enumerate(classes.values()):
         if label not in files.values():

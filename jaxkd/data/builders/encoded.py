@@ -31,7 +31,7 @@ def checked(content: bytes, origin: str) -> io.BytesIO:
   file = io.BytesIO(content)
   try:
     Image.open(file).load()
-  except (OSError, SyntaxError) as error:
-    raise DataError(f"{origin} is not a readable image: {error}") from error
+  except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
+    raise DataError(f"{origin} is not a readable image: {e}") from e
   file.seek(0)
   return file

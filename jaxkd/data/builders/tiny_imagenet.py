@@ -41,7 +41,10 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
       "wnids.txt", "words.txt", "val/val_annotations.txt"
     )
     wnids = classes.split()
-    words = dict(line.split("\t", 1) for line in dictionary.splitlines())
+    words = {
+      wnid: name
+      for wnid, name, *_ in _rows(dictionary, f"words.txt in {source.path}")
+    }
     names = [words.get(wnid, wnid).split(",")[0].strip() for wnid in wnids]
     # Two synsets may share their first word.
     counts = collections.Counter(names)
@@ -58,8 +61,8 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
     }
     test = {
       f"val/images/{file}": wnid
-      for file, wnid, *_ in (
-        line.split("\t") for line in annotations.splitlines()
+      for file, wnid, *_ in _rows(
+        annotations, f"val_annotations.txt in {source.path}"
       )
     }
     for split, files in (("train", train), ("val", test)):
@@ -84,6 +87,14 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
         raise DataError(f"{origin} is of class {wnid}, not in wnids.txt")
       image = encoded.checked(content, origin)
       yield name, {"image": image, "label": labels[wnid]}
+
+
+def _rows(text: str, origin: str) -> Iterator[list[str]]:
+  """Yields the columns of each line, two or more."""
+  for number, line in enumerate(text.splitlines(), 1):
+    if "\t" not in line:
+      raise DataError(f"line {number} of {origin} has no tab: {line!r}")
+    yield line.split("\t")
 
 
 def _archive(folder: pathlib.Path) -> archive.Archive:
