@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from stripes import SIZES, SPEC, Stripes, image
 
 from jaxkd import data
@@ -210,3 +211,38 @@ def test_the_newest_version_is_read(data_dir):
   shutil.copytree(folder, folder.with_name("1.10.0"))
   shutil.rmtree(folder)
   assert data.load(SPEC, data_dir)[1].labels.shape == (10,)
+
+
+class TwoLabels(Stripes):
+  """With the features of CIFAR-100."""
+
+  def _info(self):
+    features = {
+      "image": tfds.features.Image(shape=(8, 8, 3), encoding_format="png"),
+      "label": tfds.features.ClassLabel(num_classes=100),
+      "coarse_label": tfds.features.ClassLabel(num_classes=20),
+    }
+    return tfds.core.DatasetInfo(
+      builder=self, features=tfds.features.FeaturesDict(features)
+    )
+
+  def _generate_examples(self, split):
+    for number, example in super()._generate_examples(split):
+      labels = {"label": 40 + number, "coarse_label": number % 20}
+      yield number, example | labels
+
+
+def test_coarse_labels_are_those_of_the_same_images(tmp_path):
+  builder = TwoLabels(data_dir=tmp_path, file_format="array_record")
+  builder.download_and_prepare()
+  labels = []
+  for name in ("cifar100", "cifar100_coarse"):
+    spec = dataclasses.replace(data.SPECS[name], builder="two_labels")
+    train, _ = data.examples(spec, str(tmp_path))
+    assert len(train.class_names) == spec.num_classes
+    # One is not read from the other's cache.
+    np.testing.assert_array_equal(train.load().labels, train.labels)
+    labels.append(train.labels)
+  fine, coarse = labels
+  np.testing.assert_array_equal(coarse, (fine - 40) % 20)
+  assert sorted(fine) == list(range(40, 63))

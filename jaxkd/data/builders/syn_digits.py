@@ -2,8 +2,10 @@
 
 For those without the archive: 32x32 pixels of one to three digits, rendered
 from fonts, with position, rotation, blur, colours and noise at random; the
-digit in the middle is the label. The same on every machine with the same
-versions of Pillow and Matplotlib, whose fonts are used.
+digit in the middle is the label. An image's seed is its split and its number,
+and there is no other: the data set is one, as if it had been published. It is
+the same on every machine with the same versions of Pillow and Matplotlib, whose
+fonts are used.
 """
 
 import pathlib
