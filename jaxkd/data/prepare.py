@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import tensorflow_datasets as tfds
+import tqdm  # type: ignore[import-untyped]
 
 from jaxkd.data import builders, prepared, sources
 from jaxkd.data.base import DataError
@@ -92,7 +93,8 @@ def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
         several = builder.MANUAL_DOWNLOAD_INSTRUCTIONS
         lacks = f"none of {several}" if several else f"no {name}"
         raise DataError(f"{archives} has {lacks}")
-      print(f"downloading {url} ({size})", flush=True)
+      # Above TFDS's progress bars.
+      tqdm.tqdm.write(f"downloading {url} ({size})", file=sys.stderr)
 
     with _told_of_downloads(before_download):
       builder.download_and_prepare(

@@ -149,8 +149,8 @@ def test_a_download_is_announced(monkeypatch, capfd, tmp_path):
     prepare.prepare("cub", str(tmp_path))
   assert (
     "downloading https://data.caltech.edu/records/65de6-vp158/files/"
-    "CUB_200_2011.tgz?download=1 (1.07 GiB)"
-  ) in capfd.readouterr().out
+    "CUB_200_2011.tgz?download=1 (1.07 GiB)\n"
+  ) in capfd.readouterr().err
 
 
 def _is_prepared(spec, data_dir):
