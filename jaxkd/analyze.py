@@ -53,7 +53,7 @@ def _studies() -> tuple[list[Study], Settings]:
     study = saved.read(_LOGITS.value)
     return [study], _settings(Settings(), len(study.class_names))
   config = cli.config()
-  plan.validate(config)
+  plan.validate(config, cli.given())
   num_classes = data.find(config.data.name, config.data.data_dir).num_classes
   settings = _settings(plan.settings(config), num_classes)
 

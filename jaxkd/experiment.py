@@ -346,7 +346,7 @@ def _weights(configs: Sequence[ml_collections.ConfigDict], phase: Phase) -> str:
       config.student,
       *config.get("analysis", {}).get("teachers", {}).values(),
     )
-    if network.init_from
+    if network.get("init_from")
   }
   if wanted not in files:
     raise StoreError(

@@ -18,6 +18,7 @@ from absl import flags
 from jaxkd import analyze, cli, data, experiment, methods, sharding, train
 from jaxkd.analysis import metrics, page, plan, saved, trained
 from jaxkd.analysis.study import Settings
+from jaxkd.config import ConfigError
 from jaxkd.store import Entry
 
 LABELS = np.array([0, 1, 2, 0])
@@ -71,16 +72,16 @@ def analyse(tmp_path, monkeypatch):
   forget_flags()
 
 
+TEACHERS = {
+  # Not in the order of their sizes.
+  "wide": ("mlp", {"depth": 1, "width": 32}),
+  "narrow": ("mlp", {"depth": 1, "width": 8}),
+}
+
+
 @pytest.fixture
 def config(tiny_config):
-  plan.add_teachers(
-    tiny_config,
-    {
-      # Not in the order of their sizes.
-      "wide": ("mlp", {"depth": 1, "width": 32}),
-      "narrow": ("mlp", {"depth": 1, "width": 8}),
-    },
-  )
+  plan.add_teachers(tiny_config, TEACHERS)
   tiny_config.analysis.stages = (0.5,)
   return tiny_config
 
@@ -88,10 +89,15 @@ def config(tiny_config):
 @pytest.fixture
 def config_file(config, tmp_path):
   path = tmp_path / "tiny.py"
+  options = {k: v for k, v in config.to_dict().items() if k != "analysis"}
   path.write_text(
     "import ml_collections\n"
+    "from jaxkd.analysis import plan\n"
     "def get_config():\n"
-    f"  return ml_collections.ConfigDict({config.to_dict()!r})\n"
+    f"  config = ml_collections.ConfigDict({options!r})\n"
+    f"  plan.add_teachers(config, {TEACHERS!r})\n"
+    f"  config.analysis.stages = {config.analysis.stages!r}\n"
+    "  return config\n"
   )
   return f"--config={path}"
 
@@ -241,6 +247,18 @@ def test_a_validation_split_is_called_so(config, tmp_path):
   ((whole, _),) = plan.sources(config, tmp_path)
   assert trained._split((whole,)) == "test"
   assert trained._split((narrow, whole)) == "test or validation"
+
+
+def test_what_a_teacher_leaves_open_is_as_in_the_config(config, tmp_path):
+  # Set after the teachers were named, as flags are.
+  config.teacher.epochs = 20.0
+  config.teacher.learning_rate = 0.1
+  config.analysis.teachers.narrow.learning_rate = 0.2
+  ((narrow, wide),) = plan.sources(config, tmp_path)
+  for source, rate in ((wide, 0.1), (narrow, 0.2)):
+    assert source.entry.phase.optim["epochs"] == 20
+    assert source.entry.phase.optim["learning_rate"] == rate
+  assert narrow.entry.phase.network["options"] == {"depth": 1, "width": 8}
 
 
 def test_teachers_may_start_from_weights(config, tmp_path):
@@ -537,6 +555,14 @@ def test_no_report_overwrites_another(save):
       "config.analysis.teachers.wide: config.teacher.epochs is 0.0",
     ),
     (
+      ["CONFIG", "--config.teacher.options.width=8"],
+      "config.teacher.options.width has no effect here",
+    ),
+    (
+      ["CONFIG", "--config.teacher.epochs=0"],
+      "config.teacher.epochs is 0.0, must be > 0",
+    ),
+    (
       ["CONFIG", "--config.analysis.teachers.wide.name=mpl"],
       "did you mean 'mlp'",
     ),
@@ -562,6 +588,15 @@ def test_a_mistake_is_one_line(
   assert not (tmp_path / "runs").exists()
   (line,) = capsys.readouterr().err.splitlines()
   assert message in line
+
+
+def test_a_teacher_with_an_option_that_there_is_not(config):
+  with config.unlocked():
+    config.analysis.teachers.wide.epoch = 3
+  with pytest.raises(
+    ConfigError, match=r"teachers\.wide has 'epoch'.*'epochs'"
+  ):
+    plan.validate(config)
 
 
 def test_a_config_without_teachers(analyse, capsys):

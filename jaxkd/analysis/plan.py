@@ -2,36 +2,40 @@
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import ml_collections
+from ml_collections import config_dict
 
 from jaxkd import config as jaxkd_config
 from jaxkd import methods
 from jaxkd.analysis.study import Settings
 from jaxkd.config import ConfigError
+from jaxkd.names import nearest
 from jaxkd.store import Entry
+
+# Options of `config.teacher` that say which network it is, not how to train.
+_WHICH = ("teacher.name", "teacher.options", "teacher.checkpoint")
 
 
 def add_teachers(
   config: ml_collections.ConfigDict,
   teachers: Mapping[str, tuple[str, Mapping[str, Any]]],
 ) -> None:
-  """Adds `analysis` to a config: what is analysed, all else as its teacher's.
+  """Adds `analysis` to a config: which networks take the teacher's place.
 
   Args:
     config: the experiment; changed.
     teachers: by a title, the network's name and options.
   """
-  like = config.teacher.to_dict()
   with config.unlocked():
     config.analysis = ml_collections.ConfigDict()
     # Of the training split, at most.
     config.analysis.examples = 50_000
-    # Each with all that `config.teacher` has, so also its own epochs and seed.
+    # What is None is as in `config.teacher`.
     config.analysis.teachers = {
-      title: {**like, "name": name, "options": dict(options)}
+      title: {**_unset(config.teacher), "name": name, "options": dict(options)}
       for title, (name, options) in teachers.items()
     }
     # Under each of them all teachers are trained; the tables then have mean and
@@ -40,6 +44,15 @@ def add_teachers(
     # Fig. 9 also shows the largest teacher after these shares of its epochs,
     # each a run of its own; the last is the early stop of the row eskd.
     config.analysis.stages = (1 / 40, 1 / 8, 1 / 3)
+
+
+def _unset(
+  network: ml_collections.ConfigDict,
+) -> dict[str, ml_collections.FieldReference]:
+  """Returns the network's options, each None but still of its type."""
+  return {
+    key: config_dict.placeholder(type(value)) for key, value in network.items()
+  }
 
 
 def settings(config: ml_collections.ConfigDict) -> Settings:
@@ -63,8 +76,14 @@ class Source(NamedTuple):
   entry: Entry
 
 
-def validate(config: ml_collections.ConfigDict) -> None:
+def validate(
+  config: ml_collections.ConfigDict, given: Iterable[str] = ()
+) -> None:
   """Checks all options, before any work.
+
+  Args:
+    config: the experiment with `analysis`.
+    given: options that were set by hand: none may be without an effect.
 
   Raises:
     ConfigError: naming what is wrong.
@@ -75,7 +94,20 @@ def validate(config: ml_collections.ConfigDict) -> None:
       "config.analysis.teachers must have two networks or more; see "
       "configs/analysis_digits.py"
     )
+  for option in given:
+    if option.startswith(_WHICH):
+      raise ConfigError(
+        f"config.{option} has no effect here: every one of "
+        "config.analysis.teachers has its own"
+      )
   options = config.analysis
+  for title, teacher in options.teachers.items():
+    for key in teacher:
+      if key not in config.teacher:
+        raise ConfigError(
+          f"config.analysis.teachers.{title} has {key!r}, must be "
+          + nearest(key, config.teacher)
+        )
   if options.examples < 2:
     raise ConfigError(
       f"config.analysis.examples is {options.examples}, must be at least 2"
@@ -131,8 +163,11 @@ def _experiments(
   """Yields by title the experiment in which each network is the teacher."""
   for title, teacher in config.analysis.teachers.items():
     one = config.copy_and_resolve_references()
+    own = {key: value for key, value in teacher.items() if value is not None}
     with one.unlocked():
-      one.teacher = teacher.copy_and_resolve_references()
+      # Those of `_WHICH`; the rest is as it is there.
+      one.teacher.options, one.teacher.checkpoint = {}, ""
+      one.teacher.update(own)
     if seed is not None:
       one.teacher.seed = seed
     yield title, one
