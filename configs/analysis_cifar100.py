@@ -21,12 +21,9 @@ python -m jaxkd.main --config=configs/analysis_cifar100.py --config.rows=ats \
 from configs import common
 
 _SERIES = {
-  "resnet": [f"resnet{depth}" for depth in (8, 14, 20, 32, 44, 56, 110)],
-  "wrn": [f"wrn28_{width}" for width in (1, 2, 3, 4, 8)],
-  "resnext": [f"resnext29_{groups}x4d" for groups in (4, 8, 16, 32, 64)],
-  "vgg": [f"vgg{depth}" for depth in (8, 11, 13, 16, 19)],
+  **common.CIFAR_SERIES,
   # The networks of Table 1.
-  "table1": ["resnet20", "wrn28_3", "resnext29_64x4d"],
+  "table1": ("resnet20", "wrn28_3", "resnext29_64x4d"),
 }
 
 

@@ -1,5 +1,7 @@
 """What the experiments of a data set share: the authors' recipes."""
 
+import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +11,9 @@ from configs import paper
 from jaxkd import config as jaxkd_config
 from jaxkd.analysis import plan
 from jaxkd.names import nearest
+
+Networks = Mapping[str, tuple[str, Mapping[str, Any]]]
+"""By a title, the network's name and options, from small to large."""
 
 
 def parse_arg(
@@ -245,8 +250,20 @@ def students(dataset: str) -> list[str]:
   return named or [RECIPES[dataset](None, "").student.name]
 
 
+CIFAR_SERIES = {
+  "resnet": [f"resnet{depth}" for depth in (8, 14, 20, 32, 44, 56, 110)],
+  "wrn": [f"wrn28_{width}" for width in (1, 2, 3, 4, 8)],
+  "resnext": [f"resnext29_{groups}x4d" for groups in (4, 8, 16, 32, 64)],
+  "vgg": [f"vgg{depth}" for depth in (8, 11, 13, 16, 19)],
+}
+"""Networks of one family, from small to large."""
+
+
 def analysis(
-  arg: str | None, dataset: str, series: Mapping[str, Sequence[str]]
+  arg: str | None,
+  dataset: str,
+  series: Mapping[str, Sequence[str] | Networks],
+  **network_options: Any,
 ) -> ml_collections.ConfigDict:
   """Returns the analysis of teachers that the data set's recipe trains.
 
@@ -254,9 +271,10 @@ def analysis(
     arg: `series=`, one of `series`; `teachers=`, names joined by +, instead;
       `epochs=` of each teacher; `student=`; `runlocal`: a few epochs of no more
       than three teachers.
-    dataset: a key of `RECIPES`.
-    series: names of networks, from small to large, by what to call them; the
-      first one is the default.
+    dataset: a key of `RECIPES`, mnist or svhn.
+    series: names of networks, from small to large, or networks by title, by
+      what to call them; the first one is the default.
+    **network_options: of all teachers' networks.
   """
   options = parse_arg(
     arg,
@@ -266,16 +284,17 @@ def analysis(
     student="",
     runlocal=False,
   )
-  names = named_series(options.series, series)[
-    : 3 if options.runlocal else None
-  ]
+  networks = _networks(named_series(options.series, series))
+  if options.runlocal:
+    networks = dict(itertools.islice(networks.items(), 3))
   if options.teachers:
-    names = options.teachers.split("+")
+    networks = _networks(options.teachers.split("+"))
   passed = [f"student={options.student}"] if options.student else []
   passed += ["runlocal"] if options.runlocal else []
-  config = RECIPES[dataset](",".join(passed), f"analysis_{dataset}")
+  recipe = RECIPES.get(dataset) or functools.partial(_features, dataset)
+  config = recipe(",".join(passed), f"analysis_{dataset}")
   config.rows = ("nokd", "kd", "ats", "isats")
-  config.teacher.name = names[-1]
+  config.teacher.name, _ = list(networks.values())[-1]
   if options.epochs:
     try:
       config.teacher.epochs = float(options.epochs)
@@ -283,8 +302,35 @@ def analysis(
       raise jaxkd_config.ConfigError(
         f"config argument 'epochs' is {options.epochs!r}, must be a number"
       ) from None
-  plan.add_teachers(config, {name: (name, {}) for name in names})
+  plan.add_teachers(
+    config,
+    {
+      title: (name, {**own, **network_options})
+      for title, (name, own) in networks.items()
+    },
+  )
   return config
+
+
+def _features(
+  dataset: str, arg: str | None, title: str
+) -> ml_collections.ConfigDict:
+  """MNIST and SVHN, on which the paper has no students: the CIFARs' recipe."""
+  return _paper_recipe(
+    dataset,
+    arg,
+    title,
+    teacher="vgg19",
+    small_teacher="vgg13",
+    assistant="vgg13",
+    student="vgg8",
+  )
+
+
+def _networks(named: Sequence[str] | Networks) -> Networks:
+  if isinstance(named, Mapping):
+    return named
+  return {name: (name, {}) for name in named}
 
 
 def named_series(name: str, series: Mapping[str, Any]) -> Any:

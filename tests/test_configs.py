@@ -8,6 +8,7 @@ import pytest
 from configs import common, paper
 from jaxkd import config as jaxkd_config
 from jaxkd import methods, table
+from jaxkd.analysis import plan
 
 FOLDER = pathlib.Path(common.__file__).parent
 NAMES = sorted(
@@ -131,11 +132,26 @@ def test_a_docstring_quotes_its_rows_figures(name):
 def test_an_analysis_takes_its_teachers_from_the_argument():
   def teachers(arg):
     config = common.analysis(arg, "cifar100", {"a": ["resnet8"], "b": ["vgg8"]})
-    return {t.name: t.epochs for t in config.analysis.teachers.values()}
+    names = [t.name for t in config.analysis.teachers.values()]
+    return dict.fromkeys(names, config.teacher.epochs)
 
   assert teachers(None) == {"resnet8": 240}
   assert teachers("series=b,epochs=9.5") == {"vgg8": 9.5}
   assert teachers("runlocal,teachers=vgg8+vgg11") == {"vgg8": 4, "vgg11": 4}
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if "analysis" in n])
+def test_the_teachers_of_an_analysis_can_be_made(name):
+  plan.validate(importlib.import_module(f"configs.{name}").get_config())
+
+
+@pytest.mark.parametrize(("name", "dimensions"), [("mnist", 2), ("svhn", 3)])
+def test_features_that_can_be_drawn(name, dimensions):
+  module = importlib.import_module(f"configs.analysis_{name}")
+  teachers = module.get_config().analysis.teachers
+  assert len(teachers) == 5
+  for teacher in teachers.values():
+    assert teacher.options.feature_dim == dimensions
 
 
 @pytest.mark.parametrize(

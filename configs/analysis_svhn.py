@@ -1,0 +1,17 @@
+"""How do features move apart with capacity? On SVHN, Fig. 2.
+
+python -m jaxkd.analyze --config=configs/analysis_svhn.py
+python -m jaxkd.analyze --config=configs/analysis_svhn.py:epochs=20
+
+VGGs with features of three dimensions; as the paper says, their last layer has
+no bias, and there is no ReLU on the features. Trained on the 73,257 images of
+the split `train`.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  return common.analysis(
+    arg, "svhn", {"vgg": common.CIFAR_SERIES["vgg"]}, feature_dim=3
+  )

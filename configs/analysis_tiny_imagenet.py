@@ -1,0 +1,13 @@
+"""Which classes do two teachers have in common? On TinyImageNet, Fig. 1 and 5.
+
+python -m jaxkd.analyze --config=configs/analysis_tiny_imagenet.py
+python -m jaxkd.analyze --config=configs/analysis_tiny_imagenet.py:runlocal
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  return common.analysis(
+    arg, "tiny_imagenet", {"wrn": ("wide_resnet26_2", "wide_resnet50_2")}
+  )
