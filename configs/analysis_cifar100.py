@@ -9,13 +9,14 @@ python -m jaxkd.analyze \
 
 The teachers are trained by the authors' recipe, 240 epochs unless it is said;
 the largest one also for shares of that, for Fig. 9 (without:
---config.analysis.stages='()'). Fig. 8 and the ATS paper's Fig. 3 appear once
-the store has students of some teachers, its Fig. 10 with students of the
-largest under ATS:
-python -m jaxkd.main --config=configs/analysis_cifar100.py \
-  --config.teacher.name=resnet20
-python -m jaxkd.main --config=configs/analysis_cifar100.py --config.rows=ats \
-  --config.ats.tau1=5.0
+--config.analysis.stages='()'). Fig. 8 and the ATS paper's Fig. 3 need students,
+Fig. 10 those of the largest teacher at thirty pairs of temperatures; with
+teachers of several families, each has a panel of Fig. 8:
+python -m jaxkd.analyze \
+  --config=configs/analysis_cifar100.py:teachers=resnet20+resnet110+wrn28_1+wrn28_4 \
+  --config.analysis.students=vgg8,shufflenet_v1,mobilenet_v2
+python -m jaxkd.analyze --config=configs/analysis_cifar100.py \
+  --config.analysis.students=vgg8 --config.analysis.grid=True
 """
 
 from configs import common

@@ -74,6 +74,8 @@ def config() -> ml_collections.ConfigDict:
   options.rows = _split(options.rows)
   options.takd.assistants = _split(options.takd.assistants)
   options.multi.networks = _split(options.multi.networks)
+  if "analysis" in options:
+    options.analysis.students = _split(options.analysis.students)
   return options
 
 

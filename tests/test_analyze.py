@@ -16,10 +16,11 @@ import pytest
 from absl import flags
 
 from jaxkd import analyze, cli, data, experiment, methods, sharding, train
-from jaxkd.analysis import metrics, page, plan, saved, trained
-from jaxkd.analysis.study import Settings
+from jaxkd.analysis import metrics, page, plan, saved, students, trained
+from jaxkd.analysis.study import Settings, Teacher
 from jaxkd.config import ConfigError
 from jaxkd.store import Entry
+from jaxkd.tuning import grid
 
 LABELS = np.array([0, 1, 2, 0])
 # By their softmax at temperature 4: a variance of the wrong classes of 0.01 and
@@ -211,7 +212,76 @@ def test_some_of_the_examples_and_the_students(config, tmp_path):
   assert taught["wide", "TS"].derived_average == pytest.approx(
     np.mean((1 - probs[np.arange(96), study.labels]) / 9), rel=1e-4
   )
+  assert taught["wide", "TS"].seeds == (0, 1)
+  assert taught["wide", "TS"].epochs == 0.5
   assert [(s.tau1, s.tau2) for s in study.grid] == [(4.0, 3.0), (5.0, 3.0)]
+  assert study.grid[1].alone == pytest.approx(8.5)
+
+
+def test_a_grid_looks_at_ats_alone(config, tmp_path, monkeypatch):
+  ((_, wide),) = plan.sources(config, tmp_path)
+  for row in ("nokd", "kd", "ats", "isats"):
+    entry = Entry.of(tmp_path, methods.ROWS[row](wide.config, 0))
+    entry.create()
+    entry.finish({"test": {"accuracy": 0.5}})
+  looked = []
+
+  def label_means(config, row, *_):
+    looked.append((row, config.ats.tau1, config.ats.tau2))
+    return 0.1, 0.2
+
+  monkeypatch.setattr(students, "_label_means", label_means)
+  teacher = Teacher("wide", np.zeros((4, 10)))
+  (found,) = students.find_grid(wide.config, tmp_path, teacher, LABELS)
+  assert (found.tau1, found.tau2, found.alone) == (4, 3, 50)
+  assert looked == [("ats", 4, 3)]
+
+
+def test_students_are_trained(config, tmp_path, monkeypatch):
+  grids = {"ats": {"ats.tau1": (2.0, 5.0), "ats.tau2": (1.0,)}}
+  monkeypatch.setattr(grid, "GRIDS", grids)
+  config.analysis.stages = ()
+  config.analysis.students = ("mlp",)
+  config.analysis.grid = True
+  config.rows = ("nokd", "isats")
+  (study,) = trained.studies(config, tmp_path)
+  taught = {(s.teacher, s.method): s for s in study.students}
+  assert set(taught) == {("narrow", "ISATS"), ("wide", "ISATS")}
+  assert [(s.teacher, s.tau1, s.tau2) for s in study.grid] == [
+    ("wide", 2, 1),
+    ("wide", 5, 1),
+  ]
+  ((_, wide),) = plan.sources(config, tmp_path)
+  entry = Entry.of(tmp_path, methods.ROWS["isats"](wide.config, 0))
+  accuracy = 100 * entry.result()["test"]["accuracy"]
+  assert taught["wide", "ISATS"].accuracies == (accuracy,)
+  assert taught["wide", "ISATS"].alone is not None
+
+  # What there is, is not trained again; without being asked, nothing is.
+  monkeypatch.setattr(experiment, "train", None)
+  (again,) = trained.studies(config, tmp_path)
+  assert again.students == study.students
+  config.analysis.students, config.analysis.grid = (), False
+  config.rows = ("kd",)
+  (again,) = trained.studies(config, tmp_path)
+  assert again.students == study.students
+
+
+def test_students_are_named_by_their_networks(config, tmp_path):
+  file = tmp_path / "weights.safetensors"
+  file.write_bytes(b"of the config's student")
+  config.student.init_from = str(file)
+  config.student.epochs = 3.0
+  config.analysis.students = ("mlp", "resnet8")
+  ((source, _),) = plan.sources(config, tmp_path)
+  same, other = (methods.ROWS["kd"](e, 0) for e in source.experiments)
+  assert same.network["options"] == {"depth": 1, "width": 16}
+  assert "init_from" in same.network
+  # Neither the options nor the weights are of that network.
+  assert (other.network["name"], other.network["options"]) == ("resnet8", {})
+  assert "init_from" not in other.network
+  assert other.optim["epochs"] == 3
+  assert other.teachers == (source.entry.phase,)
 
 
 def test_every_teacher_has_the_seeds(config, tmp_path):
@@ -554,6 +624,33 @@ def test_no_report_overwrites_another(save):
       ["CONFIG", "--config.analysis.teachers.wide.epochs=0"],
       "config.analysis.teachers.wide: config.teacher.epochs is 0.0",
     ),
+    (
+      ["CONFIG", "--config.analysis.students=mpl,resnet8"],
+      "'mpl' must be one of ",
+    ),
+    (["CONFIG", "--config.analysis.students=mpl"], "did you mean 'mlp'?"),
+    (
+      ["CONFIG", "--config.analysis.students=mlp,mlp"],
+      "must be without repetitions",
+    ),
+    (
+      ["CONFIG", "--config.analysis.students=mlp", "--config.rows=kd,regt"],
+      "'regt' of config.analysis.students must be one of nokd, kd, ats, isats",
+    ),
+    (
+      ["CONFIG", "--config.analysis.students=mlp", "--config.rows=kd,istas"],
+      "did you mean 'isats'?",
+    ),
+    (
+      ["CONFIG", "--config.analysis.students=mlp", "--config.student.name=mlp"],
+      "config.student.name has no effect here: the networks are those of "
+      "config.analysis.students",
+    ),
+    (
+      ["CONFIG", "--config.analysis.students=resnet50"],
+      "config.analysis.students, resnet50: ",
+    ),
+    (["CONFIG", "--config.analysis.grid=True"], "config.analysis.students is"),
     (
       ["CONFIG", "--config.teacher.options.width=8"],
       "config.teacher.options.width has no effect here",

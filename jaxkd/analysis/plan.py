@@ -9,14 +9,17 @@ import ml_collections
 from ml_collections import config_dict
 
 from jaxkd import config as jaxkd_config
-from jaxkd import methods
-from jaxkd.analysis.study import Settings
+from jaxkd import methods, models
+from jaxkd.analysis.study import METHODS, Settings
 from jaxkd.config import ConfigError
 from jaxkd.names import nearest
 from jaxkd.store import Entry
 
 # Options of `config.teacher` that say which network it is, not how to train.
 _WHICH = ("teacher.name", "teacher.options", "teacher.checkpoint")
+
+# The rows whose students are drawn.
+_ROWS = ("nokd", *METHODS)
 
 
 def add_teachers(
@@ -44,6 +47,14 @@ def add_teachers(
     # Fig. 9 also shows the largest teacher after these shares of its epochs,
     # each a run of its own; the last is the early stop of the row eskd.
     config.analysis.stages = (1 / 40, 1 / 8, 1 / 3)
+    # Networks that are trained as the config's student is, by all teachers, in
+    # `config.rows` and under `config.seeds`, for Fig. 8 and the ATS paper's
+    # Fig. 3, which needs the row nokd. Empty: none; shown is what the store has
+    # of the config's student.
+    config.analysis.students = ()
+    # The largest teacher's are also trained at all temperatures of the ATS
+    # paper's Fig. 10: thirty times, under each seed.
+    config.analysis.grid = False
 
 
 def _unset(
@@ -69,11 +80,13 @@ class Source(NamedTuple):
     title: what to call it.
     config: the experiment in which it is the teacher.
     entry: its place.
+    experiments: those in which it is the teacher, one for each student.
   """
 
   title: str
   config: ml_collections.ConfigDict
   entry: Entry
+  experiments: tuple[ml_collections.ConfigDict, ...]
 
 
 def validate(
@@ -94,11 +107,12 @@ def validate(
       "config.analysis.teachers must have two networks or more; see "
       "configs/analysis_digits.py"
     )
+  named = (*_WHICH, "student.name") if config.analysis.students else _WHICH
   for option in given:
-    if option.startswith(_WHICH):
+    if option.startswith(named):
       raise ConfigError(
-        f"config.{option} has no effect here: every one of "
-        "config.analysis.teachers has its own"
+        f"config.{option} has no effect here: the networks are those of "
+        f"config.analysis.{option.partition('.')[0]}s"
       )
   options = config.analysis
   for title, teacher in options.teachers.items():
@@ -130,6 +144,50 @@ def validate(
       jaxkd_config.validate(one)
     except ConfigError as error:
       raise ConfigError(f"config.analysis.teachers.{title}: {error}") from error
+  _check_students(config)
+
+
+def _check_students(config: ml_collections.ConfigDict) -> None:
+  names = config.analysis.students
+  if config.analysis.grid and not names:
+    raise ConfigError(
+      "config.analysis.grid is True, but config.analysis.students is empty: "
+      "there is nothing to train"
+    )
+  if len(set(names)) < len(names):
+    raise ConfigError(
+      f"config.analysis.students is {names}, must be without repetitions"
+    )
+  known = models.list_models()
+  for name in names:
+    if name not in known:
+      raise ConfigError(
+        f"config.analysis.students is {names}: {name!r} must be "
+        + nearest(name, known)
+      )
+  for row in config.rows if names else ():
+    if row not in _ROWS:
+      raise ConfigError(
+        f"config.rows is {config.rows}: {row!r} of config.analysis.students "
+        "must be " + nearest(row, _ROWS)
+      )
+  for name in names:
+    try:
+      jaxkd_config.validate(_with_student(config, name))
+    except ConfigError as error:
+      raise ConfigError(f"config.analysis.students, {name}: {error}") from error
+
+
+def _with_student(
+  config: ml_collections.ConfigDict, name: str
+) -> ml_collections.ConfigDict:
+  """Returns the experiment with another student, trained as its own is."""
+  one = config.copy_and_resolve_references()
+  if name != config.student.name:
+    with one.unlocked():
+      one.student.name, one.student.options = name, {}
+      one.student.init_from = ""
+  return one
 
 
 def sources(
@@ -179,5 +237,10 @@ def _source(
   workdir: str | os.PathLike[str],
 ) -> Source:
   if config.teacher.checkpoint:
-    return Source(title, config, Entry.open(config.teacher.checkpoint))
-  return Source(title, config, Entry.of(workdir, methods.teacher(config)))
+    entry = Entry.open(config.teacher.checkpoint)
+  else:
+    entry = Entry.of(workdir, methods.teacher(config))
+  names = config.analysis.students or (config.student.name,)
+  return Source(
+    title, config, entry, tuple(_with_student(config, name) for name in names)
+  )

@@ -9,14 +9,22 @@ import numpy as np
 
 from jaxkd import losses, methods
 from jaxkd.analysis import measure, metrics
-from jaxkd.analysis.study import Student, Teacher
-from jaxkd.store import Entry
+from jaxkd.analysis.study import METHODS, Student, Teacher
+from jaxkd.store import Entry, Phase
+from jaxkd.tuning import grid
+from jaxkd.tuning.tuned import with_values
 
-# The grid of the ATS paper's Fig. 10.
-_TAU1 = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
-_TAU2 = (1.0, 2.0, 3.0, 4.0, 5.0)
 
-_METHODS = {"kd": "TS", "ats": "ATS", "isats": "ISATS"}
+def phases(config: ml_collections.ConfigDict) -> list[Phase]:
+  """Returns the phases of an experiment's students: of its rows and seeds."""
+  return [phase for row in config.rows for phase in methods.phases(config, row)]
+
+
+def grid_phases(config: ml_collections.ConfigDict) -> list[Phase]:
+  """Returns the phases of its students under ATS at all temperatures."""
+  return [
+    phase for one in _over_grid(config) for phase in methods.phases(one, "ats")
+  ]
 
 
 def find(
@@ -25,30 +33,17 @@ def find(
   teacher: Teacher,
   labels: np.ndarray,
 ) -> Iterator[Student]:
-  """Yields the students of one teacher that the store has.
+  """Yields what the store has of one student of one teacher.
 
   Args:
-    config: the experiment in which it is the teacher.
+    config: the experiment of the two.
     workdir: the store.
     teacher: the teacher.
     labels: of its examples, `[N]`.
   """
-  alone = _accuracies(config, workdir, "nokd")
-  for row, method in _METHODS.items():
-    own = methods.of_row(config, row)
-    if accuracies := _accuracies(own, workdir, row):
-      average, variance = _label_means(own, row, teacher.logits, labels)
-      yield Student(
-        network=config.student.name,
-        teacher=teacher.name,
-        method=method,
-        accuracies=accuracies,
-        alone=float(np.mean(alone)) if alone else None,
-        derived_average=average,
-        derived_variance=variance,
-        tau1=own.ats.tau1 if row == "ats" else None,
-        tau2=own.ats.tau2 if row == "ats" else None,
-      )
+  alone = _alone(config, workdir)
+  for row in METHODS:
+    yield from _of_row(config, workdir, row, teacher, labels, alone)
 
 
 def find_grid(
@@ -57,28 +52,69 @@ def find_grid(
   teacher: Teacher,
   labels: np.ndarray,
 ) -> Iterator[Student]:
-  """Yields its students under ATS at any of the grid's temperatures."""
-  one = config.copy_and_resolve_references()
-  one.tuned = {}
-  for one.ats.tau1 in _TAU1:
-    for one.ats.tau2 in _TAU2:
-      for student in find(one, workdir, teacher, labels):
-        if student.method == _METHODS["ats"]:
-          yield student
+  """Yields it under ATS, at those of the grid's temperatures it has."""
+  alone = _alone(config, workdir)
+  for one in _over_grid(config):
+    yield from _of_row(one, workdir, "ats", teacher, labels, alone)
 
 
-def _accuracies(
+def _over_grid(
+  config: ml_collections.ConfigDict,
+) -> list[ml_collections.ConfigDict]:
+  """Returns the experiment at each point of the ATS paper's Fig. 10."""
+  return [
+    with_values(config, "ats", values)
+    for values in grid.points(grid.GRIDS["ats"])
+  ]
+
+
+def _of_row(
   config: ml_collections.ConfigDict,
   workdir: str | os.PathLike[str],
   row: str,
-) -> tuple[float, ...]:
-  """Returns the test accuracy, in percent, of the seeds in the store."""
+  teacher: Teacher,
+  labels: np.ndarray,
+  alone: float | None,
+) -> Iterator[Student]:
+  """Yields the row's student, if any of its seeds is in the store."""
+  own = methods.of_row(config, row)
+  if found := _finished(own, workdir, row):
+    average, variance = _label_means(own, row, teacher.logits, labels)
+    yield Student(
+      network=config.student.name,
+      teacher=teacher.name,
+      method=METHODS[row],
+      accuracies=tuple(map(_accuracy, found)),
+      seeds=tuple(entry.phase.seed for entry in found),
+      epochs=config.student.epochs,
+      alone=alone,
+      derived_average=average,
+      derived_variance=variance,
+      tau1=own.ats.tau1 if row == "ats" else None,
+      tau2=own.ats.tau2 if row == "ats" else None,
+    )
+
+
+def _alone(
+  config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]
+) -> float | None:
+  """Returns the student's mean accuracy without a teacher."""
+  found = _finished(config, workdir, "nokd")
+  return float(np.mean([*map(_accuracy, found)])) if found else None
+
+
+def _finished(
+  config: ml_collections.ConfigDict,
+  workdir: str | os.PathLike[str],
+  row: str,
+) -> list[Entry]:
+  """Returns the places of those of a row's seeds that the store has."""
   entries = [Entry.of(workdir, each) for each in methods.phases(config, row)]
-  return tuple(
-    100 * entry.result()["test"]["accuracy"]
-    for entry in entries
-    if entry.finished
-  )
+  return [entry for entry in entries if entry.finished]
+
+
+def _accuracy(entry: Entry) -> float:
+  return 100 * entry.result()["test"]["accuracy"]
 
 
 def _label_means(

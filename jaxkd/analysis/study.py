@@ -7,6 +7,12 @@ import numpy as np
 from jaxkd import losses
 from jaxkd.analysis import rules
 
+PAPER_EPOCHS = 240
+"""How long the papers train; less is called an approximation."""
+
+METHODS = {"kd": "TS", "ats": "ATS", "isats": "ISATS"}
+"""By row, what the papers call the label that it teaches with."""
+
 
 class Settings(NamedTuple):
   """What the measures leave open.
@@ -57,6 +63,7 @@ class Teacher(NamedTuple):
     features: penultimate features, `[N, D]`, float32; None if not known.
     parameters: their number; None if not known.
     test_accuracy: on the study's `split`, in percent; None if not known.
+    family: of its network; empty if not known.
   """
 
   name: str
@@ -64,6 +71,7 @@ class Teacher(NamedTuple):
   features: np.ndarray | None = None
   parameters: int | None = None
   test_accuracy: float | None = None
+  family: str = ""
 
 
 class Student(NamedTuple):
@@ -72,8 +80,10 @@ class Student(NamedTuple):
   Attributes:
     network: the student's name.
     teacher: the name of its teacher.
-    method: 'TS', 'ATS' or 'ISATS'.
+    method: one of the values of `METHODS`.
     accuracies: on the test split, in percent, by seed.
+    seeds: that it was trained under.
+    epochs: that it was trained for.
     alone: the mean accuracy without a teacher, in percent; None if not known.
     derived_average: mean e(q) of the labels that it was taught with.
     derived_variance: mean v(q) likewise.
@@ -85,11 +95,23 @@ class Student(NamedTuple):
   teacher: str
   method: str
   accuracies: tuple[float, ...]
+  seeds: tuple[int, ...]
+  epochs: float
   alone: float | None
   derived_average: float
   derived_variance: float
   tau1: float | None = None
   tau2: float | None = None
+
+
+def duration(epochs: float) -> str:
+  """Returns a number of epochs for people.
+
+  Examples:
+    >>> duration(1), duration(240 / 7)
+    ('1 epoch', '34.3 epochs')
+  """
+  return "1 epoch" if epochs == 1 else f"{epochs:.3g} epochs"
 
 
 class Study(NamedTuple):

@@ -2,23 +2,27 @@
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+  Callable,
+  Iterable,
+  Iterator,
+  Mapping,
+  Sequence,
+)
 
 import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from jaxkd import data, experiment, sharding, train
+from jaxkd import data, experiment, models, sharding, train
 from jaxkd.analysis import plan, students, thinning
 from jaxkd.analysis.plan import Source
-from jaxkd.analysis.study import Study, Teacher
+from jaxkd.analysis.study import PAPER_EPOCHS, Study, Teacher, duration
 from jaxkd.names import digest
 from jaxkd.step import Evaluator, Variables
+from jaxkd.store import Entry, Phase
 from jaxkd.train import Dataset
-
-# How long the papers train; less is called an approximation.
-_PAPER_EPOCHS = 240
 
 
 def studies(
@@ -26,34 +30,43 @@ def studies(
   workdir: str | os.PathLike[str],
   choose: Callable[[ml_collections.ConfigDict], None] = lambda _: None,
 ) -> list[Study]:
-  """Trains what is missing of the config's teachers, and looks at all.
+  """Trains what is missing of teachers and students, and looks at all.
 
   Args:
     config: of `jaxkd.config` with `plan.add_teachers`, validated.
     workdir: the store.
-    choose: gives an experiment what was tuned for it.
+    choose: gives the experiment of a teacher and a student what was tuned for
+      it.
 
   Returns:
     A study for each seed, with the teachers by their number of parameters; the
     first also has the stages of training and the students.
   """
+  by_seed = plan.sources(config, workdir)
+  for one in itertools.chain(*(source.experiments for source in by_seed[0])):
+    choose(one)
   mesh = sharding.mesh()
   dataset = experiment.load_dataset(config, mesh)
 
-  def train_missing(sources: Iterable[Source]) -> None:
-    missing = [
-      s.entry for s in sources if not sharding.agreed(s.entry.finished)
-    ]
-    experiment.train_all(config, missing, {}, dataset, mesh)
+  def train_missing(missing: list[Entry], entries: Mapping[Phase, Entry]):
+    experiment.train_all(config, missing, entries, dataset, mesh)
     # Nobody reads a result before the first process has written it.
     sharding.agreed(True)
 
-  by_seed = plan.sources(config, workdir)
-  train_missing(itertools.chain(*by_seed))
+  def train_teachers(sources: Iterable[Source]):
+    entries = [source.entry for source in sources]
+    train_missing(
+      [each for each in entries if not sharding.agreed(each.finished)], {}
+    )
+
+  train_teachers(itertools.chain(*by_seed))
   for sources in by_seed:
     sources.sort(key=lambda source: source.entry.result()["parameters"])
-  stages = plan.stages(by_seed[0][-1], workdir)
-  train_missing(stages)
+  sources = by_seed[0]
+  stages = plan.stages(sources[-1], workdir)
+  train_teachers(stages)
+  if config.analysis.students:
+    train_missing(*_missing_students(sources, workdir))
 
   digest = _digest(by_seed)
   split = thinning.thin(dataset.train, config.analysis.examples)
@@ -61,9 +74,7 @@ def studies(
     _study(sources, dataset, split, mesh)._replace(digest=digest)
     for sources in by_seed
   ]
-  first, sources = found[0], by_seed[0]
-  for source in sources:
-    choose(source.config)
+  first = found[0]
   looked = [_look(stage, dataset.spec, split, mesh)[0] for stage in stages]
   if looked:
     stages, looked = [*stages, sources[-1]], [*looked, first.teachers[-1]]
@@ -75,17 +86,35 @@ def studies(
     students=tuple(
       student
       for source, teacher in zip(sources, first.teachers, strict=True)
-      for student in students.find(
-        source.config, workdir, teacher, first.labels
-      )
+      for one in source.experiments
+      for student in students.find(one, workdir, teacher, first.labels)
     ),
     grid=tuple(
-      students.find_grid(
-        sources[-1].config, workdir, first.teachers[-1], first.labels
+      student
+      for one in sources[-1].experiments
+      for student in students.find_grid(
+        one, workdir, first.teachers[-1], first.labels
       )
     ),
   )
   return found
+
+
+def _missing_students(
+  sources: Sequence[Source], workdir: str | os.PathLike[str]
+) -> tuple[list[Entry], dict[Phase, Entry]]:
+  """Returns the places of the students to train, and of their teachers."""
+  entries: dict[Phase, Entry] = {}
+  missing: dict[Phase, Entry] = {}
+  for source in sources:
+    for one in source.experiments:
+      phases = students.phases(one)
+      if one.analysis.grid and source is sources[-1]:
+        phases += students.grid_phases(one)
+      found, lacking = experiment.places(one, phases, workdir)
+      entries |= found
+      missing |= lacking
+  return list(missing.values()), entries
 
 
 def _digest(by_seed: Iterable[Iterable[Source]]) -> str:
@@ -137,6 +166,7 @@ def _look(
     features,
     parameters=result["parameters"],
     test_accuracy=100 * result["test"]["accuracy"],
+    family=models.list_models()[source.entry.phase.network["name"]].family,
   )
   return teacher, labels
 
@@ -187,8 +217,7 @@ def _split(sources: Sequence[Source]) -> str:
 
 
 def _epochs(source: Source) -> str:
-  epochs = source.entry.phase.optim["epochs"]
-  return "1 epoch" if epochs == 1 else f"{epochs:.3g} epochs"
+  return duration(source.entry.phase.optim["epochs"])
 
 
 def _approximations(
@@ -203,5 +232,5 @@ def _approximations(
       yield f"trained on {100 * share:.3g} % of the training split"
   if used < size:
     yield f"{used} of the {size} examples"
-  if any(phase.optim["epochs"] < _PAPER_EPOCHS for phase in phases):
-    yield f"the papers train {_PAPER_EPOCHS} epochs"
+  if any(phase.optim["epochs"] < PAPER_EPOCHS for phase in phases):
+    yield f"the papers train {PAPER_EPOCHS} epochs"

@@ -372,40 +372,150 @@ def test_teachers_that_have_not_fitted(correct, said):
   assert ("fitted" in text) == bool(said)
 
 
-def student(teacher, method, accuracy, alone=50.0, **temperatures):
-  accuracies = (accuracy - 1, accuracy + 1)
+def student(teacher, method, *accuracies, network="mlp", **fields):
+  fields = {"epochs": 240.0, "alone": 50.0, **fields}
+  mean = float(np.mean(accuracies))
   return Student(
-    "mlp", teacher, method, accuracies, alone, 0.1, accuracy, **temperatures
+    network=network,
+    teacher=teacher,
+    method=method,
+    accuracies=accuracies,
+    seeds=tuple(range(len(accuracies))),
+    derived_average=0.1,
+    derived_variance=mean,
+    **fields,
   )
 
 
+def drawn(*students, count=2, **fields):
+  found = study(*[np.zeros((4, 5))] * count, students=students, **fields)
+  return {drawing.name: drawing for drawing in student_drawings.draw(found)}
+
+
+def caption_of(drawing):
+  (text,) = drawing.figure.texts
+  return " ".join(text.get_text().split())
+
+
 def test_figures_of_students():
-  found = study(
-    *[np.zeros((4, 5))] * 2,
-    students=(
-      student("net0", "TS", 60.0),
-      student("net0", "ATS", 61.0),
-      student("net1", "TS", 55.0),
-    ),
+  found = drawn(
+    student("net0", "TS", 59.0, 61.0),
+    student("net0", "ATS", 60.0, 62.0),
+    student("net1", "TS", 55.0),
     grid=(
       student("net1", "ATS", 58.0, tau1=4.0, tau2=3.0),
       student("net1", "ATS", 59.0, tau1=5.0, tau2=2.0),
     ),
   )
-  drawn = {drawing.name: drawing for drawing in student_drawings.draw(found)}
-  assert set(drawn) == {"fig8", "ats-fig3", "ats-fig10"}
-  ax: Any = drawn["fig8"].figure.axes[0]
+  assert set(found) == {"fig8", "ats-fig3", "ats-fig10"}
+  ax: Any = found["fig8"].figure.axes[0]
   curves = {line.get_label(): line.get_ydata() for line in ax.lines}
   np.testing.assert_array_equal(curves["TS"], [60, 55])
   np.testing.assert_array_equal(curves["ATS"], [61, np.nan])
-  improvements = [line["improvement (%)"] for line in drawn["ats-fig3"].lines]
+  improvements = [line["improvement (%)"] for line in found["ats-fig3"].lines]
   assert improvements == pytest.approx([20, 22, 10])
-  ax = drawn["ats-fig10"].figure.axes[0]
+  ax = found["ats-fig10"].figure.axes[0]
   assert [text.get_text() for text in ax.texts] == ["58.0", "59.0"]
+
+
+def test_students_spread_as_a_sample_does_and_one_does_not():
+  found = drawn(
+    student("net0", "TS", 59.0, 61.0), student("net1", "TS", 54.0, 56.0)
+  )["fig8"]
+  deviations = [line["standard deviation"] for line in found.lines]
+  assert deviations == pytest.approx([2**0.5, 2**0.5])
+  ax: Any = found.figure.axes[0]
+  heights = ax.collections[0].get_paths()[0].vertices[:, 1]
+  assert heights.max() == pytest.approx(60 + 2**0.5)
+  assert "mean and standard deviation over seeds" in caption_of(found)
+
+  alone = drawn(student("net0", "TS", 60.0), student("net1", "TS", 55.0))
+  assert all(np.isnan(s["standard deviation"]) for s in alone["fig8"].lines)
+  ax = alone["fig8"].figure.axes[0]
+  assert not any(len(path) for c in ax.collections for path in c.get_paths())
+  assert "deviation" not in caption_of(alone["fig8"])
+
+
+def test_captions_say_how_students_were_trained():
+  found = drawn(
+    student("net0", "TS", 59.0, 61.0, epochs=6.0),
+    student("net1", "TS", 55.0, 56.0, epochs=6.0),
+    student("net0", "ISATS", 55.0, network="vgg8"),
+    grid=(
+      student("net1", "ATS", 58.0, tau1=4.0, tau2=3.0, epochs=1.0),
+      student("net1", "ATS", 59.0, tau1=5.0, tau2=2.0, epochs=1.0),
+    ),
+  )
+  for name in ("fig8", "ats-fig3"):
+    said = caption_of(found[name])
+    assert "mlp: 6 epochs, seeds 0, 1; vgg8: 240 epochs, seed 0." in said
+    assert "Approximated: students trained 6 epochs, the papers 240." in said
+  said = caption_of(found["ats-fig3"])
+  assert "of mlp and vgg8, taught by TS and ISATS, over training alone" in said
+  assert "students trained 1 epoch, the papers" in caption_of(
+    found["ats-fig10"]
+  )
+  whole = drawn(student("net0", "TS", 60.0), student("net1", "TS", 55.0))
+  assert "Approximated" not in caption_of(whole["fig8"])
+
+
+def test_a_panel_for_each_student_and_family():
+  students = (
+    student("net0", "TS", 60.0),
+    student("net1", "TS", 61.0),
+    student("net2", "ISATS", 62.0, network="vgg8"),
+  )
+  found = study(*[np.zeros((4, 5))] * 3, students=students)
+
+  def panels(*families):
+    teachers = tuple(
+      teacher._replace(family=family)
+      for teacher, family in zip(found.teachers, families, strict=True)
+    )
+    (drawing,) = (
+      d
+      for d in student_drawings.draw(found._replace(teachers=teachers))
+      if d.name == "fig8"
+    )
+    return {
+      ax.get_title(): [tick.get_text() for tick in ax.get_xticklabels()]
+      for ax in drawing.figure.axes
+    }, drawing.figure.legends[0]
+
+  every = ["net0", "net1", "net2"]
+  titles, legend = panels("ResNet", "ResNet", "ResNet")
+  assert titles == {"mlp": every, "vgg8": every}
+  # Also of what only the second panel has.
+  assert [text.get_text() for text in legend.get_texts()] == ["TS", "ISATS"]
+  titles, _ = panels("ResNet", "WRN", "ResNet")
+  resnets = ["net0", "net2"]
+  assert titles == {
+    "mlp, ResNet": resnets,
+    "mlp, WRN": ["net1"],
+    "vgg8, ResNet": resnets,
+    "vgg8, WRN": ["net1"],
+  }
+  # No family has a curve of its own.
+  assert panels("ResNet", "WRN", "VGG")[0] == {
+    "mlp": every,
+    "vgg8": every,
+  }
+
+
+def test_a_grid_for_each_student():
+  points = [{"tau1": 4.0, "tau2": 3.0}, {"tau1": 5.0, "tau2": 3.0}]
+  found = drawn(
+    grid=tuple(
+      student("net1", "ATS", 60.0, network=network, **point)
+      for network in ("mlp", "vgg8")
+      for point in points
+    )
+  )
+  assert set(found) == {"ats-fig10-mlp", "ats-fig10-vgg8"}
 
 
 def test_too_few_students_are_no_figure():
   found = study(
-    *[np.zeros((4, 5))] * 2, students=(student("net0", "TS", 60.0, None),)
+    *[np.zeros((4, 5))] * 2, students=(student("net0", "TS", 60.0, alone=None),)
   )
   assert not list(student_drawings.draw(found))
