@@ -402,6 +402,23 @@ def test_saved_logits_with_a_known_ratio(report):
     assert (folder / f"{name}.csv").exists()
 
 
+def test_what_is_not_drawn_is_said(report):
+  _, folder = report
+  markdown = (folder / "report.md").read_text()
+  _, _, said = markdown.partition("## Not drawn\n")
+  page = (folder / "report.html").read_text()
+  for title in ("Fig. 7", "Table 1", "Fig. 8", "Fig. 9 over training"):
+    assert f"- {title}" in said
+    assert f"<li>{title}" in page
+  assert "--config.analysis.students=NAME" in said
+  # Every figure of the papers is either drawn or said to be missing.
+  names = [f"fig{number}" for number in range(1, 10)]
+  for name in [*names, "ats-fig3", "ats-fig7", "ats-fig10"]:
+    title = name.replace("ats-fig", "ATS paper, Fig. ").replace("fig", "Fig. ")
+    drawn = any(folder.glob(f"{name}*.png"))
+    assert drawn or f"- {title}" in said
+
+
 class Page(html.parser.HTMLParser):
   """Collects cells of tables and whatever could be fetched."""
 

@@ -13,6 +13,7 @@ from jaxkd.analysis import (
   measure,
   student_drawings,
   summary,
+  undrawn,
   verdicts,
 )
 from jaxkd.analysis.measure import Measures
@@ -65,11 +66,13 @@ def write(
     names.append(drawing.name)
   for name, lines in data.items():
     write_atomically(folder / f"{name}.csv", tables.as_csv(lines))
+  missing = undrawn.undrawn({*names, *shown})
   write_atomically(
-    folder / "report.md", _markdown(first, said, pairs, shown, names)
+    folder / "report.md", _markdown(first, said, pairs, shown, names, missing)
   )
   write_atomically(
-    folder / "report.html", _html(first, said, pairs, shown, names, folder)
+    folder / "report.html",
+    _html(first, said, pairs, shown, names, missing, folder),
   )
   return folder
 
@@ -121,12 +124,15 @@ def _markdown(
   pairs: Sequence[str],
   shown: Mapping[str, Lines],
   names: Sequence[str],
+  missing: Sequence[str],
 ) -> str:
   parts = [f"# Dark knowledge: {study.title}", *said]
   parts.append("\n".join(f"- {text}" for text in pairs))
   for name, lines in shown.items():
     parts += [f"## {summary.TITLES[name]}", tables.as_markdown(lines)]
   parts += ["## Figures", *(f"![{name}]({name}.png)" for name in names)]
+  if missing:
+    parts += ["## Not drawn", "\n".join(f"- {text}" for text in missing)]
   return "\n\n".join(parts) + "\n"
 
 
@@ -136,6 +142,7 @@ def _html(
   pairs: Sequence[str],
   shown: Mapping[str, Lines],
   names: Sequence[str],
+  missing: Sequence[str],
   folder: pathlib.Path,
 ) -> str:
   def files(name, ends):
@@ -167,4 +174,10 @@ def _html(
     "<h2>Figures</h2>",
     *map(figure, names),
   ]
+  if missing:
+    parts += [
+      "<h2>Not drawn</h2><ul>",
+      *(f"<li>{html.escape(text)}</li>" for text in missing),
+      "</ul>",
+    ]
   return webpage.page(f"Dark knowledge: {study.title}", parts)
