@@ -223,7 +223,7 @@ def _experiments(
     one = config.copy_and_resolve_references()
     own = {key: value for key, value in teacher.items() if value is not None}
     with one.unlocked():
-      # Those of `_WHICH`; the rest is as it is there.
+      # They would be another network's; all else is as it is there.
       one.teacher.options, one.teacher.checkpoint = {}, ""
       one.teacher.update(own)
     if seed is not None:
