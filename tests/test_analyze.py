@@ -338,7 +338,7 @@ def test_teachers_may_start_from_weights(config, tmp_path):
   ((narrow, wide),) = plan.sources(config, tmp_path)
   (early,) = plan.stages(wide, tmp_path)
   weights = [
-    experiment._weights(config, source.entry.phase)
+    experiment._weights([config], source.entry.phase)
     for source in (narrow, wide, early)
   ]
   assert weights == ["", str(file), str(file)]

@@ -85,7 +85,8 @@ def _student_accuracy(study: Study) -> Drawing:
     caption=_caption(
       study,
       study.students,
-      "Fig. 8. Test accuracy of students against their teachers' capacity"
+      f"Fig. 8. Accuracy of students on the {study.split} split against their "
+      "teachers' capacity"
       + (", mean and standard deviation over seeds." if several else "."),
     ),
   )
@@ -121,7 +122,7 @@ def _line(student: Student) -> dict[str, object]:
     "student": student.network,
     "teacher": student.teacher,
     "method": student.method,
-    "test accuracy (%)": float(np.mean(student.accuracies)),
+    "accuracy (%)": float(np.mean(student.accuracies)),
     "standard deviation": _deviation(student.accuracies),
     "seeds": len(student.seeds),
     "epochs": student.epochs,

@@ -137,7 +137,7 @@ class AccuracyPanel(NamedTuple):
   Attributes:
     title: the student and its teachers' family.
     capacities: the teachers' names, from small to large, `[T]`.
-    accuracies: the student's test accuracy in percent under each teacher,
+    accuracies: the student's accuracy in percent under each teacher,
       `[T]`, by method (TS, ATS, ISATS); NaN where there is none.
     deviations: their standard deviations over the seeds, likewise.
   """
@@ -203,7 +203,7 @@ def student_accuracy(
   for ax in axes[-1]:
     ax.set_xlabel("teacher, by capacity")
   for ax in axes[:, 0]:
-    ax.set_ylabel("test accuracy (%)")
+    ax.set_ylabel("accuracy (%)")
   for ax in axes.flat[len(panels) :]:
     ax.remove()
   return figure
