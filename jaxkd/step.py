@@ -284,11 +284,12 @@ class Trainer:
     keys: Keys,
     images: jax.Array,
     labels: jax.Array,
+    sizes: jax.Array | None = None,
   ) -> tuple[tuple[TrainState, ...], tuple[Scalars, ...]]:
-    """One step on uint8 images `[B, H, W, channels]` and labels `[B]`."""
+    """One step on a batch, whose fields are those of `data.Arrays`."""
     step = states[0].step
     augment_key, _ = _step_keys(keys.data, step)
-    images = data.augment(images, self.spec, augment_key)
+    images = data.augment(images, self.spec, augment_key, sizes)
     images = data.normalize(images, self.spec)
     targets = tuple(
       network.apply(variables, images)
@@ -322,11 +323,13 @@ class Trainer:
     """
 
     def body(_, states):
-      images, labels = jax.lax.with_sharding_constraint(
+      images, labels, sizes = jax.lax.with_sharding_constraint(
         data.batch_at(source, states[0].step, self.batch_size),
         sharding.split_batch(self.mesh),
       )
-      states, logged = self.train_step(states, teachers, keys, images, labels)
+      states, logged = self.train_step(
+        states, teachers, keys, images, labels, sizes
+      )
       states = tuple(
         state._replace(
           sums=jax.tree.map(jnp.add, state.sums, scalars),
@@ -390,11 +393,12 @@ class Evaluator:
     Returns:
       Their outputs, labels `[B]`, and a mask `[B]` that is false on padding.
     """
-    images, labels, mask = jax.lax.with_sharding_constraint(
+    images, labels, mask, sizes = jax.lax.with_sharding_constraint(
       data.eval_batch_at(source, index, self.batch_size),
       sharding.split_batch(self.mesh),
     )
-    images = data.normalize(data.center_crop(images, self.spec), self.spec)
+    images = data.center_crop(images, self.spec, sizes)
+    images = data.normalize(images, self.spec)
     networks = (self.network, *self.teachers)
     outputs = tuple(
       network.apply(arrays, images)

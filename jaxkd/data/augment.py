@@ -16,7 +16,12 @@ def normalize(images: jax.Array, spec: specs.Spec) -> jax.Array:
   )
 
 
-def augment(images: jax.Array, spec: specs.Spec, key: jax.Array) -> jax.Array:
+def augment(
+  images: jax.Array,
+  spec: specs.Spec,
+  key: jax.Array,
+  sizes: jax.Array | None = None,
+) -> jax.Array:
   """Crops and flips training images at random, each on its own.
 
   Zero padding (black, before normalisation's mean is subtracted, as the
@@ -28,13 +33,17 @@ def augment(images: jax.Array, spec: specs.Spec, key: jax.Array) -> jax.Array:
     images: `[B, S, S, channels]`, uint8, with S `spec.stored_size`.
     spec: the data set.
     key: a PRNG key.
+    sizes: of squashed photographs, as in `base.Arrays`.
 
   Returns:
     `[B, image_size, image_size, channels]`, uint8.
   """
   crop_key, flip_key = jax.random.split(key)
   if spec.resize:
-    boxes = resized_crop.random_boxes(crop_key, len(images), spec.resize)
+    if sizes is None:
+      sizes = jnp.full((len(images), 2), spec.resize, jnp.int32)
+    boxes = resized_crop.random_boxes(crop_key, sizes)
+    boxes = resized_crop.squash(boxes, sizes, spec.resize)
     images = resized_crop.resize(images, boxes, spec.image_size)
   elif spec.padding:
     images = _padded_crop(images, spec.padding, crop_key)
@@ -44,16 +53,24 @@ def augment(images: jax.Array, spec: specs.Spec, key: jax.Array) -> jax.Array:
   return images
 
 
-def center_crop(images: jax.Array, spec: specs.Spec) -> jax.Array:
+def center_crop(
+  images: jax.Array, spec: specs.Spec, sizes: jax.Array | None = None
+) -> jax.Array:
   """Returns what is evaluated: the middle `image_size` pixels.
 
   Args:
-    images: `[..., S, S, channels]`, with S `spec.stored_size`.
+    images: `[B, S, S, channels]`, uint8, with S `spec.stored_size`.
     spec: the data set.
+    sizes: of squashed photographs, as in `base.Arrays`; of them the middle is
+      stretched, and therefore as sharp as what is trained on.
   """
+  if sizes is not None:
+    boxes = resized_crop.middle_boxes(sizes, spec.image_size)
+    boxes = resized_crop.squash(boxes, sizes, spec.resize)
+    return resized_crop.resize(images, boxes, spec.image_size)
   start = (spec.stored_size - spec.image_size) // 2
   middle = slice(start, start + spec.image_size)
-  return images[..., middle, middle, :]
+  return images[:, middle, middle]
 
 
 def _padded_crop(images: jax.Array, padding: int, key: jax.Array) -> jax.Array:

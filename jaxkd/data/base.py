@@ -2,6 +2,7 @@
 
 import abc
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
@@ -25,10 +26,21 @@ class Arrays(NamedTuple):
   Attributes:
     images: `[N, S, S, channels]`, uint8, with S `spec.stored_size`.
     labels: `[N]`, int32.
+    sizes: `[N, 2]`, int32, where images are whole photographs squashed into
+      squares: the height and width that they have once the shorter side is S.
   """
 
   images: np.ndarray | jax.Array
   labels: np.ndarray | jax.Array
+  sizes: np.ndarray | jax.Array | None = None
+
+
+class Example(NamedTuple):
+  """An example; its fields are those of `Arrays` without the first axis."""
+
+  image: np.ndarray
+  label: np.int32
+  size: np.ndarray | None = None
 
 
 class EvalBatch(NamedTuple):
@@ -38,11 +50,13 @@ class EvalBatch(NamedTuple):
     images: `[B, S, S, channels]`, uint8.
     labels: `[B]`, int32.
     mask: `[B]`, false on what pads the last batch.
+    sizes: `[B, 2]`, int32, or None; see `Arrays`.
   """
 
   images: np.ndarray | jax.Array
   labels: np.ndarray | jax.Array
   mask: np.ndarray | jax.Array
+  sizes: np.ndarray | jax.Array | None = None
 
 
 class Examples(abc.ABC):
@@ -50,9 +64,11 @@ class Examples(abc.ABC):
 
   Attributes:
     shape: of an image, `(S, S, channels)`.
+    squashed: whether images are squashed photographs, which have sizes.
   """
 
   shape: tuple[int, int, int]
+  squashed: bool = False
 
   @property
   @abc.abstractmethod
@@ -69,8 +85,8 @@ class Examples(abc.ABC):
     """Returns the number of examples."""
 
   @abc.abstractmethod
-  def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
-    """Returns image `shape`, uint8, and label."""
+  def __getitem__(self, index: int) -> Example:
+    """Returns an example, its image decoded."""
 
   @abc.abstractmethod
   def load(self) -> Arrays:
@@ -80,6 +96,16 @@ class Examples(abc.ABC):
   def nbytes(self) -> int:
     """Size of all images."""
     return len(self) * math.prod(self.shape)
+
+
+def stack(examples: Iterable[Example]) -> Arrays:
+  """Returns one or more examples as arrays."""
+  images, labels, sizes = zip(*examples, strict=True)
+  return Arrays(
+    np.stack(images),
+    np.array(labels, np.int32),
+    None if sizes[0] is None else np.stack(sizes),
+  )
 
 
 def check_batch_size(batch_size: int, size: int) -> None:

@@ -17,12 +17,15 @@ import tqdm  # type: ignore[import-untyped]
 from jaxkd.data.base import Arrays, Examples
 
 _CHUNK = 256
+_LAYOUT = "v2"
+"""Goes into the names of folders; raised when what is in them changes."""
 
 _Fields = dict[str, np.ndarray]
 _Shapes = Mapping[str, tuple[int, ...]]
 _DTYPES: dict[str, np.dtype] = {
   "images": np.dtype(np.uint8),
   "labels": np.dtype(np.int32),
+  "sizes": np.dtype(np.int32),
 }
 
 
@@ -41,10 +44,13 @@ def load(examples: Examples, path: pathlib.Path) -> Arrays:
     DataError: an example can't be decoded.
   """
   size = len(examples)
-  shapes = {"images": (size, *examples.shape), "labels": (size,)}
+  shapes: _Shapes = {"images": (size, *examples.shape), "labels": (size,)}
+  if examples.squashed:
+    shapes = {**shapes, "sizes": (size, 2)}
 
   def fill(fields, row):
-    fields["images"][row], fields["labels"][row] = examples[row]
+    for field, value in zip(fields.values(), examples[row], strict=False):
+      field[row] = value
 
   return Arrays(**_cached(path, shapes, fill))
 
@@ -70,6 +76,7 @@ def _cached(
   path: pathlib.Path, shapes: _Shapes, fill: Callable[[_Fields, int], None]
 ) -> _Fields:
   """Returns arrays from `path`, filled row by row if they are not there."""
+  path = path.with_name(f"{path.name}-{_LAYOUT}")
   if path.exists():
     try:
       return _read(path, shapes)

@@ -13,7 +13,7 @@ import tqdm  # type: ignore[import-untyped]
 from PIL import Image
 
 from jaxkd.data import cache, decode, hashes, specs
-from jaxkd.data.base import DECODING, Arrays, DataError, Examples
+from jaxkd.data.base import DECODING, Arrays, DataError, Example, Examples
 
 _TEST = ("test", "validation", "val")
 
@@ -25,13 +25,18 @@ class Folder(Examples):
     spec: size and channels of the images.
     path: the folder of the split.
     class_names: the classes, in the order of the labels.
+    squashed: whether images are kept whole, to be cropped at random.
 
   Raises:
     DataError: a class has no images, or there is a folder of another name.
   """
 
   def __init__(
-    self, spec: specs.Spec, path: pathlib.Path, class_names: tuple[str, ...]
+    self,
+    spec: specs.Spec,
+    path: pathlib.Path,
+    class_names: tuple[str, ...],
+    squashed: bool,
   ):
     if others := sorted(set(_subfolders(path)) - set(class_names)):
       raise DataError(f"{path / others[0]} is not a class of the train folder")
@@ -46,6 +51,7 @@ class Folder(Examples):
     self._class_names = class_names
     size = spec.stored_size
     self.shape = size, size, spec.channels
+    self.squashed = squashed
     self._path = path
 
   @property
@@ -77,13 +83,14 @@ class Folder(Examples):
   def __len__(self) -> int:
     return len(self._files)
 
-  def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
+  def __getitem__(self, index: int) -> Example:
     file = self._files[index]
     try:
       encoded = file.read_bytes()
     except OSError as error:
       raise DataError(f"{file} can't be read: {error}") from error
-    return decode.image(encoded, self._spec, str(file)), self._labels[index]
+    image, size = decode.image(encoded, self._spec, str(file), self.squashed)
+    return Example(image, self._labels[index], size)
 
   def load(self) -> Arrays:
     """Returns all examples; decodes them the first time."""
@@ -165,8 +172,8 @@ def open_folder(spec: specs.Spec, path: str) -> tuple[Folder, Folder]:
   else:
     raise DataError(f"{_root(path)} has no folder {', '.join(_TEST)}")
   return (
-    Folder(spec, _root(path) / "train", names),
-    Folder(spec, _root(path) / test, names),
+    Folder(spec, _root(path) / "train", names, squashed=True),
+    Folder(spec, _root(path) / test, names, squashed=False),
   )
 
 

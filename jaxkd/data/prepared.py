@@ -18,6 +18,7 @@ from jaxkd.data.base import (
   DECODING,
   Arrays,
   DataError,
+  Example,
   Examples,
   MissingError,
 )
@@ -63,6 +64,7 @@ class Prepared(Examples):
     self._spec = spec
     self._split = split
     self._path = str(builder.data_path)
+    self.squashed = bool(spec.resize) and split == spec.train_split
     label = info.features[spec.label]
     if label.num_classes > spec.num_classes:
       raise DataError(
@@ -138,10 +140,12 @@ class Prepared(Examples):
   def __len__(self) -> int:
     return self._size
 
-  def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
+  def __getitem__(self, index: int) -> Example:
     example = self._read(index)
-    image = decode.image(example["image"], self._spec, self._origin(index))
-    return image, np.int32(example[self._spec.label])
+    image, size = decode.image(
+      example["image"], self._spec, self._origin(index), self.squashed
+    )
+    return Example(image, np.int32(example[self._spec.label]), size)
 
   def _read(self, index: int) -> Mapping[str, Any]:
     """Returns an example, its images encoded."""

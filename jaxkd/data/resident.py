@@ -37,7 +37,7 @@ def batch_at(
   step: jax.Array,
   batch_size: int,
 ) -> base.Arrays:
-  """Returns a step's images `[B, ...]` and labels `[B]`.
+  """Returns a step's batch: arrays of B examples.
 
   Args:
     source: what a loader's `source` returned: for a resident split what the
@@ -49,7 +49,7 @@ def batch_at(
     return source
   start = source.offset + (step - source.step) * batch_size
   rows = jax.lax.dynamic_slice(source.order, (start,), (batch_size,))
-  return base.Arrays(source.arrays.images[rows], source.arrays.labels[rows])
+  return jax.tree.map(lambda field: field[rows], source.arrays)
 
 
 def eval_batch_at(
@@ -71,7 +71,8 @@ def eval_batch_at(
   rows = index * batch_size + jnp.arange(batch_size, dtype=jnp.int32)
   mask = rows < size
   rows = jnp.minimum(rows, size - 1)
-  return EvalBatch(arrays.images[rows], arrays.labels[rows], mask)
+  batch = jax.tree.map(lambda field: field[rows], arrays)
+  return EvalBatch(batch.images, batch.labels, mask, batch.sizes)
 
 
 class Resident:

@@ -8,24 +8,24 @@ _RATIO = (3 / 4, 4 / 3)
 _ATTEMPTS = 10
 
 
-def random_boxes(key: jax.Array, batch_size: int, size: int) -> jax.Array:
+def random_boxes(key: jax.Array, sizes: jax.Array) -> jax.Array:
   """Draws the boxes that are cropped.
 
   A box has a uniform share of the area in [0.08, 1] and a log-uniform ratio of
   width to height in [3/4, 4/3]. Of ten that are drawn the first that fits is
-  taken, or else the whole image, as torchvision does.
+  taken, or else the largest in the middle of such a ratio, as torchvision does.
 
   Args:
     key: a PRNG key.
-    batch_size: B.
-    size: height and width of the images.
+    sizes: height and width of the images, `[B, 2]`, int32.
 
   Returns:
     Top, left, height and width, `[B, 4]`, int32.
   """
   area_key, ratio_key, corner_key = jax.random.split(key, 3)
-  shape = (batch_size, _ATTEMPTS)
-  area = size**2 * jax.random.uniform(
+  shape = (len(sizes), _ATTEMPTS)
+  area = jnp.prod(sizes.astype(jnp.float32), axis=1, keepdims=True)
+  area *= jax.random.uniform(
     area_key, shape, minval=_SCALE[0], maxval=_SCALE[1]
   )
   log_ratio = jax.random.uniform(
@@ -36,14 +36,61 @@ def random_boxes(key: jax.Array, batch_size: int, size: int) -> jax.Array:
     [jnp.round(jnp.sqrt(area / ratio)), jnp.round(jnp.sqrt(area * ratio))],
     axis=-1,
   ).astype(jnp.int32)
-  fits = jnp.all((sides > 0) & (sides <= size), axis=-1)
+  fits = jnp.all((sides > 0) & (sides <= sizes[:, None]), axis=-1)
   first = jnp.argmax(fits, axis=1)[:, None, None]
   sides = jnp.take_along_axis(sides, first, axis=1)[:, 0]
-  sides = jnp.where(jnp.any(fits, axis=1)[:, None], sides, size)
   corners = jax.random.randint(
-    corner_key, (batch_size, 2), 0, size - sides + 1, jnp.int32
+    corner_key, sides.shape, 0, jnp.maximum(sizes - sides, 0) + 1, jnp.int32
   )
-  return jnp.concatenate([corners, sides], axis=1)
+  return jnp.where(
+    jnp.any(fits, axis=1, keepdims=True),
+    jnp.concatenate([corners, sides], axis=1),
+    _largest_boxes(sizes),
+  )
+
+
+def _largest_boxes(sizes: jax.Array) -> jax.Array:
+  """Returns the boxes in the middle that no other of their ratio contains."""
+  height, width = sizes.T.astype(jnp.float32)
+  sides = jnp.stack(
+    [
+      jnp.minimum(height, jnp.round(width / _RATIO[0])),
+      jnp.minimum(width, jnp.round(height * _RATIO[1])),
+    ],
+    axis=1,
+  ).astype(jnp.int32)
+  return jnp.concatenate([(sizes - sides) // 2, sides], axis=1)
+
+
+def middle_boxes(sizes: jax.Array, side: int) -> jax.Array:
+  """Returns the squares in the middle, rounded as torchvision rounds them.
+
+  Args:
+    sizes: height and width of the images, `[B, 2]`, int32.
+    side: of the squares.
+
+  Returns:
+    Top, left, height and width, `[B, 4]`, int32.
+  """
+  corners = jnp.round((sizes - side).astype(jnp.float32) / 2)
+  return jnp.concatenate(
+    [corners.astype(jnp.int32), jnp.full_like(sizes, side)], axis=1
+  )
+
+
+def squash(boxes: jax.Array, sizes: jax.Array, size: int) -> jax.Array:
+  """Returns where boxes are once the images are squashed into squares.
+
+  Args:
+    boxes: top, left, height and width, `[B, 4]`, int32.
+    sizes: height and width of the images before, `[B, 2]`, int32.
+    size: height and width of the squares.
+
+  Returns:
+    Top, left, height and width, `[B, 4]`, float32.
+  """
+  scale = size / sizes.astype(jnp.float32)
+  return boxes.astype(jnp.float32) * jnp.tile(scale, (1, 2))
 
 
 def resize(images: jax.Array, boxes: jax.Array, size: int) -> jax.Array:
@@ -51,7 +98,7 @@ def resize(images: jax.Array, boxes: jax.Array, size: int) -> jax.Array:
 
   Args:
     images: `[B, S, S, channels]`, uint8.
-    boxes: as `random_boxes` returns.
+    boxes: top, left, height and width, `[B, 4]`, float32.
     size: height and width of what is returned.
 
   Returns:
@@ -75,13 +122,11 @@ def _weights(
   start: jax.Array, length: jax.Array, in_size: int, out_size: int
 ) -> jax.Array:
   """Returns what each pixel of a line gives to each new one, `[out, in]`."""
-  pixels = jnp.arange(in_size, dtype=jnp.int32)
-  step = length.astype(jnp.float32) / out_size
-  centers = start.astype(jnp.float32) + step * (
-    jnp.arange(out_size, dtype=jnp.float32) + 0.5
-  )
-  distance = (pixels.astype(jnp.float32) + 0.5)[None] - centers[:, None]
+  pixels = jnp.arange(in_size, dtype=jnp.float32)
+  step = length / out_size
+  centers = start + step * (jnp.arange(out_size, dtype=jnp.float32) + 0.5)
+  distance = (pixels + 0.5)[None] - centers[:, None]
   weights = jnp.maximum(0, 1 - jnp.abs(distance) / jnp.maximum(step, 1))
-  inside = (pixels >= start) & (pixels < start + length)
+  inside = (pixels + 1 > start) & (pixels < start + length)
   weights = jnp.where(inside[None], weights, 0)
   return weights / jnp.sum(weights, axis=1, keepdims=True)

@@ -183,8 +183,8 @@ class InMemory(base.Examples):
   def __len__(self) -> int:
     return len(self._labels)
 
-  def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
-    return self._images[index], self._labels[index]
+  def __getitem__(self, index: int) -> base.Example:
+    return base.Example(self._images[index], self._labels[index])
 
   def load(self) -> base.Arrays:
     """Returns the arrays."""
@@ -219,11 +219,13 @@ class _Joined(base.Examples):
   def __len__(self) -> int:
     return self._ends[-1]
 
-  def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
+  def __getitem__(self, index: int) -> base.Example:
     number = bisect.bisect_right(self._ends, index)
     part = self._parts[number]
-    image, label = part[index - self._ends[number] + len(part)]
-    return image, np.int32(label + self._offsets[number])
+    example = part[index - self._ends[number] + len(part)]
+    return example._replace(
+      label=np.int32(example.label + self._offsets[number])
+    )
 
   def load(self) -> base.Arrays:
     """Returns all examples."""

@@ -21,9 +21,9 @@ class Spec:
     padding: zero pixels around a training image before a random crop back to
       `image_size`; 0 for no crop.
     flip: whether training images are flipped horizontally, half of the time.
-    resize: the shorter side of every image becomes that long, and the square in
-      the middle is kept; a random-resized crop of it is trained on, the middle
-      `image_size` pixels are evaluated. 0 where images are squares of one size.
+    resize: the shorter side of every image becomes that long; a random-resized
+      crop is trained on, the middle `image_size` pixels are evaluated. 0 where
+      images are squares of one size.
     sizes: number of examples to train on and to test on, as published; None if
       there is nothing published.
     builder: the TFDS builder, `name` or `name/config`; empty for what a package

@@ -5,6 +5,7 @@ that the choice of a loader changes no result. Each process reads its devices'
 share of every batch.
 """
 
+import functools
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -50,7 +51,7 @@ class TrainBatches:
 
   def __getitem__(self, step: int) -> base.Arrays:
     start = step * self._batch_size
-    return _stack(self._examples, [self._order[start + r] for r in self._rows])
+    return _batch(self._examples, [self._order[start + r] for r in self._rows])
 
 
 class EvalBatches:
@@ -67,8 +68,8 @@ class EvalBatches:
   def __getitem__(self, index: int) -> EvalBatch:
     rows = index * self._batch_size + self._rows
     last = len(self._examples) - 1
-    arrays = _stack(self._examples, np.minimum(rows, last).tolist())
-    return EvalBatch(*arrays, rows <= last)
+    batch = _batch(self._examples, np.minimum(rows, last).tolist())
+    return EvalBatch(batch.images, batch.labels, rows <= last, batch.sizes)
 
 
 class Streamed:
@@ -125,7 +126,7 @@ class Streamed:
         self._batches, step, self._batch_size, self._sharding, self._workers
       )
     self._next = step + 1
-    return base.Arrays(*next(self._iterator))
+    return next(self._iterator)
 
   def close(self) -> None:
     """Ends the processes that decode."""
@@ -154,15 +155,13 @@ def eval_batches(
   batches = EvalBatches(examples, batch_size, local_rows(sharding, batch_size))
   iterator = _prefetched(batches, 0, batch_size, sharding, workers)
   try:
-    for batch in iterator:
-      yield EvalBatch(*batch)
+    yield from iterator
   finally:
     iterator.close()
 
 
-def _stack(examples: base.Examples, rows: list[int]) -> base.Arrays:
-  images, labels = zip(*(examples[row] for row in rows), strict=True)
-  return base.Arrays(np.stack(images), np.array(labels, np.int32))
+def _batch(examples: base.Examples, rows: list[int]) -> base.Arrays:
+  return base.stack(examples[row] for row in rows)
 
 
 def local_rows(sharding: jax.sharding.Sharding, batch_size: int) -> list[int]:
@@ -191,12 +190,9 @@ def _prefetched(
   # Slow to import, and only what is streamed needs it.
   import grain
 
-  def put(batch):
-    return tuple(
-      jax.make_array_from_process_local_data(
-        sharding, np.asarray(rows), (batch_size, *rows.shape[1:])
-      )
-      for rows in batch
+  def put(field):
+    return jax.make_array_from_process_local_data(
+      sharding, np.asarray(field), (batch_size, *field.shape[1:])
     )
 
   cores = os.cpu_count() or 1
@@ -216,6 +212,7 @@ def _prefetched(
     )
   return iter(
     grain.experimental.ThreadPrefetchIterDataset(
-      dataset.map(put), prefetch_buffer_size=_ON_DEVICES
+      dataset.map(functools.partial(jax.tree.map, put)),
+      prefetch_buffer_size=_ON_DEVICES,
     )
   )

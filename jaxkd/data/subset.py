@@ -1,8 +1,9 @@
 """Some examples of a split."""
 
+import jax
 import numpy as np
 
-from jaxkd.data.base import Arrays, Examples
+from jaxkd.data.base import Arrays, Example, Examples, stack
 
 
 class _Subset(Examples):
@@ -10,7 +11,7 @@ class _Subset(Examples):
 
   def __init__(self, whole: Examples, rows: np.ndarray):
     self._whole, self._rows = whole, rows
-    self.shape = whole.shape
+    self.shape, self.squashed = whole.shape, whole.squashed
 
   @property
   def class_names(self) -> tuple[str, ...]:
@@ -25,13 +26,12 @@ class _Subset(Examples):
   def __len__(self) -> int:
     return len(self._rows)
 
-  def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
+  def __getitem__(self, index: int) -> Example:
     return self._whole[int(self._rows[index])]
 
   def load(self) -> Arrays:
     """Returns all examples."""
-    images, labels = zip(*map(self.__getitem__, range(len(self))), strict=True)
-    return Arrays(np.stack(images), np.stack(labels))
+    return stack(map(self.__getitem__, range(len(self))))
 
 
 def take(split: Arrays | Examples, rows: np.ndarray) -> Arrays | Examples:
@@ -48,5 +48,5 @@ def take(split: Arrays | Examples, rows: np.ndarray) -> Arrays | Examples:
     (2,)
   """
   if isinstance(split, Arrays):
-    return Arrays(split.images[rows], split.labels[rows])
+    return jax.tree.map(lambda field: field[rows], split)
   return _Subset(split, rows)

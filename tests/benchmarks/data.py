@@ -50,7 +50,7 @@ class TorchViews(torch.utils.data.Dataset):
 
   def __getitem__(self, row):
     size, padding = self.spec.image_size, self.spec.padding
-    image, label = self.examples[row]
+    image, label, _ = self.examples[row]
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     if self.spec.resize:
       area = self.spec.resize**2 * random.uniform(0.08, 1)
@@ -133,9 +133,9 @@ class Loops:
     self.passes = network_step(spec)
 
   def views(self, source, step):
-    images, labels = data.batch_at(source, step, self.batch)
+    images, labels, sizes = data.batch_at(source, step, self.batch)
     key = jax.random.fold_in(self.key, step)
-    images = data.augment(jnp.asarray(images), self.spec, key)
+    images = data.augment(jnp.asarray(images), self.spec, key, sizes)
     return data.normalize(images, self.spec), labels
 
   def none(self, function):

@@ -3,6 +3,8 @@
 import pathlib
 import shutil
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -152,11 +154,13 @@ def test_what_is_wrong_is_named(photos, change, message):
     data.load(data.find("folder", str(photos)), str(photos))
 
 
-@pytest.mark.parametrize(
+SIZES = pytest.mark.parametrize(
   "size", [(300, 401), (513, 260), (100, 90), (256, 256)]
 )
-def test_resize_and_middle_equal_the_references(tmp_path, size):
-  """torchvision's Resize(256), CenterCrop(256), on a photograph-like image."""
+
+
+def _photograph(tmp_path, size):
+  """Keeps a photograph-like image as all of a data set; returns both."""
   height, width = size
   random = np.random.default_rng(0)
   small = random.integers(0, 256, (9, 9, 3), np.uint8)
@@ -166,6 +170,14 @@ def test_resize_and_middle_equal_the_references(tmp_path, size):
       folder = tmp_path / split / name
       folder.mkdir(parents=True)
       picture.save(folder / "x.png")
+  return picture, data.load(data.find("folder", str(tmp_path)), str(tmp_path))
+
+
+@SIZES
+def test_resize_and_middle_equal_the_references(tmp_path, size):
+  """torchvision's Resize(256), CenterCrop(256)."""
+  height, width = size
+  picture, (_, test) = _photograph(tmp_path, size)
   scale = 256 / min(size)
   resized = picture.resize(
     (int(width * scale + 1e-9), int(height * scale + 1e-9)),
@@ -174,5 +186,53 @@ def test_resize_and_middle_equal_the_references(tmp_path, size):
   top = round((resized.height - 256) / 2)
   left = round((resized.width - 256) / 2)
   expected = np.asarray(resized)[top : top + 256, left : left + 256]
-  train, _ = data.load(data.find("folder", str(tmp_path)), str(tmp_path))
-  np.testing.assert_array_equal(train.images[0], expected)
+  np.testing.assert_array_equal(test.images[0], expected)
+  assert test.sizes is None
+
+
+@SIZES
+def test_what_is_trained_on_is_whole(tmp_path, size):
+  picture, (train, test) = _photograph(tmp_path, size)
+  squashed = picture.resize((256, 256), Image.Resampling.BILINEAR)
+  np.testing.assert_array_equal(train.images[0], np.asarray(squashed))
+  height, width = size
+  assert train.sizes.tolist() == 2 * [
+    [256 * height // min(size), 256 * width // min(size)]
+  ]
+  # Its middle is evaluated where training is; of the test split it is sharper.
+  spec = data.SPECS["cub"]
+  middle, expected = (
+    np.asarray(data.center_crop(jnp.asarray(s.images), spec, s.sizes), np.int32)
+    for s in (train, test)
+  )
+  assert np.mean(np.abs(middle - expected)) < 2
+
+
+def test_a_split_off_part_keeps_its_sizes(photos):
+  train, _ = data.examples(data.find("folder", str(photos)), str(photos))
+  sizes = [[256, 341], [492, 256], [256, 256]]
+  rows = np.array([4, 2, 0])
+  for split in (train, train.load()):
+    part = data.take(split, rows)
+    got = part.load() if isinstance(part, data.Examples) else part
+    assert got.sizes.tolist() == [sizes[row % 3] for row in rows]
+
+
+def test_both_loaders_give_the_same_sizes(photos):
+  spec = data.find("folder", str(photos))
+  sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+  views = []
+  for kind in ("resident", "streamed"):
+    split, _ = data.read(spec, str(photos), kind)
+    if kind == "resident":
+      split = jax.device_put(split, sharding)
+    key = jax.device_put(jax.random.key(0), sharding)
+    loader = data.train_loader(split, 4, key, sharding, workers=0)
+    batch = data.batch_at(loader.source(0), jnp.int32(0), 4)
+    loader.close()
+    views.append(data.augment(batch.images, spec, key, batch.sizes))
+    ((source, index), *_) = data.eval_batches(split, 4, sharding, workers=0)
+    batch = data.eval_batch_at(source, index, 4)
+    views.append(data.center_crop(batch.images, spec, batch.sizes))
+    assert batch.sizes.tolist()[:2] == [[256, 341], [492, 256]]
+  np.testing.assert_array_equal(views[:2], views[2:])

@@ -34,9 +34,10 @@ def test_a_streamed_split_holds_out_the_same_examples(data_dir):
     assert examples.shape == (8, 8, 3)
     assert examples.class_names == ("a", "b", "c")
     np.testing.assert_array_equal(examples.labels, arrays.labels)
-    for number, (image, label) in enumerate(zip(*arrays, strict=True)):
-      assert examples[number][1] == label
-      np.testing.assert_array_equal(examples[number][0], image)
+    pairs = zip(arrays.images, arrays.labels, strict=True)
+    for number, (image, label) in enumerate(pairs):
+      assert examples[number].label == label
+      np.testing.assert_array_equal(examples[number].image, image)
     np.testing.assert_array_equal(examples.load().images, arrays.images)
 
 

@@ -22,7 +22,8 @@ def test_resampling_equals_pillows(box):
   top, left, height, width = box
   cropped = Image.fromarray(image).crop((left, top, left + width, top + height))
   expected = cropped.resize((40, 40), Image.Resampling.BILINEAR)
-  got = resized_crop.resize(jnp.asarray(image)[None], jnp.array([box]), 40)[0]
+  boxes = jnp.array([box], jnp.float32)
+  got = resized_crop.resize(jnp.asarray(image)[None], boxes, 40)[0]
   assert got.dtype == jnp.uint8
   np.testing.assert_allclose(
     np.asarray(got, np.int32), np.asarray(expected, np.int32), atol=1
@@ -33,31 +34,43 @@ def _reference_boxes(count, size, seed):
   """The algorithm of torchvision's RandomResizedCrop, one box at a time."""
   rng = random.Random(seed)
   boxes = []
+  whole_height, whole_width = size
   for _ in range(count):
-    box = (0, 0, size, size)
     for _ in range(10):
-      area = size * size * rng.uniform(0.08, 1)
+      area = whole_height * whole_width * rng.uniform(0.08, 1)
       ratio = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
       width = round(math.sqrt(area * ratio))
       height = round(math.sqrt(area / ratio))
-      if 0 < width <= size and 0 < height <= size:
-        top = rng.randint(0, size - height)
-        left = rng.randint(0, size - width)
-        box = (top, left, height, width)
+      if 0 < width <= whole_width and 0 < height <= whole_height:
+        top = rng.randint(0, whole_height - height)
+        left = rng.randint(0, whole_width - width)
         break
-    boxes.append(box)
+    else:
+      height, width = size
+      if whole_width / whole_height < 3 / 4:
+        height = round(width / (3 / 4))
+      elif whole_width / whole_height > 4 / 3:
+        width = round(height * (4 / 3))
+      top, left = (whole_height - height) // 2, (whole_width - width) // 2
+    boxes.append((top, left, height, width))
   return np.array(boxes)
 
 
-def test_boxes_are_distributed_as_torchvisions():
-  count, size = 20_000, 256
-  got = np.asarray(resized_crop.random_boxes(jax.random.key(0), count, size))
+def _boxes(count, size):
+  sizes = jnp.tile(jnp.array(size, jnp.int32), (count, 1))
+  return np.asarray(resized_crop.random_boxes(jax.random.key(0), sizes))
+
+
+# Of the last no box fits but few small ones.
+@pytest.mark.parametrize(
+  "size", [(256, 256), (256, 341), (511, 256), (64, 999)]
+)
+def test_boxes_are_distributed_as_torchvisions(size):
+  count = 20_000
+  got = _boxes(count, size)
   expected = _reference_boxes(count, size, seed=0)
-  top, left, height, width = got.T
-  assert np.all(top >= 0)
-  assert np.all(left >= 0)
-  assert np.all(top + height <= size)
-  assert np.all(left + width <= size)
+  assert np.all(got[:, :2] >= 0)
+  assert np.all(got[:, :2] + got[:, 2:] <= size)
   for statistic in (
     lambda box: box[:, 0],
     lambda box: box[:, 1],
@@ -67,6 +80,35 @@ def test_boxes_are_distributed_as_torchvisions():
   ):
     test = stats.ks_2samp(statistic(got), statistic(expected))
     assert test.pvalue > 1e-3
+
+
+def test_boxes_reach_beyond_the_middle_square():
+  _, left, height, width = _boxes(50_000, (256, 341)).T
+  share = height * width / (256 * 341)
+  np.testing.assert_allclose(share.mean(), 0.434, atol=0.005)
+  assert share.max() > 0.99
+  # The middle 256 columns are 42 to 297.
+  assert np.mean((left < 42) | (left + width > 298)) > 0.5
+
+
+def test_a_box_shows_the_same_of_a_squashed_photograph():
+  """As Pillow's crop of one whose shorter side is 256; it is smooth."""
+  random = np.random.default_rng(0)
+  small = random.integers(0, 256, (9, 13, 3), np.uint8)
+  original = Image.fromarray(small).resize((500, 375), Image.Resampling.BICUBIC)
+  top, left, height, width = 40, 190, 150, 141
+  expected = original.resize((341, 256), Image.Resampling.BILINEAR).resize(
+    (224, 224),
+    Image.Resampling.BILINEAR,
+    (left, top, left + width, top + height),
+  )
+  squashed = original.resize((256, 256), Image.Resampling.BILINEAR)
+  box = jnp.array([[top, left, height, width]], jnp.int32)
+  boxes = resized_crop.squash(box, jnp.array([[256, 341]], jnp.int32), 256)
+  got = resized_crop.resize(jnp.asarray(squashed)[None], boxes, 224)[0]
+  difference = np.asarray(got, np.int32) - np.asarray(expected, np.int32)
+  assert np.mean(np.abs(difference)) < 1
+  assert np.max(np.abs(difference)) < 8
 
 
 def test_views_for_training_and_evaluation():
