@@ -220,6 +220,8 @@ def default() -> ml_collections.ConfigDict:
   # 'auto' keeps up to resident_gib there.
   config.run.loader = "auto"
   config.run.resident_gib = data.RESIDENT_GIB
+  # Processes that decode what is streamed; 0: one for each core, 16 at most.
+  config.run.workers = 0
   return config.lock()
 
 
@@ -416,7 +418,7 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
 
   positive("run.eval_every_epochs", "run.checkpoint_every_steps")
   positive("run.keep_checkpoints", "run.cohort")
-  not_negative("run.steps_per_dispatch")
+  not_negative("run.steps_per_dispatch", "run.workers")
 
 
 def _check_networks(config: ml_collections.ConfigDict) -> None:

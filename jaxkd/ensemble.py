@@ -78,7 +78,10 @@ class Ensemble:
     counts = [
       count(variables, source, index)
       for source, index in data.eval_batches(
-        dataset.test, evaluator.batch_size, sharding.split_batch(mesh)
+        dataset.test,
+        evaluator.batch_size,
+        sharding.split_batch(mesh),
+        dataset.workers,
       )
     ]
     if jax.process_index() == 0:

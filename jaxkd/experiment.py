@@ -197,7 +197,7 @@ def load_dataset(
     )
   if isinstance(train, data.Arrays) and isinstance(test, data.Arrays):
     train, test = put(train), put(test)
-  return Dataset(spec, train, test)
+  return Dataset(spec, train, test, config.run.workers or None)
 
 
 def train_all(

@@ -52,11 +52,13 @@ class Dataset:
     spec: what it is.
     train: the training split.
     test: the split that is evaluated.
+    workers: of the streamed loader.
   """
 
   spec: data.Spec
   train: data.Arrays | data.Examples
   test: data.Arrays | data.Examples
+  workers: int | None = None
 
 
 def train(
@@ -137,7 +139,11 @@ def train(
     loader = stack.enter_context(
       contextlib.closing(
         data.train_loader(
-          dataset.train, batch_size, order_key, sharding.split_batch(mesh)
+          dataset.train,
+          batch_size,
+          order_key,
+          sharding.split_batch(mesh),
+          dataset.workers,
         )
       )
     )
@@ -274,7 +280,12 @@ def _student(
     network, adapter, objective, optim.optimizer(phase.optim, rate)
   )
   return (
-    _Student(entry, learner, rate, _evaluation(evaluator, teachers)),
+    _Student(
+      entry,
+      learner,
+      rate,
+      _evaluation(evaluator, teachers, dataset.workers),
+    ),
     learner.init(variables, adapter_variables, constants),
   )
 
@@ -330,7 +341,7 @@ def load_network(
 
 
 def _evaluation(
-  evaluator: Evaluator, teachers: tuple[Variables, ...]
+  evaluator: Evaluator, teachers: tuple[Variables, ...], workers: int | None
 ) -> Callable[[Variables, data.Arrays | data.Examples], dict[str, Any]]:
   """Returns a function that evaluates the network on a split."""
   batch_sums = jax.jit(
@@ -341,7 +352,10 @@ def _evaluation(
     batches = [
       batch_sums((variables, *teachers), source, index)
       for source, index in data.eval_batches(
-        split, evaluator.batch_size, sharding.split_batch(evaluator.mesh)
+        split,
+        evaluator.batch_size,
+        sharding.split_batch(evaluator.mesh),
+        workers,
       )
     ]
     size = data.size(split)
@@ -396,7 +410,10 @@ def _prepare(
   batches = (
     jax.device_get(run(variables, source, index))
     for source, index in data.eval_batches(
-      dataset.train, evaluator.batch_size, sharding.split_batch(mesh)
+      dataset.train,
+      evaluator.batch_size,
+      sharding.split_batch(mesh),
+      dataset.workers,
     )
   )
   return functools.reduce(

@@ -65,6 +65,7 @@ from jaxkd.store import Entry, Phase
     ("run.checkpoint_every_steps", 0, "> 0"),
     ("run.keep_checkpoints", 0, "> 0"),
     ("run.steps_per_dispatch", -1, ">= 0"),
+    ("run.workers", -1, ">= 0"),
   ],
 )
 def test_an_impossible_value_is_named(tiny_config, option, value, message):

@@ -6,7 +6,9 @@ share of every batch.
 """
 
 import functools
+import multiprocessing
 import os
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,11 +19,13 @@ from absl import flags
 from jaxkd.data import base
 from jaxkd.data.base import EvalBatch
 from jaxkd.data.order import Order
+from jaxkd.sharding import share_of_cores
 
 _MAX_STEPS = 2**31
 _ON_DEVICES = 2
 _MANY = 64
 """From that many batches on, processes are worth the seconds they start in."""
+_MAX_WORKERS = 16
 
 
 class TrainBatches:
@@ -80,8 +84,9 @@ class Streamed:
     batch_size: B, over all devices, at most the number of examples.
     key: the PRNG key that the order is drawn from.
     sharding: of the batches.
-    workers: number of processes that decode; 0 decodes in threads; None takes
-      one for each core, 16 at most, if there is much to decode.
+    workers: number of processes that decode, where there is much to decode; 0
+      decodes in threads; None takes this process's share of the cores, 16 at
+      most.
 
   Raises:
     ValueError: B is larger than the split.
@@ -191,13 +196,17 @@ def _prefetched(
   import grain
 
   def put(field):
+    # A copy: the worker's memory is given back at once, where JAX on CPUs would
+    # hold it for as long as the batch lives.
     return jax.make_array_from_process_local_data(
-      sharding, np.asarray(field), (batch_size, *field.shape[1:])
+      sharding, np.array(field), (batch_size, *field.shape[1:])
     )
 
-  cores = os.cpu_count() or 1
-  if workers is None:
-    workers = min(cores, 16) if len(batches) >= _MANY else 0
+  cores = share_of_cores()
+  if len(batches) < _MANY:
+    workers = 0
+  elif workers is None:
+    workers = min(cores, _MAX_WORKERS)
   threads = 1 if workers else cores
   read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
   dataset = grain.MapDataset.source(batches)[start:].to_iter_dataset(read)
@@ -208,7 +217,8 @@ def _prefetched(
     dataset = dataset.mp_prefetch(
       grain.MultiprocessingOptions(
         num_workers=workers, per_worker_buffer_size=1
-      )
+      ),
+      worker_init_fn=_end_with_parent,
     )
   return iter(
     grain.experimental.ThreadPrefetchIterDataset(
@@ -216,3 +226,19 @@ def _prefetched(
       prefetch_buffer_size=_ON_DEVICES,
     )
   )
+
+
+def _end_with_parent(*_: int) -> None:
+  """Ends this worker as soon as the process that started it is gone.
+
+  They would wait for ever for word from a parent that was killed.
+  """
+  parent = multiprocessing.parent_process()
+  if parent is None:
+    return
+
+  def watch():
+    parent.join()
+    os._exit(1)
+
+  threading.Thread(target=watch, daemon=True).start()

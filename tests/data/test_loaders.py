@@ -16,6 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from stripes import SPEC
 
 from jaxkd import data
+from jaxkd import sharding as jaxkd_sharding
 from jaxkd.data import streamed
 from jaxkd.data.order import Order
 from jaxkd.data.sources import InMemory
@@ -188,7 +189,8 @@ def test_what_is_read_equals_the_resident_split(data_dir):
   np.testing.assert_array_equal(batches[0], batches[1])
 
 
-def test_an_image_that_cannot_be_read_is_a_data_error(data_dir):
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_image_that_cannot_be_read_is_a_data_error(workers):
   class Damaged(InMemory):
     def __getitem__(self, index):
       if index == 3:
@@ -197,7 +199,7 @@ def test_an_image_that_cannot_be_read_is_a_data_error(data_dir):
 
   images = np.zeros((8, 2, 2, 1), np.uint8)
   examples = Damaged(images, np.zeros(8, np.int32), ())
-  loader = data.Streamed(examples, 4, jax.random.key(0), _sharding(), 0)
+  loader = data.Streamed(examples, 4, jax.random.key(0), _sharding(), workers)
   with pytest.raises(data.DataError, match="example 3"):
     _rows(loader, range(2), 4)
   loader.close()
@@ -216,6 +218,22 @@ def test_the_loader_is_chosen_by_size(data_dir):
   )
   with pytest.raises(data.DataError, match="loader is 'fast'"):
     data.read(SPEC, data_dir, "fast")
+
+
+def test_processes_on_the_same_cores_divide_them(monkeypatch):
+  monkeypatch.setattr(jaxkd_sharding, "cores", lambda: list(range(8)))
+  share = jaxkd_sharding.share_of_cores.__wrapped__
+  assert share() == 8
+  # This one, one beside it, one elsewhere.
+  monkeypatch.setattr(jax, "process_count", lambda: 3)
+  monkeypatch.setattr(
+    jaxkd_sharding.multihost_utils,
+    "process_allgather",
+    lambda place: np.array([place, place, place - 1], np.uint32),
+  )
+  assert share() == 4
+  monkeypatch.setattr(jaxkd_sharding, "cores", lambda: [5])
+  assert share() == 1
 
 
 _PROCESS = """
