@@ -13,6 +13,31 @@ class Stopped(Exception):
 
 
 @contextlib.contextmanager
+def exit_when_terminated() -> Iterator[None]:
+  """Lets SIGTERM end the process as an exception, so that it tidies up.
+
+  Where `stop_requested` does nothing neither does this, nor where SIGTERM
+  already does something.
+  """
+  if (
+    jax.distributed.is_initialized()
+    or threading.current_thread() is not threading.main_thread()
+    or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+  ):
+    yield
+    return
+
+  def leave(number, _):
+    raise SystemExit(128 + number)
+
+  signal.signal(signal.SIGTERM, leave)
+  try:
+    yield
+  finally:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
 def stop_requested() -> Iterator[threading.Event]:
   """Gives an event that the first SIGINT (Ctrl-C) or SIGTERM sets.
 

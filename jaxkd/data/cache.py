@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -10,13 +11,19 @@ import sys
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from typing import TextIO
 
 import numpy as np
 import tqdm  # type: ignore[import-untyped]
 
+from jaxkd import sharding, signals
 from jaxkd.data.base import Arrays, Examples
 
 _CHUNK = 256
+_UNIQUE = 16
+"""Characters that tell apart folders of the same name that are not complete."""
+_DAMAGE = (OSError, ValueError, KeyError)
+"""What reading a damaged folder raises."""
 _LAYOUT = "v2"
 """Goes into the names of folders; raised when what is in them changes."""
 
@@ -32,8 +39,9 @@ _DTYPES: dict[str, np.dtype] = {
 def load(examples: Examples, path: pathlib.Path) -> Arrays:
   """Returns all examples, from the cache or decoded into it.
 
-  Decoding shows its progress on stderr. What is damaged is decoded again; where
-  nothing can be written, nothing is cached.
+  Decoding shows its progress on stderr. One process decodes, others wait for
+  it. What is damaged is decoded again; where nothing can be written, nothing is
+  cached.
 
   Args:
     examples: the split.
@@ -77,21 +85,11 @@ def _cached(
 ) -> _Fields:
   """Returns arrays from `path`, filled row by row if they are not there."""
   path = path.with_name(f"{path.name}-{_LAYOUT}")
-  if path.exists():
-    try:
-      return _read(path, shapes)
-    except (OSError, ValueError, KeyError) as error:
-      _say(f"{path} is damaged ({error}): decoding again")
-      shutil.rmtree(path, ignore_errors=True)
-  try:
-    with whole_or_nothing(path) as folder:
-      fields: _Fields = {
-        name: _new_file(folder / f"{name}.npy", _DTYPES[name], shape)
-        for name, shape in shapes.items()
-      }
-      _fill_all(fields, fill, path.name)
-      (folder / "crc32.json").write_text(json.dumps(_checksums(fields)))
+  with contextlib.suppress(*_DAMAGE):
     return _read(path, shapes)
+  try:
+    with _alone(path), signals.exit_when_terminated():
+      return _read_or_write(path, shapes, fill)
   except OSError as error:
     _say(f"what is decoded is not kept: {error}")
     fields = {
@@ -101,15 +99,68 @@ def _cached(
     return fields
 
 
+def _read_or_write(
+  path: pathlib.Path, shapes: _Shapes, fill: Callable[[_Fields, int], None]
+) -> _Fields:
+  """Returns arrays from `path`; nobody else writes them meanwhile."""
+  if path.exists():
+    try:
+      return _read(path, shapes)
+    except _DAMAGE as error:
+      _say(f"{path} is damaged ({error}): decoding again")
+      shutil.rmtree(path, ignore_errors=True)
+  with whole_or_nothing(path) as folder:
+    fields: _Fields = {
+      name: _new_file(folder / f"{name}.npy", _DTYPES[name], shape)
+      for name, shape in shapes.items()
+    }
+    _fill_all(fields, fill, path.name)
+    (folder / "crc32.json").write_text(json.dumps(_checksums(fields)))
+  return _read(path, shapes)
+
+
 def _say(line: str) -> None:
   print(f"jaxkd: {line}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _alone(path: pathlib.Path) -> Iterator[None]:
+  """Waits until nobody else writes `path`, and keeps others from it.
+
+  What killed processes left of it is deleted.
+  """
+  path.parent.mkdir(parents=True, exist_ok=True)
+  lock = path.with_name(f".{path.name}.lock")
+  with _locked(lock):
+    try:
+      for left in path.parent.glob(f".{path.name}.{'?' * _UNIQUE}"):
+        shutil.rmtree(left, ignore_errors=True)
+      yield
+    finally:
+      lock.unlink(missing_ok=True)
+
+
+def _locked(lock: pathlib.Path) -> TextIO:
+  """Opens a file that is locked until it is closed, or its owner killed."""
+  while True:
+    file = lock.open("w")
+    try:
+      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      _say(f"waits for the process that has locked {lock}")
+      fcntl.flock(file, fcntl.LOCK_EX)
+    # Whoever had it has deleted it: another file may be locked by now.
+    with contextlib.suppress(FileNotFoundError):
+      if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+        return file
+    file.close()
 
 
 @contextlib.contextmanager
 def whole_or_nothing(path: pathlib.Path) -> Iterator[pathlib.Path]:
   """Gives a folder that is renamed to `path` once it is complete."""
   path.parent.mkdir(parents=True, exist_ok=True)
-  folder = path.parent / f".{uuid.uuid4().hex}"
+  folder = path.parent / f".{path.name}.{uuid.uuid4().hex:.{_UNIQUE}}"
   folder.mkdir()
   try:
     yield folder
@@ -146,7 +197,7 @@ def _fill_all(
     return len(rows)
 
   with (
-    concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
+    concurrent.futures.ThreadPoolExecutor(len(sharding.cores())) as pool,
     tqdm.tqdm(total=size, desc=f"decoding {name}", unit=" images") as progress,
   ):
     try:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 import tensorflow_datasets as tfds
 import tqdm  # type: ignore[import-untyped]
 
+from jaxkd import signals
 from jaxkd.data import builders, prepared, sources
 from jaxkd.data.base import DataError
 from jaxkd.data.specs import DIGITS, SPECS, Spec
@@ -161,7 +162,8 @@ def main() -> None:
   # Of each attempt to reach a server; the last one's failure is told.
   logging.getLogger("urllib3").setLevel(logging.ERROR)
   try:
-    prepare(args.name, args.data_dir, args.archives)
+    with signals.exit_when_terminated():
+      prepare(args.name, args.data_dir, args.archives)
   except DataError as error:
     print(f"jaxkd: {' '.join(str(error).split())}", file=sys.stderr)
     raise SystemExit(2) from None

@@ -1,5 +1,8 @@
 """Fixtures of the tests of data."""
 
+import os
+import signal
+
 import pytest
 from stripes import Stripes
 
@@ -10,3 +13,14 @@ def data_dir(tmp_path):
   builder = Stripes(data_dir=tmp_path, file_format="array_record")
   builder.download_and_prepare()
   return str(tmp_path)
+
+
+@pytest.fixture
+def terminate():
+  """Sends SIGTERM to this process, which must be prepared for it."""
+
+  def send():
+    assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    os.kill(os.getpid(), signal.SIGTERM)
+
+  return send

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import signal
 import sys
 import tarfile
 import zipfile
@@ -14,7 +15,7 @@ from PIL import Image
 from tensorflow_datasets.core.download import downloader
 
 from jaxkd import data
-from jaxkd.data import prepare
+from jaxkd.data import builders, prepare
 from jaxkd.data.builders import syn_digits
 
 
@@ -194,6 +195,19 @@ def _unpacked(folder, files, root="tiny-imagenet-200"):
     path = folder / root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
+
+
+def test_terminated_it_leaves_nothing_half_written(
+  monkeypatch, capfd, tmp_path, terminate
+):
+  _zip(tmp_path, _tiny_files())
+  monkeypatch.setattr(
+    builders.TinyImagenet, "_generate_examples", lambda *_: terminate()
+  )
+  where = f"--data_dir={tmp_path}", f"--archives={tmp_path}"
+  status, _ = _run(monkeypatch, capfd, "tiny_imagenet", *where)
+  assert status == 128 + signal.SIGTERM
+  assert not list(tmp_path.rglob("*incomplete*"))
 
 
 @pytest.mark.parametrize("write", [_zip, _unpacked])
@@ -595,7 +609,8 @@ def test_syn_is_generated_the_same_each_time(tmp_path, monkeypatch):
   prepare.prepare("syn", str(tmp_path))
   train, test = data.load(data.SPECS["syn"], str(tmp_path))
   np.testing.assert_array_equal(np.bincount(train.labels), [2] * 10)
-  got = {image.tobytes(): label for image, label in zip(*train, strict=True)}
+  pairs = zip(train.images, train.labels, strict=True)
+  got = {image.tobytes(): label for image, label in pairs}
   expected = [syn_digits.render("train", number) for number in range(20)]
   assert {i.tobytes(): n % 10 for n, i in enumerate(expected)} == got
   assert not set(got) & {image.tobytes() for image in test.images}

@@ -1,10 +1,15 @@
 """What TFDS has prepared: read without TensorFlow, cached."""
 
+import concurrent.futures
 import dataclasses
 import json
+import os
 import pathlib
 import shutil
+import signal
+import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -12,6 +17,8 @@ import tensorflow_datasets as tfds
 from stripes import SIZES, SPEC, Stripes, image
 
 from jaxkd import data
+from jaxkd.data import cache
+from jaxkd.data.prepared import Prepared
 
 
 def test_every_example_is_read(data_dir):
@@ -134,16 +141,67 @@ def test_labels_are_read_once_and_without_images(data_dir, capfd, monkeypatch):
     monkeypatch.setattr("jaxkd.data.prepared.Prepared._read", _refuse)
 
 
-def test_an_interrupted_cache_is_none(data_dir, monkeypatch):
-  def interrupt(*_):
-    raise KeyboardInterrupt
-
+def test_a_terminated_process_leaves_no_cache(data_dir, monkeypatch, terminate):
   with monkeypatch.context() as patch:
-    patch.setattr("jaxkd.data.cache.json.dumps", interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    patch.setattr("jaxkd.data.cache.json.dumps", lambda _: terminate())
+    with pytest.raises(SystemExit):
       data.load(SPEC, data_dir)
   assert not list(pathlib.Path(data_dir, "jaxkd_cache").iterdir())
   assert data.load(SPEC, data_dir)[0].images.shape == (23, 8, 8, 3)
+
+
+_KILLED = """
+import os, signal, sys
+from stripes import SPEC
+from jaxkd import data
+from jaxkd.data import cache
+
+cache.json.dumps = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+data.load(SPEC, sys.argv[1])
+"""
+
+
+def test_what_a_killed_process_left_is_deleted(data_dir):
+  folder = pathlib.Path(data_dir, "jaxkd_cache")
+  root = pathlib.Path(data.__file__).parents[2]
+  path = os.pathsep.join(map(str, (root, pathlib.Path(__file__).parent)))
+  killed = subprocess.run(
+    [sys.executable, "-c", _KILLED, data_dir],
+    env={**os.environ, "PYTHONPATH": path},
+    stderr=subprocess.DEVNULL,
+  )
+  assert killed.returncode == -signal.SIGKILL
+  assert any(file.name == "images.npy" for file in folder.rglob("*"))
+  data.load(SPEC, data_dir)
+  assert len(list(folder.iterdir())) == len(SIZES)
+  assert not list(folder.glob(".*"))
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_one_decodes_and_the_others_wait(data_dir, damaged, capfd, monkeypatch):
+  if damaged:
+    data.load(SPEC, data_dir)
+    _flip_a_bit(_train_cache(data_dir) / "images.npy")
+    capfd.readouterr()
+  train, _ = data.examples(SPEC, data_dir)
+  decode, decoded, waiting = Prepared.__getitem__, [], threading.Event()
+
+  def slow(examples, index):
+    decoded.append(index)
+    assert waiting.wait(60)
+    return decode(examples, index)
+
+  monkeypatch.setattr(Prepared, "__getitem__", slow)
+  say = cache._say
+  monkeypatch.setattr(
+    cache, "_say", lambda line: (say(line), "waits" in line and waiting.set())
+  )
+  # Locks are of open files: threads wait as processes do.
+  with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    first, second = [pool.submit(train.load) for _ in range(2)]
+    np.testing.assert_array_equal(first.result().images, second.result().images)
+  assert sorted(decoded) == list(range(23))
+  assert capfd.readouterr().err.count("is damaged") == damaged
 
 
 def test_missing_data_is_one_line_with_the_command(tmp_path):
