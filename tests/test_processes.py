@@ -15,7 +15,6 @@ COMMAND = (
   "-m",
   "jaxkd.main",
   "--config=configs/digits_isats.py:teacher=mlp,student=mlp",
-  "--config.rows=kd,ats,nokd",
   "--config.seeds=0",
   "--config.teacher.epochs=0.25",
   "--config.student.epochs=0.5",
@@ -25,9 +24,9 @@ COMMAND = (
 )
 
 
-def start(workdir, **env):
+def start(workdir, *argv, rows="kd,ats,nokd", **env):
   return subprocess.Popen(
-    [*COMMAND, f"--workdir={workdir}"],
+    [*COMMAND, f"--workdir={workdir}", f"--config.rows={rows}", *argv],
     cwd=ROOT,
     env={**os.environ, "XLA_FLAGS": "", **env},
     stdout=subprocess.PIPE,
@@ -58,7 +57,17 @@ def alone(tmp_path_factory):
   return results(workdir)
 
 
-def test_two_processes_train_what_one_trains(tmp_path, alone):
+@pytest.mark.parametrize(
+  ("loader", "rows", "phases"),
+  [
+    ("resident", "kd,ats,nokd", 4),
+    # Each phase starts processes that decode: one is enough.
+    ("streamed", "nokd", 1),
+  ],
+)
+def test_two_processes_train_what_one_trains(
+  tmp_path, alone, loader, rows, phases
+):
   with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -66,6 +75,9 @@ def test_two_processes_train_what_one_trains(tmp_path, alone):
     [
       start(
         tmp_path,
+        f"--config.run.loader={loader}",
+        "--config.run.workers=1",
+        rows=rows,
         JAX_COORDINATOR_ADDRESS=address,
         JAX_NUM_PROCESSES="2",
         JAX_PROCESS_ID=str(number),
@@ -76,9 +88,9 @@ def test_two_processes_train_what_one_trains(tmp_path, alone):
   # The table is printed once.
   assert sum("# digits_isats" in out for out, _ in said) == 1
   together = results(tmp_path)
-  assert together.keys() == alone.keys()
-  assert len(alone) == 4
-  for folder, result in alone.items():
+  assert len(together) == phases
+  for folder in together:
+    result = alone[folder]
     assert together[folder]["steps"] == result["steps"]
     for split in ("train", "test"):
       assert together[folder][split]["loss"] == pytest.approx(

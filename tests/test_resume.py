@@ -35,9 +35,12 @@ COMMAND = (
 ROOT = pathlib.Path(__file__).parent.parent
 
 
-def start(workdir):
+STREAMED = ("--config.run.loader=streamed", "--config.run.workers=2")
+
+
+def start(workdir, *flags):
   return subprocess.Popen(
-    [*COMMAND, f"--workdir={workdir}"],
+    [*COMMAND, f"--workdir={workdir}", *flags],
     cwd=ROOT,
     stdout=subprocess.DEVNULL,
     stderr=subprocess.PIPE,
@@ -45,11 +48,13 @@ def start(workdir):
   )
 
 
-def finish(workdir):
+def finish(workdir, *flags):
   """Runs to the end; returns what was said."""
-  process = start(workdir)
+  process = start(workdir, *flags)
   _, errors = process.communicate()
   assert process.returncode == 0, errors
+  # Shared memory of the processes that decode.
+  assert "leaked" not in errors
   return errors
 
 
@@ -82,7 +87,8 @@ def kill_when(process, ready):
     assert process.poll() is None, process.stderr.read()
     time.sleep(0.002)
   process.send_signal(signal.SIGKILL)
-  process.communicate()
+  # To the end of what it says, which its workers share: they are gone too.
+  process.communicate(timeout=60)
 
 
 def checkpoint_steps(workdir, pattern):
@@ -93,14 +99,21 @@ def checkpoint_steps(workdir, pattern):
   ]
 
 
-def test_killed_in_both_phases_ends_in_the_same_bits(uninterrupted, tmp_path):
-  kills = (
-    lambda: max(checkpoint_steps(tmp_path, "*-cross_entropy-*"), default=0) > 9,
-    lambda: max(checkpoint_steps(tmp_path, "*-fgcr-*"), default=0) > 19,
-  )
-  for ready in kills:
-    kill_when(start(tmp_path), ready)
-  assert "goes on from step" in finish(tmp_path)
+@pytest.mark.parametrize(
+  ("flags", "kills"),
+  [
+    ((), {"*-cross_entropy-*": 9, "*-fgcr-*": 19}),
+    (STREAMED, {"*-fgcr-*": 9}),
+  ],
+  ids=["resident", "streamed"],
+)
+def test_killed_it_ends_in_the_same_bits(uninterrupted, tmp_path, flags, kills):
+  for phase, step in kills.items():
+    kill_when(
+      start(tmp_path, *flags),
+      lambda p=phase, s=step: max(checkpoint_steps(tmp_path, p), default=0) > s,
+    )
+  assert "goes on from step" in finish(tmp_path, *flags)
 
   folders = sorted(
     folder.name for folder in uninterrupted.iterdir() if folder.is_dir()
