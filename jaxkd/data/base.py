@@ -8,9 +8,6 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-DECODING = 1
-"""In the name of all that is cached; raised when other pixels are decoded."""
-
 
 class DataError(Exception):
   """Data is missing or is not what it should be; the message is one line."""

@@ -24,8 +24,8 @@ _UNIQUE = 16
 """Characters that tell apart folders of the same name that are not complete."""
 _DAMAGE = (OSError, ValueError, KeyError)
 """What reading a damaged folder raises."""
-_LAYOUT = "v2"
-"""Goes into the names of folders; raised when what is in them changes."""
+_VERSION = 2
+"""In the names of folders; raised when something else goes into them."""
 
 _Fields = dict[str, np.ndarray]
 _Shapes = Mapping[str, tuple[int, ...]]
@@ -84,7 +84,7 @@ def _cached(
   path: pathlib.Path, shapes: _Shapes, fill: Callable[[_Fields, int], None]
 ) -> _Fields:
   """Returns arrays from `path`, filled row by row if they are not there."""
-  path = path.with_name(f"{path.name}-{_LAYOUT}")
+  path = path.with_name(f"{path.name}-v{_VERSION}")
   with contextlib.suppress(*_DAMAGE):
     return _read(path, shapes)
   try:

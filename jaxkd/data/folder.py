@@ -13,7 +13,7 @@ import tqdm  # type: ignore[import-untyped]
 from PIL import Image
 
 from jaxkd.data import cache, decode, hashes, specs
-from jaxkd.data.base import DECODING, Arrays, DataError, Example, Examples
+from jaxkd.data.base import Arrays, DataError, Example, Examples
 
 _TEST = ("test", "validation", "val")
 
@@ -95,7 +95,7 @@ class Folder(Examples):
   def load(self) -> Arrays:
     """Returns all examples; decodes them the first time."""
     size = "x".join(map(str, self.shape))
-    name = f"{size}-{DECODING}-{self.content[:12]}"
+    name = f"{size}-{self.content[:12]}"
     return cache.load(self, self._cache(name))
 
   def _read_content(self) -> str:

@@ -15,7 +15,6 @@ from tensorflow_datasets.core import constants, read_only_builder
 
 from jaxkd.data import cache, decode, hashes
 from jaxkd.data.base import (
-  DECODING,
   Arrays,
   DataError,
   Example,
@@ -93,7 +92,6 @@ class Prepared(Examples):
         split,
         spec.label,
         "x".join(map(str, self.shape)),
-        str(DECODING),
         fingerprint,
       )
     )

@@ -77,9 +77,10 @@ def test_what_is_prepared_anew_is_decoded_anew(data_dir, monkeypatch):
 
 def test_another_decoding_is_cached_anew(data_dir, monkeypatch):
   data.load(SPEC, data_dir)
-  monkeypatch.setattr("jaxkd.data.prepared.DECODING", 2)
+  monkeypatch.setattr("jaxkd.data.cache._VERSION", 0)
   monkeypatch.setattr(
-    "jaxkd.data.prepared.decode.image", lambda *_: np.zeros((8, 8, 3), np.uint8)
+    "jaxkd.data.prepared.decode.image",
+    lambda *_: (np.zeros((8, 8, 3), np.uint8), None),
   )
   train, _ = data.load(SPEC, data_dir)
   assert not train.images.any()
