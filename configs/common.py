@@ -63,6 +63,7 @@ def digits(arg: str | None, title: str) -> ml_collections.ConfigDict:
   config.small_teacher.name = "resnet8"
   config.small_teacher.epochs = 40.0
   config.takd.assistants = ("resnet14",)
+  config.multi.networks = ("teacher", "resnet14")
   # So short that the student alone doesn't get to its best.
   config.student.name = options.student
   config.student.epochs = 6.0
@@ -102,7 +103,6 @@ def _paper_recipe(
   config.small_teacher.name = small_teacher
   # The paper doesn't say which assistant it uses.
   config.takd.assistants = (assistant,)
-  config.multi.networks = (teacher, small_teacher)
   config.student.name = options.student or student
   config.paper.accuracies = paper.accuracies(dataset, config.student.name)
   config.paper.data, config.paper.teacher = dataset, teacher
@@ -114,7 +114,7 @@ def _paper_recipe(
     config.teacher.name = options.teacher or large
     config.student.name = options.student or small
     config.small_teacher.name, config.takd.assistants = small, (middle,)
-    config.multi.networks = (large, middle)
+    config.multi.networks = ("teacher", middle)
     for network in (config.teacher, config.small_teacher, config.student):
       network.epochs = 4.0
     config.run.checkpoint_every_steps = 100

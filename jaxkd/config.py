@@ -107,9 +107,14 @@ def default() -> ml_collections.ConfigDict:
   config.eskd.until = 1.0
 
   # Networks between teacher and student, the largest first; the paper doesn't
-  # say which it has.
+  # say which it has. 'teacher' and 'small_teacher', or what these are called,
+  # stand for all that their sections have; another is trained as the teacher
+  # is, but from random weights.
   config.takd = ml_collections.ConfigDict()
   config.takd.assistants = ("resnet14",)
+  # Files of weights to start from instead, one for each, '' for none; empty:
+  # none at all.
+  config.takd.init_from = ()
 
   # Where gradients must agree: in each 'sample' or over the 'batch', on which
   # the paper is silent.
@@ -155,11 +160,13 @@ def default() -> ml_collections.ConfigDict:
   config.regt.beta = 0.01
 
   # lam weighs the gap's mean squared error against the cross entropy of the
-  # sum; the paper doesn't say how much. The residual's network; empty: the
-  # student's.
+  # sum; the paper doesn't say how much.
   config.reskd = ml_collections.ConfigDict()
   config.reskd.lam = 0.5
+  # The residual's network; empty: as the student. Another is trained as the
+  # student is, but from random weights, or those of a file.
   config.reskd.network = ""
+  config.reskd.init_from = ""
 
   # Values of the originals. DKD's beta depends on the pair there: 2 for ResNets
   # on CIFAR, 6 for VGGs and WRNs, 8 for most others. Its warm-up is 20 of 240
@@ -191,10 +198,11 @@ def default() -> ml_collections.ConfigDict:
   config.crd.negatives = 16384
   config.crd.tau = 0.07
 
-  # Several teachers' labels: of 'kd' at tau, or of 'isats'. Their networks are
-  # trained as the teacher is. The values are kd's and isats's.
+  # Several teachers' labels: of 'kd' at tau, or of 'isats'. Networks and files
+  # are named as in takd. The values are kd's and isats's.
   config.multi = ml_collections.ConfigDict()
-  config.multi.networks = ("resnet20", "resnet14")
+  config.multi.networks = ("teacher", "small_teacher")
+  config.multi.init_from = ()
   config.multi.weights = (1.0, 1.0)
   config.multi.label = "kd"
   config.multi.lam = 0.5
@@ -259,6 +267,11 @@ def _require(ok: bool, option: str, value: Any, allowed: str) -> None:
     raise ConfigError(f"config.{option} is {value!r}, must be {allowed}")
 
 
+def _single(rows: Iterable[str]) -> list[str]:
+  """Returns the rows of which each student predicts alone."""
+  return [row.removesuffix(methods.ENSEMBLE) for row in rows]
+
+
 def _require_name(option: str, name: str, names: Iterable[str]) -> None:
   _require(name in names, option, name, nearest(name, names))
 
@@ -269,19 +282,19 @@ def _check_names(config: ml_collections.ConfigDict) -> None:
     ("rows", config.rows),
     ("paper", config.paper.accuracies),
   ):
-    for row in rows:
-      single = row.removesuffix(methods.ENSEMBLE)
+    for row, single in zip(rows, _single(rows), strict=True):
       _require(single in methods.ROWS, option, row, nearest(row, methods.ROWS))
   for row in config.tuned:
     _require_name("tuned", row, methods.ROWS)
   alone = f"reskd{methods.ENSEMBLE}" not in config.rows
   _require(alone, "rows", config.rows, "without reskd+ens: it is two networks")
-  _require(
-    "eskd" not in config.rows or not config.teacher.checkpoint,
-    "rows",
-    config.rows,
-    "without eskd where teacher.checkpoint is given: eskd trains its teacher",
-  )
+  for row in ("eskd", "regt"):
+    _require(
+      row not in _single(config.rows) or not config.teacher.checkpoint,
+      "rows",
+      config.rows,
+      f"without {row} where teacher.checkpoint is given: {row} trains its own",
+    )
   _require(
     re.fullmatch(r"[\w.-]+", config.title) is not None
     and config.title.strip("."),
@@ -317,10 +330,20 @@ def _check_names(config: ml_collections.ConfigDict) -> None:
   known = models.list_models()
   for section in ("teacher", "small_teacher", "student"):
     _require_name(f"{section}.name", config[section].name, known)
-  for name in config.takd.assistants:
-    _require_name("takd.assistants", name, known)
-  for name in config.multi.networks:
-    _require_name("multi.networks", name, known)
+  for option, names in (
+    ("takd.assistants", config.takd.assistants),
+    ("multi.networks", config.multi.networks),
+  ):
+    for name in names:
+      _require_name(option, name, (*methods.TEACHERS, *known))
+    section = option.partition(".")[0]
+    files = config[section].init_from
+    _require(
+      len(files) in (0, len(names)) and all(type(f) is str for f in files),
+      f"{section}.init_from",
+      files,
+      f"(), or {len(names)} files, one for each of {option}, '' for none",
+    )
   if config.reskd.network:
     _require_name("reskd.network", config.reskd.network, known)
   _require_name("multi.label", config.multi.label, ("kd", "isats"))
@@ -424,10 +447,17 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
 def _check_networks(config: ml_collections.ConfigDict) -> None:
   """Builds every network that the rows need, without its arrays."""
   spec = data.find(config.data.name, config.data.data_dir)
-  for section in ("teacher", "small_teacher", "student"):
-    _check_weights(f"{section}.init_from", config[section], spec)
+  for option, network in methods.from_weights(config):
+    _check_weights(option, network, spec)
   if config.teacher.checkpoint:
     _check_teacher(config.teacher.checkpoint, spec)
+    _require(
+      "multi" not in _single(config.rows)
+      or methods.teacher(config) in methods.phases(config, "multi")[0].teachers,
+      "multi.networks",
+      config.multi.networks,
+      "with 'teacher' where teacher.checkpoint is given",
+    )
   outputs: dict[Phase, Outputs] = {}
   for row in config.rows:
     for phase in methods.phases(config, row)[0].with_teachers():
@@ -495,8 +525,6 @@ def _trace_loss(
 def _check_weights(
   option: str, network: ml_collections.ConfigDict, spec: data.Spec
 ) -> None:
-  if not network.init_from:
-    return
   try:
     options = {
       "name": network.name,

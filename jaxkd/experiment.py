@@ -337,15 +337,16 @@ def _weights(configs: Sequence[ml_collections.ConfigDict], phase: Phase) -> str:
   wanted = phase.network.get("init_from")
   if wanted is None:
     return ""
-  files = {
-    file_hash(network.init_from): network.init_from
-    for config in configs
-    for network in (
-      config.teacher,
-      config.small_teacher,
-      config.student,
+  networks = itertools.chain.from_iterable(
+    (
+      *(network for _, network in methods.from_weights(config)),
       *config.get("analysis", {}).get("teachers", {}).values(),
     )
+    for config in configs
+  )
+  files = {
+    file_hash(network.init_from): network.init_from
+    for network in networks
     if network.get("init_from")
   }
   if wanted not in files:

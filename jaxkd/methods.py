@@ -5,7 +5,7 @@ holds its teachers.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -53,8 +53,8 @@ def _phase(
 ) -> Phase:
   """Returns a phase; `changes` are to the options of its loss."""
   options = config[loss].to_dict() if loss in config else {}
-  # What only says who teaches is in the teachers.
-  for key in ("network", "networks"):
+  # What only says who teaches or learns is in the teachers and the network.
+  for key in ("network", "networks", "init_from"):
     options.pop(key, None)
   # 1 and 1.0 are the same temperature, and the same phase.
   for key in ("grid", "weights"):
@@ -117,14 +117,88 @@ def teacher(config: ml_collections.ConfigDict) -> Phase:
   return _phase(config, config.teacher, config.teacher.seed, "cross_entropy")
 
 
-def _like_teacher(
-  config: ml_collections.ConfigDict, name: str
+def small_teacher(config: ml_collections.ConfigDict) -> Phase:
+  """The small teacher, trained with cross entropy."""
+  small = config.small_teacher
+  return _phase(config, small, small.seed, "cross_entropy")
+
+
+TEACHERS = ("teacher", "small_teacher")
+"""The sections that `takd.assistants` and `multi.networks` may name."""
+
+
+def _network(
+  config: ml_collections.ConfigDict,
+  name: str,
+  init_from: str,
+  sections: tuple[str, ...] = TEACHERS,
 ) -> ml_collections.ConfigDict:
-  """Returns the options of another network, trained as the teacher is."""
-  network = config.teacher.copy_and_resolve_references()
-  network.name, network.options = name, ml_collections.ConfigDict()
-  network.init_from = ""
+  """Returns the options of a network that a row names.
+
+  Args:
+    config: the experiment.
+    name: one of `sections`, or a network. What one of the sections has is as
+      that section says; any other is trained as the first of them.
+    init_from: file of weights; empty: what the section says, or random.
+    sections: of the config, each of a network.
+  """
+  for section in sections:
+    if name in (section, config[section].name):
+      network = config[section].copy_and_resolve_references()
+      break
+  else:
+    network = config[sections[0]].copy_and_resolve_references()
+    network.name, network.options = name, ml_collections.ConfigDict()
+    network.init_from = ""
+  if init_from:
+    network.init_from = init_from
   return network
+
+
+def _networks(
+  config: ml_collections.ConfigDict, names: Sequence[str], files: Sequence[str]
+) -> list[ml_collections.ConfigDict]:
+  """Returns the options of networks with their files of weights, if any."""
+  files = files or ("",) * len(names)
+  return [_network(config, *pair) for pair in zip(names, files, strict=True)]
+
+
+def _assistants(
+  config: ml_collections.ConfigDict,
+) -> list[ml_collections.ConfigDict]:
+  return _networks(config, config.takd.assistants, config.takd.init_from)
+
+
+def _several(
+  config: ml_collections.ConfigDict,
+) -> list[ml_collections.ConfigDict]:
+  return _networks(config, config.multi.networks, config.multi.init_from)
+
+
+def _residual(
+  config: ml_collections.ConfigDict,
+) -> ml_collections.ConfigDict:
+  options = config.reskd
+  name = options.network or "student"
+  return _network(config, name, options.init_from, ("student",))
+
+
+def from_weights(
+  config: ml_collections.ConfigDict,
+) -> list[tuple[str, ml_collections.ConfigDict]]:
+  """Returns the networks that start from files, once each.
+
+  Each comes after the option that says so.
+  """
+  networks = [(name, config[name]) for name in (*TEACHERS, "student")]
+  networks += [("takd", network) for network in _assistants(config)]
+  networks += [("multi", network) for network in _several(config)]
+  networks += [("reskd", _residual(config))]
+  found: dict[str, tuple[str, ml_collections.ConfigDict]] = {}
+  for section, network in networks:
+    if network.init_from:
+      found.setdefault(network.to_json(), (f"{section}.init_from", network))
+  return list(found.values())
 
 
 def _taught(loss: str, summary: str) -> Row:
@@ -150,9 +224,7 @@ def nokd(config: ml_collections.ConfigDict, seed: int) -> Phase:
 
 def stkd(config: ml_collections.ConfigDict, seed: int) -> Phase:
   """KD from the small teacher."""
-  small = config.small_teacher
-  last = _phase(config, small, small.seed, "cross_entropy")
-  return _by_kd(config, seed, last)
+  return _by_kd(config, seed, small_teacher(config))
 
 
 def shortened(phase: Phase, share: float) -> Phase:
@@ -170,9 +242,8 @@ def eskd(config: ml_collections.ConfigDict, seed: int) -> Phase:
 def takd(config: ml_collections.ConfigDict, seed: int) -> Phase:
   """KD through assistants, each distilled from the one before."""
   last = teacher(config)
-  for name in config.takd.assistants:
-    network = _like_teacher(config, name)
-    last = _phase(config, network, config.teacher.seed, "kd", (last,))
+  for network in _assistants(config):
+    last = _phase(config, network, network.seed, "kd", (last,))
   return _by_kd(config, seed, last)
 
 
@@ -184,14 +255,9 @@ def regt(config: ml_collections.ConfigDict, seed: int) -> Phase:
 
 def reskd(config: ml_collections.ConfigDict, seed: int) -> Phase:
   """KD, and a residual student that fits what is left; their sum predicts."""
-  residual = config.student.copy_and_resolve_references()
-  if config.reskd.network:
-    residual.name = config.reskd.network
-    residual.options = ml_collections.ConfigDict()
-    residual.init_from = ""
   large = teacher(config)
   base = _by_kd(config, seed, large)
-  return _phase(config, residual, seed, "reskd", (large, base))
+  return _phase(config, _residual(config), seed, "reskd", (large, base))
 
 
 def multi(config: ml_collections.ConfigDict, seed: int) -> Phase:
@@ -200,13 +266,10 @@ def multi(config: ml_collections.ConfigDict, seed: int) -> Phase:
   And, if wanted, a contrastive term on their features.
   """
   teachers = tuple(
-    _phase(
-      config,
-      _like_teacher(config, name),
-      config.teacher.seed,
-      "cross_entropy",
-    )
-    for name in config.multi.networks
+    teacher(config)
+    if network == config.teacher
+    else _phase(config, network, network.seed, "cross_entropy")
+    for network in _several(config)
   )
   contrast = None
   if config.multi.contrast:

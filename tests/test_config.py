@@ -5,6 +5,7 @@ import re
 import pytest
 
 from jaxkd import config as jaxkd_config
+from jaxkd import methods
 from jaxkd.store import Entry, Phase
 
 
@@ -61,6 +62,10 @@ from jaxkd.store import Entry, Phase
     ("multi.contrast", float("nan"), "nan, must be >= 0"),
     ("eskd.teacher_epochs", 1.5, r"in \(0, 1\]"),
     ("takd.assistants", ("resnet200",), "did you mean 'resnet20'"),
+    ("takd.init_from", ("a", "b"), "1 files, one for each of takd.assistants"),
+    ("multi.networks", ("techer",), "did you mean 'teacher'"),
+    ("multi.init_from", ("a",), "2 files, one for each of multi.networks"),
+    ("reskd.init_from", "nowhere", "nowhere"),
     ("run.eval_every_epochs", 0.0, "> 0"),
     ("run.checkpoint_every_steps", 0, "> 0"),
     ("run.keep_checkpoints", 0, "> 0"),
@@ -111,6 +116,38 @@ def test_a_teacher_of_other_classes_is_refused(tiny_config, tmp_path):
     match=r"num_classes 10 for digits; it was trained on cifar100 with 100",
   ):
     jaxkd_config.validate(tiny_config)
+
+
+@pytest.mark.parametrize("row", ["eskd", "regt", "eskd+ens", "multi"])
+def test_a_row_that_would_not_use_the_given_teacher_is_refused(
+  row, tiny_config, tmp_path
+):
+  entry = Entry.of(tmp_path, methods.teacher(tiny_config))
+  entry.create()
+  entry.finish({})
+  tiny_config.rows, tiny_config.seeds = (row,), (0, 1)
+  tiny_config.multi.networks = ("resnet14", "resnet8")
+  jaxkd_config.validate(tiny_config)
+  tiny_config.teacher.checkpoint = str(entry.path)
+  with pytest.raises(
+    jaxkd_config.ConfigError, match=r"where teacher\.checkpoint is given"
+  ):
+    jaxkd_config.validate(tiny_config)
+
+
+def test_several_teachers_may_have_a_given_one_among_them(
+  tiny_config, tmp_path
+):
+  tiny_config.teacher.epochs = 0.1
+  given = methods.teacher(tiny_config)
+  entry = Entry.of(tmp_path, given)
+  entry.create()
+  entry.finish({})
+  tiny_config.teacher.checkpoint = str(entry.path)
+  tiny_config.teacher.epochs = 99.0
+  tiny_config.rows = ("multi",)
+  jaxkd_config.validate(tiny_config)
+  assert methods.ROWS["multi"](tiny_config, 0).teachers[0] == given
 
 
 def test_the_config_is_locked_and_typed(tiny_config):

@@ -69,7 +69,7 @@ def test_every_row_trains_and_is_reported(all_rows, report):
     float(table["kd"]["accuracy (%)"]) - 90, abs=0.011
   )
   teacher = table[
-    "teacher of kd, sckd, dist, ats, fgcr, isats, reskd, dkd, rkd, crd"
+    "teacher of kd, sckd, dist, ats, fgcr, isats, reskd, dkd, rkd, crd, multi"
   ]
   result = Entry.open(
     Entry.of(report.parent, methods.teacher(all_rows)).path
@@ -277,6 +277,44 @@ def test_a_network_starts_from_given_weights(tiny_config, tmp_path):
     variables.params,
     nnx.state(model, nnx.Param),
   )
+
+
+def test_an_assistant_starts_from_given_weights(tiny_config, tmp_path):
+  tiny_config.rows = ("takd",)
+  for network in (
+    tiny_config.teacher,
+    tiny_config.small_teacher,
+    tiny_config.student,
+  ):
+    network.epochs, network.learning_rate = 0.01, 1e-9
+  tiny_config.takd.assistants = ("small_teacher",)
+  model = methods.network(methods.ROWS["stkd"](tiny_config, 7), SPEC)
+  file = tmp_path / "weights.safetensors"
+  convert.write(file, convert.to_torch(model))
+  tiny_config.takd.init_from = (str(file),)
+  jaxkd_config.validate(tiny_config)
+  experiment.run(tiny_config, tmp_path)
+  (assistant,) = methods.ROWS["takd"](tiny_config, 0).teachers
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6),
+    nnx.state(trained(tmp_path, assistant), nnx.Param),
+    nnx.state(model, nnx.Param),
+  )
+
+
+@pytest.mark.parametrize("section", ["takd", "multi"])
+def test_weights_of_other_networks_are_checked_too(
+  section, tiny_config, tmp_path
+):
+  file = tmp_path / "weights.safetensors"
+  convert.write(file, {"head.weight": np.zeros((3, 3), np.float32)})
+  tiny_config.multi.networks = ("small_teacher",)
+  tiny_config.multi.weights = (1.0,)
+  tiny_config[section].init_from = (str(file),)
+  with pytest.raises(
+    jaxkd_config.ConfigError, match=rf"^config.{section}.init_from: .*left over"
+  ):
+    jaxkd_config.validate(tiny_config)
 
 
 def test_weights_that_do_not_fit_are_named_before_anything_is_trained(

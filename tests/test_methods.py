@@ -219,6 +219,51 @@ def test_assistants_are_distilled_one_from_the_other(tiny_config):
   ]
 
 
+def test_a_network_with_a_section_is_as_the_section_says(tiny_config, tmp_path):
+  file = tmp_path / "weights"
+  file.write_bytes(b"")
+  tiny_config.teacher.name = "vgg8"
+  tiny_config.teacher.options = {"feature_dim": 2}
+  tiny_config.small_teacher.init_from = str(file)
+  tiny_config.small_teacher.seed = 5
+  large, small = (
+    methods.teacher(tiny_config),
+    methods.small_teacher(tiny_config),
+  )
+  for names in (("teacher", "small_teacher"), ("vgg8", "mlp")):
+    tiny_config.multi.networks = tiny_config.takd.assistants = names
+    assert methods.ROWS["multi"](tiny_config, 0).teachers == (large, small)
+    first, *chain, _ = methods.ROWS["takd"](tiny_config, 0).with_teachers()
+    assert first == large
+    assert [phase.network for phase in chain] == [large.network, small.network]
+    assert [phase.seed for phase in chain] == [large.seed, small.seed]
+
+
+def test_a_network_without_a_section_is_trained_as_the_teacher_is(
+  tiny_config, tmp_path
+):
+  file = tmp_path / "weights"
+  file.write_bytes(b"")
+  tiny_config.teacher.init_from = str(file)
+  tiny_config.multi.networks = ("teacher", "vgg8")
+  large, other = methods.ROWS["multi"](tiny_config, 0).teachers
+  assert large == methods.teacher(tiny_config)
+  assert other.optim == large.optim
+  assert other.network == {"name": "vgg8", "dtype": "float32", "options": {}}
+  # Its weights have an option of their own.
+  tiny_config.multi.init_from = ("", str(file))
+  assert methods.ROWS["multi"](tiny_config, 0).teachers[0] == large
+  (_, other) = methods.ROWS["multi"](tiny_config, 0).teachers
+  assert other.network["init_from"] == large.network["init_from"]
+
+
+def test_several_teachers_are_those_of_the_config_by_default(tiny_config):
+  assert methods.ROWS["multi"](tiny_config, 0).teachers == (
+    methods.teacher(tiny_config),
+    methods.small_teacher(tiny_config),
+  )
+
+
 @pytest.mark.parametrize("per", ["sample", "batch"])
 def test_sckd_drops_the_soft_term_where_gradients_disagree(per):
   options = {"name": "sckd", "lam": 0.5, "tau": 4.0, "student_tau": None}
