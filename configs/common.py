@@ -58,11 +58,10 @@ def digits(arg: str | None, title: str) -> ml_collections.ConfigDict:
   config.title = title
   config.data.name = "digits"
   config.data.batch_size = 64
-  config.teacher.name = options.teacher
+  _set_teacher(config, options.teacher)
   config.teacher.epochs = 40.0
   config.small_teacher.name = "resnet8"
   config.small_teacher.epochs = 40.0
-  config.takd.assistants = ("resnet14",)
   config.multi.networks = ("teacher", "resnet14")
   # So short that the student alone doesn't get to its best.
   config.student.name = options.student
@@ -72,9 +71,46 @@ def digits(arg: str | None, title: str) -> ml_collections.ConfigDict:
   return config
 
 
-# Networks to see everything work with: large, middle, small.
-_SMALL = ("resnet20", "resnet14", "resnet8")
-_SMALL_PHOTOS = ("resnet34", "resnet18", "mobilenet_v2")
+# Networks to see everything work with: large, small.
+_SMALL = ("resnet20", "resnet8")
+_SMALL_PHOTOS = ("resnet34", "mobilenet_v2")
+
+# Of middle size for each teacher, of its family where that has one; the paper
+# doesn't say which assistant it uses.
+_ASSISTANTS = {
+  "resnet110": "resnet56",
+  "resnet56": "resnet32",
+  "resnet44": "resnet20",
+  "resnet32": "resnet20",
+  "resnet20": "resnet14",
+  "resnet14": "resnet8",
+  "wrn28_8": "wrn28_4",
+  "wrn28_4": "wrn28_2",
+  "wrn28_3": "wrn28_2",
+  "wrn28_2": "wrn28_1",
+  "wrn40_2": "wrn16_2",
+  "resnext29_64x4d": "resnext29_16x4d",
+  "resnext29_32x4d": "resnext29_8x4d",
+  "resnext29_16x4d": "resnext29_4x4d",
+  "resnext29_8x4d": "resnext29_4x4d",
+  "vgg19": "vgg13",
+  "vgg16": "vgg11",
+  "vgg13": "vgg11",
+  "vgg11": "vgg8",
+  "resnet50": "resnet34",
+  "resnet34": "resnet18",
+  "wide_resnet50_2": "resnet50",
+  "wide_resnet26_2": "resnet50",
+  "resnext101_32x8d": "resnet50",
+  "resnext50_32x4d": "resnet34",
+}
+
+
+def _set_teacher(config: ml_collections.ConfigDict, name: str) -> None:
+  """Sets the large teacher, and the assistant between it and the student."""
+  config.teacher.name = name
+  # For another teacher, the row takd asks for one.
+  config.takd.assistants = (_ASSISTANTS[name],) if name in _ASSISTANTS else ()
 
 
 def _paper_recipe(
@@ -84,7 +120,6 @@ def _paper_recipe(
   *,
   teacher: str,
   small_teacher: str,
-  assistant: str,
   student: str,
   batch_size: int = 128,
   photos: bool = False,
@@ -99,22 +134,20 @@ def _paper_recipe(
   config.title = title
   config.data.name = dataset
   config.data.batch_size = batch_size
-  config.teacher.name = options.teacher or teacher
+  _set_teacher(config, options.teacher or teacher)
   config.small_teacher.name = small_teacher
-  # The paper doesn't say which assistant it uses.
-  config.takd.assistants = (assistant,)
   config.student.name = options.student or student
   config.paper.accuracies = paper.accuracies(dataset, config.student.name)
   config.paper.data, config.paper.teacher = dataset, teacher
   config.paper.student = config.student.name
   if options.runlocal:
     # Other networks, unless some are asked for, and no time to compare with.
-    large, middle, small = _SMALL_PHOTOS if photos else _SMALL
+    large, small = _SMALL_PHOTOS if photos else _SMALL
     config.paper.accuracies = {}
-    config.teacher.name = options.teacher or large
+    _set_teacher(config, options.teacher or large)
     config.student.name = options.student or small
-    config.small_teacher.name, config.takd.assistants = small, (middle,)
-    config.multi.networks = ("teacher", middle)
+    config.small_teacher.name = small
+    config.multi.networks = ("teacher", "resnet18" if photos else "resnet14")
     for network in (config.teacher, config.small_teacher, config.student):
       network.epochs = 4.0
     config.run.checkpoint_every_steps = 100
@@ -129,7 +162,6 @@ def cifar10(arg: str | None, title: str) -> ml_collections.ConfigDict:
     title,
     teacher="resnet110",
     small_teacher="resnet20",
-    assistant="resnet56",
     student="vgg8",
   )
 
@@ -142,7 +174,6 @@ def cifar100(arg: str | None, title: str) -> ml_collections.ConfigDict:
     title,
     teacher="resnet110",
     small_teacher="resnet20",
-    assistant="resnet56",
     student="vgg8",
   )
 
@@ -158,7 +189,6 @@ def tiny_imagenet(arg: str | None, title: str) -> ml_collections.ConfigDict:
     title,
     teacher="wide_resnet50_2",
     small_teacher="wide_resnet26_2",
-    assistant="resnet50",
     student="alexnet",
   )
 
@@ -178,7 +208,6 @@ def _from_imagenet(
     title,
     teacher="resnext101_32x8d",
     small_teacher="resnext50_32x4d",
-    assistant="resnet50",
     student="alexnet",
     batch_size=64,
     photos=True,
@@ -203,7 +232,6 @@ def digits_five(arg: str | None, title: str) -> ml_collections.ConfigDict:
     title,
     teacher="vgg19",
     small_teacher="vgg13",
-    assistant="vgg13",
     student="vgg8",
   )
 
@@ -216,7 +244,6 @@ def imagenet(arg: str | None, title: str) -> ml_collections.ConfigDict:
     title,
     teacher="resnet50",
     small_teacher="resnet34",
-    assistant="resnet34",
     student="mobilenet_v2",
     batch_size=256,
     photos=True,
@@ -294,7 +321,7 @@ def analysis(
   recipe = RECIPES.get(dataset) or functools.partial(_features, dataset)
   config = recipe(",".join(passed), f"analysis_{dataset}")
   config.rows = ("nokd", "kd", "ats", "isats")
-  config.teacher.name, _ = list(networks.values())[-1]
+  _set_teacher(config, list(networks.values())[-1][0])
   if options.epochs:
     try:
       config.teacher.epochs = float(options.epochs)

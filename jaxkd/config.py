@@ -465,9 +465,7 @@ def _check_networks(config: ml_collections.ConfigDict) -> None:
         continue
       network = phase.network["name"]
       try:
-        outputs[phase] = _outputs(
-          json.dumps(phase.network, sort_keys=True), spec
-        )
+        outputs[phase] = _outputs(_json(phase), spec)
       except (TypeError, ValueError) as error:
         raise ConfigError(
           f"network {network!r} on {spec.name}: {error}"
@@ -478,6 +476,44 @@ def _check_networks(config: ml_collections.ConfigDict) -> None:
         raise ConfigError(
           f"loss {phase.loss['name']!r} with student {network!r}: {error}"
         ) from error
+  if "takd" in _single(config.rows):
+    _check_assistants(config, spec)
+
+
+def _check_assistants(
+  config: ml_collections.ConfigDict, spec: data.Spec
+) -> None:
+  """Makes sure that no assistant is larger than the network it learns from."""
+
+  def require(ok, allowed):
+    _require(ok, "takd.assistants", config.takd.assistants, allowed)
+
+  require(bool(config.takd.assistants), "one network or more for the row takd")
+  phase, *_ = methods.phases(config, "takd")
+  for _ in config.takd.assistants:
+    (phase,) = phase.teachers
+    (teacher,) = phase.teachers
+    own, theirs = (_parameters(_json(p), spec) for p in (phase, teacher))
+    require(
+      own <= theirs,
+      "networks no larger than what they learn from: "
+      f"{phase.network['name']} has {own:,} parameters, "
+      f"{teacher.network['name']} has {theirs:,}",
+    )
+
+
+def _json(phase: Phase) -> str:
+  """Returns `phase.network` as JSON."""
+  return json.dumps(phase.network, sort_keys=True)
+
+
+@functools.cache
+def _parameters(network: str, spec: data.Spec) -> int:
+  """Returns how many parameters a network has; see `_outputs`."""
+  model = nnx.eval_shape(
+    lambda: methods.create(json.loads(network), spec, nnx.Rngs(0))
+  )
+  return sum(x.size for x in jax.tree.leaves(nnx.state(model, nnx.Param)))
 
 
 @functools.cache

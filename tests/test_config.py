@@ -118,6 +118,26 @@ def test_a_teacher_of_other_classes_is_refused(tiny_config, tmp_path):
     jaxkd_config.validate(tiny_config)
 
 
+@pytest.mark.parametrize(
+  ("assistants", "message"),
+  [
+    (("resnet8",), "no larger than what .*: resnet8 has .*, mlp has 3,466$"),
+    (("mlp", "vgg8"), "vgg8 has .* parameters, mlp has 3,466$"),
+    ((), "one network or more"),
+  ],
+)
+def test_assistants_are_no_larger_than_their_teachers(
+  assistants, message, tiny_config
+):
+  tiny_config.takd.assistants = assistants
+  jaxkd_config.validate(tiny_config)
+  tiny_config.rows = ("takd",)
+  with pytest.raises(
+    jaxkd_config.ConfigError, match=rf"^config.takd.assistants is .*{message}"
+  ):
+    jaxkd_config.validate(tiny_config)
+
+
 @pytest.mark.parametrize("row", ["eskd", "regt", "eskd+ens", "multi"])
 def test_a_row_that_would_not_use_the_given_teacher_is_refused(
   row, tiny_config, tmp_path

@@ -18,6 +18,14 @@ NAMES = sorted(
 )
 
 
+# Of the paper's series on CIFAR-100, and small ones.
+TEACHERS = (
+  *("resnet14", "resnet20", "resnet32", "resnet44", "resnet56", "resnet110"),
+  *("wrn28_2", "wrn28_3", "wrn28_4", "wrn28_8", "wrn40_2"),
+  *("resnext29_8x4d", "resnext29_64x4d", "vgg13", "vgg19"),
+)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_config_is_valid_and_documents_its_command(name):
   module = importlib.import_module(f"configs.{name}")
@@ -63,6 +71,29 @@ def test_every_argument_works(name):
     jaxkd_config.validate(local)
     assert local.teacher.epochs < recipe(None, "t").teacher.epochs
     assert not local.paper.accuracies
+
+
+@pytest.mark.parametrize(
+  "arg",
+  [f"{run}teacher={name}" for run in ("", "runlocal,") for name in TEACHERS],
+)
+def test_a_teacher_by_argument_teaches_in_every_row(arg):
+  config = common.cifar100(arg, "t")
+  config.rows = ("takd", "multi")
+  jaxkd_config.validate(config)
+  large = methods.teacher(config)
+  assert large.network["name"] == arg.partition("teacher=")[2]
+  assert methods.ROWS["multi"](config, 0).teachers[0] == large
+  first, assistant, _ = methods.ROWS["takd"](config, 0).with_teachers()
+  assert first == large
+  assert assistant.network != large.network
+
+
+def test_no_recipe_knows_an_assistant_of_every_teacher():
+  config = common.cifar100("teacher=mobilenet_v2", "t")
+  config.rows = ("takd",)
+  with pytest.raises(jaxkd_config.ConfigError, match="one network or more"):
+    jaxkd_config.validate(config)
 
 
 @pytest.mark.parametrize(
