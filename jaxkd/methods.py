@@ -257,7 +257,9 @@ def reskd(config: ml_collections.ConfigDict, seed: int) -> Phase:
   """KD, and a residual student that fits what is left; their sum predicts."""
   large = teacher(config)
   base = _by_kd(config, seed, large)
-  return _phase(config, _residual(config), seed, "reskd", (large, base))
+  # Of the same network it would start where its base did.
+  own_seed = (seed + 2**31) % 2**32
+  return _phase(config, _residual(config), own_seed, "reskd", (large, base))
 
 
 def multi(config: ml_collections.ConfigDict, seed: int) -> Phase:

@@ -3,7 +3,9 @@
 import importlib
 import pathlib
 
+import jax
 import pytest
+from flax import nnx
 
 from configs import common, paper
 from jaxkd import config as jaxkd_config
@@ -87,6 +89,22 @@ def test_a_teacher_by_argument_teaches_in_every_row(arg):
   first, assistant, _ = methods.ROWS["takd"](config, 0).with_teachers()
   assert first == large
   assert assistant.network != large.network
+
+
+def parameters(phase):
+  spec = methods.spec_of(phase)
+  model = nnx.eval_shape(lambda: methods.network(phase, spec))
+  return sum(x.size for x in jax.tree.leaves(nnx.state(model, nnx.Param)))
+
+
+@pytest.mark.parametrize(("dataset", "student"), paper.COLUMNS)
+def test_a_residual_has_at_most_the_students_size(dataset, student):
+  config = common.RECIPES[dataset](f"student={student}", "t")
+  residual = methods.ROWS["reskd"](config, 0)
+  own, base = (parameters(p) for p in (residual, residual.teachers[1]))
+  # There is nothing smaller for large images.
+  smallest = dataset in ("cub", "dogs") and student == "shufflenet_v2"
+  assert own == base if smallest else own < 0.6 * base
 
 
 def test_no_recipe_knows_an_assistant_of_every_teacher():

@@ -203,6 +203,34 @@ def test_the_contrast_with_several_teachers_has_the_options_of_crd(tiny_config):
   }
 
 
+def test_a_residual_does_not_start_as_its_base(tiny_config):
+  for seed in (0, 2**31, 2**32 - 1):
+    residual = methods.ROWS["reskd"](tiny_config, seed)
+    _, base = residual.teachers
+    assert residual.network == base.network
+    assert residual.seed != base.seed == seed
+    assert 0 <= residual.seed < 2**32
+
+
+def test_a_residual_may_be_another_network(tiny_config, tmp_path):
+  file = tmp_path / "weights"
+  file.write_bytes(b"")
+  tiny_config.student.init_from = str(file)
+  residual = methods.ROWS["reskd"](tiny_config, 0)
+  assert residual.network == residual.teachers[1].network
+  tiny_config.reskd.network = "resnet8"
+  residual = methods.ROWS["reskd"](tiny_config, 0)
+  assert residual.optim == residual.teachers[1].optim
+  assert residual.network == {
+    "name": "resnet8",
+    "dtype": "float32",
+    "options": {},
+  }
+  tiny_config.reskd.init_from = str(file)
+  residual = methods.ROWS["reskd"](tiny_config, 0)
+  assert "init_from" in residual.network
+
+
 def test_an_early_stopped_teacher_has_a_third_of_the_epochs(tiny_config):
   (early,) = methods.ROWS["eskd"](tiny_config, 0).teachers
   assert early.optim["epochs"] == pytest.approx(tiny_config.teacher.epochs / 3)
