@@ -163,8 +163,10 @@ def default() -> ml_collections.ConfigDict:
   # sum; the paper doesn't say how much.
   config.reskd = ml_collections.ConfigDict()
   config.reskd.lam = 0.5
-  # The residual's network; empty: as the student. Another is trained as the
-  # student is, but from random weights, or those of a file.
+  # The residual's network; empty: the student's, but under a seed of its own.
+  # The original has a much smaller one (arXiv 2006.04719); the paper doesn't
+  # say what it has. Another network is trained as the student is, but from
+  # random weights, or from those of a file.
   config.reskd.network = ""
   config.reskd.init_from = ""
 
@@ -286,8 +288,6 @@ def _check_names(config: ml_collections.ConfigDict) -> None:
       _require(single in methods.ROWS, option, row, nearest(row, methods.ROWS))
   for row in config.tuned:
     _require_name("tuned", row, methods.ROWS)
-  alone = f"reskd{methods.ENSEMBLE}" not in config.rows
-  _require(alone, "rows", config.rows, "without reskd+ens: it is two networks")
   for row in ("eskd", "regt"):
     _require(
       row not in _single(config.rows) or not config.teacher.checkpoint,

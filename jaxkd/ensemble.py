@@ -4,28 +4,33 @@ import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 
-from jaxkd import data, losses, sharding
+from jaxkd import data, losses, objectives, sharding
 from jaxkd.step import Evaluator
-from jaxkd.store import Entry, StoreError, write_atomically
+from jaxkd.store import Entry, Phase, StoreError, write_atomically
 from jaxkd.train import Dataset, load_network
 
 
 class Ensemble:
-  """The mean of the probabilities of finished networks.
+  """The mean of the probabilities that finished phases predict.
 
   Args:
     workdir: the store, which keeps the accuracy.
-    entries: the places of the networks' phases.
+    phases: the phases.
+    entries: the places of these and their teachers.
   """
 
-  def __init__(self, workdir: str | os.PathLike[str], entries: Sequence[Entry]):
-    self._entries = entries
-    phases = [entry.phase for entry in entries]
+  def __init__(
+    self,
+    workdir: str | os.PathLike[str],
+    phases: Sequence[Phase],
+    entries: Mapping[Phase, Entry],
+  ):
+    self._phases, self._entries = phases, entries
     identities = " ".join(phase.identity for phase in phases)
     digest = hashlib.sha256(identities.encode()).hexdigest()[:12]
     self.path = (
@@ -35,7 +40,7 @@ class Ensemble:
   @property
   def complete(self) -> bool:
     """Whether all of the networks are trained."""
-    return all(entry.finished for entry in self._entries)
+    return all(self._entries[phase].finished for phase in self._phases)
 
   @property
   def accuracy(self) -> float:
@@ -50,27 +55,43 @@ class Ensemble:
       raise StoreError(f"can't read {self.path}: {error}") from error
 
   def evaluate(self, dataset: Dataset, mesh: jax.sharding.Mesh) -> None:
-    """Evaluates the networks together on the test split.
+    """Evaluates the phases together on the test split.
 
     Args:
       dataset: that of the phases.
       mesh: all devices.
     """
+    predicts = [
+      objectives.objective(phase.loss).predict for phase in self._phases
+    ]
+    # Where a phase predicts with its teachers, these too.
+    needed = dict.fromkeys(self._phases)
+    for phase, predict in zip(self._phases, predicts, strict=True):
+      if predict is not objectives.own_logits:
+        needed |= dict.fromkeys(phase.teachers)
     networks, variables = zip(
-      *(load_network(entry, dataset.spec, mesh) for entry in self._entries),
+      *(
+        load_network(self._entries[phase], dataset.spec, mesh)
+        for phase in needed
+      ),
       strict=True,
     )
     evaluator = Evaluator(
       networks[0],
       dataset.spec,
-      self._entries[0].phase.data["batch_size"],
+      self._phases[0].data["batch_size"],
       mesh,
       teachers=networks[1:],
     )
 
     def correct(variables, source, index):
       outputs, labels, mask = evaluator.outputs(variables, source, index)
-      probs = jnp.stack([losses.softmax(output.logits) for output in outputs])
+      of = dict(zip(needed, outputs, strict=True))
+      logits = [
+        predict(of[phase], tuple(of[t] for t in phase.teachers if t in of))
+        for phase, predict in zip(self._phases, predicts, strict=True)
+      ]
+      probs = jnp.stack([losses.softmax(each) for each in logits])
       right = jnp.argmax(jnp.mean(probs, axis=0), axis=-1) == labels
       return jnp.sum(right & mask)
 

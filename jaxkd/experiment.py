@@ -112,7 +112,7 @@ def _ensembles(
   size = config.ensemble
   return {
     row: [
-      Ensemble(workdir, [entries[phase] for phase in phases[i : i + size]])
+      Ensemble(workdir, phases[i : i + size], entries)
       for i in range(0, len(phases), size)
     ]
     for row, phases in plan.items()

@@ -15,7 +15,6 @@ from jaxkd.store import Entry, Phase
     ("rows", (), "one row or more"),
     ("rows", ("isat",), "'isat', must be one of .*did you mean 'isats'"),
     ("rows", ("kd", "kd"), "without repetitions"),
-    ("rows", ("reskd+ens",), "without reskd.ens"),
     ("title", "../up", "it names a folder"),
     ("optim.milestones", ("a",), "numbers"),
     ("isats.grid", ("a",), "numbers"),

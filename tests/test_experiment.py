@@ -201,6 +201,27 @@ def test_a_residual_predicts_with_its_base(all_rows, report):
   assert result["loss"] == pytest.approx(float(loss), rel=1e-5)
 
 
+def test_residual_students_and_their_bases_predict_together(
+  tiny_config, tmp_path
+):
+  tiny_config.rows, tiny_config.seeds = ("reskd", "reskd+ens"), (0, 1)
+  jaxkd_config.validate(tiny_config)
+  report = experiment.run(tiny_config, tmp_path)
+  with open(report / "table.csv") as file:
+    table = {line["row"]: line for line in csv.DictReader(file)}
+  assert " ± " in table["reskd"]["accuracy (%)"]
+  images = data.normalize(jnp.asarray(TEST.images), SPEC)
+  probs = 0
+  for residual in methods.phases(tiny_config, "reskd"):
+    _, base = residual.teachers
+    logits = trained(tmp_path, residual)(images) + trained(tmp_path, base)(
+      images
+    )
+    probs += np.asarray(losses.softmax(logits))
+  correct = np.argmax(probs, axis=-1) == TEST.labels
+  assert table["reskd+ens"]["accuracy (%)"] == f"{100 * correct.mean():.2f}"
+
+
 def test_a_loss_that_is_not_finite_stops_before_the_checkpoint(
   tiny_config, tmp_path
 ):
