@@ -91,12 +91,19 @@ def default() -> ml_collections.ConfigDict:
   config.kd = ml_collections.ConfigDict()
   config.kd.lam = 0.5
   config.kd.tau = 4.0
-  # The student's temperature; None: tau, as in Eq. 2.
+  # The student's temperature; None: tau, as in Eq. 2. The soft term is
+  # multiplied by its square, so it weighs lam * 4**2 = 8 in kd, sckd, fgcr and
+  # what else is taught by kd; in ats and isats, where it is 1 as in the
+  # authors' code, it weighs 0.5. These rows differ in more than the teacher's
+  # label; to compare labels alone, set it to 1 (or 4) for all.
   config.kd.student_tau = config_dict.placeholder(float)
   # Compare z-scores of the logits instead of the logits. The original then has
-  # tau 2 and 9 times the soft term beside 0.1 of the cross entropy: but for the
-  # scale of both, lam 0.989.
+  # tau 2, and 9 times the soft term beside 0.1 of the cross entropy: lam 0.9
+  # and weight 10, as in configs/cifar100_kd_ls.py. Of the other rows that have
+  # this switch it has dkd, with tau 2 and 9 times both alpha and beta.
   config.kd.standardize = False
+  # Of the soft term, times lam.
+  config.kd.weight = 1.0
   # The share of the run after which the labels alone teach.
   config.kd.until = 1.0
 
@@ -116,13 +123,19 @@ def default() -> ml_collections.ConfigDict:
   # none at all.
   config.takd.init_from = ()
 
-  # Where gradients must agree: in each 'sample' or over the 'batch', on which
-  # the paper is silent.
+  # KD where the inner product of its gradient and the cross entropy's is not
+  # negative. Gradients are those in the student's logits, as they cost nothing,
+  # not those in its parameters.
   config.sckd = ml_collections.ConfigDict()
   config.sckd.lam = 0.5
   config.sckd.tau = 4.0
   config.sckd.student_tau = config_dict.placeholder(float)
+  # 'sample' decides for each example; 'batch' by the sum of the products over
+  # the batch, for all of it, which is nearer to the original's decision in each
+  # step; the paper is silent on it. Where KD is dropped, the cross entropy
+  # keeps its weight, 1 - lam.
   config.sckd.per = "sample"
+  config.sckd.standardize = False
 
   # Values of the original for CIFAR-100; on ImageNet all three are 1.
   config.dist = ml_collections.ConfigDict()
@@ -132,7 +145,7 @@ def default() -> ml_collections.ConfigDict:
 
   # tau1 - tau2 in [1, 2] is recommended; the authors search tau1 in 1..6, tau2
   # in 1..5, and don't say what they found. The student's temperature is 1 in
-  # their code.
+  # their code; see kd.student_tau for what that means.
   config.ats = ml_collections.ConfigDict()
   config.ats.lam = 0.5
   config.ats.tau1 = 4.0
@@ -154,6 +167,7 @@ def default() -> ml_collections.ConfigDict:
   config.fgcr.tau = 4.0
   config.fgcr.alpha = 0.5
   config.fgcr.student_tau = config_dict.placeholder(float)
+  config.fgcr.standardize = False
 
   # beta is 0.01 or 0.001 in the paper, which doesn't say where.
   config.regt = ml_collections.ConfigDict()
@@ -178,6 +192,7 @@ def default() -> ml_collections.ConfigDict:
   config.dkd.beta = 8.0
   config.dkd.tau = 4.0
   config.dkd.warmup = 20 / 240
+  config.dkd.standardize = False
 
   config.rkd = ml_collections.ConfigDict()
   config.rkd.distance = 25.0
@@ -201,7 +216,7 @@ def default() -> ml_collections.ConfigDict:
   config.crd.tau = 0.07
 
   # Several teachers' labels: of 'kd' at tau, or of 'isats'. Networks and files
-  # are named as in takd. The values are kd's and isats's.
+  # are named as in takd; the values are kd's, and isats's grid and gap.
   config.multi = ml_collections.ConfigDict()
   config.multi.networks = ("teacher", "small_teacher")
   config.multi.init_from = ()
@@ -209,9 +224,11 @@ def default() -> ml_collections.ConfigDict:
   config.multi.label = "kd"
   config.multi.lam = 0.5
   config.multi.tau = 4.0
-  config.multi.student_tau = 1.0
+  # None: as the row of the label has it.
+  config.multi.student_tau = config_dict.placeholder(float)
   config.multi.grid = losses.ISATS_GRID
   config.multi.gap = 1.0
+  config.multi.standardize = False
   # The weight of a contrastive term with each teacher, with the options of crd,
   # averaged as the labels are.
   config.multi.contrast = 0.0
@@ -419,7 +436,7 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
   positive("dkd.tau", "multi.tau", "crd.features", "crd.negatives", "crd.tau")
   number("fgcr.tau", lambda v: v > 1, "> 1: class means are taken at tau - 1")
   not_negative("dist.beta", "dist.gamma", "regt.beta", "isats.gap")
-  not_negative("multi.gap", "dkd.alpha", "dkd.beta", "at.weight")
+  not_negative("kd.weight", "multi.gap", "dkd.alpha", "dkd.beta", "at.weight")
   not_negative("fitnet.weight", "rkd.distance", "rkd.angle", "crd.weight")
   not_negative("multi.contrast")
   for section in ("isats", "multi"):

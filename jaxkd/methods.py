@@ -43,6 +43,17 @@ def create(
   )
 
 
+# Options that a loss has only where they differ: they are younger than phases
+# that are kept.
+_UNSAID: Mapping[str, Mapping[str, Any]] = {
+  "kd": {"weight": 1.0},
+  "sckd": {"standardize": False},
+  "fgcr": {"standardize": False},
+  "dkd": {"standardize": False},
+  "multi": {"standardize": False},
+}
+
+
 def _phase(
   config: ml_collections.ConfigDict,
   network: ml_collections.ConfigDict,
@@ -56,6 +67,9 @@ def _phase(
   # What only says who teaches or learns is in the teachers and the network.
   for key in ("network", "networks", "init_from"):
     options.pop(key, None)
+  for key, value in _UNSAID.get(loss, {}).items():
+    if options[key] == value:
+      del options[key]
   # 1 and 1.0 are the same temperature, and the same phase.
   for key in ("grid", "weights"):
     if key in options:
@@ -273,12 +287,15 @@ def multi(config: ml_collections.ConfigDict, seed: int) -> Phase:
     else _phase(config, network, network.seed, "cross_entropy")
     for network in _several(config)
   )
-  contrast = None
+  changes: dict[str, Any] = {"contrast": None}
   if config.multi.contrast:
-    contrast = {**config.crd.to_dict(), "weight": config.multi.contrast}
-  return _phase(
-    config, config.student, seed, "multi", teachers, contrast=contrast
-  )
+    changes["contrast"] = {
+      **config.crd.to_dict(),
+      "weight": config.multi.contrast,
+    }
+  if config.multi.student_tau is None:
+    changes["student_tau"] = config[config.multi.label].student_tau
+  return _phase(config, config.student, seed, "multi", teachers, **changes)
 
 
 ENSEMBLE = "+ens"

@@ -111,11 +111,16 @@ def _mixed(
   return {"hard": (1 - lam) * hard, "soft": lam * soft}
 
 
+def _comparable(standardize: bool) -> Callable[[jax.Array], jax.Array]:
+  """Returns what makes of logits that which soft terms compare."""
+  return losses.standardize if standardize else lambda logits: logits
+
+
 def _soft_logits(view: View, standardize: bool) -> tuple[jax.Array, jax.Array]:
-  """Returns what the soft term compares: logits, or their z-scores."""
+  """Returns the student's and the teacher's logits, or their z-scores."""
   (teacher,) = view.teachers
-  pair = view.student.logits, teacher.logits
-  return tuple(map(losses.standardize, pair)) if standardize else pair  # type: ignore[return-value]
+  comparable = _comparable(standardize)
+  return comparable(view.student.logits), comparable(teacher.logits)
 
 
 def _kd(
@@ -125,9 +130,10 @@ def _kd(
   student_tau: float | None,
   standardize: bool,
   until: float,
+  weight: float = 1.0,
 ) -> Objective:
   def loss(view):
-    soft = losses.kd(
+    soft = weight * losses.kd(
       *_soft_logits(view, standardize),
       view.labels,
       lam=1.0,
@@ -135,8 +141,8 @@ def _kd(
       student_tau=student_tau,
     )
     # From then on the labels alone.
-    weight = jnp.where(view.progress < until, lam, 0.0)
-    return _mixed(weight, view.student.logits, view.labels, soft), {}
+    share = jnp.where(view.progress < until, lam, 0.0)
+    return _mixed(share, view.student.logits, view.labels, soft), {}
 
   return Objective(loss)
 
@@ -193,10 +199,15 @@ def _isats(
 
 
 def _fgcr(
-  *, lam: float, tau: float, alpha: float, student_tau: float | None
+  *,
+  lam: float,
+  tau: float,
+  alpha: float,
+  student_tau: float | None,
+  standardize: bool = False,
 ) -> Objective:
   def prepare(teacher_logits, labels, mask, num_classes):
-    (logits,) = teacher_logits
+    (logits,) = map(_comparable(standardize), teacher_logits)
     # What is masked is of no class.
     labels = jnp.where(mask, labels, num_classes)
     means = losses.class_mean_probabilities(
@@ -206,10 +217,8 @@ def _fgcr(
     return {"sums": counts * means, "counts": counts}
 
   def loss(view):
-    (teacher,) = view.teachers
     soft = losses.fgcr(
-      view.student.logits,
-      teacher.logits,
+      *_soft_logits(view, standardize),
       view.labels,
       view.constants["sums"] / jnp.maximum(view.constants["counts"], 1),
       lam=1.0,
@@ -223,14 +232,29 @@ def _fgcr(
 
 
 def _sckd(
-  *, lam: float, tau: float, student_tau: float | None, per: str
+  *,
+  lam: float,
+  tau: float,
+  student_tau: float | None,
+  per: str,
+  standardize: bool = False,
 ) -> Objective:
   def loss(view):
     (teacher,) = view.teachers
-    logits = view.student.logits, teacher.logits, view.labels
-    soft = losses.kd(*logits, lam=1.0, tau=tau, student_tau=student_tau)
+    soft = losses.kd(
+      *_soft_logits(view, standardize),
+      view.labels,
+      lam=1.0,
+      tau=tau,
+      student_tau=student_tau,
+    )
     agreement = losses.gradient_agreement(
-      *logits, tau=tau, student_tau=student_tau
+      view.student.logits,
+      teacher.logits,
+      view.labels,
+      tau=tau,
+      student_tau=student_tau,
+      standardize=standardize,
     )
     if per == "batch":
       agreement = jnp.broadcast_to(jnp.sum(agreement), agreement.shape)
@@ -245,20 +269,23 @@ def _multi(
   *,
   lam: float,
   tau: float,
-  student_tau: float,
+  student_tau: float | None,
   label: str,
   gap: float,
   grid: tuple[float, ...],
   weights: tuple[float, ...],
   contrast: Mapping[str, Any] | None,
+  standardize: bool = False,
 ) -> Objective:
   shares = [weight / sum(weights) for weight in weights]
+  comparable = _comparable(standardize)
 
   def probs_of(teacher, labels):
+    logits = comparable(teacher.logits)
     if label == "kd":
-      return losses.softmax(teacher.logits, tau)
-    tau1, tau2 = losses.isats_temperatures(teacher.logits, labels, grid, gap)
-    return losses.asymmetric_softmax(teacher.logits, labels, tau1, tau2)
+      return losses.softmax(logits, tau)
+    tau1, tau2 = losses.isats_temperatures(logits, labels, grid, gap)
+    return losses.asymmetric_softmax(logits, labels, tau1, tau2)
 
   def loss(view):
     probs = sum(
@@ -266,7 +293,11 @@ def _multi(
       for share, teacher in zip(shares, view.teachers, strict=True)
     )
     soft = losses.distillation(
-      view.student.logits, view.labels, probs, lam=1.0, tau=student_tau
+      comparable(view.student.logits),
+      view.labels,
+      probs,
+      lam=1.0,
+      tau=tau if student_tau is None else student_tau,
     )
     return _mixed(lam, view.student.logits, view.labels, soft), {}
 
@@ -322,12 +353,17 @@ def _dist(*, beta: float, gamma: float, tau: float) -> Objective:
   return Objective(loss)
 
 
-def _dkd(*, alpha: float, beta: float, tau: float, warmup: float) -> Objective:
+def _dkd(
+  *,
+  alpha: float,
+  beta: float,
+  tau: float,
+  warmup: float,
+  standardize: bool = False,
+) -> Objective:
   def loss(view):
-    (teacher,) = view.teachers
     decoupled = losses.dkd(
-      view.student.logits,
-      teacher.logits,
+      *_soft_logits(view, standardize),
       view.labels,
       alpha=alpha,
       beta=beta,

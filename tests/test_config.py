@@ -45,6 +45,7 @@ from jaxkd.store import Entry, Phase
     ("kd.lam", 1.5, r"1.5, must be in \[0, 1\]"),
     ("kd.tau", 0.0, "0.0, must be > 0"),
     ("kd.student_tau", -1.0, "> 0"),
+    ("kd.weight", -1.0, "-1.0, must be >= 0"),
     ("ats.tau1", -4.0, "-4.0, must be > 0"),
     ("ats.lam", -0.1, r"in \[0, 1\]"),
     ("isats.grid", (), "one temperature > 0 or more"),

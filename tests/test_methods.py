@@ -28,6 +28,7 @@ KD = {
   "until": 1.0,
 }
 S, T = STUDENT.logits, TEACHER.logits
+STANDARDIZED = losses.standardize(S), losses.standardize(T)
 
 
 def whole(options, teachers=(TEACHER,), constants=()):
@@ -90,6 +91,28 @@ def whole(options, teachers=(TEACHER,), constants=()):
       ),
     ),
     (
+      # As the original of standardisation has it.
+      {**KD, "lam": 0.9, "weight": 10.0, "tau": 2.0, "standardize": True},
+      lambda: (
+        0.1 * losses.cross_entropy(S, LABELS)
+        + 9 * losses.kd(*STANDARDIZED, LABELS, lam=1.0, tau=2.0)
+      ),
+    ),
+    (
+      {
+        "name": "dkd",
+        "alpha": 9.0,
+        "beta": 72.0,
+        "tau": 2.0,
+        "warmup": 0.0,
+        "standardize": True,
+      },
+      lambda: (
+        losses.cross_entropy(S, LABELS)
+        + 9 * losses.dkd(*STANDARDIZED, LABELS, alpha=1.0, beta=8.0, tau=2.0)
+      ),
+    ),
+    (
       {"name": "dkd", "alpha": 1.0, "beta": 8.0, "tau": 4.0, "warmup": 0.0},
       lambda: (
         losses.cross_entropy(S, LABELS)
@@ -113,13 +136,15 @@ def test_the_terms_add_up_to_the_public_loss(options, expected):
   )
 
 
-def test_fgcr_prepares_class_means_one_temperature_lower():
+@pytest.mark.parametrize("standardize", [False, True])
+def test_fgcr_prepares_class_means_one_temperature_lower(standardize):
   options = {
     "name": "fgcr",
     "lam": 0.3,
     "tau": 4.0,
     "alpha": 0.1,
     "student_tau": None,
+    "standardize": standardize,
   }
   objective = objectives.objective(options)
   # In two batches, each with an example that does not count.
@@ -128,9 +153,15 @@ def test_fgcr_prepares_class_means_one_temperature_lower():
     objective.prepare([T[1:]], LABELS[1:], jnp.array([False, True, True]), 5),
   )
   constants = jax.tree.map(jnp.add, *batches)
-  means = losses.class_mean_probabilities(T, LABELS, 5, tau=3.0)
-  np.testing.assert_allclose(means[3], losses.softmax(T[1], 3.0), rtol=1e-6)
-  expected = losses.fgcr(S, T, LABELS, means, lam=0.3, tau=4.0, alpha=0.1)
+  student, teacher = STANDARDIZED if standardize else (S, T)
+  means = losses.class_mean_probabilities(teacher, LABELS, 5, tau=3.0)
+  np.testing.assert_allclose(
+    means[3], losses.softmax(teacher[1], 3.0), rtol=1e-6
+  )
+  soft = losses.fgcr(
+    student, teacher, LABELS, means, lam=1.0, tau=4.0, alpha=0.1
+  )
+  expected = 0.7 * losses.cross_entropy(S, LABELS) + 0.3 * soft
   np.testing.assert_allclose(
     whole(options, constants=constants), jnp.mean(expected), rtol=1e-6
   )
@@ -285,6 +316,52 @@ def test_a_network_without_a_section_is_trained_as_the_teacher_is(
   assert other.network["init_from"] == large.network["init_from"]
 
 
+def test_several_teachers_labels_are_learnt_as_those_of_one(tiny_config):
+  def loss_of(row):
+    return methods.ROWS[row](tiny_config, 0).loss
+
+  tiny_config.isats.student_tau = 2.0
+  for label in ("kd", "isats"):
+    tiny_config.multi.label = label
+    for option in ("lam", "student_tau"):
+      assert loss_of("multi")[option] == loss_of(label)[option]
+  tiny_config.multi.student_tau = 3.0
+  assert loss_of("multi")["student_tau"] == 3.0
+
+
+def test_without_a_temperature_of_its_own_a_student_has_the_teachers():
+  options = {
+    "name": "multi",
+    "lam": 0.3,
+    "tau": 4.0,
+    "student_tau": None,
+    "label": "kd",
+    "gap": 1.0,
+    "grid": losses.ISATS_GRID,
+    "weights": (1.0,),
+    "contrast": None,
+  }
+  assert whole(options) == pytest.approx(whole(KD), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+  ("loss", "option", "value"),
+  [
+    ("kd", "weight", 10.0),
+    *((loss, "standardize", True) for loss in ("sckd", "fgcr", "dkd", "multi")),
+  ],
+)
+def test_a_phase_names_what_is_new_only_where_it_is_in_use(
+  loss, option, value, tiny_config
+):
+  phase = methods.ROWS[loss](tiny_config, 0)
+  assert option not in phase.loss
+  tiny_config[loss][option] = value
+  changed = methods.ROWS[loss](tiny_config, 0)
+  assert changed.loss == {**phase.loss, option: value}
+  assert changed != phase
+
+
 def test_several_teachers_are_those_of_the_config_by_default(tiny_config):
   assert methods.ROWS["multi"](tiny_config, 0).teachers == (
     methods.teacher(tiny_config),
@@ -292,9 +369,16 @@ def test_several_teachers_are_those_of_the_config_by_default(tiny_config):
   )
 
 
+@pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize("per", ["sample", "batch"])
-def test_sckd_drops_the_soft_term_where_gradients_disagree(per):
+def test_sckd_drops_the_soft_term_where_gradients_disagree(per, standardize):
   options = {"name": "sckd", "lam": 0.5, "tau": 4.0, "student_tau": None}
+  options["standardize"] = standardize
+  comparable = losses.standardize if standardize else lambda logits: logits
+
+  def distilled(s):
+    return losses.kd(comparable(s), comparable(T), LABELS, lam=1.0, tau=4.0)
+
   terms, diagnostics = objectives.objective({**options, "per": per}).loss(
     View(STUDENT, (TEACHER,), LABELS)
   )
@@ -303,16 +387,19 @@ def test_sckd_drops_the_soft_term_where_gradients_disagree(per):
     return jax.grad(lambda s: jnp.sum(loss(s)))(S)
 
   task = gradient(lambda s: losses.cross_entropy(s, LABELS))
-  soft = gradient(lambda s: losses.kd(s, T, LABELS, lam=1.0, tau=4.0))
+  soft = gradient(distilled)
   products = np.sum(np.asarray(task) * np.asarray(soft), axis=-1)
   if per == "batch":
     products = np.full_like(products, products.sum())
   # The example is of no use if all agree.
   assert per == "batch" or 0 < np.mean(products >= 0) < 1
   np.testing.assert_array_equal(diagnostics["agreement"], products >= 0)
-  plain = losses.kd(S, T, LABELS, lam=1.0, tau=4.0)
   np.testing.assert_allclose(
-    terms["soft"], 0.5 * np.asarray(plain) * (products >= 0), rtol=1e-6
+    terms["soft"], 0.5 * np.asarray(distilled(S)) * (products >= 0), rtol=1e-6
+  )
+  # The weight of the cross entropy is the same everywhere.
+  np.testing.assert_allclose(
+    terms["hard"], 0.5 * np.asarray(losses.cross_entropy(S, LABELS)), rtol=1e-6
   )
 
 
@@ -360,8 +447,9 @@ def test_a_residual_fits_the_gap_and_predicts_with_its_base():
   )
 
 
+@pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize("label", ["kd", "isats"])
-def test_several_teachers_labels_are_averaged_by_weight(label):
+def test_several_teachers_labels_are_averaged_by_weight(label, standardize):
   other = outputs(2)
   options = {
     "name": "multi",
@@ -373,16 +461,19 @@ def test_several_teachers_labels_are_averaged_by_weight(label):
     "grid": losses.ISATS_GRID,
     "weights": (3.0, 1.0),
     "contrast": None,
+    "standardize": standardize,
   }
+  comparable = losses.standardize if standardize else lambda logits: logits
 
   def probs(logits):
+    logits = comparable(logits)
     if label == "kd":
       return losses.softmax(logits, 4.0)
     taus = losses.isats_temperatures(logits, LABELS)
     return losses.asymmetric_softmax(logits, LABELS, *taus)
 
   mean = 0.75 * probs(T) + 0.25 * probs(other.logits)
-  expected = losses.distillation(S, LABELS, mean, lam=1.0, tau=1.0)
+  expected = losses.distillation(comparable(S), LABELS, mean, lam=1.0, tau=1.0)
   np.testing.assert_allclose(
     whole(options, (TEACHER, other)), jnp.mean(expected), rtol=1e-5
   )

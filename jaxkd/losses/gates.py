@@ -14,6 +14,7 @@ def gradient_agreement(
   *,
   tau: jax.typing.ArrayLike,
   student_tau: jax.typing.ArrayLike | None = None,
+  standardize: bool = False,
 ) -> jax.Array:
   r"""Inner product of the gradients of distillation and of cross entropy.
 
@@ -33,6 +34,8 @@ def gradient_agreement(
     labels: `[...]`, integers in `[0, C)`.
     tau: the teacher's temperature > 0, a scalar or `[...]`.
     student_tau: the student's temperature > 0; `tau` if None.
+    standardize: distillation compares z-scores of the logits; see
+      :func:`standardize`. The gradients remain those in the logits.
 
   Returns:
     `[...]`, of any sign; its sum over a batch is the inner product of the
@@ -46,9 +49,16 @@ def gradient_agreement(
     [ 0.0805... -0.2189...]
   """
   student_tau = tau if student_tau is None else student_tau
+  student_logits = _numerics.accumulate(student_logits)
   probs = teacher_labels.softmax(student_logits)
   is_label = _numerics.is_label(labels, probs.shape[-1])
   task = probs - is_label.astype(probs.dtype)
+  if standardize:
+    # The chain rule, applied to the other side of the product.
+    student_logits, task = jax.jvp(
+      teacher_labels.standardize, (student_logits,), (task,)
+    )
+    teacher_logits = teacher_labels.standardize(teacher_logits)
   soft = teacher_labels.softmax(
     student_logits, student_tau
   ) - teacher_labels.softmax(teacher_logits, tau)

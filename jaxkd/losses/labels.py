@@ -205,7 +205,8 @@ def standardize(logits: jax.Array) -> jax.Array:
   the scale of the logits. For both networks, in any loss on their logits; the
   cross entropy keeps the logits as they are. The original adds 9 times
   `kd(standardize(student), standardize(teacher), labels, lam=1.0, tau=2.0)` to
-  0.1 times the cross entropy; its code takes the deviation over C - 1.
+  0.1 times the cross entropy, or 9 times `dkd` of the same to the whole of it;
+  its code takes the deviation over C - 1.
 
   Args:
     logits: `[..., C]`, any floating dtype.

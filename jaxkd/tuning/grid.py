@@ -112,7 +112,7 @@ def options(
   Examples:
     >>> from jaxkd import config
     >>> list(options(config.default(), "regt"))
-    ['kd.lam', 'kd.student_tau', 'kd.tau', 'kd.until', 'regt.beta']
+    ['kd.lam', 'kd.student_tau', 'kd.tau', 'kd.until', 'kd.weight', 'regt.beta']
   """
   (untouched, *_) = methods.phases(with_values(config, row, {}), row)
   found = {}

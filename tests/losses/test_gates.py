@@ -15,15 +15,27 @@ TEACHER = (4 * _RNG.standard_normal((6, 5))).astype(np.float32)
 LABELS: Any = np.array([0, 4, 2, 2, 1, 0])
 
 
+def z_scores(logits):
+  logits = np.asarray(logits, np.float64)
+  return (logits - logits.mean()) / logits.std()
+
+
+@pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize(
   ("tau", "student_tau"), [(4.0, None), (4.0, 1.0), (2.0, 3.0)]
 )
-def test_gradient_agreement(tau, student_tau):
+def test_gradient_agreement(tau, student_tau, standardize):
   def agreement(student, teacher, label):
+    # The cross entropy has the logits as they are.
     def term(lam):
+      compared = z_scores if standardize and lam else np.asarray
       return reference.gradient(
         lambda f: reference.distillation(
-          f, label, reference.softmax(teacher, tau), lam, student_tau or tau
+          compared(f),
+          label,
+          reference.softmax(compared(teacher), tau),
+          lam,
+          student_tau or tau,
         ),
         student,
       )
@@ -33,7 +45,14 @@ def test_gradient_agreement(tau, student_tau):
   expected = [
     agreement(*row) for row in zip(STUDENT, TEACHER, LABELS, strict=True)
   ]
-  found = jax.jit(losses.gradient_agreement, static_argnames="student_tau")(
-    STUDENT, TEACHER, LABELS, tau=tau, student_tau=student_tau
+  found = jax.jit(
+    losses.gradient_agreement, static_argnames=("student_tau", "standardize")
+  )(
+    STUDENT,
+    TEACHER,
+    LABELS,
+    tau=tau,
+    student_tau=student_tau,
+    standardize=standardize,
   )
   np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
