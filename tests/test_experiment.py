@@ -190,6 +190,21 @@ def test_rows_that_compare_maps_train_too(tiny_config, tmp_path):
   assert rows == ["teacher of at, fitnet", "at", "fitnet"]
 
 
+def test_rows_that_compare_z_scores_train_too(tiny_config, tmp_path):
+  tiny_config.rows = ("kd", "ats", "isats", "fgcr", "sckd", "dkd", "multi")
+  tiny_config.multi.label = "isats"
+  for row in tiny_config.rows:
+    tiny_config[row].standardize = True
+  jaxkd_config.validate(tiny_config)
+  experiment.run(tiny_config, tmp_path)
+  for row in tiny_config.rows:
+    entry = Entry.of(tmp_path, methods.ROWS[row](tiny_config, 0))
+    assert entry.phase.loss["standardize"] is True
+    # What a z-score gives is no larger for larger logits, and so is the term.
+    (term,) = {"train_soft", "train_decoupled"} & lines(entry)[-1].keys()
+    assert 0 < lines(entry)[-1][term] < 30
+
+
 def test_a_residual_predicts_with_its_base(all_rows, report):
   residual = methods.ROWS["reskd"](all_rows, 0)
   images = data.normalize(jnp.asarray(TEST.images), SPEC)
