@@ -378,7 +378,6 @@ def _features(
     title,
     teacher="vgg19",
     small_teacher="vgg13",
-    assistant="vgg13",
     student="vgg8",
   )
 
