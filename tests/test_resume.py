@@ -45,6 +45,7 @@ def start(workdir, *flags):
     stdout=subprocess.DEVNULL,
     stderr=subprocess.PIPE,
     text=True,
+    start_new_session=True,
   )
 
 
@@ -147,13 +148,15 @@ def test_run_again_trains_nothing(uninterrupted):
   assert written() == before
 
 
-def test_asked_to_stop_it_saves_and_says_where(tmp_path):
-  process = start(tmp_path)
+@pytest.mark.parametrize("flags", [(), STREAMED], ids=["resident", "streamed"])
+def test_asked_to_stop_it_saves_and_says_where(tmp_path, flags):
+  process = start(tmp_path, *flags)
   while not list(tmp_path.glob("*/metrics.jsonl")):
     assert process.poll() is None, process.stderr.read()
     time.sleep(0.002)
-  os.kill(process.pid, signal.SIGTERM)
-  _, errors = process.communicate()
+  # As batch systems and terminals do: all of its processes are told.
+  os.killpg(process.pid, signal.SIGTERM)
+  _, errors = process.communicate(timeout=120)
   assert process.returncode == 2
   (line,) = [line for line in errors.splitlines() if line.startswith("jaxkd:")]
   assert "the same command goes on from there" in line

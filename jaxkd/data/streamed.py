@@ -8,6 +8,7 @@ share of every batch.
 import functools
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -229,10 +230,13 @@ def _prefetched(
 
 
 def _end_with_parent(*_: int) -> None:
-  """Ends this worker as soon as the process that started it is gone.
+  """Ends this worker as soon as, and not before, its parent is gone.
 
-  They would wait for ever for word from a parent that was killed.
+  It would wait for ever for word from a parent that was killed; and a parent
+  that stops in order, when all processes are asked to, waits for its workers.
   """
+  for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
   parent = multiprocessing.parent_process()
   if parent is None:
     return
