@@ -14,15 +14,13 @@ from jaxkd.store import Entry
 from jaxkd.train import NonFiniteError
 
 SPEC = data.SPECS["digits"]
-# The last two have constants and a memory of their own.
-TAUGHT = ("kd", "ats", "fgcr", "crd")
+TAUGHT = ("kd", "ats", "fgcr")
 
 
 @pytest.fixture
 def config(tiny_config):
   tiny_config.rows, tiny_config.seeds = TAUGHT, (0, 1)
   tiny_config.data.seed = 0
-  tiny_config.crd.negatives = 128
   return tiny_config
 
 
@@ -98,20 +96,14 @@ def test_students_differ_in_what_is_their_own(both):
       assert not np.array_equal(weights[key], weights[other])
 
 
-def test_statistics_and_adapters_are_each_ones_own(config, tmp_path):
-  config.rows, config.seeds = ("kd", "fitnet"), (0,)
-  config.kd.tau = 2.0
-  for network in (config.teacher, config.student):
-    network.name, network.options, network.epochs = "resnet8", {}, 0.1
-  alone = run(config, tmp_path / "alone", 1)
-  together = run(config, tmp_path / "together", 2)
-  for key, entry in alone.items():
-    assert_close(together[key], entry, rtol=1e-3)
-    result = together[key].result()["test"]
-    # With the running averages of batch norm.
-    assert result["loss"] == pytest.approx(
-      entry.result()["test"]["loss"], rel=1e-3
-    )
+def test_an_adapter_and_its_memory_are_ones_own(config, both, tmp_path):
+  config.rows, config.seeds = ("kd", "crd"), (0,)
+  config.crd.negatives = 128
+  together = run(config, tmp_path, 2)
+  assert_close(together["kd", 0], both[0]["kd", 0])
+  config.rows = ("crd",)
+  alone = run(config, both[0]["kd", 0].path.parent, 1)
+  assert_close(together["crd", 0], alone["crd", 0])
 
 
 def test_killed_between_two_checkpoints_of_a_step(
@@ -162,7 +154,7 @@ def test_what_is_put_together(config, tmp_path):
   # The residual students have another base each.
   apart = [{(row, seed)} for row in ("nokd", "reskd") for seed in (0, 1)]
   assert groups() == [*apart[:2], taught, *apart[2:]]
-  assert {len(group) for group in groups(size=5)} == {1, 3, 5}
+  assert {len(group) for group in groups(size=4)} == {1, 2, 4}
   assert all(len(group) == 1 for group in groups(size=1))
 
   # Each network its own order: only the rows of a seed are together.

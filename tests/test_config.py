@@ -18,7 +18,11 @@ from jaxkd.store import Entry, Phase
     ("title", "../up", "it names a folder"),
     ("optim.milestones", ("a",), "numbers"),
     ("isats.grid", ("a",), "numbers"),
-    ("rows", ("kd+ens",), "as many as fill ensembles of 2 .* rows that end in '.ens'"),
+    (
+      "rows",
+      ("kd+ens",),
+      "as many as fill ensembles of 2 .* rows that end in '.ens'",
+    ),
     ("seeds", (), "one integer or more"),
     ("seeds", (0.5,), "one integer or more"),
     ("seeds", (-1,), r"in \[0, 2\*\*32\)"),

@@ -29,7 +29,7 @@ COMMAND = (
   "--config.seeds=0",
   "--config.teacher.epochs=2",
   "--config.student.epochs=1",
-  "--config.run.eval_every_epochs=0.25",
+  "--config.run.eval_every_epochs=0.5",
   "--config.run.checkpoint_every_steps=5",
 )
 ROOT = pathlib.Path(__file__).parent.parent
