@@ -66,13 +66,13 @@ def run_all(
     {row: methods.phases(config, row) for row in config.rows}
     for config in configs
   ]
-  entries: dict[Phase, Entry] = {}
-  missing: dict[Phase, Entry] = {}
-  for config, plan in zip(configs, plans, strict=True):
-    found = places(config, list(itertools.chain(*plan.values())), workdir)
-    for known, new in zip((entries, missing), found, strict=True):
-      for phase, entry in new.items():
-        known.setdefault(phase, entry)
+  entries, missing = all_places(
+    [
+      (config, list(itertools.chain(*plan.values())))
+      for config, plan in zip(configs, plans, strict=True)
+    ],
+    workdir,
+  )
   ensembles = [
     _ensembles(config, plan, entries, workdir)
     for config, plan in zip(configs, plans, strict=True)
@@ -96,8 +96,8 @@ def run_all(
   if jax.process_index() != 0:
     return [None] * len(configs), failed
   folders = [
-    report.write(config, workdir, plan, entries, ensembles)
-    for config, plan, ensembles in zip(configs, plans, ensembles, strict=True)
+    report.write(config, workdir, plan, entries, rows)
+    for config, plan, rows in zip(configs, plans, ensembles, strict=True)
   ]
   return folders, failed
 
@@ -150,6 +150,20 @@ def places(
   missing: dict[Phase, Entry] = {}
   for student in students:
     _collect_missing(student, entries, missing)
+  return entries, missing
+
+
+def all_places(
+  wanted: Sequence[tuple[ml_collections.ConfigDict, Sequence[Phase]]],
+  workdir: str | os.PathLike[str],
+) -> tuple[dict[Phase, Entry], dict[Phase, Entry]]:
+  """Finds what `places` does, for the phases of several experiments."""
+  entries: dict[Phase, Entry] = {}
+  missing: dict[Phase, Entry] = {}
+  for config, students in wanted:
+    found, lacking = places(config, students, workdir)
+    entries |= found
+    missing |= lacking
   return entries, missing
 
 

@@ -72,6 +72,11 @@ class Phase:
     return self.data.get("seed", self.seed)
 
   @property
+  def split(self) -> str:
+    """Name of the split that is evaluated: what is held out, or 'test'."""
+    return "validation" if "validation" in self.data else "test"
+
+  @property
   def folder(self) -> str:
     """Name of the phase's folder in the store."""
     return f"{self.name}-{self.identity}"

@@ -92,7 +92,6 @@ def train(
   """
   shared = entries[0].phase
   batch_size, size = shared.data["batch_size"], data.size(dataset.train)
-  split = "validation" if "validation" in shared.data else "test"
   total = max(round(shared.optim["epochs"] * size / batch_size), 1)
   put = sharding.replicate(mesh)
   loaded = [load_network(teacher, dataset.spec, mesh) for teacher in teachers]
@@ -190,7 +189,7 @@ def train(
           name = f"{student.entry.path.name}, " if len(students) > 1 else ""
           progress.note(
             f"{name}step {step}/{total}: train loss "
-            f"{scalars['train_loss']:.4f}, {split} accuracy "
+            f"{scalars['train_loss']:.4f}, {shared.split} accuracy "
             f"{scalars['test_accuracy']:.2%}"
           )
         states = tuple(state.reset() for state in states)

@@ -104,16 +104,14 @@ def _missing_students(
   sources: Sequence[Source], workdir: str | os.PathLike[str]
 ) -> tuple[list[Entry], dict[Phase, Entry]]:
   """Returns the places of the students to train, and of their teachers."""
-  entries: dict[Phase, Entry] = {}
-  missing: dict[Phase, Entry] = {}
+  wanted = []
   for source in sources:
     for one in source.experiments:
       phases = students.phases(one)
       if one.analysis.grid and source is sources[-1]:
         phases += students.grid_phases(one)
-      found, lacking = experiment.places(one, phases, workdir)
-      entries |= found
-      missing |= lacking
+      wanted.append((one, phases))
+  entries, missing = experiment.all_places(wanted, workdir)
   return list(missing.values()), entries
 
 
@@ -209,10 +207,7 @@ def _about(name: str, size: int, sources: Sequence[Source]) -> str:
 def _split(sources: Sequence[Source]) -> str:
   """Names the split that the teachers were evaluated on."""
   # A checkpoint may have been trained on other splits than the rest.
-  splits = {
-    "validation" if "validation" in source.entry.phase.data else "test"
-    for source in sources
-  }
+  splits = {source.entry.phase.split for source in sources}
   return " or ".join(sorted(splits))
 
 
