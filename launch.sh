@@ -85,7 +85,7 @@ set_up
 case ${1:-} in
   "") exec python -m jaxkd.main --config=configs/digits_isats.py ;;
   analyze | convert | export | table | tune) exec python -m "jaxkd.$1" "${@:2}" ;;
-  prepare) exec python -m jaxkd.data.prepare "${@:2}" ;;
+  prepare) exec python -m jaxkd.prepare "${@:2}" ;;
   test)
     shift
     ruff check .

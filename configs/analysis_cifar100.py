@@ -19,14 +19,14 @@ python -m jaxkd.analyze --config=configs/analysis_cifar100.py \
   --config.analysis.students=vgg8 --config.analysis.grid=True
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 _SERIES = {
-  **common.CIFAR_SERIES,
+  **recipes.CIFAR_SERIES,
   # The networks of Table 1.
   "table1": ("resnet20", "wrn28_3", "resnext29_64x4d"),
 }
 
 
 def get_config(arg=None):
-  return common.analysis(arg, "cifar100", _SERIES)
+  return recipes.analysis(arg, "cifar100", _SERIES)

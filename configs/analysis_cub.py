@@ -7,10 +7,10 @@ In the paper, of the three most probable classes 21.6 % of the examples have all
 in common and 56.4 % two, of the eight most probable 69.4 % five or more.
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  return common.analysis(
+  return recipes.analysis(
     arg, "cub", {"resnext": ("resnext50_32x4d", "resnext101_32x8d")}
   )

@@ -24,8 +24,8 @@ Ten classes and so few images are learnt by all but the smallest: the papers'
 teachers differ more.
 """
 
-from configs import common
 from jaxkd.analysis import plan
+from jaxkd.runs import recipes
 
 
 def _mlps(*widths, **options):
@@ -44,7 +44,7 @@ _SERIES = {
 
 
 def get_config(arg=None):
-  options = common.parse_arg(arg, series="mlp")
-  config = common.digits(None, "analysis_digits")
-  plan.add_teachers(config, common.named_series(options.series, _SERIES))
+  options = recipes.parse_arg(arg, series="mlp")
+  config = recipes.digits(None, "analysis_digits")
+  plan.add_teachers(config, recipes.named_series(options.series, _SERIES))
   return config

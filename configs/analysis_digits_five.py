@@ -7,10 +7,10 @@ In the paper, mean Kendall's tau with rules D.1 to D.3 and mean deviation: VGG8
 0.963; 0.009, VGG13 0.955; 0.007, VGG19 0.967; 0.005.
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  return common.analysis(
+  return recipes.analysis(
     arg, "digits_five", {"vgg": ("vgg8", "vgg13", "vgg19")}
   )

@@ -4,10 +4,10 @@ python -m jaxkd.analyze --config=configs/analysis_dogs.py
 python -m jaxkd.analyze --config=configs/analysis_dogs.py:runlocal
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  return common.analysis(
+  return recipes.analysis(
     arg, "dogs", {"resnext": ("resnext50_32x4d", "resnext101_32x8d")}
   )

@@ -8,10 +8,10 @@ no bias, and there is no ReLU on the features. Trained on the 73,257 images of
 the split `train`.
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  return common.analysis(
-    arg, "svhn", {"vgg": common.CIFAR_SERIES["vgg"]}, feature_dim=3
+  return recipes.analysis(
+    arg, "svhn", {"vgg": recipes.CIFAR_SERIES["vgg"]}, feature_dim=3
   )

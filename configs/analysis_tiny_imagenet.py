@@ -4,10 +4,10 @@ python -m jaxkd.analyze --config=configs/analysis_tiny_imagenet.py
 python -m jaxkd.analyze --config=configs/analysis_tiny_imagenet.py:runlocal
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  return common.analysis(
+  return recipes.analysis(
     arg, "tiny_imagenet", {"wrn": ("wide_resnet26_2", "wide_resnet50_2")}
   )

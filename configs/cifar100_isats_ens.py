@@ -11,11 +11,11 @@ Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
 CPUs.
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  config = common.cifar100(arg, "cifar100_isats_ens")
+  config = recipes.cifar100(arg, "cifar100_isats_ens")
   config.rows = ("isats", "isats+ens")
   config.seeds = (0, 1)
   return config

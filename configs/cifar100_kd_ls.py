@@ -14,11 +14,11 @@ Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
 CPUs.
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  config = common.cifar100(arg, "cifar100_kd_ls")
+  config = recipes.cifar100(arg, "cifar100_kd_ls")
   config.rows = ("kd",)
   config.paper.accuracies = {}
   config.kd.standardize = True

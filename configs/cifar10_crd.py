@@ -10,10 +10,10 @@ Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
 CPUs.
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  config = common.cifar10(arg, "cifar10_crd")
+  config = recipes.cifar10(arg, "cifar10_crd")
   config.rows = ("crd",)
   return config

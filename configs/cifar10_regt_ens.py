@@ -10,11 +10,11 @@ Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
 CPUs.
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  config = common.cifar10(arg, "cifar10_regt_ens")
+  config = recipes.cifar10(arg, "cifar10_regt_ens")
   config.rows = ("regt", "regt+ens")
   config.seeds = (0, 1)
   return config

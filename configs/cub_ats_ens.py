@@ -11,11 +11,11 @@ Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
 CPUs.
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  config = common.cub(arg, "cub_ats_ens")
+  config = recipes.cub(arg, "cub_ats_ens")
   config.rows = ("ats", "ats+ens")
   config.seeds = (0, 1)
   return config

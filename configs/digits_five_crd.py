@@ -10,10 +10,10 @@ Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
 CPUs.
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  config = common.digits_five(arg, "digits_five_crd")
+  config = recipes.digits_five(arg, "digits_five_crd")
   config.rows = ("crd",)
   return config

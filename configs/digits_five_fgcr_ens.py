@@ -10,11 +10,11 @@ Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
 CPUs.
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  config = common.digits_five(arg, "digits_five_fgcr_ens")
+  config = recipes.digits_five(arg, "digits_five_fgcr_ens")
   config.rows = ("fgcr", "fgcr+ens")
   config.seeds = (0, 1)
   return config

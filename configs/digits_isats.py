@@ -6,10 +6,10 @@ python -m jaxkd.main --config=configs/digits_isats.py
 Two minutes on two CPU cores: a ResNet-20 teaches a ResNet-8, under three seeds.
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  config = common.digits(arg, "digits_isats")
+  config = recipes.digits(arg, "digits_isats")
   config.rows = ("nokd", "kd", "ats", "isats")
   return config

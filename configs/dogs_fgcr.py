@@ -11,10 +11,10 @@ Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
 CPUs.
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  config = common.dogs(arg, "dogs_fgcr")
+  config = recipes.dogs(arg, "dogs_fgcr")
   config.rows = ("fgcr",)
   return config

@@ -11,11 +11,11 @@ Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
 CPUs.
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  config = common.dogs(arg, "dogs_fgcr_ens")
+  config = recipes.dogs(arg, "dogs_fgcr_ens")
   config.rows = ("fgcr", "fgcr+ens")
   config.seeds = (0, 1)
   return config

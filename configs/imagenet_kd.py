@@ -10,10 +10,10 @@ Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
 CPUs.
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  config = common.imagenet(arg, "imagenet_kd")
+  config = recipes.imagenet(arg, "imagenet_kd")
   config.rows = ("kd",)
   return config

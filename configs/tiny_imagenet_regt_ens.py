@@ -11,11 +11,11 @@ Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
 CPUs.
 """
 
-from configs import common
+from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  config = common.tiny_imagenet(arg, "tiny_imagenet_regt_ens")
+  config = recipes.tiny_imagenet(arg, "tiny_imagenet_regt_ens")
   config.rows = ("regt", "regt+ens")
   config.seeds = (0, 1)
   return config

@@ -10,7 +10,7 @@ from absl import app, flags
 from jaxkd import cli, data
 from jaxkd.analysis import page, plan, saved, trained
 from jaxkd.analysis.study import Settings, Study
-from jaxkd.config import ConfigError
+from jaxkd.common.errors import ConfigError
 from jaxkd.tuning import tuned
 
 flags.adopt_module_key_flags(cli)

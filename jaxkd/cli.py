@@ -19,25 +19,11 @@ from absl import logging as absl_logging
 from flax import traverse_util
 from ml_collections import config_flags
 
-from jaxkd import sharding
-from jaxkd.checkpoint import CheckpointError
-from jaxkd.config import ConfigError, default
-from jaxkd.data import DataError
-from jaxkd.names import hint, nearest
-from jaxkd.signals import Stopped
-from jaxkd.store import StoreError
-from jaxkd.train import NonFiniteError
+from jaxkd.common.errors import ConfigError, UserError
+from jaxkd.common.spelling import hint, nearest
+from jaxkd.runs.config import default
+from jaxkd.training import sharding
 from jaxkd.tuning import tuned
-
-ERRORS = (
-  CheckpointError,
-  ConfigError,
-  DataError,
-  NonFiniteError,
-  Stopped,
-  StoreError,
-)
-"""What users can cause and mend; each message is one line."""
 
 CONFIG = config_flags.DEFINE_config_file(
   "config", help_string="a file of configs/, with its argument after a colon"
@@ -154,7 +140,7 @@ def command() -> Iterator[None]:
     sharding.initialize()
     with _failed_writes_told_once():
       yield
-  except ERRORS as error:
+  except UserError as error:
     end(error)
   except OSError as error:
     # A full or read-only disk.
@@ -195,7 +181,7 @@ def _explained(argv: list[str], error: Exception) -> Exception:
     return ConfigError(
       f"--config is '{path}', must be {nearest(str(path), others)}"
     )
-  if path and not isinstance(error, (*ERRORS, flags.Error)):
+  if path and not isinstance(error, UserError | flags.Error):
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
       if pathlib.Path(frame.filename).absolute() == path.absolute():
         kind = type(error).__name__

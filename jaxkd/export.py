@@ -12,10 +12,13 @@ from collections.abc import Sequence
 
 from flax import nnx
 
-from jaxkd import convert, data, methods, sharding
-from jaxkd.checkpoint import CheckpointError
-from jaxkd.store import Entry, StoreError
-from jaxkd.train import load_network
+from jaxkd import data
+from jaxkd.models import weights
+from jaxkd.runs import rows
+from jaxkd.runs.store import PhaseFolder, StoreError
+from jaxkd.training import sharding
+from jaxkd.training.checkpoint import CheckpointError
+from jaxkd.training.loop import load_network
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,12 +31,12 @@ def main(argv: Sequence[str] | None = None) -> None:
   )
   flags = parser.parse_args(argv)
   try:
-    entry = Entry.open(flags.phase, finished=False)
-    spec = methods.spec_of(entry.phase)
-    model = methods.network(entry.phase, spec)
+    entry = PhaseFolder.open(flags.phase, finished=False)
+    spec = rows.spec_of(entry.phase)
+    model = rows.network(entry.phase, spec)
     _, trained = load_network(entry, spec, sharding.mesh(), flags.step)
     nnx.update(model, *trained)
-    convert.write(flags.out, convert.to_torch(model))
+    weights.write(flags.out, weights.to_torch(model))
   except (CheckpointError, OSError, StoreError, data.DataError) as error:
     sys.exit(f"{parser.prog}: {error}")
 

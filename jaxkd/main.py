@@ -2,8 +2,9 @@
 
 from absl import app, flags
 
-from jaxkd import cli, experiment
-from jaxkd.config import validate
+from jaxkd import cli
+from jaxkd.runs import experiment
+from jaxkd.runs.config import validate
 from jaxkd.tuning import tuned
 
 flags.adopt_module_key_flags(cli)

@@ -1,4 +1,4 @@
-"""Prepares a data set with TFDS: `python -m jaxkd.data.prepare NAME`.
+"""Prepares a data set with TFDS: `python -m jaxkd.prepare NAME`.
 
 With `--archives` nothing is downloaded: that folder must have what is needed.
 Without it archives are downloaded, where TFDS knows from where. Nothing that is
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 import tensorflow_datasets as tfds
 import tqdm  # type: ignore[import-untyped]
 
-from jaxkd import signals
+from jaxkd.common import signals
 from jaxkd.data import builders, prepared, sources
 from jaxkd.data.base import DataError
 from jaxkd.data.specs import DIGITS, SPECS, Spec
@@ -144,7 +144,7 @@ def _told_of_downloads(tell: Callable[[str, str, str], None]) -> Iterator[None]:
 def main() -> None:
   """Runs the command; what is wrong is one line."""
   parser = argparse.ArgumentParser(
-    prog="python -m jaxkd.data.prepare", description=__doc__
+    prog="python -m jaxkd.prepare", description=__doc__
   )
   parser.add_argument(
     "name",

@@ -5,24 +5,26 @@
 
 Every cell is an experiment of the store: what is there is not trained again, a
 table that was stopped goes on, and runs on several machines that share a
-workdir share the cells. Run it in the folder that has `configs/`.
+workdir share the cells.
 """
 
 import csv
 import html
-import importlib
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import ml_collections
 from absl import app, flags
 
-from jaxkd import cli, experiment, tables, webpage
-from jaxkd.config import ConfigError, validate
-from jaxkd.names import digest, nearest
-from jaxkd.report import ACCURACY, SINGLE, split
-from jaxkd.store import write_atomically
+from jaxkd import cli
+from jaxkd.common.digests import digest
+from jaxkd.common.errors import ConfigError
+from jaxkd.common.files import write_atomically
+from jaxkd.common.spelling import nearest
+from jaxkd.reports import tables, webpage
+from jaxkd.reports.experiment import ACCURACY, SINGLE, split
+from jaxkd.runs import experiment, recipes
+from jaxkd.runs.config import validate
 from jaxkd.tuning import tuned
 
 ROWS = {
@@ -170,26 +172,16 @@ def caption(config: ml_collections.ConfigDict) -> str:
   )
 
 
-def _recipes() -> Any:
-  try:
-    return importlib.import_module("configs.common")
-  except ModuleNotFoundError as error:
-    raise ConfigError(
-      "there is no configs/ here: run it in jaxkd's repository"
-    ) from error
-
-
 def main(_: list[str]) -> None:
   """Trains what is missing of the table that the flags describe."""
   with cli.command():
     if not _DATASET.value:
       raise ConfigError("--dataset is missing")
-    common = _recipes()
-    students = _STUDENTS.value or common.students(_DATASET.value)
+    students = _STUDENTS.value or recipes.students(_DATASET.value)
     columns = configs(
-      common.RECIPES, _TABLE.value, _DATASET.value, students, _ARG.value
+      recipes.RECIPES, _TABLE.value, _DATASET.value, students, _ARG.value
     )
-    choices = pathlib.Path(common.__file__).with_name(tuned.FILE)
+    choices = pathlib.Path("configs", tuned.FILE)
     for config in columns.values():
       config.rows = tuple(_ROWS.value or config.rows)
       config.seeds = tuple(range(_SEEDS.value or SEEDS[_TABLE.value]))

@@ -20,8 +20,10 @@ import sys
 import ml_collections
 from absl import app, flags
 
-from jaxkd import cli, methods
-from jaxkd.config import ConfigError, validate
+from jaxkd import cli
+from jaxkd.common.errors import ConfigError
+from jaxkd.runs import rows
+from jaxkd.runs.config import validate
 from jaxkd.tuning import report, tuned
 from jaxkd.tuning.grid import Grid, parse
 from jaxkd.tuning.search import best, search
@@ -71,7 +73,7 @@ def _row(config: ml_collections.ConfigDict) -> str:
     raise ConfigError(
       f"config.rows is {config.rows}, must be one to tune: --config.rows=ROW"
     )
-  return config.rows[0].removesuffix(methods.ENSEMBLE)
+  return config.rows[0].removesuffix(rows.ENSEMBLE)
 
 
 def _command(grid: Grid, values: tuned.Values) -> str:

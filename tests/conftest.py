@@ -11,7 +11,7 @@ import pytest
 from absl import flags
 
 from jaxkd import cli
-from jaxkd import config as jaxkd_config
+from jaxkd.runs import config as jaxkd_config
 
 # They import PyTorch, which may be absent; tests that use it skip themselves.
 collect_ignore = ["benchmarks", "models/reference.py"]

@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 from absl import flags
 
-from jaxkd import analyze, cli, data, experiment, methods, sharding, train
-from jaxkd.analysis import metrics, page, plan, saved, students, trained
+from jaxkd import analyze, cli, data, metrics
+from jaxkd.analysis import page, plan, saved, students, trained
 from jaxkd.analysis.study import Settings, Teacher
-from jaxkd.config import ConfigError
-from jaxkd.store import Entry
+from jaxkd.common.errors import ConfigError
+from jaxkd.runs import experiment, rows
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.training import loop, sharding
 from jaxkd.tuning import grid
 
 LABELS = np.array([0, 1, 2, 0])
@@ -106,7 +108,7 @@ def config_file(config, tmp_path):
 def outputs(entry, images):
   """Runs a network of the store on images, the plain way."""
   spec = data.find("digits")
-  network, variables = train.load_network(entry, spec, sharding.mesh())
+  network, variables = loop.load_network(entry, spec, sharding.mesh())
   return network.apply(variables, data.normalize(jnp.asarray(images), spec))
 
 
@@ -124,7 +126,7 @@ def test_teachers_of_the_store(
   labels = jnp.asarray(split.labels)
   entries = {}
   for path in (tmp_path / "runs").glob("digits-*"):
-    entry = Entry.open(path)
+    entry = PhaseFolder.open(path)
     if entry.phase.optim["epochs"] < 0.5:
       early = entry
       continue
@@ -187,7 +189,7 @@ def test_some_of_the_examples_and_the_students(config, tmp_path):
     for row in config.rows:
       for one.ats.tau1 in (4.0, 5.0) if row == "ats" else (4.0,):
         for seed in config.seeds:
-          entry = Entry.of(tmp_path, methods.ROWS[row](one, seed))
+          entry = PhaseFolder.of(tmp_path, rows.ROWS[row](one, seed))
           entry.create()
           entry.finish({"test": {"accuracy": next(accuracy) / 100}})
   (study,) = trained.studies(config, tmp_path)
@@ -221,7 +223,7 @@ def test_some_of_the_examples_and_the_students(config, tmp_path):
 def test_a_grid_looks_at_ats_alone(config, tmp_path, monkeypatch):
   ((_, wide),) = plan.sources(config, tmp_path)
   for row in ("nokd", "kd", "ats", "isats"):
-    entry = Entry.of(tmp_path, methods.ROWS[row](wide.config, 0))
+    entry = PhaseFolder.of(tmp_path, rows.ROWS[row](wide.config, 0))
     entry.create()
     entry.finish({"test": {"accuracy": 0.5}})
   looked = []
@@ -252,7 +254,7 @@ def test_students_are_trained(config, tmp_path, monkeypatch):
     ("wide", 5, 1),
   ]
   ((_, wide),) = plan.sources(config, tmp_path)
-  entry = Entry.of(tmp_path, methods.ROWS["isats"](wide.config, 0))
+  entry = PhaseFolder.of(tmp_path, rows.ROWS["isats"](wide.config, 0))
   accuracy = 100 * entry.result()["test"]["accuracy"]
   assert taught["wide", "ISATS"].accuracies == (accuracy,)
   assert taught["wide", "ISATS"].alone is not None
@@ -274,7 +276,7 @@ def test_students_are_named_by_their_networks(config, tmp_path):
   config.student.epochs = 3.0
   config.analysis.students = ("mlp", "resnet8")
   ((source, _),) = plan.sources(config, tmp_path)
-  same, other = (methods.ROWS["kd"](e, 0) for e in source.experiments)
+  same, other = (rows.ROWS["kd"](e, 0) for e in source.experiments)
   assert same.network["options"] == {"depth": 1, "width": 16}
   assert "init_from" in same.network
   # Neither the options nor the weights are of that network.

@@ -7,12 +7,13 @@ import jax
 import pytest
 from flax import nnx
 
-from configs import common, paper
-from jaxkd import config as jaxkd_config
-from jaxkd import methods, table
+from jaxkd import table
 from jaxkd.analysis import plan
+from jaxkd.common.errors import ConfigError
+from jaxkd.runs import config as jaxkd_config
+from jaxkd.runs import paper, recipes, rows
 
-FOLDER = pathlib.Path(common.__file__).parent
+FOLDER = pathlib.Path("configs").absolute()
 NAMES = sorted(
   file.stem
   for file in FOLDER.glob("*.py")
@@ -42,32 +43,32 @@ def test_every_config_is_valid_and_documents_its_command(name):
 
 
 @pytest.mark.parametrize(
-  "dataset", [n for n in common.RECIPES if n != "digits"]
+  "dataset", [n for n in recipes.RECIPES if n != "digits"]
 )
 def test_there_is_a_config_for_every_row(dataset):
-  rows = dict.fromkeys((*methods.ROWS, *table.ROWS["3"]))
-  for row in ("kd", "isats") if dataset == "imagenet" else rows:
+  names = dict.fromkeys((*rows.ROWS, *table.ROWS["3"]))
+  for row in ("kd", "isats") if dataset == "imagenet" else names:
     name = f"{dataset}_{row.replace('+', '_')}"
     config = importlib.import_module(f"configs.{name}").get_config()
     # With the single students' accuracy beside that of all together.
     assert config.rows == tuple(dict.fromkeys((row.removesuffix("+ens"), row)))
 
 
-@pytest.mark.parametrize("name", common.RECIPES)
+@pytest.mark.parametrize("name", recipes.RECIPES)
 def test_the_columns_of_a_table_share_their_data(name):
-  columns = table.configs(common.RECIPES, "2", name, common.students(name))
+  columns = table.configs(recipes.RECIPES, "2", name, recipes.students(name))
   first, *others = columns.values()
   for config in others:
     assert config.data == first.data
     assert config.run == first.run
 
 
-@pytest.mark.parametrize("name", common.RECIPES)
+@pytest.mark.parametrize("name", recipes.RECIPES)
 def test_every_argument_works(name):
-  recipe = common.RECIPES[name]
+  recipe = recipes.RECIPES[name]
   assert recipe("student=mobilenet_v2", "t").student.name == "mobilenet_v2"
   assert recipe("teacher=resnet56", "t").teacher.name == "resnet56"
-  assert common.students(name)
+  assert recipes.students(name)
   if name != "digits":
     local = recipe("runlocal", "t")
     jaxkd_config.validate(local)
@@ -80,27 +81,27 @@ def test_every_argument_works(name):
   [f"{run}teacher={name}" for run in ("", "runlocal,") for name in TEACHERS],
 )
 def test_a_teacher_by_argument_teaches_in_every_row(arg):
-  config = common.cifar100(arg, "t")
+  config = recipes.cifar100(arg, "t")
   config.rows = ("takd", "multi")
   jaxkd_config.validate(config)
-  large = methods.teacher(config)
+  large = rows.teacher(config)
   assert large.network["name"] == arg.partition("teacher=")[2]
-  assert methods.ROWS["multi"](config, 0).teachers[0] == large
-  first, assistant, _ = methods.ROWS["takd"](config, 0).with_teachers()
+  assert rows.ROWS["multi"](config, 0).teachers[0] == large
+  first, assistant, _ = rows.ROWS["takd"](config, 0).with_teachers()
   assert first == large
   assert assistant.network != large.network
 
 
 def parameters(phase):
-  spec = methods.spec_of(phase)
-  model = nnx.eval_shape(lambda: methods.network(phase, spec))
+  spec = rows.spec_of(phase)
+  model = nnx.eval_shape(lambda: rows.network(phase, spec))
   return sum(x.size for x in jax.tree.leaves(nnx.state(model, nnx.Param)))
 
 
 @pytest.mark.parametrize(("dataset", "student"), paper.COLUMNS)
 def test_a_residual_has_at_most_the_students_size(dataset, student):
-  config = common.RECIPES[dataset](f"student={student}", "t")
-  residual = methods.ROWS["reskd"](config, 0)
+  config = recipes.RECIPES[dataset](f"student={student}", "t")
+  residual = rows.ROWS["reskd"](config, 0)
   own, base = (parameters(p) for p in (residual, residual.teachers[1]))
   # There is nothing smaller for large images.
   smallest = dataset in ("cub", "dogs") and student == "shufflenet_v2"
@@ -108,9 +109,9 @@ def test_a_residual_has_at_most_the_students_size(dataset, student):
 
 
 def test_no_recipe_knows_an_assistant_of_every_teacher():
-  config = common.cifar100("teacher=mobilenet_v2", "t")
+  config = recipes.cifar100("teacher=mobilenet_v2", "t")
   config.rows = ("takd",)
-  with pytest.raises(jaxkd_config.ConfigError, match="one network or more"):
+  with pytest.raises(ConfigError, match="one network or more"):
     jaxkd_config.validate(config)
 
 
@@ -123,8 +124,8 @@ def test_no_recipe_knows_an_assistant_of_every_teacher():
   ],
 )
 def test_a_wrong_argument_is_named(arg, message):
-  with pytest.raises(jaxkd_config.ConfigError, match=message):
-    common.cifar100(arg, "title")
+  with pytest.raises(ConfigError, match=message):
+    recipes.cifar100(arg, "title")
 
 
 def test_the_papers_figures_add_up_to_its_averages():
@@ -155,14 +156,14 @@ def test_the_papers_figures_add_up_to_its_averages():
 
 
 def test_a_pair_that_is_not_in_the_paper_quotes_nothing():
-  assert common.cifar100(None, "t").paper.accuracies.isats == 72.46
-  assert not common.cifar100("student=vgg13", "t").paper.accuracies
+  assert recipes.cifar100(None, "t").paper.accuracies.isats == 72.46
+  assert not recipes.cifar100("student=vgg13", "t").paper.accuracies
   # The report shows the figures for these networks alone.
-  assert common.cifar100("teacher=resnet56", "t").paper.teacher == "resnet110"
+  assert recipes.cifar100("teacher=resnet56", "t").paper.teacher == "resnet110"
 
 
 def test_a_local_run_may_name_its_networks():
-  config = common.cifar100("runlocal,student=vgg8", "t")
+  config = recipes.cifar100("runlocal,student=vgg8", "t")
   assert config.student.name == "vgg8"
   assert config.teacher.name == "resnet20"
 
@@ -180,7 +181,9 @@ def test_a_docstring_quotes_its_rows_figures(name):
 
 def test_an_analysis_takes_its_teachers_from_the_argument():
   def teachers(arg):
-    config = common.analysis(arg, "cifar100", {"a": ["resnet8"], "b": ["vgg8"]})
+    config = recipes.analysis(
+      arg, "cifar100", {"a": ["resnet8"], "b": ["vgg8"]}
+    )
     names = [t.name for t in config.analysis.teachers.values()]
     return dict.fromkeys(names, config.teacher.epochs)
 
@@ -211,5 +214,5 @@ def test_features_that_can_be_drawn(name, dimensions):
   ],
 )
 def test_a_wrong_argument_of_an_analysis_is_named(arg, message):
-  with pytest.raises(jaxkd_config.ConfigError, match=message):
-    common.analysis(arg, "cifar100", {"a": ["resnet8"]})
+  with pytest.raises(ConfigError, match=message):
+    recipes.analysis(arg, "cifar100", {"a": ["resnet8"]})

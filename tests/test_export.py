@@ -5,21 +5,24 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jaxkd import convert, experiment, export, methods, sharding, train
+from jaxkd import export
 from jaxkd.data import SPECS
-from jaxkd.store import Entry
+from jaxkd.models import weights
+from jaxkd.runs import experiment, rows
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.training import loop, sharding
 
 
 def exported(entry, out, *flags):
   """The network that a command writes."""
   export.main([str(entry.path), str(out), *flags])
-  model = methods.network(entry.phase, SPECS["digits"])
-  nnx.update(model, *convert.from_torch(model, convert.read(out)))
+  model = rows.network(entry.phase, SPECS["digits"])
+  nnx.update(model, *weights.from_torch(model, weights.read(out)))
   return model
 
 
 def assert_trained(model, entry, step):
-  _, trained = train.load_network(entry, SPECS["digits"], sharding.mesh(), step)
+  _, trained = loop.load_network(entry, SPECS["digits"], sharding.mesh(), step)
   for kind, expected in ((nnx.Param, trained[0]), (nnx.BatchStat, trained[1])):
     jax.tree.map(
       np.testing.assert_array_equal, nnx.state(model, kind), expected
@@ -32,7 +35,7 @@ def test_the_written_weights_are_the_trained_ones(tiny_config, tmp_path):
   tiny_config.student.epochs = 0.1
   tiny_config.run.checkpoint_every_steps = 1
   experiment.run(tiny_config, tmp_path)
-  entry = Entry.of(tmp_path, methods.ROWS["nokd"](tiny_config, 0))
+  entry = PhaseFolder.of(tmp_path, rows.ROWS["nokd"](tiny_config, 0))
   assert entry.steps == {0, 1, 2}
 
   out = tmp_path / "out.safetensors"

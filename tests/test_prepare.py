@@ -14,8 +14,8 @@ import stripes
 from PIL import Image
 from tensorflow_datasets.core.download import downloader
 
-from jaxkd import data
-from jaxkd.data import builders, prepare
+from jaxkd import data, prepare
+from jaxkd.data import builders
 from jaxkd.data.builders import syn_digits
 
 
@@ -109,7 +109,7 @@ def test_missing_archives_are_one_line_with_the_command(
   assert f"{tmp_path}/downloads/manual does not exist" in line
   assert archive in line
   assert line.endswith(
-    f"{sys.executable} -m jaxkd.data.prepare {name} --data_dir={tmp_path} "
+    f"{sys.executable} -m jaxkd.prepare {name} --data_dir={tmp_path} "
     "--archives=FOLDER"
   )
 

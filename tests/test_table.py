@@ -4,9 +4,10 @@ import csv
 
 import pytest
 
-from jaxkd import cli, experiment, table
-from jaxkd import config as jaxkd_config
-from jaxkd.train import NonFiniteError
+from jaxkd import cli, table
+from jaxkd.common.errors import ConfigError
+from jaxkd.runs import experiment
+from jaxkd.training.loop import NonFiniteError
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_a_cell_that_diverges_costs_no_other(recipes, tmp_path):
   ],
 )
 def test_an_option_of_all_columns_is_checked(tiny_config, text, message):
-  with pytest.raises(jaxkd_config.ConfigError, match=message) as caught:
+  with pytest.raises(ConfigError, match=message) as caught:
     cli.override(tiny_config, [text])
   assert "\n" not in str(caught.value)
 
@@ -101,7 +102,5 @@ def test_options_of_all_columns_are_read_as_flags_are(tiny_config):
 
 
 def test_an_unknown_data_set_is_named(recipes):
-  with pytest.raises(
-    jaxkd_config.ConfigError, match=r"--dataset is 'digit', .*'digits'\?"
-  ):
+  with pytest.raises(ConfigError, match=r"--dataset is 'digit', .*'digits'\?"):
     table.configs(recipes, "2", "digit", ["mlp"])

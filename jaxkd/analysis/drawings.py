@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxkd import losses
-from jaxkd.analysis import figures, measure, metrics, rules
+from jaxkd import losses, metrics
+from jaxkd.analysis import figures, measure, rules
 from jaxkd.analysis.measure import Measures
 from jaxkd.analysis.study import Settings, Study, Teacher
-from jaxkd.tables import Lines
+from jaxkd.reports.tables import Lines
 
 # What can't be seen of the bars of Fig. 1 and 9.
 _TRUTH = (

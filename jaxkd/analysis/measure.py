@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxkd import losses
-from jaxkd.analysis import metrics, rules
+from jaxkd import losses, metrics
+from jaxkd.analysis import rules
 from jaxkd.analysis.study import Settings, Study, Teacher
 
 # Examples measured at a time: memory does not grow with their number.

@@ -6,7 +6,6 @@ import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from jaxkd import tables, webpage
 from jaxkd.analysis import (
   drawings,
   figures,
@@ -18,9 +17,10 @@ from jaxkd.analysis import (
 )
 from jaxkd.analysis.measure import Measures
 from jaxkd.analysis.study import Settings, Study
-from jaxkd.names import digest
-from jaxkd.store import write_atomically
-from jaxkd.tables import Lines
+from jaxkd.common.digests import digest
+from jaxkd.common.files import write_atomically
+from jaxkd.reports import tables, webpage
+from jaxkd.reports.tables import Lines
 
 
 def write(

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import ml_collections
 from ml_collections import config_dict
 
-from jaxkd import config as jaxkd_config
-from jaxkd import methods, models
+from jaxkd import models
 from jaxkd.analysis.study import METHODS, Settings
-from jaxkd.config import ConfigError
-from jaxkd.names import nearest
-from jaxkd.store import Entry
+from jaxkd.common.errors import ConfigError
+from jaxkd.common.spelling import nearest
+from jaxkd.runs import config as jaxkd_config
+from jaxkd.runs import rows
+from jaxkd.runs.store import PhaseFolder
 
 # Options of `config.teacher` that say which network it is, not how to train.
 _WHICH = ("teacher.name", "teacher.options", "teacher.checkpoint")
@@ -85,7 +86,7 @@ class Source(NamedTuple):
 
   title: str
   config: ml_collections.ConfigDict
-  entry: Entry
+  entry: PhaseFolder
   experiments: tuple[ml_collections.ConfigDict, ...]
 
 
@@ -209,10 +210,10 @@ def stages(source: Source, workdir: str | os.PathLike[str]) -> list[Source]:
   if source.config.teacher.checkpoint:
     return []
   phases = [
-    methods.shortened(source.entry.phase, share)
+    rows.shortened(source.entry.phase, share)
     for share in source.config.analysis.stages
   ]
-  return [source._replace(entry=Entry.of(workdir, p)) for p in phases]
+  return [source._replace(entry=PhaseFolder.of(workdir, p)) for p in phases]
 
 
 def _experiments(
@@ -237,9 +238,9 @@ def _source(
   workdir: str | os.PathLike[str],
 ) -> Source:
   if config.teacher.checkpoint:
-    entry = Entry.open(config.teacher.checkpoint)
+    entry = PhaseFolder.open(config.teacher.checkpoint)
   else:
-    entry = Entry.of(workdir, methods.teacher(config))
+    entry = PhaseFolder.of(workdir, rows.teacher(config))
   names = config.analysis.students or (config.student.name,)
   return Source(
     title, config, entry, tuple(_with_student(config, name) for name in names)

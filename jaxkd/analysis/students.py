@@ -7,23 +7,24 @@ import jax
 import ml_collections
 import numpy as np
 
-from jaxkd import losses, methods
-from jaxkd.analysis import measure, metrics
+from jaxkd import losses, metrics
+from jaxkd.analysis import measure
 from jaxkd.analysis.study import METHODS, Student, Teacher
-from jaxkd.store import Entry, Phase
+from jaxkd.runs import rows
+from jaxkd.runs.store import Phase, PhaseFolder
 from jaxkd.tuning import grid
 from jaxkd.tuning.tuned import with_values
 
 
 def phases(config: ml_collections.ConfigDict) -> list[Phase]:
   """Returns the phases of an experiment's students: of its rows and seeds."""
-  return [phase for row in config.rows for phase in methods.phases(config, row)]
+  return [phase for row in config.rows for phase in rows.phases(config, row)]
 
 
 def grid_phases(config: ml_collections.ConfigDict) -> list[Phase]:
   """Returns the phases of its students under ATS at all temperatures."""
   return [
-    phase for one in _over_grid(config) for phase in methods.phases(one, "ats")
+    phase for one in _over_grid(config) for phase in rows.phases(one, "ats")
   ]
 
 
@@ -77,7 +78,7 @@ def _of_row(
   alone: float | None,
 ) -> Iterator[Student]:
   """Yields the row's student, if any of its seeds is in the store."""
-  own = methods.of_row(config, row)
+  own = rows.of_row(config, row)
   if found := _finished(own, workdir, row):
     average, variance = _label_means(own, row, teacher.logits, labels)
     yield Student(
@@ -107,13 +108,13 @@ def _finished(
   config: ml_collections.ConfigDict,
   workdir: str | os.PathLike[str],
   row: str,
-) -> list[Entry]:
+) -> list[PhaseFolder]:
   """Returns the places of those of a row's seeds that the store has."""
-  entries = [Entry.of(workdir, each) for each in methods.phases(config, row)]
+  entries = [PhaseFolder.of(workdir, each) for each in rows.phases(config, row)]
   return [entry for entry in entries if entry.finished]
 
 
-def _accuracy(entry: Entry) -> float:
+def _accuracy(entry: PhaseFolder) -> float:
   return 100 * entry.result()["test"]["accuracy"]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxkd.analysis import measure
 from jaxkd.analysis.measure import Measures, RuleFigures
 from jaxkd.analysis.study import Settings, Study
-from jaxkd.tables import Lines, Spread
+from jaxkd.reports.tables import Lines, Spread
 
 TITLES = {
   "teachers": "The teachers",

@@ -15,14 +15,16 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from jaxkd import data, experiment, models, sharding, train
+from jaxkd import data, models
 from jaxkd.analysis import plan, students, thinning
 from jaxkd.analysis.plan import Source
 from jaxkd.analysis.study import PAPER_EPOCHS, Study, Teacher, duration
-from jaxkd.names import digest
-from jaxkd.step import Evaluator, Variables
-from jaxkd.store import Entry, Phase
-from jaxkd.train import Dataset
+from jaxkd.common.digests import digest
+from jaxkd.runs import experiment
+from jaxkd.runs.store import Phase, PhaseFolder
+from jaxkd.training import loop, sharding
+from jaxkd.training.loop import Dataset
+from jaxkd.training.step import Evaluator, Variables
 
 
 def studies(
@@ -48,7 +50,9 @@ def studies(
   mesh = sharding.mesh()
   dataset = experiment.load_dataset(config, mesh)
 
-  def train_missing(missing: list[Entry], entries: Mapping[Phase, Entry]):
+  def train_missing(
+    missing: list[PhaseFolder], entries: Mapping[Phase, PhaseFolder]
+  ):
     experiment.train_all(config, missing, entries, dataset, mesh)
     # Nobody reads a result before the first process has written it.
     sharding.agreed(True)
@@ -102,7 +106,7 @@ def studies(
 
 def _missing_students(
   sources: Sequence[Source], workdir: str | os.PathLike[str]
-) -> tuple[list[Entry], dict[Phase, Entry]]:
+) -> tuple[list[PhaseFolder], dict[Phase, PhaseFolder]]:
   """Returns the places of the students to train, and of their teachers."""
   wanted = []
   for source in sources:
@@ -152,7 +156,7 @@ def _look(
   mesh: jax.sharding.Mesh,
 ) -> tuple[Teacher, np.ndarray]:
   """Returns the teacher with its view of the examples, and their labels."""
-  network, variables = train.load_network(source.entry, spec, mesh)
+  network, variables = loop.load_network(source.entry, spec, mesh)
   batch_size = source.config.data.batch_size
   logits, features, labels = _collect(
     Evaluator(network, spec, batch_size, mesh), variables, split

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import jax
 
+from jaxkd.common.errors import UserError
 
-class Stopped(Exception):
+
+class Stopped(UserError):
   """The run was asked to stop, and did; the message is one line."""
 
 

@@ -1,7 +1,6 @@
-"""Names that nothing has, and names that stand for much."""
+"""Spelling suggestions for wrong names."""
 
 import difflib
-import hashlib
 from collections.abc import Iterable
 
 
@@ -25,13 +24,3 @@ def hint(name: str, names: Iterable[str]) -> str:
   """
   close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
   return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def digest(text: str) -> str:
-  """Returns eight hexadecimal digits that stand for a text.
-
-  Examples:
-    >>> digest("kd ats isats")
-    'b162915b'
-  """
-  return hashlib.sha256(text.encode()).hexdigest()[:8]

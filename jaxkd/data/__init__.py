@@ -17,12 +17,7 @@ from jaxkd.data.loaders import (
   size,
   train_loader,
 )
-from jaxkd.data.resident import (
-  Resident,
-  TrainSource,
-  batch_at,
-  eval_batch_at,
-)
+from jaxkd.data.resident import Resident, TrainSource, batch_at, eval_batch_at
 from jaxkd.data.sources import class_names, content, examples, find, load
 from jaxkd.data.specs import SPECS, Spec
 from jaxkd.data.streamed import Streamed

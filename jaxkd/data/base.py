@@ -8,8 +8,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from jaxkd.common.errors import UserError
 
-class DataError(Exception):
+
+class DataError(UserError):
   """Data is missing or is not what it should be; the message is one line."""
 
 

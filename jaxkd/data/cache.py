@@ -16,7 +16,8 @@ from typing import TextIO
 import numpy as np
 import tqdm  # type: ignore[import-untyped]
 
-from jaxkd import sharding, signals
+from jaxkd.common import signals
+from jaxkd.common.cores import cores
 from jaxkd.data.base import Arrays, Examples
 
 _CHUNK = 256
@@ -197,7 +198,7 @@ def _fill_all(
     return len(rows)
 
   with (
-    concurrent.futures.ThreadPoolExecutor(len(sharding.cores())) as pool,
+    concurrent.futures.ThreadPoolExecutor(len(cores())) as pool,
     tqdm.tqdm(total=size, desc=f"decoding {name}", unit=" images") as progress,
   ):
     try:

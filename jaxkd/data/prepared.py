@@ -14,13 +14,7 @@ import tqdm  # type: ignore[import-untyped]
 from tensorflow_datasets.core import constants, read_only_builder
 
 from jaxkd.data import cache, decode, hashes
-from jaxkd.data.base import (
-  Arrays,
-  DataError,
-  Example,
-  Examples,
-  MissingError,
-)
+from jaxkd.data.base import Arrays, DataError, Example, Examples, MissingError
 from jaxkd.data.specs import Spec
 
 
@@ -31,7 +25,7 @@ def root(data_dir: str) -> pathlib.Path:
 
 def command(name: str, data_dir: str) -> str:
   """Returns the command that prepares a data set."""
-  words = [sys.executable, "-m", "jaxkd.data.prepare", name]
+  words = [sys.executable, "-m", "jaxkd.prepare", name]
   if data_dir:
     words.append(f"--data_dir={data_dir}")
   return shlex.join(words)

@@ -6,8 +6,8 @@ import itertools
 
 import numpy as np
 
+from jaxkd.common.spelling import nearest
 from jaxkd.data import base, folder, specs
-from jaxkd.names import nearest
 
 
 def find(name: str, data_dir: str = "") -> specs.Spec:

@@ -17,10 +17,10 @@ import jax
 import numpy as np
 from absl import flags
 
+from jaxkd.common.cores import share_of_cores
 from jaxkd.data import base
 from jaxkd.data.base import EvalBatch
 from jaxkd.data.order import Order
-from jaxkd.sharding import share_of_cores
 
 _MAX_STEPS = 2**31
 _ON_DEVICES = 2

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxkd import losses
-from jaxkd.contrast import Contrast
+from jaxkd.methods.contrast import Contrast
 from jaxkd.models import Outputs, layers
 
 Scalars = dict[str, jax.Array]

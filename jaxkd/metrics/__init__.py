@@ -5,7 +5,7 @@ Logits and probabilities are `[..., C]` with C >= 2, labels `[...]`, features
 averages. They trust their arrays; `jaxkd.analysis.checks` looks into them.
 """
 
-from jaxkd.analysis.agreement import (
+from jaxkd.metrics.agreement import (
   RankCorrelations,
   RuleConsistency,
   kendall_tau,
@@ -16,7 +16,7 @@ from jaxkd.analysis.agreement import (
   spearman,
   topk_overlap,
 )
-from jaxkd.analysis.distinctness import (
+from jaxkd.metrics.distinctness import (
   derived_average,
   derived_variance,
   entropy,
@@ -24,7 +24,7 @@ from jaxkd.analysis.distinctness import (
   inherent_variance,
   temperature_distribution,
 )
-from jaxkd.analysis.geometry import FeatureAngles, feature_angles
+from jaxkd.metrics.geometry import FeatureAngles, feature_angles
 
 __all__ = [
   "FeatureAngles",

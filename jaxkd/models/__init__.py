@@ -21,10 +21,10 @@ from jaxkd.models import (
   wrn,
 )
 from jaxkd.models.base import Network, Outputs
-from jaxkd.models.registry import Entry, Form, Reference
+from jaxkd.models.registry import Architecture, Form, Reference
 
 __all__ = [
-  "Entry",
+  "Architecture",
   "Form",
   "Network",
   "Outputs",
@@ -34,7 +34,7 @@ __all__ = [
   "list_models",
 ]
 
-_MODELS: dict[str, Entry] = {
+_MODELS: dict[str, Architecture] = {
   **resnet.MODELS,
   **wrn.MODELS,
   **resnext.MODELS,
@@ -53,7 +53,7 @@ _COMMON = frozenset(
 )
 
 
-def list_models() -> dict[str, Entry]:
+def list_models() -> dict[str, Architecture]:
   """Every name that `create` knows, with its family and reference settings.
 
   >>> list_models()["resnet20"].forms[0].reference
@@ -62,7 +62,7 @@ def list_models() -> dict[str, Entry]:
   return dict(_MODELS)
 
 
-def find(name: str) -> Entry:
+def find(name: str) -> Architecture:
   """Returns the entry of a name.
 
   Raises:

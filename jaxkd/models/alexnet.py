@@ -12,7 +12,7 @@ from flax import nnx
 from jaxkd.models import layers
 from jaxkd.models.base import Network, Outputs
 from jaxkd.models.layers import Conv, Linear, torch_default
-from jaxkd.models.registry import Entry, Form, Reference
+from jaxkd.models.registry import Architecture, Form, Reference
 
 _REFERENCE_NAMES = {
   "conv1": "features.0",
@@ -109,7 +109,7 @@ class AlexNet(Network):
 
 
 MODELS = {
-  "alexnet": Entry(
+  "alexnet": Architecture(
     family="AlexNet",
     forms=(
       Form(

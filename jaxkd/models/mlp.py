@@ -9,7 +9,7 @@ from flax import nnx
 from jaxkd.models import layers
 from jaxkd.models.base import Network, Outputs
 from jaxkd.models.layers import Linear, Sequential
-from jaxkd.models.registry import Entry, Form, Reference
+from jaxkd.models.registry import Architecture, Form, Reference
 
 # Depth and width of a series of 0.1, 0.3, 0.5, 0.6 and 0.9 million parameters
 # on 28x28 images, for the two-dimensional features of the paper's figure 2.
@@ -70,7 +70,7 @@ class MLP(Network):
 
 
 MODELS = {
-  "mlp": Entry(
+  "mlp": Architecture(
     family="MLP",
     forms=(
       Form(

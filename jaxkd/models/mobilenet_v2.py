@@ -14,7 +14,7 @@ from flax import nnx
 from jaxkd.models import layers
 from jaxkd.models.base import Network, Outputs
 from jaxkd.models.layers import BatchNorm, Conv, Linear, Sequential
-from jaxkd.models.registry import Entry, Form, Reference
+from jaxkd.models.registry import Architecture, Form, Reference
 
 # Expansion, width, number of blocks and first stride of each group.
 _GROUPS = (
@@ -228,7 +228,7 @@ def _torchvision_name(parts: list[str]) -> list[str]:
 
 
 MODELS = {
-  "mobilenet_v2": Entry(
+  "mobilenet_v2": Architecture(
     family="MobileNet",
     forms=(
       Form(

@@ -39,7 +39,7 @@ class Form(NamedTuple):
   reference: Reference
 
 
-class Entry(NamedTuple):
+class Architecture(NamedTuple):
   """A name that `create` knows.
 
   Attributes:

@@ -14,7 +14,7 @@ from flax import nnx
 from jaxkd.models import layers
 from jaxkd.models.base import Network, Outputs
 from jaxkd.models.layers import BatchNorm, Conv, Linear, Sequential
-from jaxkd.models.registry import Entry, Form, Reference
+from jaxkd.models.registry import Architecture, Form, Reference
 
 
 class Shortcut(Sequential):
@@ -186,7 +186,7 @@ _PARAMETERS = {
 }
 
 MODELS = {
-  f"resnet{depth}": Entry(
+  f"resnet{depth}": Architecture(
     family="ResNet",
     forms=(
       Form(

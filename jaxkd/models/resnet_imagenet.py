@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from jaxkd.models.registry import Entry, Form, Reference
+from jaxkd.models.registry import Architecture, Form, Reference
 from jaxkd.models.resnet import BasicBlock, Bottleneck, ResNet
 
 
@@ -12,7 +12,7 @@ def _entry(
   depths: Sequence[int],
   parameters: int,
   **block_options: int,
-) -> Entry:
+) -> Architecture:
   form = Form(
     network=ResNet,
     settings={
@@ -26,7 +26,7 @@ def _entry(
     min_image_size=32,
     reference=Reference(1000, 224, parameters),
   )
-  return Entry(family, (form,))
+  return Architecture(family, (form,))
 
 
 MODELS = {

@@ -5,7 +5,7 @@ As the authors of ATS have it, the width of a bottleneck is planes x cardinality
 x base width / 64.
 """
 
-from jaxkd.models.registry import Entry, Form, Reference
+from jaxkd.models.registry import Architecture, Form, Reference
 from jaxkd.models.resnet import Bottleneck, ResNet
 
 # Parameters for CIFAR-100 by cardinality.
@@ -18,7 +18,7 @@ _PARAMETERS = {
 }
 
 MODELS = {
-  f"resnext29_{groups}x4d": Entry(
+  f"resnext29_{groups}x4d": Architecture(
     family="ResNeXt",
     forms=(
       Form(

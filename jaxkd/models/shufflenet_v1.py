@@ -11,7 +11,7 @@ from flax import nnx
 from jaxkd.models import layers
 from jaxkd.models.base import Network, Outputs
 from jaxkd.models.layers import BatchNorm, Conv, Linear, Sequential
-from jaxkd.models.registry import Entry, Form, Reference
+from jaxkd.models.registry import Architecture, Form, Reference
 
 
 class Bottleneck(nnx.Module):
@@ -120,7 +120,7 @@ class ShuffleNetV1(Network):
 
 
 MODELS = {
-  "shufflenet_v1": Entry(
+  "shufflenet_v1": Architecture(
     family="ShuffleNet",
     forms=(
       Form(

@@ -12,7 +12,7 @@ from flax import nnx
 from jaxkd.models import layers
 from jaxkd.models.base import Network, Outputs
 from jaxkd.models.layers import BatchNorm, Conv, Init, Linear, Sequential
-from jaxkd.models.registry import Entry, Form, Reference
+from jaxkd.models.registry import Architecture, Form, Reference
 
 
 class Unit(nnx.Module):
@@ -181,7 +181,7 @@ class ShuffleNetV2(Network):
 
 
 MODELS = {
-  "shufflenet_v2": Entry(
+  "shufflenet_v2": Architecture(
     family="ShuffleNet",
     forms=(
       Form(

@@ -13,7 +13,7 @@ from flax import nnx
 from jaxkd.models import layers
 from jaxkd.models.base import Network, Outputs
 from jaxkd.models.layers import BatchNorm, Conv, Sequential
-from jaxkd.models.registry import Entry, Form, Reference
+from jaxkd.models.registry import Architecture, Form, Reference
 
 
 class VGG(Network):
@@ -93,7 +93,7 @@ _DEPTHS = {
 }
 
 MODELS = {
-  f"vgg{depth}": Entry(
+  f"vgg{depth}": Architecture(
     family="VGG",
     forms=(
       Form(

@@ -11,7 +11,7 @@ from flax import nnx
 from jaxkd.models import layers
 from jaxkd.models.base import Network, Outputs
 from jaxkd.models.layers import BatchNorm, Conv, Linear, Sequential
-from jaxkd.models.registry import Entry, Form, Reference
+from jaxkd.models.registry import Architecture, Form, Reference
 
 
 class PreactivationBlock(nnx.Module):
@@ -130,7 +130,7 @@ _PARAMETERS = {
 }
 
 MODELS = {
-  f"wrn{depth}_{width}": Entry(
+  f"wrn{depth}_{width}": Architecture(
     family="WideResNet",
     forms=(
       Form(

@@ -11,16 +11,18 @@ import ml_collections
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxkd import methods, tables, webpage
 from jaxkd.analysis import figures
-from jaxkd.ensemble import Ensemble
-from jaxkd.methods import ENSEMBLE
-from jaxkd.names import digest
-from jaxkd.store import Entry, Phase, write_atomically
+from jaxkd.common.digests import digest
+from jaxkd.common.files import write_atomically
+from jaxkd.reports import tables, webpage
+from jaxkd.runs import rows
+from jaxkd.runs.ensemble import Ensemble
+from jaxkd.runs.rows import ENSEMBLE
+from jaxkd.runs.store import Phase, PhaseFolder
 from jaxkd.tuning import tuned
 
 Plan = Mapping[str, tuple[Phase, ...]]
-Entries = Mapping[Phase, Entry]
+Entries = Mapping[Phase, PhaseFolder]
 Cells = list[dict[str, str]]
 
 ACCURACY = "accuracy (%)"
@@ -116,7 +118,7 @@ def _paper(config: ml_collections.ConfigDict) -> Mapping[str, float]:
   """Returns the paper's figures, if they are of this experiment."""
   theirs = config.paper.data, config.paper.teacher, config.paper.student
   ours = config.data.name, config.teacher.name, config.student.name
-  published = "content" not in methods.data_of(config, seed=0)
+  published = "content" not in rows.data_of(config, seed=0)
   return config.paper.accuracies if theirs == ours and published else {}
 
 
@@ -206,7 +208,7 @@ def temperatures(plan: Plan, entries: Entries) -> Cells:
   return cells
 
 
-def _logged(entry: Entry) -> list[dict[str, float]]:
+def _logged(entry: PhaseFolder) -> list[dict[str, float]]:
   """Returns what was logged in training, one dict for each evaluation."""
   return [json.loads(line) for line in entry.metrics.read_text().splitlines()]
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Set
 
-from jaxkd.store import Entry, Phase
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.runs.store import Phase
 
 
 def cohorts(
-  steps: Mapping[Entry, Set[int]], size: int, interval: int
-) -> list[list[Entry]]:
+  steps: Mapping[PhaseFolder, Set[int]], size: int, interval: int
+) -> list[list[PhaseFolder]]:
   """Divides phases into groups, each of which can train in one step.
 
   The phases of a group share their teachers, data, order of the examples and
@@ -19,7 +20,7 @@ def cohorts(
     size: the largest group, >= 1.
     interval: steps between checkpoints.
   """
-  groups: list[list[Entry]] = []
+  groups: list[list[PhaseFolder]] = []
   # Those that are as far come together.
   for entry in sorted(steps, key=lambda entry: max(steps[entry])):
     for group in groups:

@@ -14,14 +14,18 @@ import ml_collections
 from flax import nnx
 from ml_collections import config_dict
 
-from jaxkd import convert, data, losses, methods, models, objectives
+from jaxkd.common.errors import ConfigError
+from jaxkd.models import weights
+from jaxkd import data
+from jaxkd import losses
+from jaxkd.runs import rows
+from jaxkd import models
+from jaxkd.methods import objectives
 from jaxkd.models import Outputs
-from jaxkd.names import nearest
-from jaxkd.store import Entry, Phase, StoreError
-
-
-class ConfigError(Exception):
-  """An option is wrong; the message is one line that names it."""
+from jaxkd.common.spelling import nearest
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.runs.store import Phase
+from jaxkd.runs.store import StoreError
 
 
 def default() -> ml_collections.ConfigDict:
@@ -32,7 +36,7 @@ def default() -> ml_collections.ConfigDict:
   """
   config = ml_collections.ConfigDict()
   config.title = "untitled"
-  # Rows of the table, in its order: keys of `methods.ROWS`, with `+ens` for
+  # Rows of the table, in its order: keys of `rows.ROWS`, with `+ens` for
   # students that predict together.
   config.rows = ("nokd", "kd", "ats", "isats")
   # Each row's student is trained once for each seed.
@@ -277,7 +281,7 @@ def validate(config: ml_collections.ConfigDict) -> None:
   _check_names(config)
   _check_numbers(config)
   for row in config.tuned:
-    _check_numbers(methods.of_row(config, row))
+    _check_numbers(rows.of_row(config, row))
   _check_networks(config)
 
 
@@ -286,9 +290,9 @@ def _require(ok: bool, option: str, value: Any, allowed: str) -> None:
     raise ConfigError(f"config.{option} is {value!r}, must be {allowed}")
 
 
-def _single(rows: Iterable[str]) -> list[str]:
+def _single(names: Iterable[str]) -> list[str]:
   """Returns the rows of which each student predicts alone."""
-  return [row.removesuffix(methods.ENSEMBLE) for row in rows]
+  return [name.removesuffix(rows.ENSEMBLE) for name in names]
 
 
 def _require_name(option: str, name: str, names: Iterable[str]) -> None:
@@ -297,14 +301,14 @@ def _require_name(option: str, name: str, names: Iterable[str]) -> None:
 
 def _check_names(config: ml_collections.ConfigDict) -> None:
   _require(bool(config.rows), "rows", config.rows, "one row or more")
-  for option, rows in (
+  for option, names in (
     ("rows", config.rows),
     ("paper", config.paper.accuracies),
   ):
-    for row, single in zip(rows, _single(rows), strict=True):
-      _require(single in methods.ROWS, option, row, nearest(row, methods.ROWS))
+    for row, single in zip(names, _single(names), strict=True):
+      _require(single in rows.ROWS, option, row, nearest(row, rows.ROWS))
   for row in config.tuned:
-    _require_name("tuned", row, methods.ROWS)
+    _require_name("tuned", row, rows.ROWS)
   for row in ("eskd", "regt"):
     _require(
       row not in _single(config.rows) or not config.teacher.checkpoint,
@@ -322,11 +326,11 @@ def _check_names(config: ml_collections.ConfigDict) -> None:
   _require(config.ensemble > 1, "ensemble", config.ensemble, "2 or more")
   _require(
     len(config.seeds) % config.ensemble == 0
-    or not any(row.endswith(methods.ENSEMBLE) for row in config.rows),
+    or not any(row.endswith(rows.ENSEMBLE) for row in config.rows),
     "seeds",
     config.seeds,
     f"as many as fill ensembles of {config.ensemble} (config.ensemble) for "
-    f"rows that end in {methods.ENSEMBLE!r}",
+    f"rows that end in {rows.ENSEMBLE!r}",
   )
   for option, values in (("rows", config.rows), ("seeds", config.seeds)):
     unique = len(set(values)) == len(values)
@@ -352,7 +356,7 @@ def _check_names(config: ml_collections.ConfigDict) -> None:
     ("multi.networks", config.multi.networks),
   ):
     for name in names:
-      _require_name(option, name, (*methods.TEACHERS, *known))
+      _require_name(option, name, (*rows.TEACHERS, *known))
     section = option.partition(".")[0]
     files = config[section].init_from
     _require(
@@ -464,20 +468,20 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
 def _check_networks(config: ml_collections.ConfigDict) -> None:
   """Builds every network that the rows need, without its arrays."""
   spec = data.find(config.data.name, config.data.data_dir)
-  for option, network in methods.from_weights(config):
+  for option, network in rows.from_weights(config):
     _check_weights(option, network, spec)
   if config.teacher.checkpoint:
     _check_teacher(config.teacher.checkpoint, spec)
     _require(
       "multi" not in _single(config.rows)
-      or methods.teacher(config) in methods.phases(config, "multi")[0].teachers,
+      or rows.teacher(config) in rows.phases(config, "multi")[0].teachers,
       "multi.networks",
       config.multi.networks,
       "with 'teacher' where teacher.checkpoint is given",
     )
   outputs: dict[Phase, Outputs] = {}
   for row in config.rows:
-    for phase in methods.phases(config, row)[0].with_teachers():
+    for phase in rows.phases(config, row)[0].with_teachers():
       if phase in outputs:
         continue
       network = phase.network["name"]
@@ -506,7 +510,7 @@ def _check_assistants(
     _require(ok, "takd.assistants", config.takd.assistants, allowed)
 
   require(bool(config.takd.assistants), "one network or more for the row takd")
-  phase, *_ = methods.phases(config, "takd")
+  phase, *_ = rows.phases(config, "takd")
   for _ in config.takd.assistants:
     (phase,) = phase.teachers
     (teacher,) = phase.teachers
@@ -528,7 +532,7 @@ def _json(phase: Phase) -> str:
 def _parameters(network: str, spec: data.Spec) -> int:
   """Returns how many parameters a network has; see `_outputs`."""
   model = nnx.eval_shape(
-    lambda: methods.create(json.loads(network), spec, nnx.Rngs(0))
+    lambda: rows.create(json.loads(network), spec, nnx.Rngs(0))
   )
   return sum(x.size for x in jax.tree.leaves(nnx.state(model, nnx.Param)))
 
@@ -544,7 +548,7 @@ def _outputs(network: str, spec: data.Spec) -> Outputs:
   shape = (1, spec.image_size, spec.image_size, spec.channels)
 
   def outputs():
-    model = methods.create(json.loads(network), spec, nnx.Rngs(0))
+    model = rows.create(json.loads(network), spec, nnx.Rngs(0))
     return model.outputs(jnp.zeros(shape))
 
   return nnx.eval_shape(outputs)
@@ -584,16 +588,16 @@ def _check_weights(
       "dtype": "float32",
       "options": network.options.to_dict(),
     }
-    model = nnx.eval_shape(lambda: methods.create(options, spec, nnx.Rngs(0)))
-    convert.from_torch(model, convert.read(network.init_from))
+    model = nnx.eval_shape(lambda: rows.create(options, spec, nnx.Rngs(0)))
+    weights.from_torch(model, weights.read(network.init_from))
   except (OSError, TypeError, ValueError) as error:
     raise ConfigError(f"config.{option}: {error}") from error
 
 
 def _check_teacher(path: str, spec: data.Spec) -> None:
   try:
-    phase = Entry.open(path).phase
-    theirs = methods.spec_of(phase)
+    phase = PhaseFolder.open(path).phase
+    theirs = rows.spec_of(phase)
   except (data.DataError, StoreError) as error:
     raise ConfigError(f"config.teacher.checkpoint: {error}") from error
   predict = objectives.objective(phase.loss).predict

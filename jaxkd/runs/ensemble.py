@@ -9,10 +9,17 @@ from collections.abc import Mapping, Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxkd import data, losses, objectives, sharding
-from jaxkd.step import Evaluator
-from jaxkd.store import Entry, Phase, StoreError, write_atomically
-from jaxkd.train import Dataset, load_network
+from jaxkd import data
+from jaxkd import losses
+from jaxkd.methods import objectives
+from jaxkd.training import sharding
+from jaxkd.training.step import Evaluator
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.runs.store import Phase
+from jaxkd.runs.store import StoreError
+from jaxkd.common.files import write_atomically
+from jaxkd.training.loop import Dataset
+from jaxkd.training.loop import load_network
 
 
 class Ensemble:
@@ -28,7 +35,7 @@ class Ensemble:
     self,
     workdir: str | os.PathLike[str],
     phases: Sequence[Phase],
-    entries: Mapping[Phase, Entry],
+    entries: Mapping[Phase, PhaseFolder],
   ):
     self._phases, self._entries = phases, entries
     identities = " ".join(phase.identity for phase in phases)

@@ -12,12 +12,22 @@ import jax
 import ml_collections
 import numpy as np
 
-from jaxkd import data, methods, report, sharding
-from jaxkd.cohorts import cohorts, common
-from jaxkd.config import ConfigError
-from jaxkd.ensemble import Ensemble
-from jaxkd.store import Entry, LockedError, Phase, StoreError, file_hash
-from jaxkd.train import Dataset, NonFiniteError, train
+from jaxkd.common.errors import ConfigError
+from jaxkd import data
+from jaxkd.runs import rows
+from jaxkd.reports import experiment
+from jaxkd.training import sharding
+from jaxkd.runs.cohorts import cohorts
+from jaxkd.runs.cohorts import common
+from jaxkd.runs.ensemble import Ensemble
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.runs.store import LockedError
+from jaxkd.runs.store import Phase
+from jaxkd.runs.store import StoreError
+from jaxkd.common.files import file_hash
+from jaxkd.training.loop import Dataset
+from jaxkd.training.loop import NonFiniteError
+from jaxkd.training.loop import train
 
 
 def run(
@@ -63,7 +73,7 @@ def run_all(
     CheckpointError, StoreError, Stopped: see `train`.
   """
   plans = [
-    {row: methods.phases(config, row) for row in config.rows}
+    {row: rows.phases(config, row) for row in config.rows}
     for config in configs
   ]
   entries, missing = all_places(
@@ -96,7 +106,7 @@ def run_all(
   if jax.process_index() != 0:
     return [None] * len(configs), failed
   folders = [
-    report.write(config, workdir, plan, entries, rows)
+    experiment.write(config, workdir, plan, entries, rows)
     for config, plan, rows in zip(configs, plans, ensembles, strict=True)
   ]
   return folders, failed
@@ -105,7 +115,7 @@ def run_all(
 def _ensembles(
   config: ml_collections.ConfigDict,
   plan: Mapping[str, Sequence[Phase]],
-  entries: Mapping[Phase, Entry],
+  entries: Mapping[Phase, PhaseFolder],
   workdir: str | os.PathLike[str],
 ) -> dict[str, list[Ensemble]]:
   """Returns the ensembles of the rows that have some, each of its own seeds."""
@@ -116,7 +126,7 @@ def _ensembles(
       for i in range(0, len(phases), size)
     ]
     for row, phases in plan.items()
-    if row.endswith(methods.ENSEMBLE)
+    if row.endswith(rows.ENSEMBLE)
   }
 
 
@@ -124,7 +134,7 @@ def places(
   config: ml_collections.ConfigDict,
   students: Sequence[Phase],
   workdir: str | os.PathLike[str],
-) -> tuple[dict[Phase, Entry], dict[Phase, Entry]]:
+) -> tuple[dict[Phase, PhaseFolder], dict[Phase, PhaseFolder]]:
   """Finds the places of phases and their teachers.
 
   Args:
@@ -139,15 +149,15 @@ def places(
     StoreError: a teacher has a result but no network.
   """
   entries = {
-    phase: Entry.of(workdir, phase)
+    phase: PhaseFolder.of(workdir, phase)
     for student in students
     for phase in student.with_teachers()
   }
   if config.teacher.checkpoint:
     # It may lie outside of the store.
-    external = Entry.open(config.teacher.checkpoint)
+    external = PhaseFolder.open(config.teacher.checkpoint)
     entries[external.phase] = external
-  missing: dict[Phase, Entry] = {}
+  missing: dict[Phase, PhaseFolder] = {}
   for student in students:
     _collect_missing(student, entries, missing)
   return entries, missing
@@ -156,10 +166,10 @@ def places(
 def all_places(
   wanted: Sequence[tuple[ml_collections.ConfigDict, Sequence[Phase]]],
   workdir: str | os.PathLike[str],
-) -> tuple[dict[Phase, Entry], dict[Phase, Entry]]:
+) -> tuple[dict[Phase, PhaseFolder], dict[Phase, PhaseFolder]]:
   """Finds what `places` does, for the phases of several experiments."""
-  entries: dict[Phase, Entry] = {}
-  missing: dict[Phase, Entry] = {}
+  entries: dict[Phase, PhaseFolder] = {}
+  missing: dict[Phase, PhaseFolder] = {}
   for config, students in wanted:
     found, lacking = places(config, students, workdir)
     entries |= found
@@ -168,7 +178,7 @@ def all_places(
 
 
 def _collect_missing(
-  phase: Phase, entries: dict[Phase, Entry], missing: dict[Phase, Entry]
+  phase: Phase, entries: dict[Phase, PhaseFolder], missing: dict[Phase, PhaseFolder]
 ) -> None:
   """Adds the phases to train, teachers before their students."""
   if sharding.agreed(entries[phase].finished):
@@ -216,8 +226,8 @@ def load_dataset(
 
 def train_all(
   config: ml_collections.ConfigDict,
-  missing: list[Entry],
-  entries: Mapping[Phase, Entry],
+  missing: list[PhaseFolder],
+  entries: Mapping[Phase, PhaseFolder],
   dataset: Dataset,
   mesh: jax.sharding.Mesh,
 ) -> None:
@@ -245,8 +255,8 @@ def train_all(
 
 def train_finite(
   configs: Sequence[ml_collections.ConfigDict],
-  missing: list[Entry],
-  entries: Mapping[Phase, Entry],
+  missing: list[PhaseFolder],
+  entries: Mapping[Phase, PhaseFolder],
   dataset: Dataset,
   mesh: jax.sharding.Mesh,
 ) -> dict[Phase, NonFiniteError]:
@@ -297,8 +307,8 @@ def train_finite(
 
 
 def _train(
-  entries: Sequence[Entry],
-  teachers: Sequence[Entry],
+  entries: Sequence[PhaseFolder],
+  teachers: Sequence[PhaseFolder],
   dataset: Dataset,
   configs: Sequence[ml_collections.ConfigDict],
   mesh: jax.sharding.Mesh,
@@ -311,7 +321,7 @@ def _train(
     train(entries, teachers, dataset, weights, step, run, mesh, number)
 
 
-def _steps(entry: Entry, run: ml_collections.ConfigDict) -> set[int]:
+def _steps(entry: PhaseFolder, run: ml_collections.ConfigDict) -> set[int]:
   """Returns 0 and the steps of the checkpoints, as the first process has it."""
   count = run.keep_checkpoints
   newest = np.array(sorted(entry.steps)[-count:])
@@ -323,7 +333,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def _claim(entry: Entry, stack: contextlib.ExitStack) -> bool:
+def _claim(entry: PhaseFolder, stack: contextlib.ExitStack) -> bool:
   """Makes and locks the folder of a phase; says whether it could be locked.
 
   Raises:
@@ -353,7 +363,7 @@ def _weights(configs: Sequence[ml_collections.ConfigDict], phase: Phase) -> str:
     return ""
   networks = itertools.chain.from_iterable(
     (
-      *(network for _, network in methods.from_weights(config)),
+      *(network for _, network in rows.from_weights(config)),
       *config.get("analysis", {}).get("teachers", {}).values(),
     )
     for config in configs

@@ -7,10 +7,11 @@ from typing import Any
 
 import ml_collections
 
-from configs import paper
-from jaxkd import config as jaxkd_config
+from jaxkd.common.errors import ConfigError
+from jaxkd.runs import paper
+from jaxkd.runs import config as jaxkd_config
 from jaxkd.analysis import plan
-from jaxkd.names import nearest
+from jaxkd.common.spelling import nearest
 
 Networks = Mapping[str, tuple[str, Mapping[str, Any]]]
 """By a title, the network's name and options, from small to large."""
@@ -33,12 +34,12 @@ def parse_arg(
   for part in filter(None, (arg or "").split(",")):
     name, equals, value = part.partition("=")
     if name not in defaults:
-      raise jaxkd_config.ConfigError(
+      raise ConfigError(
         f"config argument {name!r} must be " + nearest(name, defaults)
       )
     switch = isinstance(defaults[name], bool)
     if switch == bool(equals):
-      raise jaxkd_config.ConfigError(
+      raise ConfigError(
         f"config argument {part!r} must be "
         + (f"{name!r}" if switch else f"'{name}=...'")
       )
@@ -355,7 +356,7 @@ def analysis(
     try:
       config.teacher.epochs = float(options.epochs)
     except ValueError:
-      raise jaxkd_config.ConfigError(
+      raise ConfigError(
         f"config argument 'epochs' is {options.epochs!r}, must be a number"
       ) from None
   plan.add_teachers(
@@ -391,7 +392,7 @@ def _networks(named: Sequence[str] | Networks) -> Networks:
 def named_series(name: str, series: Mapping[str, Any]) -> Any:
   """Returns the series that the argument `series=` names."""
   if name not in series:
-    raise jaxkd_config.ConfigError(
+    raise ConfigError(
       f"config argument 'series' is {name!r}, must be " + nearest(name, series)
     )
   return series[name]

@@ -12,8 +12,11 @@ import jax.numpy as jnp
 import ml_collections
 from flax import nnx
 
-from jaxkd import data, models
-from jaxkd.store import Entry, Phase, file_hash
+from jaxkd import data
+from jaxkd import models
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.runs.store import Phase
+from jaxkd.common.files import file_hash
 
 Row = Callable[[ml_collections.ConfigDict, int], Phase]
 
@@ -127,7 +130,7 @@ def spec_of(phase: Phase) -> data.Spec:
 def teacher(config: ml_collections.ConfigDict) -> Phase:
   """The large teacher, trained with cross entropy, or a given one."""
   if config.teacher.checkpoint:
-    return Entry.open(config.teacher.checkpoint).phase
+    return PhaseFolder.open(config.teacher.checkpoint).phase
   return _phase(config, config.teacher, config.teacher.seed, "cross_entropy")
 
 

@@ -7,20 +7,21 @@ result, so that a teacher is trained once and shared by every row that needs it.
 import contextlib
 import dataclasses
 import fcntl
-import functools
 import hashlib
 import json
 import os
 import pathlib
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from jaxkd.common.errors import UserError
+from jaxkd.common.files import write_atomically
 
 SCHEMA = 1
 """Goes into every identity; raised when the meaning of a phase changes."""
 
 
-class StoreError(Exception):
+class StoreError(UserError):
   """The store can't be used; the message is one line."""
 
 
@@ -111,7 +112,7 @@ class Phase:
     return isinstance(other, Phase) and self.identity == other.identity
 
 
-class Entry:
+class PhaseFolder:
   """The folder of one phase.
 
   `config.json` says what the phase is, `checkpoints/` holds its newest states,
@@ -123,14 +124,14 @@ class Entry:
     self.phase = phase
 
   @classmethod
-  def of(cls, workdir: str | os.PathLike[str], phase: Phase) -> "Entry":
+  def of(cls, workdir: str | os.PathLike[str], phase: Phase) -> "PhaseFolder":
     """Returns the phase's place in a store, whether or not it exists."""
     return cls(pathlib.Path(workdir) / phase.folder, phase)
 
   @classmethod
   def open(
     cls, path: str | os.PathLike[str], *, finished: bool = True
-  ) -> "Entry":
+  ) -> "PhaseFolder":
     """Opens the folder of a phase.
 
     Args:
@@ -225,43 +226,6 @@ class Entry:
         raise LockedError(f"another process is training {self.path}") from error
       # Released with the file, also when the process is killed.
       yield
-
-
-def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
-  """Writes a file so that at any moment it is there whole, or not at all.
-
-  Of several processes that write it at once, the last one's content stays.
-
-  Raises:
-    StoreError: it can't be written.
-  """
-  if isinstance(content, str):
-    content = content.encode()
-  temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
-  try:
-    with open(temporary, "wb") as file:
-      file.write(content)
-      file.flush()
-      os.fsync(file.fileno())
-    os.replace(temporary, path)
-  except OSError as error:
-    with contextlib.suppress(OSError):
-      temporary.unlink(missing_ok=True)
-    raise StoreError(f"can't write {path}: {error.strerror}") from error
-
-
-@functools.cache
-def file_hash(path: str) -> str:
-  """Returns the SHA-256 of a file, which stands for its content.
-
-  Raises:
-    StoreError: it can't be read.
-  """
-  try:
-    with open(path, "rb") as file:
-      return hashlib.file_digest(file, "sha256").hexdigest()
-  except OSError as error:
-    raise StoreError(f"can't read {path}: {error.strerror}") from error
 
 
 def _pretty(value: Any) -> str:

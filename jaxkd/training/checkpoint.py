@@ -13,10 +13,11 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
-from jaxkd.step import TrainState, Variables
+from jaxkd.common.errors import UserError
+from jaxkd.training.step import TrainState, Variables
 
 
-class CheckpointError(Exception):
+class CheckpointError(UserError):
   """A checkpoint can't be written or read; the message is one line."""
 
 

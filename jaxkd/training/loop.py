@@ -13,12 +13,18 @@ import numpy as np
 import optax
 from flax import nnx
 
-from jaxkd import convert, data, losses, methods, objectives, optim, sharding
-from jaxkd.checkpoint import Checkpoints
-from jaxkd.metrics import Progress, Writer
-from jaxkd.objectives import Objective
-from jaxkd.signals import Stopped, stop_requested
-from jaxkd.step import (
+from jaxkd import data, losses
+from jaxkd.common.errors import UserError
+from jaxkd.common.signals import Stopped, stop_requested
+from jaxkd.methods import objectives
+from jaxkd.methods.objectives import Objective
+from jaxkd.models import weights as weight_files
+from jaxkd.runs import rows
+from jaxkd.runs.store import Phase, PhaseFolder
+from jaxkd.training import optim, sharding
+from jaxkd.training.checkpoint import Checkpoints
+from jaxkd.training.progress import Progress, Writer
+from jaxkd.training.step import (
   Evaluator,
   Functional,
   Keys,
@@ -29,17 +35,16 @@ from jaxkd.step import (
   Variables,
   functional,
 )
-from jaxkd.store import Entry, Phase
 
 
-class NonFiniteError(Exception):
+class NonFiniteError(UserError):
   """The loss is no longer a number; the message is one line.
 
   Attributes:
     entry: the place of the phase.
   """
 
-  def __init__(self, message: str, entry: Entry):
+  def __init__(self, message: str, entry: PhaseFolder):
     super().__init__(message)
     self.entry = entry
 
@@ -62,8 +67,8 @@ class Dataset:
 
 
 def train(
-  entries: Sequence[Entry],
-  teachers: Sequence[Entry],
+  entries: Sequence[PhaseFolder],
+  teachers: Sequence[PhaseFolder],
   dataset: Dataset,
   weights: Sequence[str],
   step: int,
@@ -236,14 +241,14 @@ class _Student:
     evaluate: `(variables, split) -> means` of what is reported.
   """
 
-  entry: Entry
+  entry: PhaseFolder
   learner: Learner
   rate: optax.Schedule
   evaluate: Callable[[Variables, data.Arrays | data.Examples], dict[str, Any]]
 
 
 def _student(
-  entry: Entry,
+  entry: PhaseFolder,
   weights: str,
   dataset: Dataset,
   total: int,
@@ -264,9 +269,11 @@ def _student(
   """
   phase, spec = entry.phase, dataset.spec
   objective = objectives.objective(phase.loss)
-  model = methods.network(phase, spec)
+  model = rows.network(phase, spec)
   if weights:
-    nnx.update(model, *convert.from_torch(model, convert.read(weights)))
+    nnx.update(
+      model, *weight_files.from_torch(model, weight_files.read(weights))
+    )
   network, variables = functional(model)
   evaluator = Evaluator(
     network, spec, phase.data["batch_size"], mesh, networks, objective.predict
@@ -307,12 +314,12 @@ def _scalars(
   return scalars
 
 
-def _and_more(entries: Sequence[Entry]) -> str:
+def _and_more(entries: Sequence[PhaseFolder]) -> str:
   return f" and {len(entries) - 1} more" if len(entries) > 1 else ""
 
 
 def load_network(
-  entry: Entry,
+  entry: PhaseFolder,
   spec: data.Spec,
   mesh: jax.sharding.Mesh,
   step: int | None = None,
@@ -329,7 +336,7 @@ def load_network(
   Raises:
     CheckpointError: there is none of that step, or it can't be read.
   """
-  network, variables = functional(methods.network(entry.phase, spec))
+  network, variables = functional(rows.network(entry.phase, spec))
   with contextlib.closing(
     Checkpoints(entry.checkpoints, keep=None)
   ) as checkpoints:
@@ -435,7 +442,9 @@ def _next_multiple(interval: float, step: int, total: int) -> int:
 
 
 def _check_finite(
-  pulse: Pulse, entries: Sequence[Entry], checkpoints: Sequence[Checkpoints]
+  pulse: Pulse,
+  entries: Sequence[PhaseFolder],
+  checkpoints: Sequence[Checkpoints],
 ) -> None:
   bad_steps = pulse.bad_steps.tolist()
   for bad_step, entry, own in zip(bad_steps, entries, checkpoints, strict=True):

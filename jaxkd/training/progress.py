@@ -11,7 +11,8 @@ import jax
 from clu import parameter_overview
 from flax import nnx
 
-from jaxkd.store import Entry, StoreError, write_atomically
+from jaxkd.common.files import write_atomically
+from jaxkd.runs.store import PhaseFolder, StoreError
 
 
 class Writer:
@@ -28,7 +29,7 @@ class Writer:
     params: the network's parameters.
   """
 
-  def __init__(self, entry: Entry, step: int, params: nnx.State):
+  def __init__(self, entry: PhaseFolder, step: int, params: nnx.State):
     self._writes = jax.process_index() == 0
     self._board = None
     if not self._writes:

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from jaxkd import data, losses, sharding
-from jaxkd.analysis import metrics
+from jaxkd import data, losses, metrics
+from jaxkd.methods.objectives import Objective, Scalars, View, own_logits
 from jaxkd.models import Outputs
-from jaxkd.objectives import Objective, Scalars, View, own_logits
+from jaxkd.training import sharding
 
 
 class Variables(NamedTuple):

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import ml_collections
 
-from jaxkd import losses, methods
-from jaxkd.config import ConfigError
-from jaxkd.names import nearest
+from jaxkd import losses
+from jaxkd.common.errors import ConfigError
+from jaxkd.common.spelling import nearest
+from jaxkd.runs import rows
 from jaxkd.tuning.tuned import Values, with_values
 
 Grid = Mapping[str, Sequence[float]]
@@ -114,15 +115,15 @@ def options(
     >>> list(options(config.default(), "regt"))
     ['kd.lam', 'kd.student_tau', 'kd.tau', 'kd.until', 'kd.weight', 'regt.beta']
   """
-  (untouched, *_) = methods.phases(with_values(config, row, {}), row)
+  (untouched, *_) = rows.phases(with_values(config, row, {}), row)
   found = {}
-  for section in filter(config.get, methods.ROWS):
+  for section in filter(config.get, rows.ROWS):
     for key, value in config[section].items():
       option = f"{section}.{key}"
       if not _is_number(value):
         continue
       changed = with_values(config, row, {option: (value or 0) + 1})
-      if methods.phases(changed, row)[0] != untouched:
+      if rows.phases(changed, row)[0] != untouched:
         found[option] = int if type(value) is int else float
   return dict(sorted(found.items()))
 

@@ -10,11 +10,12 @@ import ml_collections
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxkd import tables, webpage
 from jaxkd.analysis import figures
-from jaxkd.names import digest
-from jaxkd.store import Phase, write_atomically
-from jaxkd.tables import Lines
+from jaxkd.common.digests import digest
+from jaxkd.common.files import write_atomically
+from jaxkd.reports import tables, webpage
+from jaxkd.reports.tables import Lines
+from jaxkd.runs.store import Phase
 from jaxkd.tuning import tuned
 from jaxkd.tuning.grid import Grid
 from jaxkd.tuning.search import Point, best

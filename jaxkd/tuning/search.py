@@ -10,10 +10,12 @@ from typing import NamedTuple
 import jax
 import ml_collections
 
-from jaxkd import experiment, methods, sharding
-from jaxkd.config import ConfigError, validate
-from jaxkd.store import Entry, Phase
-from jaxkd.train import NonFiniteError
+from jaxkd.common.errors import ConfigError
+from jaxkd.runs import experiment, rows
+from jaxkd.runs.config import validate
+from jaxkd.runs.store import Phase, PhaseFolder
+from jaxkd.training import sharding
+from jaxkd.training.loop import NonFiniteError
 from jaxkd.tuning.grid import Grid, points
 from jaxkd.tuning.tuned import Values, with_values
 
@@ -61,7 +63,7 @@ def search(
 
   Args:
     config: the experiment; `data.validation` is the share that is evaluated.
-    row: a key of `methods.ROWS`.
+    row: a key of `rows.ROWS`.
     grid: what to try.
     workdir: the store.
 
@@ -78,7 +80,7 @@ def search(
   experiments = [with_values(config, row, values) for values in points(grid)]
   for one in experiments:
     validate(one)
-  students = [methods.phases(one, row) for one in experiments]
+  students = [rows.phases(one, row) for one in experiments]
   entries, missing = experiment.places(
     config, list(itertools.chain(*students)), workdir
   )
@@ -105,7 +107,7 @@ def search(
 
 
 def _accuracies(
-  phases: Iterable[Phase], entries: Mapping[Phase, Entry]
+  phases: Iterable[Phase], entries: Mapping[Phase, PhaseFolder]
 ) -> tuple[float, ...]:
   # What is evaluated instead of the test split has its place in the result.
   return tuple(entries[phase].result()["test"]["accuracy"] for phase in phases)

@@ -17,9 +17,11 @@ from typing import Any
 import jax
 import ml_collections
 
-from jaxkd import methods
-from jaxkd.config import ConfigError, default, validate
-from jaxkd.store import Phase, write_atomically
+from jaxkd.common.errors import ConfigError
+from jaxkd.common.files import write_atomically
+from jaxkd.runs import rows
+from jaxkd.runs.config import default, validate
+from jaxkd.runs.store import Phase
 
 FILE = "tuned.json"
 """Name of the file, which lies beside the configs."""
@@ -38,7 +40,7 @@ def with_values(
 
   Args:
     config: the experiment.
-    row: a key of `methods.ROWS`; what was tuned for it before is forgotten.
+    row: a key of `rows.ROWS`; what was tuned for it before is forgotten.
     values: the row's own.
 
   Raises:
@@ -47,7 +49,7 @@ def with_values(
   Examples:
     >>> from jaxkd import config
     >>> tuned = with_values(config.default(), "ats", {"ats.tau1": 6.0})
-    >>> tuned.ats.tau1, methods.of_row(tuned, "ats").ats.tau1
+    >>> tuned.ats.tau1, rows.of_row(tuned, "ats").ats.tau1
     (4.0, 6.0)
   """
   sections: dict[str, dict[str, float]] = {}
@@ -121,7 +123,7 @@ def apply(
   """
   choices, given = _read(pathlib.Path(path)), set(given)
   for row in dict.fromkeys(
-    row.removesuffix(methods.ENSEMBLE) for row in config.rows
+    row.removesuffix(rows.ENSEMBLE) for row in config.rows
   ):
     alike = _alike(choices, config, row)
     for choice in alike:
@@ -165,7 +167,7 @@ def write(
   path = pathlib.Path(path)
   choice = {
     "row": row,
-    **_about(methods.phases(config, row)[0]),
+    **_about(rows.phases(config, row)[0]),
     "options": dict(values),
     "trains": _trains(config, row, values),
     **found,
@@ -192,7 +194,7 @@ def _alike(
   choices: Iterable[Choice], config: ml_collections.ConfigDict, row: str
 ) -> list[Choice]:
   """Returns the choices of the row for the same data and networks."""
-  wanted = {"row": row, **_about(methods.phases(config, row)[0])}
+  wanted = {"row": row, **_about(rows.phases(config, row)[0])}
   return [c for c in choices if wanted.items() <= c.items()]
 
 
@@ -201,7 +203,7 @@ def _trains(config: ml_collections.ConfigDict, row: str, values: Values) -> str:
   whole = with_values(config, row, values)
   whole.data.validation, whole.data.seed = 0.0, None
   whole.seeds = (0,)
-  return methods.phases(whole, row)[0].identity
+  return rows.phases(whole, row)[0].identity
 
 
 def _belongs(
@@ -217,7 +219,7 @@ def _read(path: pathlib.Path) -> list[Choice]:
     choices = json.loads(path.read_text())
     for choice in choices:
       row = choice["row"]
-      methods.of_row(with_values(default(), row, choice["options"]), row)
+      rows.of_row(with_values(default(), row, choice["options"]), row)
       choice["trains"]
   except FileNotFoundError:
     return []

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from jaxkd.analysis import figures
 from jaxkd.analysis.figures import style
-from jaxkd.analysis.metrics import FeatureAngles
+from jaxkd.metrics import FeatureAngles
 
 _RNG: Any = np.random.default_rng(0)
 PROBS = {

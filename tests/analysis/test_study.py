@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaxkd import tables
 from jaxkd.analysis import (
   drawings,
   measure,
@@ -17,6 +16,7 @@ from jaxkd.analysis import (
 )
 from jaxkd.analysis.measure import Comparison, Examples, Measures
 from jaxkd.analysis.study import Settings, Student, Study, Teacher
+from jaxkd.reports import tables
 
 _RNG: Any = np.random.default_rng(0)
 

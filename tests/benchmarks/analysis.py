@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
-from jaxkd.analysis import measure, metrics
+from jaxkd import metrics
+from jaxkd.analysis import measure
 
 SCIPY_EXAMPLES = 100
 

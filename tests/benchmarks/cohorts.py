@@ -17,8 +17,10 @@ import numpy as np
 import optax
 from flax import nnx
 
-from jaxkd import data, models, objectives, sharding
-from jaxkd.step import Keys, Learner, Trainer, Variables, functional
+from jaxkd import data, models
+from jaxkd.methods import objectives
+from jaxkd.training import sharding
+from jaxkd.training.step import Keys, Learner, Trainer, Variables, functional
 
 PAIRS = ("resnet20:resnet8", "resnet110:vgg8")
 SPEC = data.SPECS["cifar100"]

@@ -4,7 +4,7 @@
     [--batch=128] [--repeats=15] [--workers=CORES]
 
 Without a name the images are noise of CIFAR's size, in memory; with one they
-are what `jaxkd.data.prepare` prepared, and all but the resident loader decode
+are what `jaxkd.prepare` prepared, and all but the resident loader decode
 them. The network is a ResNet-20, for images of 224 pixels a ResNet-18.
 PyTorch's DataLoader makes the same views with transforms that do as
 torchvision's on Pillow images do; 'of torch' is a loader's speed over its,
@@ -29,9 +29,10 @@ import torch
 from flax import nnx
 from PIL import Image, ImageOps
 
-from jaxkd import data, losses, models, sharding
+from jaxkd import data, losses, models
 from jaxkd.data.sources import InMemory
-from jaxkd.step import functional
+from jaxkd.training import sharding
+from jaxkd.training.step import functional
 
 NOISE = 50_000
 

@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 from stripes import encoded
 
-from jaxkd import config as jaxkd_config
-from jaxkd import data, methods
+from jaxkd import data
+from jaxkd.common.errors import ConfigError
 from jaxkd.data import folder
-from jaxkd.store import Entry
+from jaxkd.runs import config as jaxkd_config
+from jaxkd.runs import rows
+from jaxkd.runs.store import PhaseFolder
 
 
 @pytest.fixture
@@ -111,22 +113,22 @@ def test_images_are_read_once_for_the_content(photos, capfd):
 def test_a_phase_is_of_the_content_and_outlives_the_folder(photos, tiny_config):
   tiny_config.data.name, tiny_config.data.data_dir = "folder", str(photos)
   folder.content.cache_clear()
-  phase = methods.teacher(tiny_config)
+  phase = rows.teacher(tiny_config)
   elsewhere = photos.rename(photos.with_name("elsewhere"))
   tiny_config.data.data_dir = str(elsewhere)
-  assert methods.teacher(tiny_config).identity == phase.identity
+  assert rows.teacher(tiny_config).identity == phase.identity
   _in_place(elsewhere)
   folder.content.cache_clear()
-  assert methods.teacher(tiny_config).identity != phase.identity
+  assert rows.teacher(tiny_config).identity != phase.identity
 
-  entry = Entry.of(elsewhere.parent, phase)
+  entry = PhaseFolder.of(elsewhere.parent, phase)
   entry.create()
   entry.finish({})
   shutil.rmtree(elsewhere)
-  assert methods.spec_of(Entry.open(entry.path).phase).num_classes == 2
+  assert rows.spec_of(PhaseFolder.open(entry.path).phase).num_classes == 2
   tiny_config.data.name = "digits"
   tiny_config.teacher.checkpoint = str(entry.path)
-  with pytest.raises(jaxkd_config.ConfigError, match="on folder with 2"):
+  with pytest.raises(ConfigError, match="on folder with 2"):
     jaxkd_config.validate(tiny_config)
 
 

@@ -16,10 +16,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from stripes import SPEC
 
 from jaxkd import data
-from jaxkd import sharding as jaxkd_sharding
 from jaxkd.data import streamed
 from jaxkd.data.order import Order
 from jaxkd.data.sources import InMemory
+from jaxkd.training import sharding as jaxkd_sharding
 
 LOADERS = pytest.mark.parametrize("kind", ["resident", "streamed"])
 

@@ -211,7 +211,7 @@ def test_missing_data_is_one_line_with_the_command(tmp_path):
     data.load(data.SPECS["cifar100"], str(folder))
   assert str(error.value) == (
     f"data set 'cifar100' is not prepared in {folder}/cifar100; prepare it "
-    f"with: {sys.executable} -m jaxkd.data.prepare cifar100 "
+    f"with: {sys.executable} -m jaxkd.prepare cifar100 "
     f"'--data_dir={folder}'"
   )
 

@@ -7,8 +7,10 @@ import shutil
 import pytest
 from stripes import SIZES, SPEC, Stripes
 
-from jaxkd import data, methods, report
+from jaxkd import data
 from jaxkd.data import prepared
+from jaxkd.reports import experiment
+from jaxkd.runs import rows
 
 
 @pytest.fixture
@@ -36,16 +38,16 @@ def test_what_is_published_or_missing_is_known_by_its_name(
   published()
   if missing:
     shutil.rmtree(pathlib.Path(config.data.data_dir, "stripes"))
-  assert methods.data_of(config, 0) == {"name": "stripes", "batch_size": 64}
+  assert rows.data_of(config, 0) == {"name": "stripes", "batch_size": 64}
   assert not capfd.readouterr().err
 
 
 def test_a_part_of_a_set_is_another_set(published, config, capfd):
   published(num_classes=4)
-  phase = methods.nokd(config, 0)
-  assert methods.nokd(config, 1).data == phase.data
+  phase = rows.nokd(config, 0)
+  assert rows.nokd(config, 1).data == phase.data
   assert phase.data["content"]
-  assert methods.spec_of(phase).num_classes == 4
+  assert rows.spec_of(phase).num_classes == 4
   err = capfd.readouterr().err
   assert err.count("not the published set") == 1
   assert (
@@ -54,7 +56,7 @@ def test_a_part_of_a_set_is_another_set(published, config, capfd):
   ) in err
   # What was hashed once is kept.
   prepared.content.cache_clear()
-  assert methods.nokd(config, 0).identity == phase.identity
+  assert rows.nokd(config, 0).identity == phase.identity
   assert "23/23" not in capfd.readouterr().err
 
 
@@ -81,9 +83,9 @@ def test_the_papers_figures_are_of_the_published_set(published, config):
   config.paper.teacher = config.paper.student = "mlp"
   config.paper.accuracies = {"kd": 90.0}
   published()
-  assert report._paper(config)["kd"] == 90.0
+  assert experiment._paper(config)["kd"] == 90.0
   published(num_classes=4)
-  assert not report._paper(config)
+  assert not experiment._paper(config)
 
 
 def test_published_sizes_of_what_is_embedded():

@@ -9,11 +9,13 @@ import numpy as np
 import optax
 from flax import nnx
 
-from jaxkd import data, models, objectives, sharding
-from jaxkd.checkpoint import Checkpoints
+from jaxkd import data, models
+from jaxkd.methods import objectives
+from jaxkd.methods.objectives import View
 from jaxkd.models import Outputs
-from jaxkd.objectives import View
-from jaxkd.step import Keys, Learner, Trainer, functional
+from jaxkd.training import sharding
+from jaxkd.training.checkpoint import Checkpoints
+from jaxkd.training.step import Keys, Learner, Trainer, functional
 
 BATCH, CLASSES, FEATURES, LENGTH, TAU = 4, 3, 6, 10, 0.3
 OPTIONS = {"features": FEATURES, "negatives": LENGTH, "tau": TAU}

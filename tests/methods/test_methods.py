@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jaxkd import losses, methods, objectives
+from jaxkd import losses
+from jaxkd.methods import objectives
+from jaxkd.methods.objectives import View
 from jaxkd.models import Outputs
-from jaxkd.objectives import View
+from jaxkd.runs import rows
 
 LABELS = jnp.array([0, 3, 1, 2])
 
@@ -182,22 +184,22 @@ def test_isats_reports_how_often_each_temperature_is_chosen():
 def test_rows_share_a_teacher_under_every_seed(tiny_config):
   rows = ("kd", "ats", "isats", "fgcr", "dist")
   teachers = {
-    methods.ROWS[row](tiny_config, seed).teachers
+    rows.ROWS[row](tiny_config, seed).teachers
     for row in rows
     for seed in (0, 1)
   }
-  assert teachers == {(methods.teacher(tiny_config),)}
+  assert teachers == {(rows.teacher(tiny_config),)}
 
 
 def test_every_row_has_its_own_student(tiny_config):
-  students = {row(tiny_config, 0) for row in methods.ROWS.values()}
-  assert len(students) == len(methods.ROWS)
+  students = {row(tiny_config, 0) for row in rows.ROWS.values()}
+  assert len(students) == len(rows.ROWS)
 
 
 def test_each_row_has_the_phases_of_its_definition(tiny_config):
   chains = {
     name: [phase.loss["name"] for phase in row(tiny_config, 0).with_teachers()]
-    for name, row in methods.ROWS.items()
+    for name, row in rows.ROWS.items()
   }
   assert chains == {
     "nokd": ["cross_entropy"],
@@ -223,10 +225,10 @@ def test_each_row_has_the_phases_of_its_definition(tiny_config):
 
 def test_the_contrast_with_several_teachers_has_the_options_of_crd(tiny_config):
   tiny_config.crd.negatives = 64
-  plain = methods.ROWS["multi"](tiny_config, 0)
+  plain = rows.ROWS["multi"](tiny_config, 0)
   assert plain.loss["contrast"] is None
   tiny_config.multi.contrast = 0.5
-  assert methods.ROWS["multi"](tiny_config, 0).loss["contrast"] == {
+  assert rows.ROWS["multi"](tiny_config, 0).loss["contrast"] == {
     "weight": 0.5,
     "features": 128,
     "negatives": 64,
@@ -236,7 +238,7 @@ def test_the_contrast_with_several_teachers_has_the_options_of_crd(tiny_config):
 
 def test_a_residual_does_not_start_as_its_base(tiny_config):
   for seed in (0, 2**31, 2**32 - 1):
-    residual = methods.ROWS["reskd"](tiny_config, seed)
+    residual = rows.ROWS["reskd"](tiny_config, seed)
     _, base = residual.teachers
     assert residual.network == base.network
     assert residual.seed != base.seed == seed
@@ -247,10 +249,10 @@ def test_a_residual_may_be_another_network(tiny_config, tmp_path):
   file = tmp_path / "weights"
   file.write_bytes(b"")
   tiny_config.student.init_from = str(file)
-  residual = methods.ROWS["reskd"](tiny_config, 0)
+  residual = rows.ROWS["reskd"](tiny_config, 0)
   assert residual.network == residual.teachers[1].network
   tiny_config.reskd.network = "resnet8"
-  residual = methods.ROWS["reskd"](tiny_config, 0)
+  residual = rows.ROWS["reskd"](tiny_config, 0)
   assert residual.optim == residual.teachers[1].optim
   assert residual.network == {
     "name": "resnet8",
@@ -258,18 +260,18 @@ def test_a_residual_may_be_another_network(tiny_config, tmp_path):
     "options": {},
   }
   tiny_config.reskd.init_from = str(file)
-  residual = methods.ROWS["reskd"](tiny_config, 0)
+  residual = rows.ROWS["reskd"](tiny_config, 0)
   assert "init_from" in residual.network
 
 
 def test_an_early_stopped_teacher_has_a_third_of_the_epochs(tiny_config):
-  (early,) = methods.ROWS["eskd"](tiny_config, 0).teachers
+  (early,) = rows.ROWS["eskd"](tiny_config, 0).teachers
   assert early.optim["epochs"] == pytest.approx(tiny_config.teacher.epochs / 3)
 
 
 def test_assistants_are_distilled_one_from_the_other(tiny_config):
   tiny_config.takd.assistants = ("resnet14", "resnet8")
-  chain = methods.ROWS["takd"](tiny_config, 0).with_teachers()
+  chain = rows.ROWS["takd"](tiny_config, 0).with_teachers()
   assert [phase.network["name"] for phase in chain] == [
     "mlp",
     "resnet14",
@@ -286,13 +288,13 @@ def test_a_network_with_a_section_is_as_the_section_says(tiny_config, tmp_path):
   tiny_config.small_teacher.init_from = str(file)
   tiny_config.small_teacher.seed = 5
   large, small = (
-    methods.teacher(tiny_config),
-    methods.small_teacher(tiny_config),
+    rows.teacher(tiny_config),
+    rows.small_teacher(tiny_config),
   )
   for names in (("teacher", "small_teacher"), ("vgg8", "mlp")):
     tiny_config.multi.networks = tiny_config.takd.assistants = names
-    assert methods.ROWS["multi"](tiny_config, 0).teachers == (large, small)
-    first, *chain, _ = methods.ROWS["takd"](tiny_config, 0).with_teachers()
+    assert rows.ROWS["multi"](tiny_config, 0).teachers == (large, small)
+    first, *chain, _ = rows.ROWS["takd"](tiny_config, 0).with_teachers()
     assert first == large
     assert [phase.network for phase in chain] == [large.network, small.network]
     assert [phase.seed for phase in chain] == [large.seed, small.seed]
@@ -305,20 +307,20 @@ def test_a_network_without_a_section_is_trained_as_the_teacher_is(
   file.write_bytes(b"")
   tiny_config.teacher.init_from = str(file)
   tiny_config.multi.networks = ("teacher", "vgg8")
-  large, other = methods.ROWS["multi"](tiny_config, 0).teachers
-  assert large == methods.teacher(tiny_config)
+  large, other = rows.ROWS["multi"](tiny_config, 0).teachers
+  assert large == rows.teacher(tiny_config)
   assert other.optim == large.optim
   assert other.network == {"name": "vgg8", "dtype": "float32", "options": {}}
   # Its weights have an option of their own.
   tiny_config.multi.init_from = ("", str(file))
-  assert methods.ROWS["multi"](tiny_config, 0).teachers[0] == large
-  (_, other) = methods.ROWS["multi"](tiny_config, 0).teachers
+  assert rows.ROWS["multi"](tiny_config, 0).teachers[0] == large
+  (_, other) = rows.ROWS["multi"](tiny_config, 0).teachers
   assert other.network["init_from"] == large.network["init_from"]
 
 
 def test_several_teachers_labels_are_learnt_as_those_of_one(tiny_config):
   def loss_of(row):
-    return methods.ROWS[row](tiny_config, 0).loss
+    return rows.ROWS[row](tiny_config, 0).loss
 
   tiny_config.isats.student_tau = 2.0
   for label in ("kd", "isats"):
@@ -354,18 +356,18 @@ def test_without_a_temperature_of_its_own_a_student_has_the_teachers():
 def test_a_phase_names_what_is_new_only_where_it_is_in_use(
   loss, option, value, tiny_config
 ):
-  phase = methods.ROWS[loss](tiny_config, 0)
+  phase = rows.ROWS[loss](tiny_config, 0)
   assert option not in phase.loss
   tiny_config[loss][option] = value
-  changed = methods.ROWS[loss](tiny_config, 0)
+  changed = rows.ROWS[loss](tiny_config, 0)
   assert changed.loss == {**phase.loss, option: value}
   assert changed != phase
 
 
 def test_several_teachers_are_those_of_the_config_by_default(tiny_config):
-  assert methods.ROWS["multi"](tiny_config, 0).teachers == (
-    methods.teacher(tiny_config),
-    methods.small_teacher(tiny_config),
+  assert rows.ROWS["multi"](tiny_config, 0).teachers == (
+    rows.teacher(tiny_config),
+    rows.small_teacher(tiny_config),
   )
 
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from jaxkd.analysis import agreement, metrics, rules
+from jaxkd import metrics
+from jaxkd.analysis import rules
+from jaxkd.metrics import agreement
 
 _RNG: Any = np.random.default_rng(0)
 # More examples than a block of the rank statistics, and no multiple of it.

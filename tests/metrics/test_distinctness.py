@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from jaxkd import losses
-from jaxkd.analysis import metrics
+from jaxkd import losses, metrics
 
 _RNG: Any = np.random.default_rng(0)
 N, C = 40, 7

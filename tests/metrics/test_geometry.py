@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxkd.analysis import metrics
+from jaxkd import metrics
 
 _RNG: Any = np.random.default_rng(0)
 N, D = 50, 6

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jaxkd import convert, models
+from jaxkd import models
+from jaxkd.models import weights
 from jaxkd.models.resnet import BasicBlock, Bottleneck, ResNet
 
 torch = pytest.importorskip(
@@ -169,7 +170,7 @@ def test_equals_reference(case):
   # Nothing is initialised that is overwritten at once.
   model = nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0)))
   weights = {k: v.numpy() for k, v in weights_of(network).items()}
-  nnx.update(model, *convert.from_torch(model, weights))
+  nnx.update(model, *weights.from_torch(model, weights))
   disable_dropout(model, network)
   x = np.random.default_rng(0).normal(size=(4, 3, image_size, image_size))
   x = x.astype(np.float32)
@@ -191,7 +192,7 @@ def test_equals_reference(case):
     ):
       assert_close(a, b, f"{mode}: preactivation {i}")
 
-  after = convert.to_torch(model)
+  after = weights.to_torch(model)
   for name, tensor in weights_of(network).items():
     if "running" in name:
       assert_close(after[name], tensor, name)
@@ -220,6 +221,6 @@ def test_names_and_shapes_of_all_weights(name):
       models.create, name, num_classes=classes, image_size=size
     )
     model = nnx.eval_shape(lambda build=build: build(rngs=nnx.Rngs(0)))
-    assert convert.torch_shapes(model) == {
+    assert weights.torch_shapes(model) == {
       key: tuple(tensor.shape) for key, tensor in weights_of(network).items()
     }

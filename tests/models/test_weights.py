@@ -13,7 +13,8 @@ import pytest
 import safetensors.numpy
 from flax import nnx
 
-from jaxkd import convert, models
+from jaxkd import models
+from jaxkd.models import weights
 
 
 def make(num_classes=10, **options):
@@ -28,26 +29,26 @@ def tensors():
   random = np.random.default_rng(0)
   return {
     name: random.normal(size=shape).astype(np.float32)
-    for name, shape in convert.torch_shapes(make()).items()
+    for name, shape in weights.torch_shapes(make()).items()
   }
 
 
 def test_round_trip(tensors):
   model = make()
   before = nnx.graphdef(model), jax.tree.leaves(nnx.state(model))
-  params, stats = convert.from_torch(model, tensors)
+  params, stats = weights.from_torch(model, tensors)
   for a, b in zip(before[1], jax.tree.leaves(nnx.state(model)), strict=True):
     np.testing.assert_array_equal(a, b)
   nnx.update(model, params, stats)
   assert nnx.graphdef(model) == before[0]
-  returned = convert.to_torch(model)
+  returned = weights.to_torch(model)
   assert returned.keys() == tensors.keys()
   for name, tensor in tensors.items():
     np.testing.assert_array_equal(returned[name], tensor)
 
 
 def test_layout(tensors):
-  params, stats = convert.from_torch(make(), tensors)
+  params, stats = weights.from_torch(make(), tensors)
   kernel = params["layer2"][0]["conv1"]["kernel"][...]
   np.testing.assert_array_equal(
     kernel[0, 2, 3, 5], tensors["layer2.0.conv1.weight"][5, 3, 0, 2]
@@ -62,7 +63,7 @@ def test_layout(tensors):
 
 def test_another_number_of_classes_keeps_the_classifier(tensors, caplog):
   model = make(num_classes=7)
-  params, _ = convert.from_torch(model, tensors)
+  params, _ = weights.from_torch(model, tensors)
   assert caplog.messages == [
     "fc keeps its initial values: the weights are for 10 classes, not 7"
   ]
@@ -79,7 +80,7 @@ def test_misfits_are_listed_at_once(tensors):
   wrong["conv1.weight"] = np.zeros((16, 1, 3, 3), np.float32)
   wrong["fc.weight"] = np.zeros((10, 32), np.float32)
   with pytest.raises(ValueError, match="don't fit") as error:
-    convert.from_torch(make(), wrong)
+    weights.from_torch(make(), wrong)
   assert str(error.value) == (
     "weights don't fit the network; "
     "missing: bn1.weight, layer1.0.bn1.running_mean; "
@@ -145,23 +146,23 @@ def test_timms_names_of_mobilenet():
     name: random.normal(size=shape).astype(np.float32)
     for name, shape in timm_mobilenet_v2().items()
   }
-  nnx.update(model, *convert.from_torch(model, tensors))
-  ours = convert.to_torch(model)
+  nnx.update(model, *weights.from_torch(model, tensors))
+  ours = weights.to_torch(model)
   for timm, torchvision in TIMM.items():
     np.testing.assert_array_equal(ours[torchvision], tensors[timm])
   del tensors["blocks.6.0.bn3.bias"]
   with pytest.raises(ValueError, match=r"network; missing: blocks.6.0.bn3.bia"):
-    convert.from_torch(model, tensors)
+    weights.from_torch(model, tensors)
 
 
 def test_a_classifier_is_for_one_number_of_classes(tensors):
   with pytest.raises(ValueError, match=r"fc.bias \[3\], not \[10\]"):
-    convert.from_torch(make(), tensors | {"fc.bias": np.zeros(3, np.float32)})
+    weights.from_torch(make(), tensors | {"fc.bias": np.zeros(3, np.float32)})
 
 
 def test_counters_of_batches_are_ignored(tensors):
   counter = {"bn1.num_batches_tracked": np.asarray(3)}
-  convert.from_torch(make(), tensors | counter)
+  weights.from_torch(make(), tensors | counter)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def test_counters_of_batches_are_ignored(tensors):
 )
 def test_other_precisions_become_float32(tensors, dtype):
   lower = {name: tensor.astype(dtype) for name, tensor in tensors.items()}
-  params, _ = convert.from_torch(make(), lower)
+  params, _ = weights.from_torch(make(), lower)
   bias = params["fc"]["bias"][...]
   assert bias.dtype == np.float32
   np.testing.assert_array_equal(bias, lower["fc.bias"].astype(np.float32))
@@ -177,7 +178,7 @@ def test_other_precisions_become_float32(tensors, dtype):
 
 def test_safetensors_are_the_packages(tmp_path, tensors):
   path = tmp_path / "weights.safetensors"
-  convert.write(path, tensors)
+  weights.write(path, tensors)
   for name, tensor in safetensors.numpy.load_file(path).items():
     np.testing.assert_array_equal(tensor, tensors[name])
   mixed = {
@@ -186,7 +187,7 @@ def test_safetensors_are_the_packages(tmp_path, tensors):
     "empty": np.zeros((0, 2), np.float32),
   }
   safetensors.numpy.save_file(mixed, path, metadata={"format": "pt"})
-  read = convert.read(path)
+  read = weights.read(path)
   assert read.keys() == mixed.keys()
   for name, tensor in mixed.items():
     np.testing.assert_array_equal(read[name], tensor, strict=True)
@@ -201,7 +202,7 @@ def test_bfloat16_files(tmp_path):
     len(encoded).to_bytes(8, "little") + encoded + data.tobytes()
   )
   np.testing.assert_array_equal(
-    convert.read(path)["a"], data.reshape(2, 2), strict=True
+    weights.read(path)["a"], data.reshape(2, 2), strict=True
   )
 
 
@@ -228,22 +229,22 @@ def test_damaged_safetensors(tmp_path, header):
   path = tmp_path / "weights.safetensors"
   path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
   with pytest.raises(ValueError, match="no valid safetensors file"):
-    convert.read(path)
+    weights.read(path)
 
 
 def test_truncated_safetensors(tmp_path, tensors):
   path = tmp_path / "weights.safetensors"
-  convert.write(path, tensors)
+  weights.write(path, tensors)
   data = path.read_bytes()
   for size in (0, 5, 100, len(data) - 1):
     path.write_bytes(data[:size])
     with pytest.raises(ValueError, match="no valid safetensors file"):
-      convert.read(path)
+      weights.read(path)
 
 
 def test_unknown_suffix(tmp_path):
   with pytest.raises(ValueError, match=r"expected a \.safetensors, \.pth or"):
-    convert.read(tmp_path / "weights.npz")
+    weights.read(tmp_path / "weights.npz")
 
 
 class Malicious:
@@ -257,54 +258,54 @@ def test_pth(tmp_path, tensors):
   state_dict = {f"module.{k}": torch.from_numpy(v) for k, v in tensors.items()}
   for content in (state_dict, {"epoch": 3, "model": state_dict}):
     torch.save(content, path)
-    read = convert.read(path)
+    read = weights.read(path)
     assert read.keys() == tensors.keys()
     np.testing.assert_array_equal(read["fc.weight"], tensors["fc.weight"])
   for bad in (pickle.dumps(Malicious(), protocol=2), b"no pickle", b""):
     path.write_bytes(bad)
     with pytest.raises(ValueError, match="can't be read") as error:
-      convert.read(path)
+      weights.read(path)
     assert "\n" not in str(error.value)
   for content in ([1, 2], {"net": state_dict}):
     torch.save(content, path)
     with pytest.raises(ValueError, match="no state dict"):
-      convert.read(path)
+      weights.read(path)
 
 
 def test_pth_without_torch(tmp_path, monkeypatch):
   monkeypatch.setitem(sys.modules, "torch", None)
   with pytest.raises(ValueError, match="install the extra `torch`"):
-    convert.read(tmp_path / "weights.pth")
+    weights.read(tmp_path / "weights.pth")
 
 
 def test_command(tmp_path, tensors):
   src, out = tmp_path / "src.safetensors", tmp_path / "out.safetensors"
-  convert.write(src, tensors)
+  weights.write(src, tensors)
   arguments = [str(src), "--model=resnet8", f"--out={out}"]
-  convert.main(arguments)
-  written = convert.read(out)
+  weights.main(arguments)
+  written = weights.read(out)
   assert written.keys() == tensors.keys()
   for name, tensor in tensors.items():
     np.testing.assert_array_equal(written[name], tensor)
-  convert.main([*arguments, "--num_classes=7"])
-  written = convert.read(out)
+  weights.main([*arguments, "--num_classes=7"])
+  written = weights.read(out)
   assert written["fc.weight"].shape == (7, 64)
   np.testing.assert_array_equal(
     written["conv1.weight"], tensors["conv1.weight"]
   )
   with pytest.raises(SystemExit, match="convert: num_classes must be at least"):
-    convert.main([*arguments, "--num_classes=0"])
+    weights.main([*arguments, "--num_classes=0"])
   with pytest.raises(SystemExit, match="convert: unknown model 'resnet9'; did"):
-    convert.main([str(src), "--model=resnet9", f"--out={out}"])
+    weights.main([str(src), "--model=resnet9", f"--out={out}"])
   with pytest.raises(SystemExit, match="convert: weights don't fit"):
-    convert.main([str(src), "--model=resnet14", f"--out={out}"])
+    weights.main([str(src), "--model=resnet14", f"--out={out}"])
   with pytest.raises(SystemExit, match=r"convert: .*No such file"):
-    convert.main([*arguments[1:], str(tmp_path / "absent.safetensors")])
+    weights.main([*arguments[1:], str(tmp_path / "absent.safetensors")])
 
 
 def test_command_says_only_what_matters(tmp_path, tensors):
   src = tmp_path / "src.safetensors"
-  convert.write(src, tensors)
+  weights.write(src, tensors)
   arguments = [src, "--model=resnet8", f"--out={src}", "--num_classes=7"]
   process = subprocess.run(
     [sys.executable, "-m", "jaxkd.convert", *arguments],
@@ -328,7 +329,7 @@ FORMS = [
 @pytest.mark.parametrize(("name", "reference"), FORMS)
 def test_classes_and_form_are_those_of_the_weights(name, reference):
   def shapes_of(build):
-    return convert.torch_shapes(nnx.eval_shape(build))
+    return weights.torch_shapes(nnx.eval_shape(build))
 
   shapes = shapes_of(
     lambda: models.create(
@@ -340,7 +341,7 @@ def test_classes_and_form_are_those_of_the_weights(name, reference):
     )
   )
   tensors = {key: np.zeros(shape) for key, shape in shapes.items()}
-  assert shapes_of(lambda: convert.network_of(name, tensors)) == shapes
+  assert shapes_of(lambda: weights.network_of(name, tensors)) == shapes
   other = 224 if reference.image_size < 224 else 32
   with pytest.raises(ValueError, match="don't fit the network"):
-    convert.network_of(name, tensors, image_size=other)
+    weights.network_of(name, tensors, image_size=other)

@@ -7,11 +7,15 @@ import jax
 import numpy as np
 import pytest
 
-from jaxkd import config as jaxkd_config
-from jaxkd import data, experiment, methods, sharding, train
-from jaxkd.cohorts import cohorts
-from jaxkd.store import Entry
-from jaxkd.train import NonFiniteError
+from jaxkd.runs import config as jaxkd_config
+from jaxkd import data
+from jaxkd.runs import experiment
+from jaxkd.runs import rows
+from jaxkd.training import sharding
+from jaxkd.training import loop
+from jaxkd.runs.cohorts import cohorts
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.training.loop import NonFiniteError
 
 SPEC = data.SPECS["digits"]
 TAUGHT = ("kd", "ats", "fgcr")
@@ -26,10 +30,10 @@ def config(tiny_config):
 
 def entries_of(workdir, config):
   return {
-    (row, seed): Entry.of(workdir, phase)
+    (row, seed): PhaseFolder.of(workdir, phase)
     for row in config.rows
     for seed, phase in zip(
-      config.seeds, methods.phases(config, row), strict=True
+      config.seeds, rows.phases(config, row), strict=True
     )
   }
 
@@ -57,7 +61,7 @@ def lines(entry):
 
 
 def params(entry):
-  _, variables = train.load_network(entry, SPEC, sharding.mesh())
+  _, variables = loop.load_network(entry, SPEC, sharding.mesh())
   return variables.params
 
 

@@ -4,9 +4,11 @@ import re
 
 import pytest
 
-from jaxkd import config as jaxkd_config
-from jaxkd import methods
-from jaxkd.store import Entry, Phase
+from jaxkd.common.errors import ConfigError
+from jaxkd.runs import config as jaxkd_config
+from jaxkd.runs import rows
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.runs.store import Phase
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_an_impossible_value_is_named(tiny_config, option, value, message):
   section, _, key = option.rpartition(".")
   target = tiny_config[section] if section else tiny_config
   target[key] = value
-  with pytest.raises(jaxkd_config.ConfigError, match=message) as caught:
+  with pytest.raises(ConfigError, match=message) as caught:
     jaxkd_config.validate(tiny_config)
   named = "seeds" if value == ("kd+ens",) else option
   assert str(caught.value).startswith(f"config.{named}")
@@ -99,7 +101,7 @@ def test_a_network_that_cannot_be_built_is_named(
   tiny_config, name, options, message
 ):
   tiny_config.student.name, tiny_config.student.options = name, options
-  with pytest.raises(jaxkd_config.ConfigError, match=message):
+  with pytest.raises(ConfigError, match=message):
     jaxkd_config.validate(tiny_config)
 
 
@@ -111,12 +113,12 @@ def test_a_teacher_of_other_classes_is_refused(tiny_config, tmp_path):
     loss={"name": "cross_entropy"},
     seed=0,
   )
-  entry = Entry.of(tmp_path, theirs)
+  entry = PhaseFolder.of(tmp_path, theirs)
   entry.create()
   entry.finish({})
   tiny_config.teacher.checkpoint = str(entry.path)
   with pytest.raises(
-    jaxkd_config.ConfigError,
+    ConfigError,
     match=r"num_classes 10 for digits; it was trained on cifar100 with 100",
   ):
     jaxkd_config.validate(tiny_config)
@@ -137,7 +139,7 @@ def test_assistants_are_no_larger_than_their_teachers(
   jaxkd_config.validate(tiny_config)
   tiny_config.rows = ("takd",)
   with pytest.raises(
-    jaxkd_config.ConfigError, match=rf"^config.takd.assistants is .*{message}"
+    ConfigError, match=rf"^config.takd.assistants is .*{message}"
   ):
     jaxkd_config.validate(tiny_config)
 
@@ -146,7 +148,7 @@ def test_assistants_are_no_larger_than_their_teachers(
 def test_a_row_that_would_not_use_the_given_teacher_is_refused(
   row, tiny_config, tmp_path
 ):
-  entry = Entry.of(tmp_path, methods.teacher(tiny_config))
+  entry = PhaseFolder.of(tmp_path, rows.teacher(tiny_config))
   entry.create()
   entry.finish({})
   tiny_config.rows, tiny_config.seeds = (row,), (0, 1)
@@ -154,7 +156,7 @@ def test_a_row_that_would_not_use_the_given_teacher_is_refused(
   jaxkd_config.validate(tiny_config)
   tiny_config.teacher.checkpoint = str(entry.path)
   with pytest.raises(
-    jaxkd_config.ConfigError, match=r"where teacher\.checkpoint is given"
+    ConfigError, match=r"where teacher\.checkpoint is given"
   ):
     jaxkd_config.validate(tiny_config)
 
@@ -163,15 +165,15 @@ def test_several_teachers_may_have_a_given_one_among_them(
   tiny_config, tmp_path
 ):
   tiny_config.teacher.epochs = 0.1
-  given = methods.teacher(tiny_config)
-  entry = Entry.of(tmp_path, given)
+  given = rows.teacher(tiny_config)
+  entry = PhaseFolder.of(tmp_path, given)
   entry.create()
   entry.finish({})
   tiny_config.teacher.checkpoint = str(entry.path)
   tiny_config.teacher.epochs = 99.0
   tiny_config.rows = ("multi",)
   jaxkd_config.validate(tiny_config)
-  assert methods.ROWS["multi"](tiny_config, 0).teachers[0] == given
+  assert rows.ROWS["multi"](tiny_config, 0).teachers[0] == given
 
 
 def test_the_config_is_locked_and_typed(tiny_config):

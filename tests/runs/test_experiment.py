@@ -10,10 +10,18 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jaxkd import config as jaxkd_config
-from jaxkd import convert, data, experiment, losses, methods, sharding, train
-from jaxkd.store import Entry, StoreError
-from jaxkd.train import NonFiniteError
+from jaxkd.common.errors import ConfigError
+from jaxkd.runs import config as jaxkd_config
+from jaxkd.models import weights
+from jaxkd import data
+from jaxkd.runs import experiment
+from jaxkd import losses
+from jaxkd.runs import rows
+from jaxkd.training import sharding
+from jaxkd.training import loop
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.runs.store import StoreError
+from jaxkd.training.loop import NonFiniteError
 
 SPEC = data.SPECS["digits"]
 _, TEST = data.load(SPEC)
@@ -24,7 +32,7 @@ ON_MAPS = ("at", "fitnet")
 
 @pytest.fixture
 def all_rows(tiny_config):
-  tiny_config.rows = tuple(row for row in methods.ROWS if row not in ON_MAPS)
+  tiny_config.rows = tuple(row for row in rows.ROWS if row not in ON_MAPS)
   tiny_config.multi.networks = ("mlp",)
   tiny_config.multi.weights = (1.0,)
   tiny_config.multi.contrast = 0.1
@@ -52,9 +60,9 @@ def lines(entry):
 
 def trained(workdir, phase):
   """The phase's network, as its checkpoint has it."""
-  model = methods.network(phase, SPEC)
-  entry = Entry.of(workdir, phase)
-  nnx.update(model, *train.load_network(entry, SPEC, sharding.mesh())[1])
+  model = rows.network(phase, SPEC)
+  entry = PhaseFolder.of(workdir, phase)
+  nnx.update(model, *loop.load_network(entry, SPEC, sharding.mesh())[1])
   return model
 
 
@@ -71,8 +79,8 @@ def test_every_row_trains_and_is_reported(all_rows, report):
   teacher = table[
     "teacher of kd, sckd, dist, ats, fgcr, isats, reskd, dkd, rkd, crd, multi"
   ]
-  result = Entry.open(
-    Entry.of(report.parent, methods.teacher(all_rows)).path
+  result = PhaseFolder.open(
+    PhaseFolder.of(report.parent, rows.teacher(all_rows)).path
   ).result()
   at_four = losses.ISATS_GRID.index(4.0)
   assert float(teacher["derived variance at 4"]) == pytest.approx(
@@ -84,7 +92,7 @@ def test_every_row_trains_and_is_reported(all_rows, report):
   page = (report / "report.html").read_text()
   assert page.count("<svg") == 2
   # The distribution of ISATS's temperatures, as logged last.
-  isats = Entry.of(report.parent, methods.ROWS["isats"](all_rows, 0))
+  isats = PhaseFolder.of(report.parent, rows.ROWS["isats"](all_rows, 0))
   last = lines(isats)[-1]
   shares = [last[f"train_tau_star_{tau:g}"] for tau in losses.ISATS_GRID]
   words = (report / "report.md").read_text().replace("|", " ").split()
@@ -97,7 +105,7 @@ def test_every_row_trains_and_is_reported(all_rows, report):
 
 
 def test_a_line_per_evaluation_with_every_term(all_rows, report):
-  entry = Entry.of(report.parent, methods.ROWS["isats"](all_rows, 0))
+  entry = PhaseFolder.of(report.parent, rows.ROWS["isats"](all_rows, 0))
   # Evaluated twice in half an epoch.
   assert [line["step"] for line in lines(entry)] == [6, STEPS]
   for line in lines(entry):
@@ -120,7 +128,7 @@ def test_a_contrast_is_part_of_the_loss(all_rows, report):
     ("crd", ("cross_entropy", "contrast")),
     ("multi", ("hard", "soft", "contrast")),
   ):
-    entry = Entry.of(report.parent, methods.ROWS[row](all_rows, 0))
+    entry = PhaseFolder.of(report.parent, rows.ROWS[row](all_rows, 0))
     for line in lines(entry):
       assert line["train_contrast"] > 0
       assert line["train_loss"] == pytest.approx(
@@ -145,8 +153,8 @@ def test_the_second_seed_trains_only_what_is_missing(
   both = experiment.run(all_rows, report.parent)
   assert both != report
   assert phases == [
-    methods.ROWS["nokd"](all_rows, 1),
-    methods.ROWS["kd"](all_rows, 1),
+    rows.ROWS["nokd"](all_rows, 1),
+    rows.ROWS["kd"](all_rows, 1),
   ]
   with open(both / "table.csv") as file:
     table = {line["row"]: line for line in csv.DictReader(file)}
@@ -158,24 +166,24 @@ def test_the_second_seed_trains_only_what_is_missing(
   images = data.normalize(jnp.asarray(TEST.images), SPEC)
   probs = [
     np.asarray(losses.softmax(trained(report.parent, phase)(images)))
-    for phase in methods.phases(all_rows, "kd")
+    for phase in rows.phases(all_rows, "kd")
   ]
   correct = np.argmax(sum(probs), axis=-1) == TEST.labels
   assert table["kd+ens"]["accuracy (%)"] == f"{100 * correct.mean():.2f}"
 
 
 def test_a_teacher_from_elsewhere_teaches(all_rows, report, tmp_path):
-  elsewhere = Entry.of(report.parent, methods.teacher(all_rows)).path
+  elsewhere = PhaseFolder.of(report.parent, rows.teacher(all_rows)).path
   all_rows.rows = ("kd",)
   all_rows.teacher.checkpoint = str(elsewhere)
   # What the teacher would have been is of no importance now.
   all_rows.teacher.epochs = 99.0
   jaxkd_config.validate(all_rows)
   experiment.run(all_rows, tmp_path)
-  student = methods.ROWS["kd"](all_rows, 0)
-  assert Entry.of(tmp_path, student).finished
+  student = rows.ROWS["kd"](all_rows, 0)
+  assert PhaseFolder.of(tmp_path, student).finished
   # The same teacher, the same student: under the same name in both stores.
-  assert Entry.of(report.parent, student).finished
+  assert PhaseFolder.of(report.parent, student).finished
   assert not any("-cross_entropy-" in path.name for path in tmp_path.iterdir())
 
 
@@ -198,20 +206,20 @@ def test_rows_that_compare_z_scores_train_too(tiny_config, tmp_path):
   jaxkd_config.validate(tiny_config)
   experiment.run(tiny_config, tmp_path)
   for row in tiny_config.rows:
-    entry = Entry.of(tmp_path, methods.ROWS[row](tiny_config, 0))
+    entry = PhaseFolder.of(tmp_path, rows.ROWS[row](tiny_config, 0))
     assert entry.phase.loss["standardize"] is True
     (term,) = {"train_soft", "train_decoupled"} & lines(entry)[-1].keys()
     assert lines(entry)[-1][term] > 0
 
 
 def test_a_residual_predicts_with_its_base(all_rows, report):
-  residual = methods.ROWS["reskd"](all_rows, 0)
+  residual = rows.ROWS["reskd"](all_rows, 0)
   images = data.normalize(jnp.asarray(TEST.images), SPEC)
   logits = jnp.zeros((len(TEST.labels), 10))
   for phase in (residual, residual.teachers[1]):
     logits += trained(report.parent, phase)(images)
   loss = jnp.mean(losses.cross_entropy(logits, jnp.asarray(TEST.labels)))
-  result = Entry.of(report.parent, residual).result()["test"]
+  result = PhaseFolder.of(report.parent, residual).result()["test"]
   assert result["loss"] == pytest.approx(float(loss), rel=1e-5)
 
 
@@ -226,7 +234,7 @@ def test_residual_students_and_their_bases_predict_together(
   assert " ± " in table["reskd"]["accuracy (%)"]
   images = data.normalize(jnp.asarray(TEST.images), SPEC)
   probs = 0
-  for residual in methods.phases(tiny_config, "reskd"):
+  for residual in rows.phases(tiny_config, "reskd"):
     _, base = residual.teachers
     logits = trained(tmp_path, residual)(images) + trained(tmp_path, base)(
       images
@@ -247,7 +255,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_checkpoint(
     NonFiniteError, match=r"not finite at step \d+ of .*digits-mlp"
   ):
     experiment.run(tiny_config, tmp_path)
-  entry = Entry.of(tmp_path, methods.ROWS["nokd"](tiny_config, 0))
+  entry = PhaseFolder.of(tmp_path, rows.ROWS["nokd"](tiny_config, 0))
   assert not entry.finished
   assert not any(
     path.name.isdecimal() and int(path.name) >= 4
@@ -272,16 +280,16 @@ def test_what_is_validated_on_depends_on_no_loader(tiny_config):
 def test_batches_larger_than_the_split_are_refused(tiny_config, tmp_path):
   tiny_config.data.batch_size = 1440
   with pytest.raises(
-    jaxkd_config.ConfigError, match=r"data.batch_size is 1440, .* 1437"
+    ConfigError, match=r"data.batch_size is 1440, .* 1437"
   ):
     experiment.run(tiny_config, tmp_path)
   assert not list(tmp_path.iterdir())
 
 
 def test_a_share_of_the_training_split_is_trained_on(tiny_config):
-  whole = methods.ROWS["nokd"](tiny_config, 0)
+  whole = rows.ROWS["nokd"](tiny_config, 0)
   tiny_config.data.train_share = 0.25
-  assert methods.ROWS["nokd"](tiny_config, 0) != whole
+  assert rows.ROWS["nokd"](tiny_config, 0) != whole
   dataset = experiment.load_dataset(tiny_config, sharding.mesh())
   train_split, _ = data.load(SPEC)
   expected = np.bincount(train_split.labels) / 4
@@ -295,17 +303,17 @@ def test_a_network_starts_from_given_weights(tiny_config, tmp_path):
   tiny_config.student.learning_rate = 1e-9
   tiny_config.student.epochs = 0.01
   tiny_config.rows = ("nokd",)
-  model = methods.network(methods.ROWS["nokd"](tiny_config, 7), SPEC)
+  model = rows.network(rows.ROWS["nokd"](tiny_config, 7), SPEC)
   file = tmp_path / "weights.safetensors"
-  convert.write(file, convert.to_torch(model))
-  untouched = methods.ROWS["nokd"](tiny_config, 0)
+  weights.write(file, weights.to_torch(model))
+  untouched = rows.ROWS["nokd"](tiny_config, 0)
   tiny_config.student.init_from = str(file)
   jaxkd_config.validate(tiny_config)
   experiment.run(tiny_config, tmp_path)
-  phase = methods.ROWS["nokd"](tiny_config, 0)
+  phase = rows.ROWS["nokd"](tiny_config, 0)
   assert phase != untouched
-  _, variables = train.load_network(
-    Entry.of(tmp_path, phase), SPEC, sharding.mesh()
+  _, variables = loop.load_network(
+    PhaseFolder.of(tmp_path, phase), SPEC, sharding.mesh()
   )
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6),
@@ -323,13 +331,13 @@ def test_an_assistant_starts_from_given_weights(tiny_config, tmp_path):
   ):
     network.epochs, network.learning_rate = 0.01, 1e-9
   tiny_config.takd.assistants = ("small_teacher",)
-  model = methods.network(methods.ROWS["stkd"](tiny_config, 7), SPEC)
+  model = rows.network(rows.ROWS["stkd"](tiny_config, 7), SPEC)
   file = tmp_path / "weights.safetensors"
-  convert.write(file, convert.to_torch(model))
+  weights.write(file, weights.to_torch(model))
   tiny_config.takd.init_from = (str(file),)
   jaxkd_config.validate(tiny_config)
   experiment.run(tiny_config, tmp_path)
-  (assistant,) = methods.ROWS["takd"](tiny_config, 0).teachers
+  (assistant,) = rows.ROWS["takd"](tiny_config, 0).teachers
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6),
     nnx.state(trained(tmp_path, assistant), nnx.Param),
@@ -342,12 +350,12 @@ def test_weights_of_other_networks_are_checked_too(
   section, tiny_config, tmp_path
 ):
   file = tmp_path / "weights.safetensors"
-  convert.write(file, {"head.weight": np.zeros((3, 3), np.float32)})
+  weights.write(file, {"head.weight": np.zeros((3, 3), np.float32)})
   tiny_config.multi.networks = ("small_teacher",)
   tiny_config.multi.weights = (1.0,)
   tiny_config[section].init_from = (str(file),)
   with pytest.raises(
-    jaxkd_config.ConfigError, match=rf"^config.{section}.init_from: .*left over"
+    ConfigError, match=rf"^config.{section}.init_from: .*left over"
   ):
     jaxkd_config.validate(tiny_config)
 
@@ -356,11 +364,11 @@ def test_weights_that_do_not_fit_are_named_before_anything_is_trained(
   tiny_config, tmp_path
 ):
   file = tmp_path / "weights.safetensors"
-  convert.write(file, {"head.weight": np.zeros((3, 3), np.float32)})
+  weights.write(file, {"head.weight": np.zeros((3, 3), np.float32)})
   tiny_config.student.init_from = str(file)
   tiny_config.rows = ("nokd",)
   with pytest.raises(
-    jaxkd_config.ConfigError, match=r"^config.student.init_from: .*left over"
+    ConfigError, match=r"^config.student.init_from: .*left over"
   ):
     jaxkd_config.validate(tiny_config)
 
@@ -368,8 +376,8 @@ def test_weights_that_do_not_fit_are_named_before_anything_is_trained(
 def test_a_teacher_without_its_last_checkpoint_is_named(
   all_rows, report, tmp_path
 ):
-  teacher = Entry.of(report.parent, methods.teacher(all_rows))
-  copy = Entry.of(tmp_path, teacher.phase)
+  teacher = PhaseFolder.of(report.parent, rows.teacher(all_rows))
+  copy = PhaseFolder.of(tmp_path, teacher.phase)
   shutil.copytree(teacher.path, copy.path)
   shutil.rmtree(copy.checkpoints / str(teacher.result()["steps"]))
   assert len(copy.steps) > 1
@@ -382,12 +390,12 @@ def test_what_another_run_trains_is_waited_for(
   tiny_config, tmp_path, monkeypatch
 ):
   tiny_config.rows = ("nokd", "kd")
-  teacher = Entry.of(tmp_path, methods.teacher(tiny_config))
+  teacher = PhaseFolder.of(tmp_path, rows.teacher(tiny_config))
   teacher.create()
   held = teacher.lock()
   held.__enter__()
-  student = Entry.of(tmp_path, methods.ROWS["kd"](tiny_config, 0))
-  alone = Entry.of(tmp_path, methods.ROWS["nokd"](tiny_config, 0))
+  student = PhaseFolder.of(tmp_path, rows.ROWS["kd"](tiny_config, 0))
+  alone = PhaseFolder.of(tmp_path, rows.ROWS["nokd"](tiny_config, 0))
   seen = []
 
   def sleep(_):

@@ -8,7 +8,10 @@ import os
 
 import pytest
 
-from jaxkd.store import Entry, Phase, StoreError, write_atomically
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.runs.store import Phase
+from jaxkd.runs.store import StoreError
+from jaxkd.common.files import write_atomically
 
 TEACHER = Phase(
   data={"name": "digits", "batch_size": 64},
@@ -59,23 +62,23 @@ def test_teachers_come_before_their_students_and_once():
 
 
 def test_a_phase_has_a_result_only_once_it_is_finished(tmp_path):
-  entry = Entry.of(tmp_path, STUDENT)
+  entry = PhaseFolder.of(tmp_path, STUDENT)
   assert not entry.finished
   entry.create()
   with pytest.raises(StoreError, match=r"not finished: no result\.json"):
-    Entry.open(entry.path)
+    PhaseFolder.open(entry.path)
   entry.finish({"steps": 3})
-  assert Entry.open(entry.path).phase == STUDENT
-  assert Entry.open(entry.path).result() == {"steps": 3}
+  assert PhaseFolder.open(entry.path).phase == STUDENT
+  assert PhaseFolder.open(entry.path).result() == {"steps": 3}
 
 
 def test_a_folder_that_is_no_phase_is_named(tmp_path):
   with pytest.raises(StoreError, match=f"{tmp_path} is not the folder"):
-    Entry.open(tmp_path)
+    PhaseFolder.open(tmp_path)
 
 
 def test_two_processes_do_not_train_the_same_phase(tmp_path):
-  entry = Entry.of(tmp_path, STUDENT)
+  entry = PhaseFolder.of(tmp_path, STUDENT)
   entry.create()
   with (
     entry.lock(),
@@ -90,7 +93,7 @@ def test_two_processes_do_not_train_the_same_phase(tmp_path):
 def test_a_store_that_cannot_be_written_is_named(tmp_path):
   (tmp_path / "file").write_text("")
   with pytest.raises(StoreError, match=r"can't write to .*Not a directory"):
-    Entry.of(tmp_path / "file", STUDENT).create()
+    PhaseFolder.of(tmp_path / "file", STUDENT).create()
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):

@@ -15,9 +15,10 @@ import pytest
 from flax import nnx
 from jax.sharding import Mesh
 
-from jaxkd import models, sharding
-from jaxkd.checkpoint import CheckpointError, Checkpoints
-from jaxkd.step import TrainState, Variables, functional
+from jaxkd import models
+from jaxkd.training import sharding
+from jaxkd.training.checkpoint import CheckpointError, Checkpoints
+from jaxkd.training.step import TrainState, Variables, functional
 
 
 def state_of(step, width=8, devices=1):

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxkd import config, optim
+from jaxkd.runs import config
+from jaxkd.training import optim
 
 
 def test_the_authors_schedule_at_its_corners():

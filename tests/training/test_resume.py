@@ -12,11 +12,11 @@ import jax
 import numpy as np
 import pytest
 
-from jaxkd import methods
-from jaxkd.checkpoint import Checkpoints
 from jaxkd.data import SPECS
-from jaxkd.step import functional
-from jaxkd.store import Entry
+from jaxkd.runs import rows
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.training.checkpoint import Checkpoints
+from jaxkd.training.step import functional
 
 # A teacher of 44 steps and a student of 22, as a user would start them: with
 # batch statistics, and with constants that the teacher gives.
@@ -67,8 +67,8 @@ def lines(path):
 
 def network(folder):
   """The phase's final arrays, by name."""
-  entry = Entry.open(folder)
-  _, template = functional(methods.network(entry.phase, SPECS["digits"]))
+  entry = PhaseFolder.open(folder)
+  _, template = functional(rows.network(entry.phase, SPECS["digits"]))
   checkpoints = Checkpoints(entry.checkpoints, keep=None)
   variables = checkpoints.restore_network(template)
   checkpoints.close()

@@ -10,8 +10,10 @@ import pytest
 from flax import nnx
 from jax.sharding import Mesh
 
-from jaxkd import data, losses, models, objectives, sharding
-from jaxkd.step import (
+from jaxkd import data, losses, models
+from jaxkd.methods import objectives
+from jaxkd.training import sharding
+from jaxkd.training.step import (
   Evaluator,
   Keys,
   Learner,

@@ -10,19 +10,13 @@ import pytest
 from flax import nnx
 
 from configs import digits_isats
-from jaxkd import config as jaxkd_config
-from jaxkd import (
-  data,
-  experiment,
-  main,
-  methods,
-  sharding,
-  train,
-  tune,
-)
-from jaxkd.config import ConfigError
-from jaxkd.store import Entry
-from jaxkd.train import NonFiniteError
+from jaxkd import data, main, tune
+from jaxkd.common.errors import ConfigError
+from jaxkd.runs import config as jaxkd_config
+from jaxkd.runs import experiment, rows
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.training import loop, sharding
+from jaxkd.training.loop import NonFiniteError
 from jaxkd.tuning import grid, tuned
 from jaxkd.tuning.report import ACCURACY, write
 from jaxkd.tuning.search import Point, best, search
@@ -64,8 +58,8 @@ class Search:
     config = self.config(**ats)
     config.data.validation = 0.1
     return [
-      Entry.of(self.workdir, phase).result()["test"]["accuracy"]
-      for phase in methods.phases(config, "ats")
+      PhaseFolder.of(self.workdir, phase).result()["test"]["accuracy"]
+      for phase in rows.phases(config, "ats")
     ]
 
   def results(self):
@@ -113,13 +107,13 @@ def test_the_choice_is_made_on_what_nobody_was_trained_on(searched):
   config.data.validation = 0.1
   spec = data.SPECS["digits"]
   rest, held_out = data.holdout(data.load(spec)[0], 0.1)
-  (phase, _) = methods.phases(config, "ats")
+  (phase, _) = rows.phases(config, "ats")
   for trained in phase.with_teachers():
-    entry = Entry.of(searched.workdir, trained)
+    entry = PhaseFolder.of(searched.workdir, trained)
     steps = round(trained.optim["epochs"] * len(rest.labels) / 64)
     assert entry.result()["steps"] == steps
-  model = methods.network(phase, spec)
-  nnx.update(model, *train.load_network(entry, spec, sharding.mesh())[1])
+  model = rows.network(phase, spec)
+  nnx.update(model, *loop.load_network(entry, spec, sharding.mesh())[1])
   logits = model(data.normalize(jnp.asarray(held_out.images), spec))
   correct = np.argmax(logits, axis=-1) == held_out.labels
   assert entry.result()["test"]["accuracy"] == pytest.approx(correct.mean())
@@ -146,7 +140,7 @@ def test_a_run_has_the_choice_unless_flags_say_otherwise(
   (config,) = runs
   tau1, tau2 = searched.chosen().values()
   wanted = searched.config(**{"tau1": tau1, "tau2": tau2, **own})
-  assert methods.phases(config, "ats") == methods.phases(wanted, "ats")
+  assert rows.phases(config, "ats") == rows.phases(wanted, "ats")
   said = capsys.readouterr().err
   assert f"ats.tau2 = {tau2:g}, chosen in {searched.choices}" in said
   assert (f"ats.tau1 = {tau1:g}" in said) == (not own)
@@ -166,12 +160,12 @@ def test_a_teacher_that_may_know_the_answers_is_told_of(searched, tmp_path):
   config = searched.config()
   config.seeds = (0,)
   config.data.validation = 0.1
-  teacher = Entry.of(searched.workdir, methods.teacher(config))
+  teacher = PhaseFolder.of(searched.workdir, rows.teacher(config))
   config.teacher.checkpoint = str(teacher.path)
   # The teacher has seen a part of the second validation split.
   for share, known in ((0.1, False), (0.2, True)):
     config.data.validation = share
-    found = [Point({"ats.tau1": 4.0}, methods.phases(config, "ats"), (0.5,))]
+    found = [Point({"ats.tau1": 4.0}, rows.phases(config, "ats"), (0.5,))]
     folder = write(config, "ats", {"ats.tau1": (4.0,)}, found, tmp_path)
     report = (folder / "report.md").read_text()
     assert ("may have been trained on what is evaluated" in report) == known
@@ -292,8 +286,8 @@ def test_a_choice_is_of_its_row_alone(tiny_config, tmp_path):
   tuned.write(tiny_config, path, "kd", {"kd.tau": 2.0})
   tiny_config.rows = ("takd", "kd")
   tuned.apply(tiny_config, path)
-  (chain,) = methods.phases(tiny_config, "takd")
-  (student,) = methods.phases(tiny_config, "kd")
+  (chain,) = rows.phases(tiny_config, "takd")
+  (student,) = rows.phases(tiny_config, "kd")
   assert chain.loss["tau"] == 4.0
   assert student.loss["tau"] == 2.0
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxkd.analysis.figures import style
-from jaxkd.analysis.metrics import FeatureAngles
+from jaxkd.metrics import FeatureAngles
 
 # The lowest variance that is shown, over the highest.
 _SPAN = 1e-4
@@ -94,7 +94,7 @@ def feature_angles(
   two.
 
   Args:
-    angles: from :func:`jaxkd.analysis.metrics.feature_angles`, by network, from
+    angles: from :func:`jaxkd.metrics.feature_angles`, by network, from
       small to large.
     caption: text below the axes.
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxkd.analysis import metrics
+from jaxkd import metrics
 from jaxkd.analysis.figures import style
 
 # Of more, the bars of a hundred classes could not be told apart in one column.

@@ -54,7 +54,7 @@ def topk_overlap(
 
   Args:
     panels: by title, for each K the distribution `[K + 1]` from
-      :func:`jaxkd.analysis.metrics.topk_overlap`.
+      :func:`jaxkd.metrics.topk_overlap`.
     caption: text below the axes.
 
   Returns:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.rcsetup import cycler
 
-from jaxkd.store import write_atomically
+from jaxkd.common.files import write_atomically
 
 COLUMN_WIDTH = 3.35
 """Inches: one column of a two-column page."""

@@ -1,0 +1,13 @@
+"""Short digests of texts."""
+
+import hashlib
+
+
+def digest(text: str) -> str:
+  """Returns eight hexadecimal digits that stand for a text.
+
+  Examples:
+    >>> digest("kd ats isats")
+    'b162915b'
+  """
+  return hashlib.sha256(text.encode()).hexdigest()[:8]

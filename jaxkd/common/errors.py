@@ -1,0 +1,16 @@
+"""User-correctable errors, shown as one line."""
+
+
+class UserError(Exception):
+  """A mistake that a user can correct; the message is one line.
+
+  Commands print the message without a traceback and exit with status 2.
+  """
+
+
+class FileError(UserError):
+  """A file can't be read or written; the message names it."""
+
+
+class ConfigError(UserError):
+  """An option is wrong; the message names it."""

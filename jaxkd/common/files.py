@@ -1,0 +1,47 @@
+"""Atomic writes and content hashes of files."""
+
+import contextlib
+import functools
+import hashlib
+import os
+import pathlib
+import uuid
+
+from jaxkd.common.errors import FileError
+
+
+def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
+  """Writes a file so that at any moment it is there whole, or not at all.
+
+  Of several processes that write it at once, the last one's content stays.
+
+  Raises:
+    FileError: it can't be written.
+  """
+  if isinstance(content, str):
+    content = content.encode()
+  temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+  try:
+    with open(temporary, "wb") as file:
+      file.write(content)
+      file.flush()
+      os.fsync(file.fileno())
+    os.replace(temporary, path)
+  except OSError as error:
+    with contextlib.suppress(OSError):
+      temporary.unlink(missing_ok=True)
+    raise FileError(f"can't write {path}: {error.strerror}") from error
+
+
+@functools.cache
+def file_hash(path: str) -> str:
+  """Returns the SHA-256 of a file, which stands for its content.
+
+  Raises:
+    FileError: it can't be read.
+  """
+  try:
+    with open(path, "rb") as file:
+      return hashlib.file_digest(file, "sha256").hexdigest()
+  except OSError as error:
+    raise FileError(f"can't read {path}: {error.strerror}") from error
