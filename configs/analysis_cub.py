@@ -11,6 +11,4 @@ from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  return recipes.analysis(
-    arg, "cub", {"resnext": ("resnext50_32x4d", "resnext101_32x8d")}
-  )
+  return recipes.analysis(arg, "cub", {"resnext": ("resnext50_32x4d", "resnext101_32x8d")})

@@ -29,10 +29,7 @@ from jaxkd.runs import recipes
 
 
 def _mlps(*widths, **options):
-  return {
-    f"mlp_{width}": ("mlp", {"depth": 2, "width": width, **options})
-    for width in widths
-  }
+  return {f"mlp_{width}": ("mlp", {"depth": 2, "width": width, **options}) for width in widths}
 
 
 _SERIES = {

@@ -11,6 +11,4 @@ from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  return recipes.analysis(
-    arg, "digits_five", {"vgg": ("vgg8", "vgg13", "vgg19")}
-  )
+  return recipes.analysis(arg, "digits_five", {"vgg": ("vgg8", "vgg13", "vgg19")})

@@ -8,6 +8,4 @@ from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  return recipes.analysis(
-    arg, "dogs", {"resnext": ("resnext50_32x4d", "resnext101_32x8d")}
-  )
+  return recipes.analysis(arg, "dogs", {"resnext": ("resnext50_32x4d", "resnext101_32x8d")})

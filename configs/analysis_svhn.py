@@ -12,6 +12,4 @@ from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  return recipes.analysis(
-    arg, "svhn", {"vgg": recipes.CIFAR_SERIES["vgg"]}, feature_dim=3
-  )
+  return recipes.analysis(arg, "svhn", {"vgg": recipes.CIFAR_SERIES["vgg"]}, feature_dim=3)

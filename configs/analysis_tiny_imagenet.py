@@ -8,6 +8,4 @@ from jaxkd.runs import recipes
 
 
 def get_config(arg=None):
-  return recipes.analysis(
-    arg, "tiny_imagenet", {"wrn": ("wide_resnet26_2", "wide_resnet50_2")}
-  )
+  return recipes.analysis(arg, "tiny_imagenet", {"wrn": ("wide_resnet26_2", "wide_resnet50_2")})

@@ -21,9 +21,7 @@ _LOGITS = flags.DEFINE_list(
   "with arrays logits [N, C], labels [N] and, if there are, features [N, D], "
   "class_names [C]",
 )
-_TAU = flags.DEFINE_float(
-  "tau", None, "temperature; if not given that of the config's kd, or 4"
-)
+_TAU = flags.DEFINE_float("tau", None, "temperature; if not given that of the config's kd, or 4")
 _K = flags.DEFINE_integer(
   "k",
   None,

@@ -28,9 +28,7 @@ from jaxkd.tuning import tuned
 CONFIG = config_flags.DEFINE_config_file(
   "config", help_string="a file of configs/, with its argument after a colon"
 )
-WORKDIR = flags.DEFINE_string(
-  "workdir", "runs", "where phases and reports are kept"
-)
+WORKDIR = flags.DEFINE_string("workdir", "runs", "where phases and reports are kept")
 
 
 def parse(argv: list[str]) -> list[str]:
@@ -178,9 +176,7 @@ def _explained(argv: list[str], error: Exception) -> Exception:
   path = pathlib.Path(files[-1].partition(":")[0]) if files else None
   if isinstance(error, OSError) and path and not path.exists():
     others = [str(file) for file in sorted(path.parent.glob("*.py"))]
-    return ConfigError(
-      f"--config is '{path}', must be {nearest(str(path), others)}"
-    )
+    return ConfigError(f"--config is '{path}', must be {nearest(str(path), others)}")
   if path and not isinstance(error, UserError | flags.Error):
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
       if pathlib.Path(frame.filename).absolute() == path.absolute():
@@ -201,8 +197,6 @@ def _unknown_option(argv: list[str], error: Exception) -> Exception:
     for key in option.split(".")[1:]:
       if option.startswith("config.") and re.search(rf"\b{key}\b", message):
         there = f": must be {nearest(key, section)}" if section else ""
-        return ConfigError(
-          f"{option} is {value!r}, but there is no option {key!r}{there}"
-        )
+        return ConfigError(f"{option} is {value!r}, but there is no option {key!r}{there}")
       section = section.get(key) if isinstance(section, dict) else None
   return error

@@ -26,9 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   parser = argparse.ArgumentParser(prog="python -m jaxkd.export")
   parser.add_argument("phase", help="folder of a phase")
   parser.add_argument("out", help=".safetensors file")
-  parser.add_argument(
-    "--step", type=int, help="step of the checkpoint (default: the newest)"
-  )
+  parser.add_argument("--step", type=int, help="step of the checkpoint (default: the newest)")
   flags = parser.parse_args(argv)
   try:
     entry = PhaseFolder.open(flags.phase, finished=False)

@@ -66,10 +66,7 @@ def _describe(spec: Spec, name: str, data_dir: str) -> None:
     for split in (spec.train_split, spec.test_split)
   }
   for split, examples in splits.items():
-    print(
-      f"{spec.name}, {split}: {len(examples)} images, "
-      f"{len(examples.class_names)} classes"
-    )
+    print(f"{spec.name}, {split}: {len(examples)} images, {len(examples.class_names)} classes")
   if how := prepared.difference(spec, *splits.values()):
     print(f"{spec.name} has {how}")
   print(f"{spec.name} is prepared in {prepared.root(data_dir) / spec.builder}")
@@ -79,8 +76,7 @@ def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
   own = spec.builder.split("/")[0] in _OWN
   if not own and importlib.util.find_spec("tensorflow") is None:
     raise DataError(
-      f"preparing {spec.name!r} needs TensorFlow: {sys.executable} -m pip "
-      "install tensorflow-cpu"
+      f"preparing {spec.name!r} needs TensorFlow: {sys.executable} -m pip install tensorflow-cpu"
     )
   try:
     builder = tfds.builder(
@@ -112,9 +108,7 @@ def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
       # That archives which it can't download are not at hand.
       command = prepared.command(name, data_dir)
       reason = f"{error}; with them in a folder: {command} --archives=FOLDER"
-    raise DataError(
-      f"data set {spec.name!r} can't be prepared: {reason}"
-    ) from error
+    raise DataError(f"data set {spec.name!r} can't be prepared: {reason}") from error
 
 
 @contextlib.contextmanager
@@ -143,21 +137,14 @@ def _told_of_downloads(tell: Callable[[str, str, str], None]) -> Iterator[None]:
 
 def main() -> None:
   """Runs the command; what is wrong is one line."""
-  parser = argparse.ArgumentParser(
-    prog="python -m jaxkd.prepare", description=__doc__
-  )
+  parser = argparse.ArgumentParser(prog="python -m jaxkd.prepare", description=__doc__)
   parser.add_argument(
     "name",
     metavar="NAME",
-    help=f"one of {', '.join(SPECS)}, or several of {', '.join(DIGITS)} with + "
-    "in between",
+    help=f"one of {', '.join(SPECS)}, or several of {', '.join(DIGITS)} with + in between",
   )
-  parser.add_argument(
-    "--data_dir", default="", help="where TFDS keeps its data"
-  )
-  parser.add_argument(
-    "--archives", default="", help="folder of archives that are at hand"
-  )
+  parser.add_argument("--data_dir", default="", help="where TFDS keeps its data")
+  parser.add_argument("--archives", default="", help="folder of archives that are at hand")
   args = parser.parse_args()
   # Of each attempt to reach a server; the last one's failure is told.
   logging.getLogger("urllib3").setLevel(logging.ERROR)

@@ -52,18 +52,14 @@ flags.adopt_module_key_flags(cli)
 _TABLE = flags.DEFINE_enum("table", "2", list(ROWS), "which table")
 _DATASET = flags.DEFINE_string("dataset", None, "which data set's columns")
 _ROWS = flags.DEFINE_list("rows", None, "which rows; all if not given")
-_STUDENTS = flags.DEFINE_list(
-  "students", None, "which students; the paper's if not given"
-)
+_STUDENTS = flags.DEFINE_list("students", None, "which students; the paper's if not given")
 _SEEDS = flags.DEFINE_integer(
   "seeds",
   None,
   "seeds of each cell; 3 if not given, 4 in table 3: two pairs",
   1,
 )
-_ARG = flags.DEFINE_string(
-  "arg", "", "more of the recipe's argument, e.g. runlocal"
-)
+_ARG = flags.DEFINE_string("arg", "", "more of the recipe's argument, e.g. runlocal")
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "where TFDS keeps its data")
 _SET = flags.DEFINE_multi_string(
   "set",
@@ -94,9 +90,7 @@ def configs(
     ConfigError: the data set or the argument is unknown.
   """
   if dataset not in recipes:
-    raise ConfigError(
-      f"--dataset is {dataset!r}, must be {nearest(dataset, recipes)}"
-    )
+    raise ConfigError(f"--dataset is {dataset!r}, must be {nearest(dataset, recipes)}")
   columns = {}
   for student in students:
     config = recipes[dataset](
@@ -125,9 +119,7 @@ def lines(reports: Mapping[str, pathlib.Path]) -> list[dict[str, str]]:
           if name in cells:
             line[f"{student}{suffix}"] = cells[name]
   names = dict.fromkeys(name for line in joined.values() for name in line)
-  return [
-    {name: line.get(name, "") for name in names} for line in joined.values()
-  ]
+  return [{name: line.get(name, "") for name in names} for line in joined.values()]
 
 
 def write(
@@ -149,13 +141,9 @@ def write(
   """
   joined = lines(reports)
   markdown = workdir / f"{title}.md"
-  write_atomically(
-    markdown, f"# {title}\n\n{tables.as_markdown(joined)}\n\n{caption}\n"
-  )
+  write_atomically(markdown, f"# {title}\n\n{tables.as_markdown(joined)}\n\n{caption}\n")
   write_atomically(workdir / f"{title}.csv", tables.as_csv(joined))
-  page = webpage.page(
-    title, [tables.as_html(joined), f"<p>{html.escape(caption)}</p>"]
-  )
+  page = webpage.page(title, [tables.as_html(joined), f"<p>{html.escape(caption)}</p>"])
   write_atomically(workdir / f"{title}.html", page)
   return markdown
 
@@ -178,9 +166,7 @@ def main(_: list[str]) -> None:
     if not _DATASET.value:
       raise ConfigError("--dataset is missing")
     students = _STUDENTS.value or recipes.students(_DATASET.value)
-    columns = configs(
-      recipes.RECIPES, _TABLE.value, _DATASET.value, students, _ARG.value
-    )
+    columns = configs(recipes.RECIPES, _TABLE.value, _DATASET.value, students, _ARG.value)
     choices = pathlib.Path("configs", tuned.FILE)
     for config in columns.values():
       config.rows = tuple(_ROWS.value or config.rows)
@@ -192,17 +178,11 @@ def main(_: list[str]) -> None:
       tuned.apply(config, choices, given)
     workdir = pathlib.Path(cli.WORKDIR.value)
     folders, failed = experiment.run_all([*columns.values()], workdir)
-    reports = {
-      student: folder
-      for student, folder in zip(columns, folders, strict=True)
-      if folder
-    }
+    reports = {student: folder for student, folder in zip(columns, folders, strict=True) if folder}
     if reports:
       title = f"table{_TABLE.value}-{_DATASET.value}"
       names = " ".join(str(folder) for folder in reports.values())
-      path = write(
-        f"{title}-{digest(names)}", caption(config), reports, workdir
-      )
+      path = write(f"{title}-{digest(names)}", caption(config), reports, workdir)
       print(path.read_text())
       print(f"Written to {path}; .csv and .html lie beside it.")
     for error in failed.values():

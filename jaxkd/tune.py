@@ -70,9 +70,7 @@ def main(_: list[str]) -> None:
 
 def _row(config: ml_collections.ConfigDict) -> str:
   if len(config.rows) > 1:
-    raise ConfigError(
-      f"config.rows is {config.rows}, must be one to tune: --config.rows=ROW"
-    )
+    raise ConfigError(f"config.rows is {config.rows}, must be one to tune: --config.rows=ROW")
   return config.rows[0].removesuffix(rows.ENSEMBLE)
 
 

@@ -112,9 +112,7 @@ def outputs(entry, images):
   return network.apply(variables, data.normalize(jnp.asarray(images), spec))
 
 
-def test_teachers_of_the_store(
-  analyse, config, config_file, tmp_path, capsys, monkeypatch
-):
+def test_teachers_of_the_store(analyse, config, config_file, tmp_path, capsys, monkeypatch):
   folder = analyse(config_file)
   # After the data, whatever the config is called.
   assert folder.name.startswith("analysis-digits-")
@@ -142,25 +140,17 @@ def test_teachers_of_the_store(
     variance = jnp.mean(metrics.derived_variance(probs, labels))
     np.testing.assert_allclose(float(line["v(q), τ = 4"]), variance, rtol=1e-4)
     accuracy = 100 * jnp.mean(jnp.argmax(found[name].logits, -1) == labels)
-    np.testing.assert_allclose(
-      float(line["training accuracy (%)"]), accuracy, rtol=1e-5
-    )
+    np.testing.assert_allclose(float(line["training accuracy (%)"]), accuracy, rtol=1e-5)
     test = entries[name].result()["test"]["accuracy"]
     assert float(line["test accuracy (%)"]) == 100 * test
   (pair,) = lines(folder / "pairs.csv")
   rho = metrics.spearman(found["narrow"].logits, found["wide"].logits)
-  np.testing.assert_allclose(
-    float(pair["Spearman's ρ"]), np.nanmean(rho), rtol=1e-4
-  )
+  np.testing.assert_allclose(float(pair["Spearman's ρ"]), np.nanmean(rho), rtol=1e-4)
   for line in lines(folder / "fig3.csv"):
     angles = metrics.feature_angles(found[line["network"]].features, labels)
-    np.testing.assert_allclose(
-      float(line["within_mean"]), angles.within_mean, rtol=1e-3
-    )
+    np.testing.assert_allclose(float(line["within_mean"]), angles.within_mean, rtol=1e-3)
   shares = lines(folder / "temperatures.csv")[1]
-  assert sum(float(v) for k, v in shares.items() if "τ*" in k) == pytest.approx(
-    1
-  )
+  assert sum(float(v) for k, v in shares.items() if "τ*" in k) == pytest.approx(1)
   drawn = re.sub("<[^>]*>", " ", (folder / "fig6.svg").read_text())
   caption = " ".join(drawn.split())
   assert "narrow, wide: 0.5 epochs, seed 0." in caption
@@ -203,9 +193,7 @@ def test_some_of_the_examples_and_the_students(config, tmp_path):
 
   # The second teacher of the config is the first by size.
   taught = {(s.teacher, s.method): s for s in study.students}
-  assert set(taught) == {
-    (name, method) for name in ("narrow", "wide") for method in ("TS", "ATS")
-  }
+  assert set(taught) == {(name, method) for name in ("narrow", "wide") for method in ("TS", "ATS")}
   first, second = taught["narrow", "TS"].accuracies
   assert second == pytest.approx(first + 1)
   assert taught["wide", "TS"].alone == pytest.approx(8.5)
@@ -299,9 +287,7 @@ def test_every_teacher_has_the_seeds(config, tmp_path):
   assert (wide.entry.phase.seed, narrow.entry.phase.seed) == (0, 7)
   assert narrow.entry.phase.optim["epochs"] == 2
   about = trained._about("digits", 100, (wide, narrow))
-  assert about.endswith(
-    "not augmented; wide: 0.5 epochs, seed 0; narrow: 2 epochs, seed 7."
-  )
+  assert about.endswith("not augmented; wide: 0.5 epochs, seed 0; narrow: 2 epochs, seed 7.")
   assert list(trained._approximations(100, 90, (wide, narrow))) == [
     "trained on 50 % of the training split",
     "90 of the 100 examples",
@@ -339,10 +325,7 @@ def test_teachers_may_start_from_weights(config, tmp_path):
   config.analysis.teachers.wide.init_from = str(file)
   ((narrow, wide),) = plan.sources(config, tmp_path)
   (early,) = plan.stages(wide, tmp_path)
-  weights = [
-    experiment._weights([config], source.entry.phase)
-    for source in (narrow, wide, early)
-  ]
+  weights = [experiment._weights([config], source.entry.phase) for source in (narrow, wide, early)]
   assert weights == ["", str(file), str(file)]
 
 
@@ -392,12 +375,8 @@ def test_saved_logits_with_a_known_ratio(report):
     "large beside middle: the larger teacher's wrong-class probabilities are "
     "as distinct as the smaller one's"
   ) in printed
-  assert (
-    "derived variance does not clearly fall from middle to large" in printed
-  )
-  ratios = [
-    float(line["times less distinct"]) for line in lines(folder / "pairs.csv")
-  ]
+  assert "derived variance does not clearly fall from middle to large" in printed
+  ratios = [float(line["times less distinct"]) for line in lines(folder / "pairs.csv")]
   assert ratios == pytest.approx([4, 4, 1], rel=1e-4)
   for name in ("fig1", "fig2", "fig3", "fig5", "fig6", "ats-fig7"):
     assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -446,9 +425,7 @@ def test_the_page_stands_alone_and_agrees_with_the_tables(report):
   assert found.tags.count("svg") == len(list(page.parent.glob("*.svg"))) >= 7
   for address in found.addresses:
     # A mark of the same page, a picture inside of it, a file beside it.
-    assert (
-      address.startswith(("#", "data:")) or (page.parent / address).exists()
-    )
+    assert address.startswith(("#", "data:")) or (page.parent / address).exists()
   written = [
     cell
     for name in ("teachers", "pairs", "temperatures")
@@ -662,8 +639,7 @@ def test_no_report_overwrites_another(save):
     ),
     (
       ["CONFIG", "--config.analysis.students=mlp", "--config.student.name=mlp"],
-      "config.student.name has no effect here: the networks are those of "
-      "config.analysis.students",
+      "config.student.name has no effect here: the networks are those of config.analysis.students",
     ),
     (
       ["CONFIG", "--config.analysis.students=resnet50"],
@@ -688,16 +664,12 @@ def test_no_report_overwrites_another(save):
     ),
   ],
 )
-def test_a_mistake_is_one_line(
-  argv, message, analyse, config_file, tmp_path, capsys, monkeypatch
-):
+def test_a_mistake_is_one_line(argv, message, analyse, config_file, tmp_path, capsys, monkeypatch):
   monkeypatch.chdir(tmp_path)
   pathlib.Path("text").write_text("no archive")
   np.save("text.npy", np.ones(3))
   np.savez("whole.npz", logits=np.ones((100, 3)))
-  pathlib.Path("half.npz").write_bytes(
-    pathlib.Path("whole.npz").read_bytes()[:200]
-  )
+  pathlib.Path("half.npz").write_bytes(pathlib.Path("whole.npz").read_bytes()[:200])
   with pytest.raises(SystemExit) as ended:
     analyse(*(config_file if arg == "CONFIG" else arg for arg in argv))
   assert ended.value.code == 2
@@ -709,9 +681,7 @@ def test_a_mistake_is_one_line(
 def test_a_teacher_with_an_option_that_there_is_not(config):
   with config.unlocked():
     config.analysis.teachers.wide.epoch = 3
-  with pytest.raises(
-    ConfigError, match=r"teachers\.wide has 'epoch'.*'epochs'"
-  ):
+  with pytest.raises(ConfigError, match=r"teachers\.wide has 'epoch'.*'epochs'"):
     plan.validate(config)
 
 

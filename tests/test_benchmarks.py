@@ -8,9 +8,7 @@ from flax import nnx
 from jaxkd import models
 from jaxkd.models import layers
 
-pytest.importorskip(
-  "torch", reason="the benchmarks compare with it: install the extra `torch`"
-)
+pytest.importorskip("torch", reason="the benchmarks compare with it: install the extra `torch`")
 
 from tests.benchmarks.conv import LAYERS
 from tests.benchmarks.models import NAMES, torch_step
@@ -27,9 +25,7 @@ def convolutions(name, monkeypatch):
     return original(x, kernel, strides=strides, padding=padding, groups=groups)
 
   monkeypatch.setattr(layers, "conv", record)
-  model = nnx.eval_shape(
-    lambda: models.create(name, num_classes=100, rngs=nnx.Rngs(0))
-  )
+  model = nnx.eval_shape(lambda: models.create(name, num_classes=100, rngs=nnx.Rngs(0)))
   images = jax.ShapeDtypeStruct((2, 32, 32, 3), jnp.float32)
   jax.eval_shape(lambda model, x: model(x), model, images)
   return seen

@@ -15,9 +15,7 @@ from jaxkd.runs import paper, recipes, rows
 
 FOLDER = pathlib.Path("configs").absolute()
 NAMES = sorted(
-  file.stem
-  for file in FOLDER.glob("*.py")
-  if file.stem not in ("__init__", "common", "paper")
+  file.stem for file in FOLDER.glob("*.py") if file.stem not in ("__init__", "common", "paper")
 )
 
 
@@ -42,9 +40,7 @@ def test_every_config_is_valid_and_documents_its_command(name):
     assert "GPU" in module.__doc__ or "CPU" in module.__doc__
 
 
-@pytest.mark.parametrize(
-  "dataset", [n for n in recipes.RECIPES if n != "digits"]
-)
+@pytest.mark.parametrize("dataset", [n for n in recipes.RECIPES if n != "digits"])
 def test_there_is_a_config_for_every_row(dataset):
   names = dict.fromkeys((*rows.ROWS, *table.ROWS["3"]))
   for row in ("kd", "isats") if dataset == "imagenet" else names:
@@ -181,9 +177,7 @@ def test_a_docstring_quotes_its_rows_figures(name):
 
 def test_an_analysis_takes_its_teachers_from_the_argument():
   def teachers(arg):
-    config = recipes.analysis(
-      arg, "cifar100", {"a": ["resnet8"], "b": ["vgg8"]}
-    )
+    config = recipes.analysis(arg, "cifar100", {"a": ["resnet8"], "b": ["vgg8"]})
     names = [t.name for t in config.analysis.teachers.values()]
     return dict.fromkeys(names, config.teacher.epochs)
 

@@ -24,9 +24,7 @@ def exported(entry, out, *flags):
 def assert_trained(model, entry, step):
   _, trained = loop.load_network(entry, SPECS["digits"], sharding.mesh(), step)
   for kind, expected in ((nnx.Param, trained[0]), (nnx.BatchStat, trained[1])):
-    jax.tree.map(
-      np.testing.assert_array_equal, nnx.state(model, kind), expected
-    )
+    jax.tree.map(np.testing.assert_array_equal, nnx.state(model, kind), expected)
 
 
 def test_the_written_weights_are_the_trained_ones(tiny_config, tmp_path):
@@ -45,9 +43,7 @@ def test_the_written_weights_are_the_trained_ones(tiny_config, tmp_path):
   assert_trained(exported(entry, out), entry, 2)
   assert_trained(exported(entry, out, "--step=1"), entry, 1)
   out.unlink()
-  with pytest.raises(
-    SystemExit, match=r"^python -m jaxkd.export: no .* 3 in .* of 1, 2$"
-  ):
+  with pytest.raises(SystemExit, match=r"^python -m jaxkd.export: no .* 3 in .* of 1, 2$"):
     export.main([str(entry.path), str(out), "--step=3"])
   assert not out.exists()
 

@@ -25,9 +25,7 @@ def _run(monkeypatch, capfd, *args):
   with pytest.raises(SystemExit) as error:
     prepare.main()
   lines = capfd.readouterr().err.splitlines()
-  return error.value.code, [
-    line for line in lines if line.startswith("jaxkd: ")
-  ]
+  return error.value.code, [line for line in lines if line.startswith("jaxkd: ")]
 
 
 def test_a_wrong_name_gets_the_nearest(monkeypatch, capfd):
@@ -109,8 +107,7 @@ def test_missing_archives_are_one_line_with_the_command(
   assert f"{tmp_path}/downloads/manual does not exist" in line
   assert archive in line
   assert line.endswith(
-    f"{sys.executable} -m jaxkd.prepare {name} --data_dir={tmp_path} "
-    "--archives=FOLDER"
+    f"{sys.executable} -m jaxkd.prepare {name} --data_dir={tmp_path} --archives=FOLDER"
   )
 
 
@@ -197,13 +194,9 @@ def _unpacked(folder, files, root="tiny-imagenet-200"):
     path.write_bytes(content)
 
 
-def test_terminated_it_leaves_nothing_half_written(
-  monkeypatch, capfd, tmp_path, terminate
-):
+def test_terminated_it_leaves_nothing_half_written(monkeypatch, capfd, tmp_path, terminate):
   _zip(tmp_path, _tiny_files())
-  monkeypatch.setattr(
-    builders.TinyImagenet, "_generate_examples", lambda *_: terminate()
-  )
+  monkeypatch.setattr(builders.TinyImagenet, "_generate_examples", lambda *_: terminate())
   where = f"--data_dir={tmp_path}", f"--archives={tmp_path}"
   status, _ = _run(monkeypatch, capfd, "tiny_imagenet", *where)
   assert status == 128 + signal.SIGTERM
@@ -267,9 +260,7 @@ def test_a_damaged_zip_is_named(tmp_path):
     prepare.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
   at = content.index(_tiny_files()["val/images/v1.JPEG"]) + 100
   file.write_bytes(content[:at] + b"\xff\x00\xff" + content[at + 3 :])
-  with pytest.raises(
-    data.DataError, match=r"\.zip is damaged: Bad CRC-32.*v1\.JPEG"
-  ):
+  with pytest.raises(data.DataError, match=r"\.zip is damaged: Bad CRC-32.*v1\.JPEG"):
     prepare.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
 
 
@@ -347,9 +338,7 @@ def test_damaged_cub_is_not_prepared(tmp_path, change, message):
   assert not _is_prepared(data.SPECS["cub"], tmp_path)
 
 
-@pytest.mark.parametrize(
-  "error", [ValueError("a chunk"), Image.DecompressionBombError("a bomb")]
-)
+@pytest.mark.parametrize("error", [ValueError("a chunk"), Image.DecompressionBombError("a bomb")])
 def test_whatever_pillow_raises_names_the_image(tmp_path, monkeypatch, error):
   def refuse(*_):
     raise error
@@ -445,8 +434,7 @@ def test_digits_five_joins_five_times_ten_classes(tmp_path):
     assert arrays.images.shape == (100 - 50 * number, 32, 32, 3)
     for domain, splits in enumerate(expected.values()):
       images = {
-        _at_32(image).tobytes(): 10 * domain + row % 10
-        for row, image in enumerate(splits[number])
+        _at_32(image).tobytes(): 10 * domain + row % 10 for row, image in enumerate(splits[number])
       }
       mine = arrays.labels // 10 == domain
       got = zip(arrays.images[mine], arrays.labels[mine], strict=True)
@@ -497,9 +485,7 @@ def _change(file, **arrays):
     file,
     {name: change(mat[name]) for name, change in arrays.items()}
     | {
-      name: array
-      for name, array in mat.items()
-      if not name.startswith("__") and name not in arrays
+      name: array for name, array in mat.items() if not name.startswith("__") and name not in arrays
     },
   )
 
@@ -571,14 +557,10 @@ def _with(index, value):
     ),
   ],
 )
-def test_digits_five_refuses_what_is_not_as_published(
-  tmp_path, domain, file, arrays, message
-):
+def test_digits_five_refuses_what_is_not_as_published(tmp_path, domain, file, arrays, message):
   _write_digits_five(tmp_path)
   _change(tmp_path / file, **arrays)
-  spec = dataclasses.replace(
-    data.SPECS["svhn"], builder=f"digits_five/{domain}"
-  )
+  spec = dataclasses.replace(data.SPECS["svhn"], builder=f"digits_five/{domain}")
   with pytest.raises(data.DataError, match=message) as error:
     prepare._build(spec, domain, str(tmp_path), str(tmp_path))
   assert file in str(error.value)

@@ -44,10 +44,7 @@ def end(running):
 
 def results(workdir):
   """Returns every phase's result by its folder."""
-  return {
-    path.parent.name: json.loads(path.read_text())
-    for path in workdir.glob("*/result.json")
-  }
+  return {path.parent.name: json.loads(path.read_text()) for path in workdir.glob("*/result.json")}
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +62,7 @@ def alone(tmp_path_factory):
     ("streamed", "nokd", 1),
   ],
 )
-def test_two_processes_train_what_one_trains(
-  tmp_path, alone, loader, rows, phases
-):
+def test_two_processes_train_what_one_trains(tmp_path, alone, loader, rows, phases):
   with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -93,9 +88,7 @@ def test_two_processes_train_what_one_trains(
     result = alone[folder]
     assert together[folder]["steps"] == result["steps"]
     for split in ("train", "test"):
-      assert together[folder][split]["loss"] == pytest.approx(
-        result[split]["loss"], rel=1e-3
-      )
+      assert together[folder][split]["loss"] == pytest.approx(result[split]["loss"], rel=1e-3)
 
 
 def test_two_runs_share_the_work_of_a_workdir(tmp_path, alone):

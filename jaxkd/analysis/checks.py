@@ -22,14 +22,10 @@ def _check_labels(labels: np.ndarray, num_examples: int, what: str) -> None:
   if not np.issubdtype(labels.dtype, np.integer):
     raise ValueError(f"labels must be integers, not {labels.dtype}")
   if labels.shape != (num_examples,):
-    raise ValueError(
-      f"{what}: {num_examples} examples, but labels of shape {labels.shape}"
-    )
+    raise ValueError(f"{what}: {num_examples} examples, but labels of shape {labels.shape}")
 
 
-def check_logits(
-  logits: Mapping[str, np.typing.ArrayLike], labels: np.typing.ArrayLike
-) -> None:
+def check_logits(logits: Mapping[str, np.typing.ArrayLike], labels: np.typing.ArrayLike) -> None:
   """Checks that networks can be compared on the same examples.
 
   Args:
@@ -57,9 +53,7 @@ def check_logits(
       raise ValueError(f"{name}: one class only, there is nothing to compare")
     first = first or (name, values.shape)
     if values.shape != first[1]:
-      raise ValueError(
-        f"{name}: logits of shape {values.shape}, but {first[0]} has {first[1]}"
-      )
+      raise ValueError(f"{name}: logits of shape {values.shape}, but {first[0]} has {first[1]}")
     _check_labels(labels, len(values), name)
     wrong = np.flatnonzero((labels < 0) | (labels >= values.shape[1]))
     if wrong.size:
@@ -96,7 +90,5 @@ def check_features(
       raise ValueError(f"{name}: features must be [N, D], not {values.shape}")
     _check_labels(labels, len(values), name)
     if np.all(labels == labels[0]):
-      raise ValueError(
-        f"all labels are {labels[0]}: angles between classes need two classes"
-      )
+      raise ValueError(f"all labels are {labels[0]}: angles between classes need two classes")
     _check_finite(values, f"{name}: features")

@@ -37,9 +37,7 @@ class Drawing(NamedTuple):
   lines: Lines
 
 
-def draw(
-  study: Study, measures: Measures, settings: Settings
-) -> Iterator[Drawing]:
+def draw(study: Study, measures: Measures, settings: Settings) -> Iterator[Drawing]:
   """Yields the figures of the teachers, in the paper's order.
 
   Left out: Fig. 2 and 4 unless all features are of two dimensions (Fig. 2 also
@@ -95,9 +93,7 @@ def _softened(teacher: Teacher, example: int, tau: float) -> np.ndarray:
   return np.asarray(losses.softmax(teacher.logits[example], tau))
 
 
-def _label_lines(
-  study: Study, labels: dict[str, np.ndarray], what: str
-) -> Lines:
+def _label_lines(study: Study, labels: dict[str, np.ndarray], what: str) -> Lines:
   return [
     {what: level, "class": name, "probability": float(value)}
     for level, probs in labels.items()
@@ -120,11 +116,7 @@ def _softened_labels(study: Study, settings: Settings, example: int) -> Drawing:
 
 
 def _feature_scatter(study: Study) -> Drawing:
-  accuracies = {
-    t.name: t.test_accuracy
-    for t in study.teachers
-    if t.test_accuracy is not None
-  }
+  accuracies = {t.name: t.test_accuracy for t in study.teachers if t.test_accuracy is not None}
   known = len(accuracies) == len(study.teachers)
   above = f"; above, {study.split} accuracy" if known else ""
   figure = figures.feature_scatter(
@@ -154,10 +146,7 @@ def _feature_angles(study: Study, measures: Measures) -> Drawing:
       "deviation over all pairs of examples.",
     ),
   )
-  lines = [
-    {"network": name, **angles._asdict()}
-    for name, angles in measures.angles.items()
-  ]
+  lines = [{"network": name, **angles._asdict()} for name, angles in measures.angles.items()]
   return Drawing("fig3", figure, lines)
 
 
@@ -176,9 +165,7 @@ def _last_layers(study: Study) -> dict[str, np.ndarray]:
   return weights
 
 
-def _class_directions(
-  study: Study, weights: dict[str, np.ndarray], example: int
-) -> Drawing:
+def _class_directions(study: Study, weights: dict[str, np.ndarray], example: int) -> Drawing:
   features = {name: v[example] for name, v in study.features.items()}
   figure = figures.class_directions(
     weights,
@@ -207,15 +194,13 @@ def _topk_overlap(study: Study) -> Drawing:
   small, large = study.teachers[0], study.teachers[-1]
   most = min(_MOST_COMMON, small.logits.shape[1])
   distributions = [
-    np.asarray(metrics.topk_overlap(small.logits, large.logits, k))
-    for k in range(1, most + 1)
+    np.asarray(metrics.topk_overlap(small.logits, large.logits, k)) for k in range(1, most + 1)
   ]
   figure = figures.topk_overlap(
     {f"{small.name}, {large.name}": distributions},
     caption=caption(
       study,
-      "Fig. 5. Number of common classes in the two teachers' top K, percent "
-      "of the examples.",
+      "Fig. 5. Number of common classes in the two teachers' top K, percent of the examples.",
     ),
   )
   lines = [
@@ -309,9 +294,7 @@ def _confidence(
   text: str,
 ) -> Drawing:
   """Draws Fig. 9 over levels: what each is called, of whom, at which tau."""
-  labels = {
-    level: _softened(teacher, example, tau) for level, teacher, tau in levels
-  }
+  labels = {level: _softened(teacher, example, tau) for level, teacher, tau in levels}
   means = {
     level: measure.mean_variance(teacher.logits, study.labels, tau)
     for level, teacher, tau in levels
@@ -345,9 +328,7 @@ def _confidence(
   return Drawing(f"fig9-{name}", figure, lines)
 
 
-def _confidence_by_capacity(
-  study: Study, settings: Settings, example: int
-) -> Drawing:
+def _confidence_by_capacity(study: Study, settings: Settings, example: int) -> Drawing:
   tau = settings.tau
   return _confidence(
     study,
@@ -355,14 +336,11 @@ def _confidence_by_capacity(
     example,
     "capacity",
     "network",
-    f"The teachers' labels at τ = {tau:g}, from the smallest teacher to the "
-    "largest",
+    f"The teachers' labels at τ = {tau:g}, from the smallest teacher to the largest",
   )
 
 
-def _confidence_by_training(
-  study: Study, settings: Settings, example: int
-) -> Drawing:
+def _confidence_by_training(study: Study, settings: Settings, example: int) -> Drawing:
   tau = settings.tau
   return _confidence(
     study,
@@ -375,16 +353,11 @@ def _confidence_by_training(
   )
 
 
-def _confidence_by_temperature(
-  study: Study, settings: Settings, example: int
-) -> Drawing:
+def _confidence_by_temperature(study: Study, settings: Settings, example: int) -> Drawing:
   largest = study.teachers[-1]
   return _confidence(
     study,
-    [
-      (f"τ = {tau:g}", largest, tau)
-      for tau in sorted(settings.grid, reverse=True)
-    ],
+    [(f"τ = {tau:g}", largest, tau) for tau in sorted(settings.grid, reverse=True)],
     example,
     "temperature",
     "temperature",

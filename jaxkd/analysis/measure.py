@@ -138,22 +138,15 @@ def measure(study: Study, settings: Settings) -> Measures:
     examples=examples,
     calibration={
       teacher.name: float(
-        metrics.expected_calibration_error(
-          jnp.asarray(teacher.logits), jnp.asarray(study.labels)
-        )
+        metrics.expected_calibration_error(jnp.asarray(teacher.logits), jnp.asarray(study.labels))
       )
       for teacher in study.teachers
     },
-    comparisons=[
-      _compare(small, large, examples, settings.k)
-      for small, large in _pairs(study)
-    ],
+    comparisons=[_compare(small, large, examples, settings.k) for small, large in _pairs(study)],
     angles={
       name: jax.tree.map(
         float,
-        metrics.feature_angles(
-          jnp.asarray(features), jnp.asarray(study.labels)
-        ),
+        metrics.feature_angles(jnp.asarray(features), jnp.asarray(study.labels)),
       )
       for name, features in study.features.items()
     },
@@ -186,23 +179,17 @@ def mean(values: Values) -> float:
 def over_blocks(function: Callable[..., Any], *arrays: np.ndarray) -> Any:
   """Applies a function to some examples at a time; joins its arrays `[n]`."""
   blocks = [
-    jax.tree.map(
-      np.asarray, function(*(a[start : start + _BLOCK] for a in arrays))
-    )
+    jax.tree.map(np.asarray, function(*(a[start : start + _BLOCK] for a in arrays)))
     for start in range(0, len(arrays[0]), _BLOCK)
   ]
   return jax.tree.map(lambda *parts: np.concatenate(parts), *blocks)
 
 
 @functools.partial(jax.jit, static_argnames="settings")
-def _examples(
-  logits: jax.Array, labels: jax.Array, settings: Settings
-) -> Examples:
+def _examples(logits: jax.Array, labels: jax.Array, settings: Settings) -> Examples:
   probs = losses.softmax(logits, settings.tau)
   ats = losses.asymmetric_softmax(logits, labels, *settings.ats)
-  tau1, tau_star = losses.isats_temperatures(
-    logits, labels, settings.grid, settings.gap
-  )
+  tau1, tau_star = losses.isats_temperatures(logits, labels, settings.grid, settings.gap)
   isats = losses.asymmetric_softmax(logits, labels, tau1, tau_star)
   own = jnp.arange(logits.shape[-1])[None] == labels[:, None]
   return Examples(
@@ -224,16 +211,12 @@ def _agreement(a: jax.Array, b: jax.Array, k: int) -> tuple[jax.Array, ...]:
   return metrics.rank_set_overlap(a, b, k), *metrics.rank_correlations(a, b)
 
 
-def _compare(
-  small: Teacher, large: Teacher, examples: dict[str, Examples], k: int
-) -> Comparison:
+def _compare(small: Teacher, large: Teacher, examples: dict[str, Examples], k: int) -> Comparison:
   before, after = examples[small.name], examples[large.name]
   small_variance = mean(before.derived_variance)
   large_variance = mean(after.derived_variance)
   isats_variance = mean(after.isats_variance)
-  agreement = over_blocks(
-    functools.partial(_agreement, k=k), small.logits, large.logits
-  )
+  agreement = over_blocks(functools.partial(_agreement, k=k), small.logits, large.logits)
   return Comparison(
     small.name,
     large.name,
@@ -267,9 +250,7 @@ def _curves(
   logits: jax.Array, labels: jax.Array, ratio1: float, ratio2: float
 ) -> tuple[jax.Array, jax.Array]:
   def at(tau):
-    probs = losses.asymmetric_softmax(
-      logits, labels, ratio1 * tau, ratio2 * tau
-    )
+    probs = losses.asymmetric_softmax(logits, labels, ratio1 * tau, ratio2 * tau)
     return (
       metrics.derived_average(probs, labels),
       metrics.derived_variance(probs, labels),

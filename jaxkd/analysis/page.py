@@ -67,9 +67,7 @@ def write(
   for name, lines in data.items():
     write_atomically(folder / f"{name}.csv", tables.as_csv(lines))
   missing = undrawn.undrawn({*names, *shown})
-  write_atomically(
-    folder / "report.md", _markdown(first, said, pairs, shown, names, missing)
-  )
+  write_atomically(folder / "report.md", _markdown(first, said, pairs, shown, names, missing))
   write_atomically(
     folder / "report.html",
     _html(first, said, pairs, shown, names, missing, folder),

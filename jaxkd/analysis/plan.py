@@ -62,16 +62,12 @@ def _unset(
   network: ml_collections.ConfigDict,
 ) -> dict[str, ml_collections.FieldReference]:
   """Returns the network's options, each None but still of its type."""
-  return {
-    key: config_dict.placeholder(type(value)) for key, value in network.items()
-  }
+  return {key: config_dict.placeholder(type(value)) for key, value in network.items()}
 
 
 def settings(config: ml_collections.ConfigDict) -> Settings:
   """Returns what the config says on how to measure."""
-  return Settings(
-    tau=config.kd.tau, grid=tuple(config.isats.grid), gap=config.isats.gap
-  )
+  return Settings(tau=config.kd.tau, grid=tuple(config.isats.grid), gap=config.isats.gap)
 
 
 class Source(NamedTuple):
@@ -90,9 +86,7 @@ class Source(NamedTuple):
   experiments: tuple[ml_collections.ConfigDict, ...]
 
 
-def validate(
-  config: ml_collections.ConfigDict, given: Iterable[str] = ()
-) -> None:
+def validate(config: ml_collections.ConfigDict, given: Iterable[str] = ()) -> None:
   """Checks all options, before any work.
 
   Args:
@@ -105,8 +99,7 @@ def validate(
   jaxkd_config.validate(config)
   if len(config.get("analysis", {}).get("teachers", {})) < 2:
     raise ConfigError(
-      "config.analysis.teachers must have two networks or more; see "
-      "configs/analysis_digits.py"
+      "config.analysis.teachers must have two networks or more; see configs/analysis_digits.py"
     )
   named = (*_WHICH, "student.name") if config.analysis.students else _WHICH
   for option in given:
@@ -120,24 +113,18 @@ def validate(
     for key in teacher:
       if key not in config.teacher:
         raise ConfigError(
-          f"config.analysis.teachers.{title} has {key!r}, must be "
-          + nearest(key, config.teacher)
+          f"config.analysis.teachers.{title} has {key!r}, must be " + nearest(key, config.teacher)
         )
   if options.examples < 2:
-    raise ConfigError(
-      f"config.analysis.examples is {options.examples}, must be at least 2"
-    )
+    raise ConfigError(f"config.analysis.examples is {options.examples}, must be at least 2")
   if len(set(options.seeds)) < len(options.seeds) or not all(
     type(seed) is int and 0 <= seed < 2**32 for seed in options.seeds
   ):
     raise ConfigError(
-      f"config.analysis.seeds is {options.seeds}, must be integers in "
-      "[0, 2**32), each once"
+      f"config.analysis.seeds is {options.seeds}, must be integers in [0, 2**32), each once"
     )
   if not all(a < b for a, b in itertools.pairwise((0, *options.stages, 1))):
-    raise ConfigError(
-      f"config.analysis.stages is {options.stages}, must be ascending in (0, 1)"
-    )
+    raise ConfigError(f"config.analysis.stages is {options.stages}, must be ascending in (0, 1)")
   for title, one in _experiments(config):
     # Of any row with a teacher.
     one.rows = ("kd",)
@@ -156,15 +143,12 @@ def _check_students(config: ml_collections.ConfigDict) -> None:
       "there is nothing to train"
     )
   if len(set(names)) < len(names):
-    raise ConfigError(
-      f"config.analysis.students is {names}, must be without repetitions"
-    )
+    raise ConfigError(f"config.analysis.students is {names}, must be without repetitions")
   known = models.list_models()
   for name in names:
     if name not in known:
       raise ConfigError(
-        f"config.analysis.students is {names}: {name!r} must be "
-        + nearest(name, known)
+        f"config.analysis.students is {names}: {name!r} must be " + nearest(name, known)
       )
   for row in config.rows if names else ():
     if row not in _ROWS:
@@ -179,9 +163,7 @@ def _check_students(config: ml_collections.ConfigDict) -> None:
       raise ConfigError(f"config.analysis.students, {name}: {error}") from error
 
 
-def _with_student(
-  config: ml_collections.ConfigDict, name: str
-) -> ml_collections.ConfigDict:
+def _with_student(config: ml_collections.ConfigDict, name: str) -> ml_collections.ConfigDict:
   """Returns the experiment with another student, trained as its own is."""
   one = config.copy_and_resolve_references()
   if name != config.student.name:
@@ -209,10 +191,7 @@ def stages(source: Source, workdir: str | os.PathLike[str]) -> list[Source]:
   """
   if source.config.teacher.checkpoint:
     return []
-  phases = [
-    rows.shortened(source.entry.phase, share)
-    for share in source.config.analysis.stages
-  ]
+  phases = [rows.shortened(source.entry.phase, share) for share in source.config.analysis.stages]
   return [source._replace(entry=PhaseFolder.of(workdir, p)) for p in phases]
 
 
@@ -242,6 +221,4 @@ def _source(
   else:
     entry = PhaseFolder.of(workdir, rows.teacher(config))
   names = config.analysis.students or (config.student.name,)
-  return Source(
-    title, config, entry, tuple(_with_student(config, name) for name in names)
-  )
+  return Source(title, config, entry, tuple(_with_student(config, name) for name in names))

@@ -49,9 +49,7 @@ def as_in_rules(class_names: Sequence[str]) -> tuple[str, ...]:
     >>> as_in_rules(["cat", "maple", "oak", "palm", "pine", "willow"])[1]
     'maple_tree'
   """
-  trees = {
-    tree.removesuffix("_tree"): tree for tree in CIFAR100_GROUPS["trees"]
-  }
+  trees = {tree.removesuffix("_tree"): tree for tree in CIFAR100_GROUPS["trees"]}
   if not set(trees) <= set(class_names):
     return tuple(class_names)
   return tuple(trees.get(name, name) for name in class_names)
@@ -86,9 +84,7 @@ class Rule(NamedTuple):
 def _digits(name: str, *domains: str) -> Rule:
   return Rule(
     name,
-    tuple(
-      tuple(f"{domain}@{digit}" for domain in domains) for digit in range(10)
-    ),
+    tuple(tuple(f"{domain}@{digit}" for domain in domains) for digit in range(10)),
   )
 
 
@@ -112,9 +108,7 @@ DIGITS_FIVE_RULES = (
 """Table 1, Digits-Five."""
 
 
-def label_chains(
-  rule: Rule, class_names: Sequence[str]
-) -> tuple[tuple[int, ...], ...]:
+def label_chains(rule: Rule, class_names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
   """Translates a rule's class names into labels.
 
   Args:

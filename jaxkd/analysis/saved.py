@@ -52,18 +52,12 @@ def read(paths: Sequence[str | os.PathLike[str]]) -> Study:
         f"the labels of {name} differ from those of {first}; both must be of "
         "the same examples in the same order"
       )
-  features = {
-    name: loaded["features"]
-    for name, loaded in arrays.items()
-    if "features" in loaded
-  }
+  features = {name: loaded["features"] for name, loaded in arrays.items() if "features" in loaded}
   _check(checks.check_features, features, labels)
   num_examples, num_classes = logits[first].shape
   return Study(
     title="-".join(stems),
-    teachers=tuple(
-      Teacher(name, logits[name], features.get(name)) for name in names
-    ),
+    teachers=tuple(Teacher(name, logits[name], features.get(name)) for name in names),
     labels=labels.astype(np.int32),
     class_names=_class_names(arrays, num_classes),
     about=f"{num_examples} examples of {num_classes} classes; logits saved as "
@@ -92,9 +86,7 @@ def _load(path: pathlib.Path) -> dict[str, np.ndarray]:
       raise SavedError(f"{path} has no array {name!r}; its arrays are: {found}")
   for name in {"logits", "features"} & loaded.keys():
     if loaded[name].dtype.kind not in "fiu":
-      raise SavedError(
-        f"{path}: {name} are of type {loaded[name].dtype}, must be numbers"
-      )
+      raise SavedError(f"{path}: {name} are of type {loaded[name].dtype}, must be numbers")
     # What float32 can't hold becomes infinite, which is complained about.
     with np.errstate(over="ignore"):
       loaded[name] = loaded[name].astype(np.float32)
@@ -118,9 +110,7 @@ def _check(check, arrays, labels) -> None:
     raise SavedError(str(error)) from error
 
 
-def _class_names(
-  arrays: dict[str, dict[str, np.ndarray]], num_classes: int
-) -> tuple[str, ...]:
+def _class_names(arrays: dict[str, dict[str, np.ndarray]], num_classes: int) -> tuple[str, ...]:
   """Returns the names that the files give, else numbers."""
   named = {
     file: tuple(map(str, np.ravel(loaded["class_names"])))
@@ -131,12 +121,8 @@ def _class_names(
     return tuple(map(str, range(num_classes)))
   first, names = next(iter(named.items()))
   if len(names) != num_classes:
-    raise SavedError(
-      f"{first}: {len(names)} class_names for {num_classes} classes"
-    )
+    raise SavedError(f"{first}: {len(names)} class_names for {num_classes} classes")
   for file, theirs in named.items():
     if theirs != names:
-      raise SavedError(
-        f"the class_names of {file} differ from those of {first}"
-      )
+      raise SavedError(f"the class_names of {file} differ from those of {first}")
   return names

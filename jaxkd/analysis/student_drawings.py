@@ -58,9 +58,7 @@ def _student_accuracy(study: Study) -> Drawing:
 
   def curves(network, teachers, statistic):
     found = {
-      (s.method, s.teacher): statistic(s.accuracies)
-      for s in study.students
-      if s.network == network
+      (s.method, s.teacher): statistic(s.accuracies) for s in study.students if s.network == network
     }
     return {
       method: np.array([found.get((method, t.name), np.nan) for t in teachers])
@@ -86,8 +84,7 @@ def _student_accuracy(study: Study) -> Drawing:
       study,
       study.students,
       f"Fig. 8. Accuracy of students on the {study.split} split against their "
-      "teachers' capacity"
-      + (", mean and standard deviation over seeds." if several else "."),
+      "teachers' capacity" + (", mean and standard deviation over seeds." if several else "."),
     ),
   )
   return Drawing("fig8", figure, [_line(s) for s in study.students])
@@ -133,10 +130,7 @@ def _line(student: Student) -> dict[str, object]:
 
 
 def _improvement(study: Study, students: list[Student]) -> Drawing:
-  improvements = [
-    100 * (float(np.mean(s.accuracies)) / (s.alone or np.nan) - 1)
-    for s in students
-  ]
+  improvements = [100 * (float(np.mean(s.accuracies)) / (s.alone or np.nan) - 1) for s in students]
   figure = figures.improvement_correlation(
     [s.derived_average for s in students],
     [s.derived_variance for s in students],
@@ -178,8 +172,7 @@ def _temperature_grid(study: Study, students: Sequence[Student]) -> Drawing:
     caption=_caption(
       study,
       students,
-      "ATS paper, Fig. 10. Test accuracy (%) of students taught with "
-      "asymmetric temperatures.",
+      "ATS paper, Fig. 10. Test accuracy (%) of students taught with asymmetric temperatures.",
     ),
   )
   lines = [{**_line(s), "tau1": s.tau1, "tau2": s.tau2} for s in students]

@@ -23,9 +23,7 @@ def phases(config: ml_collections.ConfigDict) -> list[Phase]:
 
 def grid_phases(config: ml_collections.ConfigDict) -> list[Phase]:
   """Returns the phases of its students under ATS at all temperatures."""
-  return [
-    phase for one in _over_grid(config) for phase in rows.phases(one, "ats")
-  ]
+  return [phase for one in _over_grid(config) for phase in rows.phases(one, "ats")]
 
 
 def find(
@@ -63,10 +61,7 @@ def _over_grid(
   config: ml_collections.ConfigDict,
 ) -> list[ml_collections.ConfigDict]:
   """Returns the experiment at each point of the ATS paper's Fig. 10."""
-  return [
-    with_values(config, "ats", values)
-    for values in grid.points(grid.GRIDS["ats"])
-  ]
+  return [with_values(config, "ats", values) for values in grid.points(grid.GRIDS["ats"])]
 
 
 def _of_row(
@@ -96,9 +91,7 @@ def _of_row(
     )
 
 
-def _alone(
-  config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]
-) -> float | None:
+def _alone(config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]) -> float | None:
   """Returns the student's mean accuracy without a teacher."""
   found = _finished(config, workdir, "nokd")
   return float(np.mean([*map(_accuracy, found)])) if found else None

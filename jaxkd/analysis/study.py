@@ -47,9 +47,7 @@ class Settings(NamedTuple):
       ValueError: k = 5; it must be from 1 to the 3 classes
     """
     if not 1 <= self.k <= num_classes:
-      raise ValueError(
-        f"k = {self.k}; it must be from 1 to the {num_classes} classes"
-      )
+      raise ValueError(f"k = {self.k}; it must be from 1 to the {num_classes} classes")
     if not 0 < self.tau < np.inf:
       raise ValueError(f"tau = {self.tau}; it must be > 0")
 
@@ -168,8 +166,6 @@ class Study(NamedTuple):
   def features(self) -> dict[str, np.ndarray]:
     """The features by teacher; empty where a teacher has none."""
     found = {
-      teacher.name: teacher.features
-      for teacher in self.teachers
-      if teacher.features is not None
+      teacher.name: teacher.features for teacher in self.teachers if teacher.features is not None
     }
     return found if len(found) == len(self.teachers) else {}

@@ -19,9 +19,7 @@ TITLES = {
 """What is above each table."""
 
 
-def tables(
-  study: Study, measures: Measures, settings: Settings
-) -> dict[str, Lines]:
+def tables(study: Study, measures: Measures, settings: Settings) -> dict[str, Lines]:
   """Returns the tables of a study, by keys of `TITLES`."""
   found = {
     "teachers": _teachers(study, measures, settings),
@@ -132,15 +130,10 @@ def _table_1(measures: Measures, settings: Settings) -> Lines:
     "deviation": f"deviation of all but the first, τ = {settings.tau:g}",
   }
   lines: list[RuleFigures] = []
-  for teacher, group in itertools.groupby(
-    measures.rules, lambda figures: figures.teacher
-  ):
+  for teacher, group in itertools.groupby(measures.rules, lambda figures: figures.teacher):
     found = list(group)
     kendall = float(np.mean([line.kendall for line in found]))
     deviation = float(np.mean([line.deviation for line in found]))
     average = RuleFigures(teacher, "average", "", kendall, deviation)
     lines += [*found, average]
-  return [
-    {heads[field]: value for field, value in line._asdict().items()}
-    for line in lines
-  ]
+  return [{heads[field]: value for field, value in line._asdict().items()} for line in lines]

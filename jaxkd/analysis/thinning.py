@@ -5,9 +5,7 @@ import numpy as np
 from jaxkd import data
 
 
-def thin(
-  split: data.Arrays | data.Examples, limit: int
-) -> data.Arrays | data.Examples:
+def thin(split: data.Arrays | data.Examples, limit: int) -> data.Arrays | data.Examples:
   """Returns every n-th example, so that there are at most `limit`.
 
   Not the first ones: a split may be sorted by class.

@@ -50,18 +50,14 @@ def studies(
   mesh = sharding.mesh()
   dataset = experiment.load_dataset(config, mesh)
 
-  def train_missing(
-    missing: list[PhaseFolder], entries: Mapping[Phase, PhaseFolder]
-  ):
+  def train_missing(missing: list[PhaseFolder], entries: Mapping[Phase, PhaseFolder]):
     experiment.train_all(config, missing, entries, dataset, mesh)
     # Nobody reads a result before the first process has written it.
     sharding.agreed(True)
 
   def train_teachers(sources: Iterable[Source]):
     entries = [source.entry for source in sources]
-    train_missing(
-      [each for each in entries if not sharding.agreed(each.finished)], {}
-    )
+    train_missing([each for each in entries if not sharding.agreed(each.finished)], {})
 
   train_teachers(itertools.chain(*by_seed))
   for sources in by_seed:
@@ -74,18 +70,14 @@ def studies(
 
   digest = _digest(by_seed)
   split = thinning.thin(dataset.train, config.analysis.examples)
-  found = [
-    _study(sources, dataset, split, mesh)._replace(digest=digest)
-    for sources in by_seed
-  ]
+  found = [_study(sources, dataset, split, mesh)._replace(digest=digest) for sources in by_seed]
   first = found[0]
   looked = [_look(stage, dataset.spec, split, mesh)[0] for stage in stages]
   if looked:
     stages, looked = [*stages, sources[-1]], [*looked, first.teachers[-1]]
   found[0] = first._replace(
     stages=tuple(
-      teacher._replace(name=_epochs(stage))
-      for stage, teacher in zip(stages, looked, strict=True)
+      teacher._replace(name=_epochs(stage)) for stage, teacher in zip(stages, looked, strict=True)
     ),
     students=tuple(
       student
@@ -96,9 +88,7 @@ def studies(
     grid=tuple(
       student
       for one in sources[-1].experiments
-      for student in students.find_grid(
-        one, workdir, first.teachers[-1], first.labels
-      )
+      for student in students.find_grid(one, workdir, first.teachers[-1], first.labels)
     ),
   )
   return found
@@ -141,9 +131,7 @@ def _study(
     labels=labels,
     class_names=data.class_names(dataset.spec, config.data.data_dir),
     about=_about(config.data.name, len(labels), sources),
-    approximations=tuple(
-      _approximations(data.size(dataset.train), len(labels), sources)
-    ),
+    approximations=tuple(_approximations(data.size(dataset.train), len(labels), sources)),
     seed=config.teacher.seed,
     split=_split(sources),
   )
@@ -158,9 +146,7 @@ def _look(
   """Returns the teacher with its view of the examples, and their labels."""
   network, variables = loop.load_network(source.entry, spec, mesh)
   batch_size = source.config.data.batch_size
-  logits, features, labels = _collect(
-    Evaluator(network, spec, batch_size, mesh), variables, split
-  )
+  logits, features, labels = _collect(Evaluator(network, spec, batch_size, mesh), variables, split)
   result = source.entry.result()
   teacher = Teacher(
     source.title,
@@ -188,9 +174,7 @@ def _collect(
   run = jax.jit(outputs, out_shardings=sharding.replicated(mesh))
   batches = [
     jax.tree.map(np.asarray, run(variables, source, index))
-    for source, index in data.eval_batches(
-      split, evaluator.batch_size, sharding.split_batch(mesh)
-    )
+    for source, index in data.eval_batches(split, evaluator.batch_size, sharding.split_batch(mesh))
   ]
   *found, mask = map(np.concatenate, zip(*batches, strict=True))
   return [values[mask] for values in found]
@@ -201,9 +185,7 @@ def _about(name: str, size: int, sources: Sequence[Source]) -> str:
   titles: dict[str, list[str]] = {}
   for source in sources:
     seed = source.entry.phase.seed
-    titles.setdefault(f"{_epochs(source)}, seed {seed}", []).append(
-      source.title
-    )
+    titles.setdefault(f"{_epochs(source)}, seed {seed}", []).append(source.title)
   networks = "; ".join(f"{', '.join(t)}: {how}" for how, t in titles.items())
   return f"{size} training examples of {name}, not augmented; {networks}."
 
@@ -219,9 +201,7 @@ def _epochs(source: Source) -> str:
   return duration(source.entry.phase.optim["epochs"])
 
 
-def _approximations(
-  size: int, used: int, sources: Sequence[Source]
-) -> Iterator[str]:
+def _approximations(size: int, used: int, sources: Sequence[Source]) -> Iterator[str]:
   phases = [source.entry.phase for source in sources]
   for share in sorted({p.data.get("validation", 0.0) for p in phases}):
     if share > 0:

@@ -42,7 +42,5 @@ def undrawn(names: Collection[str]) -> list[str]:
     ['Fig. 2']
   """
   return [
-    text
-    for wanted, text in _NEEDS.items()
-    if not any(name.startswith(wanted) for name in names)
+    text for wanted, text in _NEEDS.items() if not any(name.startswith(wanted) for name in names)
   ]

@@ -108,18 +108,11 @@ def observation_1(measures: Sequence[Measures], settings: Settings) -> str:
   """
   names = list(measures[0].examples)
   by_seed = np.array(
-    [
-      [measure.mean(m.examples[name].derived_variance) for name in names]
-      for m in measures
-    ]
+    [[measure.mean(m.examples[name].derived_variance) for name in names] for m in measures]
   )
   means = by_seed.mean(axis=0)
   found = list(zip(names, means, strict=True))
-  flat = [
-    f"{a} to {b}"
-    for (a, u), (b, v) in itertools.pairwise(found)
-    if v * _SAME >= u
-  ]
+  flat = [f"{a} to {b}" for (a, u), (b, v) in itertools.pairwise(found) if v * _SAME >= u]
   lower = int(np.sum(by_seed[:, -1] * _SAME < by_seed[:, 0]))
   higher = int(np.sum(by_seed[:, -1] > by_seed[:, 0] * _SAME))
   values = ", ".join(f"{n} {v:.3g}" for n, v in found)
@@ -128,14 +121,10 @@ def observation_1(measures: Sequence[Measures], settings: Settings) -> str:
     if flat:
       verdict = (
         "holds from the smallest to the largest teacher, but not in every "
-        "step: derived variance does not clearly fall from "
-        + ", nor from ".join(flat)
+        "step: derived variance does not clearly fall from " + ", nor from ".join(flat)
       )
   elif higher == len(measures):
-    verdict = (
-      "does not hold: the largest teacher's derived variance is higher than "
-      "the smallest's"
-    )
+    verdict = "does not hold: the largest teacher's derived variance is higher than the smallest's"
   elif len(measures) == 1:
     verdict = (
       "is undecided: the largest teacher's derived variance is that of the "
@@ -169,15 +158,9 @@ def observation_2(comparisons: Sequence[Comparison]) -> str:
   """Says whether all pairs of teachers order the classes alike."""
   judged = [found for found in comparisons if not math.isnan(found.spearman)]
   rho = [found.spearman for found in judged]
-  claim = (
-    "Observation 2 (teachers of all capacities agree on the order of the "
-    "classes)"
-  )
+  claim = "Observation 2 (teachers of all capacities agree on the order of the classes)"
   if not judged:
-    return (
-      f"{claim} can't be judged: there is no example on which two teachers "
-      "tell classes apart."
-    )
+    return f"{claim} can't be judged: there is no example on which two teachers tell classes apart."
   high = sum(value > PAPER_SPEARMAN for value in rho)
   if high > len(rho) / 2:
     verdict = "holds"

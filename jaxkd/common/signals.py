@@ -48,16 +48,10 @@ def stop_requested() -> Iterator[threading.Event]:
   different steps could not write a checkpoint together.
   """
   event = threading.Event()
-  if (
-    jax.process_count() > 1
-    or threading.current_thread() is not threading.main_thread()
-  ):
+  if jax.process_count() > 1 or threading.current_thread() is not threading.main_thread():
     yield event
     return
-  before = {
-    number: signal.getsignal(number)
-    for number in (signal.SIGINT, signal.SIGTERM)
-  }
+  before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
   def restore():
     for number, handler in before.items():

@@ -11,9 +11,7 @@ def normalize(images: jax.Array, spec: specs.Spec) -> jax.Array:
   mean = 255 * jnp.asarray(spec.mean, jnp.float32)
   scale = 1 / (255 * jnp.asarray(spec.std, jnp.float32))
   shape = (1,) * (images.ndim - 1) + (spec.channels,)
-  return (images.astype(jnp.float32) - mean.reshape(shape)) * scale.reshape(
-    shape
-  )
+  return (images.astype(jnp.float32) - mean.reshape(shape)) * scale.reshape(shape)
 
 
 def augment(
@@ -53,9 +51,7 @@ def augment(
   return images
 
 
-def center_crop(
-  images: jax.Array, spec: specs.Spec, sizes: jax.Array | None = None
-) -> jax.Array:
+def center_crop(images: jax.Array, spec: specs.Spec, sizes: jax.Array | None = None) -> jax.Array:
   """Returns what is evaluated: the middle `image_size` pixels.
 
   Args:
@@ -77,13 +73,9 @@ def _padded_crop(images: jax.Array, padding: int, key: jax.Array) -> jax.Array:
   """Crops images that zeros surround back to their size."""
   around = (padding, padding)
   padded = jnp.pad(images, ((0, 0), around, around, (0, 0)))
-  corners = jax.random.randint(
-    key, (len(images), 2), 0, 2 * padding + 1, jnp.int32
-  )
+  corners = jax.random.randint(key, (len(images), 2), 0, 2 * padding + 1, jnp.int32)
 
   def crop(image, corner):
-    return jax.lax.dynamic_slice(
-      image, (corner[0], corner[1], 0), images.shape[1:]
-    )
+    return jax.lax.dynamic_slice(image, (corner[0], corner[1], 0), images.shape[1:])
 
   return jax.vmap(crop)(padded, corners)

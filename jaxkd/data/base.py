@@ -115,6 +115,5 @@ def check_batch_size(batch_size: int, size: int) -> None:
   """
   if batch_size > size:
     raise ValueError(
-      f"data.batch_size is {batch_size}, must be at most {size}, the size of "
-      "the training split"
+      f"data.batch_size is {batch_size}, must be at most {size}, the size of the training split"
     )

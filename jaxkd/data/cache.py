@@ -64,9 +64,7 @@ def load(examples: Examples, path: pathlib.Path) -> Arrays:
   return Arrays(**_cached(path, shapes, fill))
 
 
-def labels(
-  read: Callable[[int], np.int32], size: int, path: pathlib.Path
-) -> np.ndarray:
+def labels(read: Callable[[int], np.int32], size: int, path: pathlib.Path) -> np.ndarray:
   """Returns all labels, from the cache or read into it; otherwise as `load`.
 
   Args:
@@ -81,9 +79,7 @@ def labels(
   return _cached(path, {"labels": (size,)}, fill)["labels"]
 
 
-def _cached(
-  path: pathlib.Path, shapes: _Shapes, fill: Callable[[_Fields, int], None]
-) -> _Fields:
+def _cached(path: pathlib.Path, shapes: _Shapes, fill: Callable[[_Fields, int], None]) -> _Fields:
   """Returns arrays from `path`, filled row by row if they are not there."""
   path = path.with_name(f"{path.name}-v{_VERSION}")
   with contextlib.suppress(*_DAMAGE):
@@ -93,9 +89,7 @@ def _cached(
       return _read_or_write(path, shapes, fill)
   except OSError as error:
     _say(f"what is decoded is not kept: {error}")
-    fields = {
-      name: np.empty(shape, _DTYPES[name]) for name, shape in shapes.items()
-    }
+    fields = {name: np.empty(shape, _DTYPES[name]) for name, shape in shapes.items()}
     _fill_all(fields, fill, path.name)
     return fields
 
@@ -172,9 +166,7 @@ def whole_or_nothing(path: pathlib.Path) -> Iterator[pathlib.Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _new_file(
-  file: pathlib.Path, dtype: np.dtype, shape: tuple[int, ...]
-) -> np.memmap:
+def _new_file(file: pathlib.Path, dtype: np.dtype, shape: tuple[int, ...]) -> np.memmap:
   """Returns a new file's array."""
   array = np.lib.format.open_memmap(file, "w+", dtype, shape)
   # Writing to a mapped file kills the process where the disk is full; macOS
@@ -185,9 +177,7 @@ def _new_file(
   return array
 
 
-def _fill_all(
-  fields: _Fields, fill: Callable[[_Fields, int], None], name: str
-) -> None:
+def _fill_all(fields: _Fields, fill: Callable[[_Fields, int], None], name: str) -> None:
   """Fills all rows in threads: Pillow needs no lock of the interpreter."""
   size = len(fields["labels"])
 
@@ -210,9 +200,7 @@ def _fill_all(
 
 
 def _read(path: pathlib.Path, shapes: _Shapes) -> _Fields:
-  fields = {
-    name: np.load(path / f"{name}.npy", mmap_mode="r") for name in shapes
-  }
+  fields = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in shapes}
   for name, expected in shapes.items():
     if fields[name].shape != expected:
       raise ValueError(f"{name} has shape {fields[name].shape}, not {expected}")
@@ -222,6 +210,4 @@ def _read(path: pathlib.Path, shapes: _Shapes) -> _Fields:
 
 
 def _checksums(fields: _Fields) -> dict[str, int]:
-  return {
-    name: zlib.crc32(np.asarray(field).data) for name, field in fields.items()
-  }
+  return {name: zlib.crc32(np.asarray(field).data) for name, field in fields.items()}

@@ -109,17 +109,13 @@ class Folder(Examples):
     content = hashlib.sha256()
     with concurrent.futures.ThreadPoolExecutor() as pool:
       digests = pool.map(digest, self._files)
-      files = tqdm.tqdm(
-        self._named_files(), f"reading {self._path}", unit=" images"
-      )
+      files = tqdm.tqdm(self._named_files(), f"reading {self._path}", unit=" images")
       for (name, _), its in zip(files, digests, strict=True):
         content.update(f"{name} {its}\n".encode())
     return content.hexdigest()
 
   def _named_files(self) -> list[tuple[str, pathlib.Path]]:
-    return [
-      (file.relative_to(self._path).as_posix(), file) for file in self._files
-    ]
+    return [(file.relative_to(self._path).as_posix(), file) for file in self._files]
 
   def _cache(self, name: str) -> pathlib.Path:
     return self._path.parent / "jaxkd_cache" / f"{self._path.name}-{name}"
@@ -153,9 +149,7 @@ def class_names(path: str) -> tuple[str, ...]:
     )
   names = _subfolders(train)
   if len(names) < 2:
-    raise DataError(
-      f"{train} must have a folder for each of two classes or more"
-    )
+    raise DataError(f"{train} must have a folder for each of two classes or more")
   return tuple(names)
 
 
@@ -183,9 +177,7 @@ def _root(path: str) -> pathlib.Path:
 
 def _subfolders(path: pathlib.Path) -> list[str]:
   return sorted(
-    child.name
-    for child in path.iterdir()
-    if child.is_dir() and not child.name.startswith(".")
+    child.name for child in path.iterdir() if child.is_dir() and not child.name.startswith(".")
   )
 
 

@@ -46,8 +46,6 @@ def holdout(
       random_state=seed,
     )
   except ValueError as error:
-    raise DataError(
-      f"a share of {fraction} can't be held out: {error}"
-    ) from error
+    raise DataError(f"a share of {fraction} can't be held out: {error}") from error
   train, validation = map(np.sort, rows)
   return take(split, train), take(split, validation)

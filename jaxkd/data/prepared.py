@@ -50,10 +50,7 @@ class Prepared(Examples):
     builder = _builder(spec, data_dir, prepare)
     info = builder.info
     if split not in info.splits:
-      raise DataError(
-        f"{builder.data_path} has no split {split!r}, only "
-        f"{', '.join(info.splits)}"
-      )
+      raise DataError(f"{builder.data_path} has no split {split!r}, only {', '.join(info.splits)}")
     self._spec = spec
     self._split = split
     self._path = str(builder.data_path)
@@ -120,9 +117,7 @@ class Prepared(Examples):
 
   def _read_content(self) -> str:
     content = hashlib.sha256()
-    for index in tqdm.trange(
-      len(self), desc=f"reading {self._cache.name}", unit=" images"
-    ):
+    for index in tqdm.trange(len(self), desc=f"reading {self._cache.name}", unit=" images"):
       example = self._read(index)
       name = self._class_names[example[self._spec.label]]
       image = hashlib.sha256(example["image"]).hexdigest()
@@ -134,9 +129,7 @@ class Prepared(Examples):
 
   def __getitem__(self, index: int) -> Example:
     example = self._read(index)
-    image, size = decode.image(
-      example["image"], self._spec, self._origin(index), self.squashed
-    )
+    image, size = decode.image(example["image"], self._spec, self._origin(index), self.squashed)
     return Example(image, np.int32(example[self._spec.label]), size)
 
   def _read(self, index: int) -> Mapping[str, Any]:
@@ -144,9 +137,7 @@ class Prepared(Examples):
     try:
       return self._source[index]
     except Exception as error:
-      raise DataError(
-        f"{self._origin(index)} can't be read: {error}"
-      ) from error
+      raise DataError(f"{self._origin(index)} can't be read: {error}") from error
 
   def _origin(self, index: int) -> str:
     return f"example {index} of split {self._split!r} in {self._path}"
@@ -178,8 +169,7 @@ def content(spec: Spec, data_dir: str) -> str:
     DataError: as of `Prepared`; an example can't be read.
   """
   train, test = (
-    Prepared(spec, split, data_dir, spec.name)
-    for split in (spec.train_split, spec.test_split)
+    Prepared(spec, split, data_dir, spec.name) for split in (spec.train_split, spec.test_split)
   )
   how = difference(spec, train, test)
   if not how:
@@ -189,15 +179,11 @@ def content(spec: Spec, data_dir: str) -> str:
   return hashlib.sha256(both.encode()).hexdigest()[:12]
 
 
-def _builder(
-  spec: Spec, data_dir: str, prepare: str
-) -> tfds.core.DatasetBuilder:
+def _builder(spec: Spec, data_dir: str, prepare: str) -> tfds.core.DatasetBuilder:
   """Returns what reads the newest version that is prepared."""
   data_root = root(data_dir)
   try:
-    builder = read_only_builder.builder_from_files(
-      spec.builder, data_dir=data_root
-    )
+    builder = read_only_builder.builder_from_files(spec.builder, data_dir=data_root)
   except tfds.core.DatasetNotFoundError:
     raise MissingError(
       f"data set {spec.name!r} is not prepared in {data_root / spec.builder}; "

@@ -109,9 +109,7 @@ class Resident:
       self._epoch = epoch
       both = self._order.epoch(epoch), self._order.epoch(epoch + 1)
       self._rows = self._put(np.concatenate(both))
-    return TrainSource(
-      self._arrays, self._rows, np.int32(step), np.int32(offset)
-    )
+    return TrainSource(self._arrays, self._rows, np.int32(step), np.int32(offset))
 
   def close(self) -> None:
     """Does nothing: there are no other processes."""

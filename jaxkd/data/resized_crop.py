@@ -25,9 +25,7 @@ def random_boxes(key: jax.Array, sizes: jax.Array) -> jax.Array:
   area_key, ratio_key, corner_key = jax.random.split(key, 3)
   shape = (len(sizes), _ATTEMPTS)
   area = jnp.prod(sizes.astype(jnp.float32), axis=1, keepdims=True)
-  area *= jax.random.uniform(
-    area_key, shape, minval=_SCALE[0], maxval=_SCALE[1]
-  )
+  area *= jax.random.uniform(area_key, shape, minval=_SCALE[0], maxval=_SCALE[1])
   log_ratio = jax.random.uniform(
     ratio_key, shape, minval=jnp.log(_RATIO[0]), maxval=jnp.log(_RATIO[1])
   )
@@ -73,9 +71,7 @@ def middle_boxes(sizes: jax.Array, side: int) -> jax.Array:
     Top, left, height and width, `[B, 4]`, int32.
   """
   corners = jnp.round((sizes - side).astype(jnp.float32) / 2)
-  return jnp.concatenate(
-    [corners.astype(jnp.int32), jnp.full_like(sizes, side)], axis=1
-  )
+  return jnp.concatenate([corners.astype(jnp.int32), jnp.full_like(sizes, side)], axis=1)
 
 
 def squash(boxes: jax.Array, sizes: jax.Array, size: int) -> jax.Array:
@@ -118,9 +114,7 @@ def resize(images: jax.Array, boxes: jax.Array, size: int) -> jax.Array:
   return jnp.clip(jnp.round(resized), 0, 255).astype(jnp.uint8)
 
 
-def _weights(
-  start: jax.Array, length: jax.Array, in_size: int, out_size: int
-) -> jax.Array:
+def _weights(start: jax.Array, length: jax.Array, in_size: int, out_size: int) -> jax.Array:
   """Returns what each pixel of a line gives to each new one, `[out, in]`."""
   pixels = jnp.arange(in_size, dtype=jnp.float32)
   step = length / out_size

@@ -28,28 +28,19 @@ def find(name: str, data_dir: str = "") -> specs.Spec:
     return specs.folder(len(folder.class_names(data_dir)))
   if "+" in name:
     domains = name.split("+")
-    if not set(domains) <= set(specs.DIGITS) or len(set(domains)) < len(
-      domains
-    ):
+    if not set(domains) <= set(specs.DIGITS) or len(set(domains)) < len(domains):
       raise base.DataError(
-        f"data set {name!r} must join different ones of "
-        f"{', '.join(specs.DIGITS)}"
+        f"data set {name!r} must join different ones of {', '.join(specs.DIGITS)}"
       )
     return specs.joined(name, [specs.SPECS[domain] for domain in domains])
   if name in specs.OF_TFDS:
-    raise base.DataError(
-      f"data set {name!r} is called {specs.OF_TFDS[name]!r} here"
-    )
+    raise base.DataError(f"data set {name!r} is called {specs.OF_TFDS[name]!r} here")
   if name not in specs.SPECS:
-    raise base.DataError(
-      f"data set {name!r} is not {nearest(name, specs.SPECS)}"
-    )
+    raise base.DataError(f"data set {name!r} is not {nearest(name, specs.SPECS)}")
   return specs.SPECS[name]
 
 
-def examples(
-  spec: specs.Spec, data_dir: str = ""
-) -> tuple[base.Examples, base.Examples]:
+def examples(spec: specs.Spec, data_dir: str = "") -> tuple[base.Examples, base.Examples]:
   """Returns the training and the test split, example by example.
 
   Args:
@@ -71,9 +62,7 @@ def examples(
   return _digits()
 
 
-def load(
-  spec: specs.Spec, data_dir: str = ""
-) -> tuple[base.Arrays, base.Arrays]:
+def load(spec: specs.Spec, data_dir: str = "") -> tuple[base.Arrays, base.Arrays]:
   """Returns the training and the test split, in memory.
 
   Args:
@@ -147,9 +136,7 @@ def _prepared_content(spec: specs.Spec, data_dir: str) -> str:
     return ""
 
 
-def _prepared(
-  spec: specs.Spec, data_dir: str, prepare: str
-) -> tuple[base.Examples, base.Examples]:
+def _prepared(spec: specs.Spec, data_dir: str, prepare: str) -> tuple[base.Examples, base.Examples]:
   # TFDS is slow to import.
   from jaxkd.data import prepared
 
@@ -162,9 +149,7 @@ def _prepared(
 class InMemory(base.Examples):
   """A split that a package embeds."""
 
-  def __init__(
-    self, images: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]
-  ):
+  def __init__(self, images: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]):
     self._images, self._labels = images, labels
     _, height, width, channels = images.shape
     self.shape = height, width, channels
@@ -223,9 +208,7 @@ class _Joined(base.Examples):
     number = bisect.bisect_right(self._ends, index)
     part = self._parts[number]
     example = part[index - self._ends[number] + len(part)]
-    return example._replace(
-      label=np.int32(example.label + self._offsets[number])
-    )
+    return example._replace(label=np.int32(example.label + self._offsets[number]))
 
   def load(self) -> base.Arrays:
     """Returns all examples."""
@@ -238,10 +221,7 @@ class _Joined(base.Examples):
   def _among_all(self, labels: list[np.ndarray]) -> np.ndarray:
     """Returns the domains' own labels as those of the joined classes."""
     return np.concatenate(
-      [
-        own + np.int32(offset)
-        for own, offset in zip(labels, self._offsets, strict=False)
-      ]
+      [own + np.int32(offset) for own, offset in zip(labels, self._offsets, strict=False)]
     )
 
 

@@ -194,13 +194,9 @@ SPECS = _by_name(
     padding=1,
     sizes=(1_437, 360),
   ),
-  dataclasses.replace(
-    _CIFAR100, name="cifar10", num_classes=10, builder="cifar10"
-  ),
+  dataclasses.replace(_CIFAR100, name="cifar10", num_classes=10, builder="cifar10"),
   _CIFAR100,
-  dataclasses.replace(
-    _CIFAR100, name="cifar100_coarse", num_classes=20, label="coarse_label"
-  ),
+  dataclasses.replace(_CIFAR100, name="cifar100_coarse", num_classes=20, label="coarse_label"),
   # Mean and std of the training split; padding and flip as in Zhong et al.,
   # Random Erasing Data Augmentation.
   Spec(

@@ -174,10 +174,7 @@ def local_rows(sharding: jax.sharding.Sharding, batch_size: int) -> list[int]:
   """Returns the rows of a batch that are on this process's devices."""
   indices = sharding.addressable_devices_indices_map((batch_size,)).values()
   rows = {
-    row
-    for index in indices
-    if index is not None
-    for row in range(*index[0].indices(batch_size))
+    row for index in indices if index is not None for row in range(*index[0].indices(batch_size))
   }
   return sorted(rows)
 
@@ -216,9 +213,7 @@ def _prefetched(
     if not flags.FLAGS.is_parsed():
       flags.FLAGS.mark_as_parsed()
     dataset = dataset.mp_prefetch(
-      grain.MultiprocessingOptions(
-        num_workers=workers, per_worker_buffer_size=1
-      ),
+      grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=1),
       worker_init_fn=_end_with_parent,
     )
   return iter(

@@ -24,17 +24,13 @@ def is_label(labels: jax.typing.ArrayLike, num_classes: int) -> jax.Array:
   )
 
 
-def log_softmax(
-  logits: jax.typing.ArrayLike, tau: jax.typing.ArrayLike
-) -> jax.Array:
+def log_softmax(logits: jax.typing.ArrayLike, tau: jax.typing.ArrayLike) -> jax.Array:
   """Returns `log p(tau)` in the accumulation dtype."""
   logits = accumulate(logits)
   return jax.nn.log_softmax(logits / over_classes(tau, logits), axis=-1)
 
 
-def wrong_class_variance(
-  values: jax.Array, labels: jax.typing.ArrayLike
-) -> jax.Array:
+def wrong_class_variance(values: jax.Array, labels: jax.typing.ArrayLike) -> jax.Array:
   """Returns the population variance of all but the label's entry, `[...]`.
 
   Exactly 0 where these entries are equal: they are compared with their largest
@@ -42,9 +38,7 @@ def wrong_class_variance(
   """
   num_classes = values.shape[-1]
   wrong = ~is_label(labels, num_classes)
-  largest = jnp.max(
-    values, axis=-1, keepdims=True, where=wrong, initial=-jnp.inf
-  )
+  largest = jnp.max(values, axis=-1, keepdims=True, where=wrong, initial=-jnp.inf)
   shifted = jnp.where(wrong, values - largest, 0.0)
   mean = jnp.sum(shifted, axis=-1, keepdims=True) / (num_classes - 1)
   squares = jnp.where(wrong, jnp.square(shifted - mean), 0.0)

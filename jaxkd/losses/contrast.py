@@ -26,9 +26,7 @@ def _similarities(
   student = unit(student_embeddings)
   tau = jnp.asarray(tau, student.dtype)
   positive = jnp.sum(student * unit(teacher_embeddings), axis=-1)
-  negative = jnp.einsum(
-    "...e,...ke->...k", student, unit(negatives), precision="highest"
-  )
+  negative = jnp.einsum("...e,...ke->...k", student, unit(negatives), precision="highest")
   counted = jnp.broadcast_to(True if where is None else where, negative.shape)
   return positive / tau, negative / tau, counted
 
@@ -135,8 +133,6 @@ def crd_log_normalizer(
     student_embeddings, teacher_embeddings, negatives, tau, where
   )
   pairs = jnp.concatenate([positive[..., None], negative], axis=-1)
-  counted = jnp.concatenate(
-    [jnp.ones_like(positive[..., None], bool), counted], axis=-1
-  )
+  counted = jnp.concatenate([jnp.ones_like(positive[..., None], bool), counted], axis=-1)
   scale = num_examples / jnp.sum(counted, dtype=pairs.dtype)
   return jax.nn.logsumexp(pairs, where=counted) + jnp.log(scale)

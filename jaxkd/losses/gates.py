@@ -55,11 +55,9 @@ def gradient_agreement(
   task = probs - is_label.astype(probs.dtype)
   if standardize:
     # The chain rule, applied to the other side of the product.
-    student_logits, task = jax.jvp(
-      teacher_labels.standardize, (student_logits,), (task,)
-    )
+    student_logits, task = jax.jvp(teacher_labels.standardize, (student_logits,), (task,))
     teacher_logits = teacher_labels.standardize(teacher_logits)
-  soft = teacher_labels.softmax(
-    student_logits, student_tau
-  ) - teacher_labels.softmax(teacher_logits, tau)
+  soft = teacher_labels.softmax(student_logits, student_tau) - teacher_labels.softmax(
+    teacher_logits, tau
+  )
   return jnp.asarray(student_tau, probs.dtype) * jnp.sum(task * soft, axis=-1)

@@ -103,9 +103,7 @@ def asymmetric_softmax(
   return jnp.exp(log_asymmetric_softmax(logits, labels, tau1, tau2))
 
 
-def _log_wrong_class_variance(
-  log_probs: jax.Array, labels: jax.Array
-) -> jax.Array:
+def _log_wrong_class_variance(log_probs: jax.Array, labels: jax.Array) -> jax.Array:
   """Returns `log v(q)`, `[...]`; -inf where all wrong classes are equal.
 
   Relative to the largest wrong-class probability, so that neither tiny
@@ -152,9 +150,7 @@ def optimal_temperature(
   logits = _numerics.accumulate(logits)
   taus = jnp.sort(jnp.asarray(grid, logits.dtype))
   log_variances = jax.vmap(
-    lambda tau: _log_wrong_class_variance(
-      _numerics.log_softmax(logits, tau), labels
-    )
+    lambda tau: _log_wrong_class_variance(_numerics.log_softmax(logits, tau), labels)
   )(taus)
   return taus[jnp.argmax(log_variances, axis=0)]
 
@@ -225,9 +221,7 @@ def standardize(logits: jax.Array) -> jax.Array:
   # The largest first: equal logits are then exactly 0, whatever their mean.
   shifted = logits - jnp.max(logits, axis=-1, keepdims=True)
   centred = shifted - jnp.mean(shifted, axis=-1, keepdims=True)
-  deviation = _numerics.safe_sqrt(
-    jnp.mean(jnp.square(centred), axis=-1, keepdims=True)
-  )
+  deviation = _numerics.safe_sqrt(jnp.mean(jnp.square(centred), axis=-1, keepdims=True))
   varied = deviation > 0
   return jnp.where(varied, centred / jnp.where(varied, deviation, 1.0), 0.0)
 

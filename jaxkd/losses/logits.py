@@ -200,9 +200,7 @@ def isats(
     >>> print(isats(student, teacher, labels, lam=0.5))
     0.7723...
   """
-  tau1, tau2 = teacher_labels.isats_temperatures(
-    teacher_logits, labels, grid, gap
-  )
+  tau1, tau2 = teacher_labels.isats_temperatures(teacher_logits, labels, grid, gap)
   return ats(
     student_logits,
     teacher_logits,
@@ -271,9 +269,7 @@ def fgcr(
   )
 
 
-def regt(
-  logits: jax.Array, labels: jax.Array, *, beta: jax.typing.ArrayLike
-) -> jax.Array:
+def regt(logits: jax.Array, labels: jax.Array, *, beta: jax.typing.ArrayLike) -> jax.Array:
   r"""Regularises a teacher, in training, towards distinct wrong classes.
 
   .. math::
@@ -300,9 +296,7 @@ def regt(
   """
   logits = _numerics.accumulate(logits)
   probs = teacher_labels.softmax(logits)
-  confidence = jnp.sum(
-    probs, axis=-1, where=_numerics.is_label(labels, probs.shape[-1])
-  )
+  confidence = jnp.sum(probs, axis=-1, where=_numerics.is_label(labels, probs.shape[-1]))
   deviation = _numerics.safe_sqrt(_numerics.wrong_class_variance(probs, labels))
   beta = jnp.asarray(beta, probs.dtype)
   return cross_entropy(logits, labels) + beta * (confidence - deviation)

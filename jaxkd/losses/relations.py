@@ -71,9 +71,7 @@ def dist(
   return hard + jnp.square(tau) * (beta * inter + gamma * intra)
 
 
-def fitnet(
-  student_features: jax.Array, teacher_features: jax.Array
-) -> jax.Array:
+def fitnet(student_features: jax.Array, teacher_features: jax.Array) -> jax.Array:
   r"""Mean squared error between features of equal shape.
 
   .. math::
@@ -105,9 +103,7 @@ def fitnet(
     )
   student = _numerics.accumulate(student_features)
   teacher = _numerics.accumulate(teacher_features)
-  return jnp.mean(
-    jnp.square(student - teacher), axis=tuple(range(1, student.ndim))
-  )
+  return jnp.mean(jnp.square(student - teacher), axis=tuple(range(1, student.ndim)))
 
 
 def _attention(features: jax.Array) -> jax.Array:
@@ -204,17 +200,9 @@ def rkd(
     >>> print(f"{rkd(features, 3 * features):.4f}")
     0.0000
   """
-  student_psi, student_cosines = _relative_distances_and_angles(
-    student_features
-  )
-  teacher_psi, teacher_cosines = _relative_distances_and_angles(
-    teacher_features
-  )
+  student_psi, student_cosines = _relative_distances_and_angles(student_features)
+  teacher_psi, teacher_cosines = _relative_distances_and_angles(teacher_features)
   distance_loss = jnp.mean(optax.losses.huber_loss(student_psi, teacher_psi))
-  angle_loss = jnp.mean(
-    optax.losses.huber_loss(student_cosines, teacher_cosines)
-  )
-  distance, angle = (
-    jnp.asarray(v, distance_loss.dtype) for v in (distance, angle)
-  )
+  angle_loss = jnp.mean(optax.losses.huber_loss(student_cosines, teacher_cosines))
+  distance, angle = (jnp.asarray(v, distance_loss.dtype) for v in (distance, angle))
   return distance * distance_loss + angle * angle_loss

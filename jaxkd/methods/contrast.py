@@ -65,9 +65,7 @@ class Contrast(nnx.Module):
       # As in the original; their length is about 1.
       bound = math.sqrt(3 / features)
       shape = (negatives, features)
-      return Memory(
-        jax.random.uniform(rngs.params(), shape, minval=-bound, maxval=bound)
-      )
+      return Memory(jax.random.uniform(rngs.params(), shape, minval=-bound, maxval=bound))
 
     self.student_head, self.teacher_head = head(student), head(teacher)
     self.student_memory, self.teacher_memory = memory(), memory()
@@ -76,9 +74,7 @@ class Contrast(nnx.Module):
     self.log_normalizers = Memory(jnp.full(2, jnp.inf))
     self.tau = tau
 
-  def __call__(
-    self, student: Outputs, teacher: Outputs, labels: jax.Array
-  ) -> jax.Array:
+  def __call__(self, student: Outputs, teacher: Outputs, labels: jax.Array) -> jax.Array:
     """Returns the loss of each example, `[B]`, and remembers the batch."""
     s = self.student_head(student.features, jnp.float32)
     t = self.teacher_head(teacher.features, jnp.float32)
@@ -97,9 +93,7 @@ class Contrast(nnx.Module):
         tau=self.tau,
         where=where,
       )
-      log_normalizer = jax.lax.stop_gradient(
-        jnp.where(jnp.isinf(kept), first, kept)
-      )
+      log_normalizer = jax.lax.stop_gradient(jnp.where(jnp.isinf(kept), first, kept))
       loss = losses.crd(
         anchors,
         others,
@@ -114,9 +108,7 @@ class Contrast(nnx.Module):
 
     from_student, student_normalizer = side(s, t, self.teacher_memory, kept[0])
     from_teacher, teacher_normalizer = side(t, s, self.student_memory, kept[1])
-    self.log_normalizers[...] = jnp.stack(
-      [student_normalizer, teacher_normalizer]
-    )
+    self.log_normalizers[...] = jnp.stack([student_normalizer, teacher_normalizer])
     for memory, new in (
       (self.student_memory, s),
       (self.teacher_memory, t),

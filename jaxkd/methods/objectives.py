@@ -62,12 +62,8 @@ class Objective(NamedTuple):
   """
 
   loss: Callable[[View], tuple[Scalars, Scalars]]
-  prepare: (
-    Callable[[list[jax.Array], jax.Array, jax.Array, int], Any] | None
-  ) = None
-  adapter: (
-    Callable[[Outputs, tuple[Outputs, ...], nnx.Rngs], nnx.Module] | None
-  ) = None
+  prepare: Callable[[list[jax.Array], jax.Array, jax.Array, int], Any] | None = None
+  adapter: Callable[[Outputs, tuple[Outputs, ...], nnx.Rngs], nnx.Module] | None = None
   predict: Callable[[Outputs, tuple[Outputs, ...]], jax.Array] = own_logits
 
 
@@ -190,9 +186,7 @@ def _isats(
       student_tau=student_tau,
     )
     # The distribution of tau* that section 5.3 of the paper reports.
-    shares = {
-      f"tau_star_{tau:g}": (tau2 == tau).astype(jnp.float32) for tau in grid
-    }
+    shares = {f"tau_star_{tau:g}": (tau2 == tau).astype(jnp.float32) for tau in grid}
     return _mixed(lam, view.student.logits, view.labels, soft), shares
 
   return Objective(loss)
@@ -210,9 +204,7 @@ def _fgcr(
     (logits,) = map(_comparable(standardize), teacher_logits)
     # What is masked is of no class.
     labels = jnp.where(mask, labels, num_classes)
-    means = losses.class_mean_probabilities(
-      logits, labels, num_classes, tau=tau - 1
-    )
+    means = losses.class_mean_probabilities(logits, labels, num_classes, tau=tau - 1)
     counts = jnp.sum(jax.nn.one_hot(labels, num_classes), axis=0)[:, None]
     return {"sums": counts * means, "counts": counts}
 
@@ -307,20 +299,13 @@ def _multi(
   weight = contrast.pop("weight")
 
   def adapter(student, teachers, rngs):
-    return nnx.List(
-      [
-        Contrast(student, teacher, **contrast, rngs=rngs)
-        for teacher in teachers
-      ]
-    )
+    return nnx.List([Contrast(student, teacher, **contrast, rngs=rngs) for teacher in teachers])
 
   def loss_with_contrast(view):
     terms, diagnostics = loss(view)
     each = [
       share * contrast_with(view.student, teacher, view.labels)
-      for share, contrast_with, teacher in zip(
-        shares, view.adapter, view.teachers, strict=True
-      )
+      for share, contrast_with, teacher in zip(shares, view.adapter, view.teachers, strict=True)
     ]
     total = jnp.sum(jnp.stack(each), axis=0)
     return {**terms, "contrast": weight * total}, diagnostics
@@ -399,9 +384,7 @@ def _at(*, weight: float) -> Objective:
     for stage in range(count):
       pair = _stage(view.student, stage), _stage(teacher, stage)
       size = min(features.shape[1] for features in pair)
-      maps.append(
-        losses.at(*(layers.adaptive_average_pool(x, size) for x in pair))
-      )
+      maps.append(losses.at(*(layers.adaptive_average_pool(x, size) for x in pair)))
     attention = jnp.sum(jnp.stack(maps), axis=0)
     return _plus_cross_entropy(view, attention=weight * attention), {}
 
@@ -410,9 +393,7 @@ def _at(*, weight: float) -> Objective:
 
 def _stage(outputs: Outputs, stage: int) -> jax.Array:
   if not 0 <= stage < len(outputs.stages) or outputs.stages[stage].ndim != 4:
-    raise ValueError(
-      f"stage {stage} is not one of maps, of {len(outputs.stages)} stages"
-    )
+    raise ValueError(f"stage {stage} is not one of maps, of {len(outputs.stages)} stages")
   return outputs.stages[stage]
 
 
@@ -430,9 +411,7 @@ class _Regressor(nnx.Module):
   """
 
   def __init__(self, student: Outputs, teacher: Outputs, stage: int, rngs):
-    features, channels = (
-      _stage(outputs, stage).shape[-1] for outputs in (student, teacher)
-    )
+    features, channels = (_stage(outputs, stage).shape[-1] for outputs in (student, teacher))
     self.conv = layers.Conv(features, channels, 1, rngs=rngs)
     self.norm = layers.BatchNorm(channels)
 
@@ -447,17 +426,13 @@ def _fitnet(*, weight: float, stage: int) -> Objective:
   def loss(view):
     (teacher,) = view.teachers
     target = teacher.stages[stage]
-    hint = losses.fitnet(
-      view.adapter(view.student.stages[stage], target), target
-    )
+    hint = losses.fitnet(view.adapter(view.student.stages[stage], target), target)
     return _plus_cross_entropy(view, hint=weight * hint), {}
 
   return Objective(loss, adapter=adapter)
 
 
-def _crd(
-  *, weight: float, features: int, negatives: int, tau: float
-) -> Objective:
+def _crd(*, weight: float, features: int, negatives: int, tau: float) -> Objective:
   def adapter(student, teachers, rngs):
     return Contrast(
       student,

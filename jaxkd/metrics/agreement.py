@@ -14,9 +14,7 @@ from jaxkd.losses import _numerics
 _BLOCK = 64
 
 
-def _flatten_pair(
-  logits_a: jax.Array, logits_b: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+def _flatten_pair(logits_a: jax.Array, logits_b: jax.Array) -> tuple[jax.Array, jax.Array]:
   """Returns both as `[N, C]`."""
   if logits_a.shape != logits_b.shape:
     raise ValueError(
@@ -30,9 +28,7 @@ def _flatten_pair(
   )
 
 
-def _common_classes(
-  logits_a: jax.Array, logits_b: jax.Array, k: int
-) -> jax.Array:
+def _common_classes(logits_a: jax.Array, logits_b: jax.Array, k: int) -> jax.Array:
   """Returns how many of both networks' top-k classes are common, `[N]`."""
   a, b = _flatten_pair(logits_a, logits_b)
   if not 1 <= k <= a.shape[-1]:
@@ -75,9 +71,7 @@ def topk_overlap(logits_a: jax.Array, logits_b: jax.Array, k: int) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnames="k")
-def rank_set_overlap(
-  logits_a: jax.Array, logits_b: jax.Array, k: int = 5
-) -> jax.Array:
+def rank_set_overlap(logits_a: jax.Array, logits_b: jax.Array, k: int = 5) -> jax.Array:
   r"""Share of the classes common to two top-k sets.
 
   .. math::
@@ -121,9 +115,7 @@ class RankCorrelations(NamedTuple):
 
 
 @jax.jit
-def rank_correlations(
-  logits_a: jax.Array, logits_b: jax.Array
-) -> RankCorrelations:
+def rank_correlations(logits_a: jax.Array, logits_b: jax.Array) -> RankCorrelations:
   """All rank correlations of two networks' logits, from one pass.
 
   The time grows with the square of C, the memory with C alone: the pairs of
@@ -150,13 +142,8 @@ def rank_correlations(
   num_examples, num_classes = pair[0].shape
   block = min(_BLOCK, num_examples)
   padding = -num_examples % block
-  blocks = [
-    jnp.pad(x, ((0, padding), (0, 0))).reshape(-1, block, num_classes)
-    for x in pair
-  ]
-  found = jax.lax.map(
-    lambda block: _correlate(*map(_doubled_ranks, block)), tuple(blocks)
-  )
+  blocks = [jnp.pad(x, ((0, padding), (0, 0))).reshape(-1, block, num_classes) for x in pair]
+  found = jax.lax.map(lambda block: _correlate(*map(_doubled_ranks, block)), tuple(blocks))
   return RankCorrelations(
     *(x.reshape(-1)[:num_examples].reshape(logits_a.shape[:-1]) for x in found)
   )
@@ -190,13 +177,9 @@ def _correlate(a: jax.Array, b: jax.Array) -> RankCorrelations:
     ), None
 
   zeros = jnp.zeros(a.shape[1:], jnp.int32)
-  (agreeing, agreement), _ = jax.lax.scan(
-    add_class, (zeros, zeros), jnp.arange(num_classes)
-  )
+  (agreeing, agreement), _ = jax.lax.scan(add_class, (zeros, zeros), jnp.arange(num_classes))
   pairs = num_classes * (num_classes - 1) // 2
-  untied_a, untied_b = (
-    pairs - jax.vmap(_tied_pairs, in_axes=1)(ranks) for ranks in (a, b)
-  )
+  untied_a, untied_b = (pairs - jax.vmap(_tied_pairs, in_axes=1)(ranks) for ranks in (a, b))
   x, y = (ranks.astype(jnp.float32) - (num_classes + 1) for ranks in (a, b))
   # 0 / 0 without variation is what it should be: NaN.
   return RankCorrelations(
@@ -369,9 +352,7 @@ def rule_consistency(
 
   def one_chain(chain):
     ranked = probs[:, jnp.array(chain)]
-    order = jnp.broadcast_to(
-      -jnp.arange(len(chain), dtype=ranked.dtype), ranked.shape
-    )
+    order = jnp.broadcast_to(-jnp.arange(len(chain), dtype=ranked.dtype), ranked.shape)
     own = labels == chain[0]
     return (
       jnp.mean(kendall_tau(ranked, order), where=own),
@@ -379,6 +360,4 @@ def rule_consistency(
     )
 
   kendall, deviation = zip(*map(one_chain, chains), strict=True)
-  return RuleConsistency(
-    jnp.mean(jnp.stack(kendall)), jnp.mean(jnp.stack(deviation))
-  )
+  return RuleConsistency(jnp.mean(jnp.stack(kendall)), jnp.mean(jnp.stack(deviation)))

@@ -63,9 +63,7 @@ def derived_variance(probs: jax.Array, labels: jax.Array) -> jax.Array:
 
 
 @jax.jit
-def inherent_variance(
-  logits: jax.Array, labels: jax.Array, tau: jax.typing.ArrayLike
-) -> jax.Array:
+def inherent_variance(logits: jax.Array, labels: jax.Array, tau: jax.typing.ArrayLike) -> jax.Array:
   r"""Variance of the softmax over the wrong classes alone.
 
   .. math::
@@ -154,9 +152,7 @@ def entropy(logits: jax.Array, tau: jax.typing.ArrayLike = 1.0) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnames="bins")
-def expected_calibration_error(
-  logits: jax.Array, labels: jax.Array, bins: int = 15
-) -> jax.Array:
+def expected_calibration_error(logits: jax.Array, labels: jax.Array, bins: int = 15) -> jax.Array:
   r"""Gap between confidence and accuracy.
 
   .. math::
@@ -184,7 +180,5 @@ def expected_calibration_error(
   predicted = jnp.argmax(probs, axis=-1)
   right = predicted == jnp.ravel(labels).astype(predicted.dtype)
   index = jnp.ceil(confidence * bins).astype(jnp.int32) - 1
-  gaps = jax.ops.segment_sum(
-    right.astype(probs.dtype) - confidence, index, bins
-  )
+  gaps = jax.ops.segment_sum(right.astype(probs.dtype) - confidence, index, bins)
   return jnp.sum(jnp.abs(gaps)) / confidence.size

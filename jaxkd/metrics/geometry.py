@@ -56,9 +56,7 @@ class _Moments(NamedTuple):
 
 
 @functools.partial(jax.jit, static_argnames="block")
-def feature_angles(
-  features: jax.Array, labels: jax.Array, *, block: int = 1024
-) -> FeatureAngles:
+def feature_angles(features: jax.Array, labels: jax.Array, *, block: int = 1024) -> FeatureAngles:
   r"""Mean and spread of the angles within and between classes.
 
   .. math::
@@ -98,9 +96,7 @@ def feature_angles(
   within_block = jnp.arange(block)
 
   def visit(row, column, moments):
-    cosines = jnp.einsum(
-      "id,jd->ij", units[row], units[column], precision="highest"
-    )
+    cosines = jnp.einsum("id,jd->ij", units[row], units[column], precision="highest")
     angles = jnp.degrees(jnp.arccos(jnp.clip(cosines, -1, 1)))
     # Each pair once: on the diagonal, only above it.
     counted = (column > row) | (within_block[:, None] < within_block[None, :])
@@ -114,9 +110,7 @@ def feature_angles(
     )
 
   def visit_row(row, moments):
-    return jax.lax.fori_loop(
-      row, blocks, lambda column, m: visit(row, column, m), moments
-    )
+    return jax.lax.fori_loop(row, blocks, lambda column, m: visit(row, column, m), moments)
 
   zero = jnp.zeros((), units.dtype)
   nothing = _Moments(zero, zero, zero)

@@ -48,9 +48,7 @@ _MODELS: dict[str, Architecture] = {
 }
 
 # What every network may be given; its other arguments are its options.
-_COMMON = frozenset(
-  {"num_classes", "image_size", "in_channels", "dtype", "rngs"}
-)
+_COMMON = frozenset({"num_classes", "image_size", "in_channels", "dtype", "rngs"})
 
 
 def list_models() -> dict[str, Architecture]:
@@ -123,9 +121,7 @@ def create(
   allowed = accepted - _COMMON - form.settings.keys()
   for option in options:
     if option not in allowed:
-      raise ValueError(
-        f"{name} has no option {option!r}; {_suggest(option, allowed)}"
-      )
+      raise ValueError(f"{name} has no option {option!r}; {_suggest(option, allowed)}")
   common = {
     "num_classes": num_classes,
     "image_size": image_size,

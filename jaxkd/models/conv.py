@@ -101,9 +101,7 @@ def shifts(
     )
 
 
-def _depthwise(
-  x: jax.Array, kernel: jax.Array, strides: int, padding: int
-) -> jax.Array:
+def _depthwise(x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.Array:
   """A sum of shifted images, each weighted by channel."""
   weights = kernel.reshape(-1, 1, 1, 1, kernel.shape[-1])
   seen = shifts(x, kernel.shape[:2], strides, padding)
@@ -111,9 +109,7 @@ def _depthwise(
   return sum(others, y)
 
 
-def _matmul(
-  x: jax.Array, kernel: jax.Array, strides: int, padding: int, groups: int
-) -> jax.Array:
+def _matmul(x: jax.Array, kernel: jax.Array, strides: int, padding: int, groups: int) -> jax.Array:
   """A product of all windows with the kernel, a batch of them for groups."""
   kernel, groups = _join_groups(kernel, groups)
   height, width, size, out = kernel.shape
@@ -128,9 +124,7 @@ def _join_groups(kernel: jax.Array, groups: int) -> tuple[jax.Array, int]:
   """Joins small groups, with zeros between them, into fewer and larger ones."""
   height, width, size, out = kernel.shape
   joined = max(
-    n
-    for n in range(1, groups + 1)
-    if groups % n == 0 and (n == 1 or n * size <= _JOINED_CHANNELS)
+    n for n in range(1, groups + 1) if groups % n == 0 and (n == 1 or n * size <= _JOINED_CHANNELS)
   )
   kernel = kernel.reshape(height, width, size, -1, joined, out // groups)
   blocks = jnp.eye(joined, dtype=kernel.dtype)

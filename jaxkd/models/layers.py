@@ -21,45 +21,33 @@ Init = Callable[[jax.Array, tuple[int, ...]], tuple[jax.Array, jax.Array]]
 T = TypeVar("T")
 
 
-def _normal(
-  key: jax.Array, shape: tuple[int, ...], stddev: float
-) -> tuple[jax.Array, jax.Array]:
+def _normal(key: jax.Array, shape: tuple[int, ...], stddev: float) -> tuple[jax.Array, jax.Array]:
   # Drawn flat: XLA compiles it many times as fast as for four dimensions.
   kernel = stddev * jax.random.normal(key, (math.prod(shape),))
   return kernel.reshape(shape), jnp.zeros(shape[-1:])
 
 
-def he_fan_out(
-  key: jax.Array, shape: tuple[int, ...]
-) -> tuple[jax.Array, jax.Array]:
+def he_fan_out(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
   """He-normal by the number of outputs, zero bias: convolutions."""
   fan_out = math.prod(shape[:-2]) * shape[-1]
   return _normal(key, shape, math.sqrt(2 / fan_out))
 
 
-def he_fan_in(
-  key: jax.Array, shape: tuple[int, ...]
-) -> tuple[jax.Array, jax.Array]:
+def he_fan_in(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
   """He-normal by the number of inputs, zero bias: classifiers."""
   return _normal(key, shape, math.sqrt(2 / math.prod(shape[:-1])))
 
 
-def small_normal(
-  key: jax.Array, shape: tuple[int, ...]
-) -> tuple[jax.Array, jax.Array]:
+def small_normal(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
   """Normal with standard deviation 0.01, zero bias."""
   return _normal(key, shape, 0.01)
 
 
-def torch_default(
-  key: jax.Array, shape: tuple[int, ...]
-) -> tuple[jax.Array, jax.Array]:
+def torch_default(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
   """Uniform within 1 / sqrt(number of inputs), kernel and bias alike."""
   bound = 1 / math.sqrt(math.prod(shape[:-1]))
   kernels = math.prod(shape)
-  values = jax.random.uniform(
-    key, (kernels + shape[-1],), minval=-bound, maxval=bound
-  )
+  values = jax.random.uniform(key, (kernels + shape[-1],), minval=-bound, maxval=bound)
   return values[:kernels].reshape(shape), values[kernels:]
 
 
@@ -234,22 +222,16 @@ class Sequential(nnx.List):
     return x
 
 
-def max_pool(
-  x: jax.Array, size: int, strides: int, padding: int = 0
-) -> jax.Array:
+def max_pool(x: jax.Array, size: int, strides: int, padding: int = 0) -> jax.Array:
   """Maxima over windows of `[B, H, W, C]`; padding never wins."""
   if jax.default_backend() == "cpu":
     # Several times as fast there, backwards above all.
     seen = shifts(x, (size, size), strides, padding, fill=-math.inf)
     return functools.reduce(jnp.maximum, seen)
-  return nnx.max_pool(
-    x, (size, size), (strides, strides), ((padding, padding),) * 2
-  )
+  return nnx.max_pool(x, (size, size), (strides, strides), ((padding, padding),) * 2)
 
 
-def average_pool(
-  x: jax.Array, size: int, strides: int, padding: int = 0
-) -> jax.Array:
+def average_pool(x: jax.Array, size: int, strides: int, padding: int = 0) -> jax.Array:
   """Means over windows of `[B, H, W, C]`; the padding's zeros count."""
   seen = shifts(x, (size, size), strides, padding)
   return functools.reduce(jnp.add, seen) / size**2
@@ -270,9 +252,9 @@ def adaptive_average_pool(x: jax.Array, size: int) -> jax.Array:
   def average(x: jax.Array, axis: int) -> jax.Array:
     length = x.shape[axis]
     windows = [
-      jax.lax.slice_in_dim(
-        x, i * length // size, -(-(i + 1) * length // size), axis=axis
-      ).mean(axis)
+      jax.lax.slice_in_dim(x, i * length // size, -(-(i + 1) * length // size), axis=axis).mean(
+        axis
+      )
       for i in range(size)
     ]
     return jnp.stack(windows, axis)

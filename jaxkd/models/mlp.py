@@ -51,9 +51,7 @@ class MLP(Network):
       Linear(in_features, out_features, rngs=rngs)
       for in_features, out_features in itertools.pairwise(widths)
     )
-    self.neck, self.classifier = layers.make_head(
-      widths[-1], num_classes, feature_dim, rngs
-    )
+    self.neck, self.classifier = layers.make_head(widths[-1], num_classes, feature_dim, rngs)
     self.dtype = dtype
 
   def outputs(self, x: jax.Array) -> Outputs:

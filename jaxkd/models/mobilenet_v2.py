@@ -71,9 +71,7 @@ class InvertedResidual(nnx.Module):
     if expand_always or expansion > 1:
       self.conv.append(conv_bn(in_features, middle, 1, activation, rngs=rngs))
     self.conv.append(
-      conv_bn(
-        middle, middle, 3, activation, strides=strides, groups=middle, rngs=rngs
-      )
+      conv_bn(middle, middle, 3, activation, strides=strides, groups=middle, rngs=rngs)
     )
     self.conv.append(Conv(middle, out_features, 1, rngs=rngs))
     self.conv.append(BatchNorm(out_features))
@@ -96,9 +94,7 @@ def conv_bn(
   rngs: nnx.Rngs,
 ) -> Sequential:
   """A convolution, its normalisation and an activation."""
-  conv = Conv(
-    in_features, out_features, size, strides=strides, groups=groups, rngs=rngs
-  )
+  conv = Conv(in_features, out_features, size, strides=strides, groups=groups, rngs=rngs)
   return Sequential([conv, BatchNorm(out_features), activation])
 
 
@@ -135,9 +131,7 @@ class MobileNetV2(Network):
   ):
     activation = nnx.relu if cifar else nnx.relu6
     features = int(32 * width)
-    self.conv1 = conv_bn(
-      in_channels, features, 3, activation, strides=2, rngs=rngs
-    )
+    self.conv1 = conv_bn(in_channels, features, 3, activation, strides=2, rngs=rngs)
     self.blocks: nnx.List[Sequential] = nnx.List()
     for expansion, planes, depth, first_stride in _GROUPS:
       if cifar and planes == 24:

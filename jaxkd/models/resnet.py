@@ -20,9 +20,7 @@ from jaxkd.models.registry import Architecture, Form, Reference
 class Shortcut(Sequential):
   """A 1x1 projection to another shape, normalised."""
 
-  def __init__(
-    self, in_features: int, out_features: int, strides: int, rngs: nnx.Rngs
-  ):
+  def __init__(self, in_features: int, out_features: int, strides: int, rngs: nnx.Rngs):
     conv = Conv(in_features, out_features, 1, strides=strides, rngs=rngs)
     super().__init__([conv, BatchNorm(out_features)])
 
@@ -32,9 +30,7 @@ class BasicBlock(nnx.Module):
 
   expansion = 1
 
-  def __init__(
-    self, in_features: int, planes: int, *, strides: int, rngs: nnx.Rngs
-  ):
+  def __init__(self, in_features: int, planes: int, *, strides: int, rngs: nnx.Rngs):
     self.conv1 = Conv(in_features, planes, 3, strides=strides, rngs=rngs)
     self.bn1 = BatchNorm(planes)
     self.conv2 = Conv(planes, planes, 3, rngs=rngs)
@@ -74,9 +70,7 @@ class Bottleneck(nnx.Module):
     out_features = planes * self.expansion
     self.conv1 = Conv(in_features, width, 1, rngs=rngs)
     self.bn1 = BatchNorm(width)
-    self.conv2 = Conv(
-      width, width, 3, strides=strides, groups=groups, rngs=rngs
-    )
+    self.conv2 = Conv(width, width, 3, strides=strides, groups=groups, rngs=rngs)
     self.bn2 = BatchNorm(width)
     self.conv3 = Conv(width, out_features, 1, rngs=rngs)
     self.bn3 = BatchNorm(out_features)
@@ -142,9 +136,7 @@ class ResNet(Network):
       blocks = Sequential()
       for j in range(depth):
         strides = 2 if i > 0 and j == 0 else 1
-        blocks.append(
-          block(features, width, strides=strides, rngs=rngs, **block_options)
-        )
+        blocks.append(block(features, width, strides=strides, rngs=rngs, **block_options))
         features = width * block.expansion
       setattr(self, f"layer{i + 1}", blocks)
     self.fc = Linear(

@@ -33,12 +33,8 @@ MODELS = {
   "resnet18": _entry("ResNet", BasicBlock, (2, 2, 2, 2), 11_689_512),
   "resnet34": _entry("ResNet", BasicBlock, (3, 4, 6, 3), 21_797_672),
   "resnet50": _entry("ResNet", Bottleneck, (3, 4, 6, 3), 25_557_032),
-  "wide_resnet26_2": _entry(
-    "WideResNet", Bottleneck, (2, 2, 2, 2), 39_673_640, base_width=128
-  ),
-  "wide_resnet50_2": _entry(
-    "WideResNet", Bottleneck, (3, 4, 6, 3), 68_883_240, base_width=128
-  ),
+  "wide_resnet26_2": _entry("WideResNet", Bottleneck, (2, 2, 2, 2), 39_673_640, base_width=128),
+  "wide_resnet50_2": _entry("WideResNet", Bottleneck, (3, 4, 6, 3), 68_883_240, base_width=128),
   "resnext50_32x4d": _entry(
     "ResNeXt", Bottleneck, (3, 4, 6, 3), 25_028_904, groups=32, base_width=4
   ),

@@ -36,9 +36,7 @@ class Bottleneck(nnx.Module):
     first_groups = 1 if in_features == ShuffleNetV1.stem_features else groups
     self.conv1 = Conv(in_features, middle, 1, groups=first_groups, rngs=rngs)
     self.bn1 = BatchNorm(middle)
-    self.conv2 = Conv(
-      middle, middle, 3, strides=strides, groups=middle, rngs=rngs
-    )
+    self.conv2 = Conv(middle, middle, 3, strides=strides, groups=middle, rngs=rngs)
     self.bn2 = BatchNorm(middle)
     self.conv3 = Conv(middle, out_features, 1, groups=groups, rngs=rngs)
     self.bn3 = BatchNorm(out_features)
@@ -88,17 +86,11 @@ class ShuffleNetV1(Network):
     features = self.stem_features
     self.conv1 = Conv(in_channels, features, 1, rngs=rngs)
     self.bn1 = BatchNorm(features)
-    for i, (width, depth) in enumerate(
-      zip(self.widths, self.depths, strict=True)
-    ):
+    for i, (width, depth) in enumerate(zip(self.widths, self.depths, strict=True)):
       blocks = Sequential()
       for j in range(depth):
         strides = 2 if j == 0 else 1
-        blocks.append(
-          Bottleneck(
-            features, width, strides=strides, groups=self.groups, rngs=rngs
-          )
-        )
+        blocks.append(Bottleneck(features, width, strides=strides, groups=self.groups, rngs=rngs))
         features = width
       setattr(self, f"layer{i + 1}", blocks)
     self.linear = Linear(features, num_classes, rngs=rngs)

@@ -52,9 +52,7 @@ class Unit(nnx.Module):
       ]
 
     self.branch1 = (
-      None
-      if strides == 1
-      else Sequential(depthwise(in_features) + pointwise(in_features))
+      None if strides == 1 else Sequential(depthwise(in_features) + pointwise(in_features))
     )
     self.branch2 = Sequential(
       [
@@ -116,15 +114,11 @@ class ShuffleNetV2(Network):
         nnx.relu,
       ]
     )
-    for i, (width, depth) in enumerate(
-      zip(self.widths, self.depths, strict=True)
-    ):
+    for i, (width, depth) in enumerate(zip(self.widths, self.depths, strict=True)):
       units = Sequential()
       for j in range(depth):
         strides = 2 if j == 0 else 1
-        units.append(
-          Unit(features, width, strides=strides, init=init, rngs=rngs)
-        )
+        units.append(Unit(features, width, strides=strides, init=init, rngs=rngs))
         features = width
       setattr(self, f"stage{i + 2}", units)
     self.conv5 = Sequential(

@@ -57,9 +57,7 @@ class VGG(Network):
         block.append(BatchNorm(width))
         features = width
       setattr(self, f"block{i}", block)
-    self.neck, self.classifier = layers.make_head(
-      features, num_classes, feature_dim, rngs
-    )
+    self.neck, self.classifier = layers.make_head(features, num_classes, feature_dim, rngs)
     self.dtype = dtype
     self.remat = remat
 

@@ -62,9 +62,7 @@ _DTYPES = {
 }
 
 
-def from_torch(
-  model: Network, tensors: Mapping[str, np.ndarray]
-) -> tuple[nnx.State, nnx.State]:
+def from_torch(model: Network, tensors: Mapping[str, np.ndarray]) -> tuple[nnx.State, nnx.State]:
   """Takes a state dict's weights for a network, which stays as it is.
 
   A classifier for another number of classes is not taken: the network's own
@@ -101,9 +99,7 @@ def from_torch(
       fit.classes,
       classes,
     )
-  params, stats = nnx.split_state(
-    nnx.from_flat_state(state), nnx.Param, nnx.BatchStat
-  )
+  params, stats = nnx.split_state(nnx.from_flat_state(state), nnx.Param, nnx.BatchStat)
   return params, stats
 
 
@@ -117,9 +113,7 @@ def to_torch(model: Network) -> dict[str, np.ndarray]:
     Float32 arrays by the reference's names, in PyTorch's layout.
   """
   return {
-    name: np.ascontiguousarray(
-      np.transpose(variable.get_value(), _AXES[variable.ndim])
-    )
+    name: np.ascontiguousarray(np.transpose(variable.get_value(), _AXES[variable.ndim]))
     for _, name, variable in _variables(model, model.reference_name)
   }
 
@@ -127,8 +121,7 @@ def to_torch(model: Network) -> dict[str, np.ndarray]:
 def torch_shapes(model: Network) -> dict[str, tuple[int, ...]]:
   """What `from_torch` expects: names and shapes; the model may be abstract."""
   return {
-    name: _torch_shape(variable)
-    for _, name, variable in _variables(model, model.reference_name)
+    name: _torch_shape(variable) for _, name, variable in _variables(model, model.reference_name)
   }
 
 
@@ -152,11 +145,7 @@ class _Fit(NamedTuple):
 
   def check(self) -> None:
     """Raises a ValueError that lists all problems, if there are any."""
-    problems = [
-      f"{what}: {', '.join(names)}"
-      for what, names in self.problems.items()
-      if names
-    ]
+    problems = [f"{what}: {', '.join(names)}" for what, names in self.problems.items() if names]
     if problems:
       raise ValueError(f"weights don't fit the network; {'; '.join(problems)}")
 
@@ -165,9 +154,7 @@ def _fit(model: Network, tensors: Mapping[str, np.ndarray]) -> _Fit:
   """Compares names and shapes, but for the classifier's number of classes."""
   naming = max(
     (model.reference_name, model.timm_name),
-    key=lambda naming: sum(
-      name in tensors for _, name, _ in _variables(model, naming)
-    ),
+    key=lambda naming: sum(name in tensors for _, name, _ in _variables(model, naming)),
   )
   classifier = naming(model.classifier_name)
   weight = tensors.get(f"{classifier}.weight")
@@ -234,9 +221,7 @@ def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
       dtype, shape = _DTYPES[entry["dtype"]], entry["shape"]
       if begin < 0 or end - begin != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"{name} is in the wrong place")
-      tensors[name] = np.frombuffer(
-        data[start + begin : start + end], dtype
-      ).reshape(shape)
+      tensors[name] = np.frombuffer(data[start + begin : start + end], dtype).reshape(shape)
   except (ValueError, KeyError, TypeError, AttributeError) as error:
     raise ValueError(f"{path} is no valid safetensors file: {error}") from error
   return tensors
@@ -264,15 +249,10 @@ def _read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:
     isinstance(tensor, torch.Tensor) for tensor in tensors.values()
   ):
     raise ValueError(f"{path} can't be read: it holds no state dict")
-  return {
-    name.removeprefix("module."): tensor.float().numpy()
-    for name, tensor in tensors.items()
-  }
+  return {name.removeprefix("module."): tensor.float().numpy() for name, tensor in tensors.items()}
 
 
-def write(
-  path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray]
-) -> None:
+def write(path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray]) -> None:
   """Writes float32 tensors as a `.safetensors` file."""
   header, end = {}, 0
   for name, tensor in tensors.items():
@@ -325,9 +305,7 @@ def network_of(
       image_size=reference.image_size if image_size is None else image_size,
       in_channels=reference.in_channels if in_channels is None else in_channels,
     )
-    model = nnx.eval_shape(
-      lambda make=make: make(num_classes=2, rngs=nnx.Rngs(0))
-    )
+    model = nnx.eval_shape(lambda make=make: make(num_classes=2, rngs=nnx.Rngs(0)))
     fits.append((_fit(model, tensors), make))
   fit, make = min(fits, key=lambda pair: pair[0].misfits)
   fit.check()
@@ -353,9 +331,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     type=int,
     help="chooses the form for CIFAR or for ImageNet (default: what fits)",
   )
-  parser.add_argument(
-    "--in_channels", type=int, help="default: 3, and 1 of an mlp"
-  )
+  parser.add_argument("--in_channels", type=int, help="default: 3, and 1 of an mlp")
   flags = parser.parse_args(argv)
   try:
     tensors = read(flags.src)

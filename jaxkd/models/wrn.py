@@ -17,9 +17,7 @@ from jaxkd.models.registry import Architecture, Form, Reference
 class PreactivationBlock(nnx.Module):
   """Normalises first; a changed shape is projected from the activated input."""
 
-  def __init__(
-    self, in_features: int, out_features: int, strides: int, rngs: nnx.Rngs
-  ):
+  def __init__(self, in_features: int, out_features: int, strides: int, rngs: nnx.Rngs):
     self.bn1 = BatchNorm(in_features)
     self.conv1 = Conv(in_features, out_features, 3, strides=strides, rngs=rngs)
     self.bn2 = BatchNorm(out_features)

@@ -55,9 +55,7 @@ def write(
     The folder with `report.md`, `report.html`, `table.csv` and the pictures;
     None if no row is finished.
   """
-  students = " ".join(
-    phase.identity for phases in plan.values() for phase in phases
-  )
+  students = " ".join(phase.identity for phases in plan.values() for phase in phases)
   name = f"report-{config.title}-{digest(f'{[*plan]} {students}')}"
   folder = pathlib.Path(workdir) / name
   cells = table(config, plan, entries, ensembles)
@@ -72,12 +70,8 @@ def write(
     figures.save(picture, folder / name)
   write_atomically(folder / "table.csv", tables.as_csv(cells))
   chosen = temperatures(plan, entries)
-  write_atomically(
-    folder / "report.md", _markdown(config, cells, chosen, pictures)
-  )
-  write_atomically(
-    folder / "report.html", _html(config, cells, chosen, pictures, folder)
-  )
+  write_atomically(folder / "report.md", _markdown(config, cells, chosen, pictures))
+  write_atomically(folder / "report.html", _html(config, cells, chosen, pictures, folder))
   return folder
 
 
@@ -89,8 +83,7 @@ def table(
 ) -> Cells:
   """Returns a dict of texts per line: the teachers, then the config's rows."""
   lines = [
-    _line(f"{TEACHER}{rows}", [phase], entries)
-    | _dark_knowledge(phase, entries, config.kd.tau)
+    _line(f"{TEACHER}{rows}", [phase], entries) | _dark_knowledge(phase, entries, config.kd.tau)
     for phase, rows in _finished_teachers(plan, entries).items()
   ]
   papers = _paper(config)
@@ -109,9 +102,7 @@ def table(
         line["ours - paper"] = f"{difference:+.2f}"
     lines.append(line)
   columns = dict.fromkeys(column for line in lines for column in line)
-  return [
-    {column: line.get(column, "") for column in columns} for line in lines
-  ]
+  return [{column: line.get(column, "") for column in columns} for line in lines]
 
 
 def _paper(config: ml_collections.ConfigDict) -> Mapping[str, float]:
@@ -134,9 +125,7 @@ def _finished_teachers(plan: Plan, entries: Entries) -> dict[Phase, str]:
       if row not in rows:
         rows.append(row)
   names = {phase: ", ".join(rows) for phase, rows in teachers.items()}
-  several = {
-    name for name, n in collections.Counter(names.values()).items() if n > 1
-  }
+  several = {name for name, n in collections.Counter(names.values()).items() if n > 1}
   return {
     phase: f"{name}: {phase.folder}" if name in several else name
     for phase, name in names.items()
@@ -158,9 +147,7 @@ def _spread(accuracies: Sequence[float]) -> str:
   return f"{np.mean(percent):.2f}{spread}"
 
 
-def _line(
-  row: str, phases: Sequence[Phase], entries: Entries
-) -> dict[str, str]:
+def _line(row: str, phases: Sequence[Phase], entries: Entries) -> dict[str, str]:
   accuracies = _accuracies(phases, entries)
   return {
     "row": row,
@@ -171,9 +158,7 @@ def _line(
   }
 
 
-def _dark_knowledge(
-  phase: Phase, entries: Entries, tau: float
-) -> dict[str, str]:
+def _dark_knowledge(phase: Phase, entries: Entries, tau: float) -> dict[str, str]:
   result = entries[phase].result()
   index = int(np.argmin(np.abs(np.array(result["temperatures"]) - tau)))
   at = f"at {result['temperatures'][index]:g}"
@@ -196,9 +181,7 @@ def temperatures(plan: Plan, entries: Entries) -> Cells:
   for row, phases in plan.items():
     logged = [_logged(entries[phase])[-1] for phase in phases]
     shares = {
-      f"τ* = {name.removeprefix(_TAU_STAR)}": np.mean(
-        [line[name] for line in logged]
-      )
+      f"τ* = {name.removeprefix(_TAU_STAR)}": np.mean([line[name] for line in logged])
       for name in logged[0]
       if name.startswith(_TAU_STAR)
     }
@@ -213,23 +196,14 @@ def _logged(entry: PhaseFolder) -> list[dict[str, float]]:
   return [json.loads(line) for line in entry.metrics.read_text().splitlines()]
 
 
-def _curves(
-  config: ml_collections.ConfigDict, plan: Plan, entries: Entries
-) -> Figure:
+def _curves(config: ml_collections.ConfigDict, plan: Plan, entries: Entries) -> Figure:
   def curve(phase):
-    points = [
-      (line["epoch"], 100 * line["test_accuracy"])
-      for line in _logged(entries[phase])
-    ]
+    points = [(line["epoch"], 100 * line["test_accuracy"]) for line in _logged(entries[phase])]
     epochs, accuracies = np.transpose(points)
     return epochs, accuracies
 
   return figures.learning_curves(
-    {
-      row: list(map(curve, phases))
-      for row, phases in plan.items()
-      if not row.endswith(ENSEMBLE)
-    },
+    {row: list(map(curve, phases)) for row, phases in plan.items() if not row.endswith(ENSEMBLE)},
     split=split(config),
     caption=f"{config.title}: {config.student.name} on {config.data.name} in "
     f"training, seeds {', '.join(map(str, config.seeds))}.",

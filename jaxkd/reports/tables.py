@@ -49,8 +49,7 @@ def as_markdown(lines: Lines) -> str:
   """
   cells = [{c: shown(value) for c, value in line.items()} for line in lines]
   widths = {
-    column: max(len(line[column]) for line in [{column: column}, *cells])
-    for column in cells[0]
+    column: max(len(line[column]) for line in [{column: column}, *cells]) for column in cells[0]
   }
   rows = [
     {column: column for column in widths},
@@ -58,8 +57,7 @@ def as_markdown(lines: Lines) -> str:
     *cells,
   ]
   return "\n".join(
-    "| " + " | ".join(row[c].ljust(w) for c, w in widths.items()) + " |"
-    for row in rows
+    "| " + " | ".join(row[c].ljust(w) for c, w in widths.items()) + " |" for row in rows
   )
 
 
@@ -71,15 +69,9 @@ def as_html(lines: Lines) -> str:
     <table><thead><tr><th><button>e(q)</button></th></tr></thead>
     <tbody><tr><td data-value="0.123456">0.1235</td></tr></tbody></table>
   """
-  heads = "".join(
-    f"<th><button>{html.escape(column)}</button></th>" for column in lines[0]
-  )
-  rows = "\n".join(
-    "<tr>" + "".join(map(_html_cell, line.values())) + "</tr>" for line in lines
-  )
-  return (
-    f"<table><thead><tr>{heads}</tr></thead>\n<tbody>{rows}</tbody></table>"
-  )
+  heads = "".join(f"<th><button>{html.escape(column)}</button></th>" for column in lines[0])
+  rows = "\n".join("<tr>" + "".join(map(_html_cell, line.values())) + "</tr>" for line in lines)
+  return f"<table><thead><tr>{heads}</tr></thead>\n<tbody>{rows}</tbody></table>"
 
 
 def _html_cell(value: object) -> str:

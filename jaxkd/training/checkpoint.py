@@ -23,10 +23,7 @@ class CheckpointError(UserError):
 
 def _named(tree: Any) -> dict[str, Any]:
   leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-  return {
-    jax.tree_util.keystr(path, simple=True, separator="."): leaf
-    for path, leaf in leaves
-  }
+  return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
 def _unnamed(named: dict[str, Any], template: Any) -> Any:
@@ -116,9 +113,7 @@ class Checkpoints:
         self._manager.delete(newer)
     return TrainState(variables=restored["network"], **restored["training"])
 
-  def restore_network(
-    self, template: Variables, step: int | None = None
-  ) -> Variables:
+  def restore_network(self, template: Variables, step: int | None = None) -> Variables:
     """Reads the network of a step, by default the newest; see `restore`.
 
     Raises:
@@ -137,9 +132,7 @@ class Checkpoints:
     remedy = f"move {self._directory.parent} away to train it again"
     return self._restore(step, remedy, network=template)["network"]
 
-  def _restore(
-    self, step: int, remedy: str, **templates: Any
-  ) -> dict[str, Any]:
+  def _restore(self, step: int, remedy: str, **templates: Any) -> dict[str, Any]:
     where = self._directory / str(step)
     try:
       stored = self._manager.item_metadata(step)
@@ -159,13 +152,8 @@ class Checkpoints:
     except CheckpointError:
       raise
     except Exception as error:
-      raise CheckpointError(
-        f"can't read checkpoint {where}: {_reason(error)}; {remedy}"
-      ) from error
-    return {
-      item: _unnamed(restored[item], template)
-      for item, template in templates.items()
-    }
+      raise CheckpointError(f"can't read checkpoint {where}: {_reason(error)}; {remedy}") from error
+    return {item: _unnamed(restored[item], template) for item, template in templates.items()}
 
   def wait(self) -> None:
     """Waits until all that was saved is on disk.
@@ -197,9 +185,7 @@ def _reason(error: Exception) -> str:
   return next((each for each in system if each in text), text[:200])
 
 
-def _check_fit(
-  wanted: dict[str, Any], stored: dict[str, Any], where: pathlib.Path
-) -> None:
+def _check_fit(wanted: dict[str, Any], stored: dict[str, Any], where: pathlib.Path) -> None:
   """Raises if the names or shapes of two dicts of arrays differ."""
   problems = [f"{name} missing" for name in wanted.keys() - stored.keys()]
   problems += [f"{name} left over" for name in stored.keys() - wanted.keys()]
@@ -210,6 +196,5 @@ def _check_fit(
   ]
   if problems:
     raise CheckpointError(
-      f"checkpoint {where} doesn't fit the network: "
-      + "; ".join(sorted(problems)[:5])
+      f"checkpoint {where} doesn't fit the network: " + "; ".join(sorted(problems)[:5])
     )

@@ -124,20 +124,15 @@ def train(
 
   with contextlib.ExitStack() as stack:
     checkpoints = [
-      stack.enter_context(
-        contextlib.closing(Checkpoints(entry.checkpoints, run.keep_checkpoints))
-      )
+      stack.enter_context(contextlib.closing(Checkpoints(entry.checkpoints, run.keep_checkpoints)))
       for entry in entries
     ]
     if step:
       states = tuple(
-        own.restore(state, step)
-        for own, state in zip(checkpoints, states, strict=True)
+        own.restore(state, step) for own, state in zip(checkpoints, states, strict=True)
       )
     writers = [
-      stack.enter_context(
-        contextlib.closing(Writer(entry, step, state.variables.params))
-      )
+      stack.enter_context(contextlib.closing(Writer(entry, step, state.variables.params)))
       for entry, state in zip(entries, states, strict=True)
     ]
     loader = stack.enter_context(
@@ -161,9 +156,7 @@ def train(
     while step < total:
       report_at = _next_multiple(report_every, step, total)
       save_at = _next_multiple(run.checkpoint_every_steps, step, total)
-      end = min(
-        report_at, save_at, step + stride, step + loader.max_steps(step)
-      )
+      end = min(report_at, save_at, step + stride, step + loader.max_steps(step))
       states, next_pulse = train_steps(
         states,
         teacher_variables,
@@ -186,9 +179,7 @@ def train(
           "epoch": step * batch_size / size,
           "images_per_second": progress.pause(step),
         }
-        for student, state, writer in zip(
-          students, states, writers, strict=True
-        ):
+        for student, state, writer in zip(students, states, writers, strict=True):
           scalars = run_scalars | _scalars(student, state, dataset.test)
           writer.write(step, scalars)
           name = f"{student.entry.path.name}, " if len(students) > 1 else ""
@@ -214,9 +205,7 @@ def train(
       own.wait()
       result = {
         "steps": total,
-        "parameters": sum(
-          leaf.size for leaf in jax.tree.leaves(state.variables.params)
-        ),
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.variables.params)),
         "temperatures": list(losses.ISATS_GRID),
         "train": student.evaluate(state.variables, dataset.train),
         "test": student.evaluate(state.variables, dataset.test),
@@ -225,8 +214,7 @@ def train(
         student.entry.finish(result)
     if stop.is_set():
       raise Stopped(
-        f"stopped after {entries[0].path}{_and_more(entries)}; the same "
-        "command goes on"
+        f"stopped after {entries[0].path}{_and_more(entries)}; the same command goes on"
       )
 
 
@@ -271,20 +259,14 @@ def _student(
   objective = objectives.objective(phase.loss)
   model = rows.network(phase, spec)
   if weights:
-    nnx.update(
-      model, *weight_files.from_torch(model, weight_files.read(weights))
-    )
+    nnx.update(model, *weight_files.from_torch(model, weight_files.read(weights)))
   network, variables = functional(model)
-  evaluator = Evaluator(
-    network, spec, phase.data["batch_size"], mesh, networks, objective.predict
-  )
+  evaluator = Evaluator(network, spec, phase.data["batch_size"], mesh, networks, objective.predict)
   everyone = variables, *teachers
   adapter, adapter_variables = _adapter(objective, phase, evaluator, everyone)
   constants = _prepare(objective, evaluator, everyone, dataset)
   rate = optim.schedule(phase.optim, total)
-  learner = Learner(
-    network, adapter, objective, optim.optimizer(phase.optim, rate)
-  )
+  learner = Learner(network, adapter, objective, optim.optimizer(phase.optim, rate))
   return (
     _Student(
       entry,
@@ -337,9 +319,7 @@ def load_network(
     CheckpointError: there is none of that step, or it can't be read.
   """
   network, variables = functional(rows.network(entry.phase, spec))
-  with contextlib.closing(
-    Checkpoints(entry.checkpoints, keep=None)
-  ) as checkpoints:
+  with contextlib.closing(Checkpoints(entry.checkpoints, keep=None)) as checkpoints:
     variables = sharding.replicate(mesh)(variables)
     if step is None and entry.finished:
       step = entry.result()["steps"]
@@ -350,9 +330,7 @@ def _evaluation(
   evaluator: Evaluator, teachers: tuple[Variables, ...], workers: int | None
 ) -> Callable[[Variables, data.Arrays | data.Examples], dict[str, Any]]:
   """Returns a function that evaluates the network on a split."""
-  batch_sums = jax.jit(
-    evaluator.sums, out_shardings=sharding.replicated(evaluator.mesh)
-  )
+  batch_sums = jax.jit(evaluator.sums, out_shardings=sharding.replicated(evaluator.mesh))
 
   def evaluate(variables, split):
     batches = [
@@ -387,9 +365,7 @@ def _adapter(
   images = jax.ShapeDtypeStruct(shape, jnp.float32)
   student, *teachers = (
     jax.eval_shape(network.apply, arrays, images)
-    for network, arrays in zip(
-      (evaluator.network, *evaluator.teachers), variables, strict=True
-    )
+    for network, arrays in zip((evaluator.network, *evaluator.teachers), variables, strict=True)
   )
   rngs = nnx.Rngs(jax.random.fold_in(jax.random.key(phase.seed), 1))
   return functional(objective.adapter(student, tuple(teachers), rngs))
@@ -422,9 +398,7 @@ def _prepare(
       dataset.workers,
     )
   )
-  return functools.reduce(
-    lambda total, batch: jax.tree.map(np.add, total, batch), batches
-  )
+  return functools.reduce(lambda total, batch: jax.tree.map(np.add, total, batch), batches)
 
 
 def _steps_per_dispatch() -> int:

@@ -30,9 +30,7 @@ def schedule(options: Mapping[str, Any], total_steps: int) -> optax.Schedule:
   boundaries: dict[int, float] = collections.defaultdict(lambda: 1.0)
   for milestone in options["milestones"]:
     boundaries[round(milestone * total_steps) - warmup] *= options["decay"]
-  steps = optax.piecewise_constant_schedule(
-    options["learning_rate"], dict(boundaries)
-  )
+  steps = optax.piecewise_constant_schedule(options["learning_rate"], dict(boundaries))
   if warmup:
     rise = optax.linear_schedule(0.0, options["learning_rate"], warmup)
     steps = optax.join_schedules([rise, steps], [warmup])
@@ -40,9 +38,7 @@ def schedule(options: Mapping[str, Any], total_steps: int) -> optax.Schedule:
   return lambda step: steps(jnp.asarray(step, jnp.float32))
 
 
-def optimizer(
-  options: Mapping[str, Any], rate: optax.Schedule
-) -> optax.GradientTransformation:
+def optimizer(options: Mapping[str, Any], rate: optax.Schedule) -> optax.GradientTransformation:
   """SGD with momentum and L2 regularisation, as PyTorch's `SGD` does it.
 
   The decay is added to the gradient, before momentum and learning rate, for

@@ -36,9 +36,7 @@ class Writer:
       return
     write_atomically(
       entry.path / "parameters.txt",
-      parameter_overview.get_parameter_overview(
-        nnx.to_pure_dict(params), include_stats=False
-      ),
+      parameter_overview.get_parameter_overview(nnx.to_pure_dict(params), include_stats=False),
     )
     self._path = entry.metrics
     if self._path.exists():
@@ -53,9 +51,7 @@ class Writer:
     if all(map(importlib.util.find_spec, ("tensorflow", "tensorboard"))):
       from clu import metric_writers
 
-      self._board = metric_writers.SummaryWriter(
-        str(entry.path / "tensorboard")
-      )
+      self._board = metric_writers.SummaryWriter(str(entry.path / "tensorboard"))
 
   def write(self, step: int, scalars: Mapping[str, float]) -> None:
     """Appends one evaluation and brings it to disk.
@@ -135,9 +131,7 @@ class Progress:
   def pause(self, step: int) -> float:
     """Stops the clock for an evaluation; returns images/s, 0 if too early."""
     self._paused_at = time.monotonic()
-    return (
-      self._images_per_second(step, self._paused_at) if self._start else 0.0
-    )
+    return self._images_per_second(step, self._paused_at) if self._start else 0.0
 
   def resume(self) -> None:
     """Starts the clock again."""

@@ -40,9 +40,7 @@ class Functional(NamedTuple):
 
   def module(self, variables: Variables) -> Any:
     """Puts the network together, in training mode."""
-    model = nnx.merge(
-      self.graphdef, variables.params, variables.stats, self.rngs, copy=True
-    )
+    model = nnx.merge(self.graphdef, variables.params, variables.stats, self.rngs, copy=True)
     model.train()
     return model
 
@@ -140,9 +138,7 @@ class Learner:
   objective: Objective
   optimizer: optax.GradientTransformation
 
-  def init(
-    self, variables: Variables, adapter: Variables, constants: Any
-  ) -> TrainState:
+  def init(self, variables: Variables, adapter: Variables, constants: Any) -> TrainState:
     """Returns the state before the first step; what is logged is not known."""
     step = jnp.zeros((), jnp.int32)
     return TrainState(
@@ -186,9 +182,7 @@ class Learner:
       )
       adapter = None
       if self.adapter:
-        adapter = self.adapter.module(
-          state.adapter._replace(params=adapter_params)
-        )
+        adapter = self.adapter.module(state.adapter._replace(params=adapter_params))
       view = View(
         student=outputs,
         teachers=targets,
@@ -213,12 +207,8 @@ class Learner:
       return loss, (stats, adapter_stats, logged)
 
     trained = state.variables.params, state.adapter.params
-    gradients, (stats, adapter_stats, logged) = jax.grad(loss_fn, has_aux=True)(
-      trained
-    )
-    updates, opt_state = self.optimizer.update(
-      gradients, state.opt_state, trained
-    )
+    gradients, (stats, adapter_stats, logged) = jax.grad(loss_fn, has_aux=True)(trained)
+    updates, opt_state = self.optimizer.update(gradients, state.opt_state, trained)
     params, adapter_params = optax.apply_updates(trained, updates)
     logged["gradient_norm"] = optax.tree.norm(gradients)
     bad = ~jnp.isfinite(logged["loss"] + logged["gradient_norm"])
@@ -272,10 +262,7 @@ class Trainer:
       jax.ShapeDtypeStruct(shape[:1], jnp.int32),
     )
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), logged)
-    return tuple(
-      state._replace(sums=sums)
-      for state, sums in zip(states, zeros, strict=True)
-    )
+    return tuple(state._replace(sums=sums) for state, sums in zip(states, zeros, strict=True))
 
   def train_step(
     self,
@@ -297,12 +284,8 @@ class Trainer:
     )
     progress = step.astype(jnp.float32) / self.total_steps
     stepped = [
-      learner.step(
-        state, targets, images, labels, _step_keys(key, step)[1], progress
-      )
-      for learner, state, key in zip(
-        self.learners, states, keys.students, strict=True
-      )
+      learner.step(state, targets, images, labels, _step_keys(key, step)[1], progress)
+      for learner, state, key in zip(self.learners, states, keys.students, strict=True)
     ]
     after, logged = zip(*stepped, strict=True)
     return after, logged
@@ -327,9 +310,7 @@ class Trainer:
         data.batch_at(source, states[0].step, self.batch_size),
         sharding.split_batch(self.mesh),
       )
-      states, logged = self.train_step(
-        states, teachers, keys, images, labels, sizes
-      )
+      states, logged = self.train_step(states, teachers, keys, images, labels, sizes)
       states = tuple(
         state._replace(
           sums=jax.tree.map(jnp.add, state.sums, scalars),
@@ -338,14 +319,9 @@ class Trainer:
         for state, scalars in zip(states, logged, strict=True)
       )
       # Whatever of the batch an adapter remembers, too.
-      return jax.lax.with_sharding_constraint(
-        states, sharding.replicated(self.mesh)
-      )
+      return jax.lax.with_sharding_constraint(states, sharding.replicated(self.mesh))
 
-    if num_steps is None:
-      states = body(0, states)
-    else:
-      states = jax.lax.fori_loop(0, num_steps, body, states)
+    states = body(0, states) if num_steps is None else jax.lax.fori_loop(0, num_steps, body, states)
     # Arrays of their own: the states' are donated to the next call.
     means = [state.sums["loss"] / state.steps_summed for state in states]
     bad_steps = [state.bad_step for state in states]
@@ -401,8 +377,7 @@ class Evaluator:
     images = data.normalize(images, self.spec)
     networks = (self.network, *self.teachers)
     outputs = tuple(
-      network.apply(arrays, images)
-      for network, arrays in zip(networks, variables, strict=True)
+      network.apply(arrays, images) for network, arrays in zip(networks, variables, strict=True)
     )
     return outputs, labels, mask
 
@@ -434,7 +409,4 @@ class Evaluator:
       "derived_average": averages,
       "derived_variance": variances,
     }
-    return {
-      name: jnp.sum(values, axis=-1, where=mask)
-      for name, values in per_example.items()
-    }
+    return {name: jnp.sum(values, axis=-1, where=mask) for name, values in per_example.items()}

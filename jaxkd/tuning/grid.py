@@ -40,9 +40,7 @@ GRIDS: Mapping[str, Grid] = {
 """What is tried if nothing is asked for."""
 
 
-def parse(
-  texts: Sequence[str], config: ml_collections.ConfigDict, row: str
-) -> Grid:
+def parse(texts: Sequence[str], config: ml_collections.ConfigDict, row: str) -> Grid:
   """Reads the grid of the command line.
 
   Args:
@@ -65,25 +63,21 @@ def parse(
     raise ConfigError(f"row {row!r} has no options to tune")
   if not texts and row not in GRIDS:
     raise ConfigError(
-      f"--grid is missing: row {row!r} has none of its own; its options are "
-      + ", ".join(allowed)
+      f"--grid is missing: row {row!r} has none of its own; its options are " + ", ".join(allowed)
     )
   grid: dict[str, Sequence[float]] = {}
   for text in texts:
     option, _, values = text.partition("=")
     if option not in allowed:
       raise ConfigError(
-        f"--grid is {text!r}: an option of row {row!r} must be "
-        + nearest(option, allowed)
+        f"--grid is {text!r}: an option of row {row!r} must be " + nearest(option, allowed)
       )
     if option in grid:
       raise ConfigError(f"--grid has {option} twice")
     try:
       grid[option] = tuple(map(allowed[option], values.split(",")))
     except ValueError as error:
-      raise ConfigError(
-        f"--grid is {text!r}, must be {option}=NUMBER,NUMBER,..."
-      ) from error
+      raise ConfigError(f"--grid is {text!r}, must be {option}=NUMBER,NUMBER,...") from error
     if len(set(grid[option])) < len(grid[option]):
       raise ConfigError(f"--grid is {text!r}, must be without repetitions")
   return grid or GRIDS[row]
@@ -96,15 +90,10 @@ def points(grid: Grid) -> list[Values]:
     >>> points({"kd.tau": (2.0, 4.0), "kd.lam": (0.5,)})
     [{'kd.tau': 2.0, 'kd.lam': 0.5}, {'kd.tau': 4.0, 'kd.lam': 0.5}]
   """
-  return [
-    dict(zip(grid, values, strict=True))
-    for values in itertools.product(*grid.values())
-  ]
+  return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
-def options(
-  config: ml_collections.ConfigDict, row: str
-) -> dict[str, type[int] | type[float]]:
+def options(config: ml_collections.ConfigDict, row: str) -> dict[str, type[int] | type[float]]:
   """Returns the options that a row may be tuned by, with their types.
 
   They are the numbers in the sections of methods that change what the row

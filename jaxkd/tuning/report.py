@@ -46,9 +46,7 @@ def write(
     The folder `tune-<title>-<hash>` with `report.md`, `report.html`,
     `table.csv` and the picture.
   """
-  students = " ".join(
-    phase.identity for point in found for phase in point.students
-  )
+  students = " ".join(phase.identity for point in found for phase in point.students)
   name = f"tune-{config.title}-{digest(f'{row} {students}')}"
   folder = pathlib.Path(workdir) / name
   folder.mkdir(parents=True, exist_ok=True)
@@ -95,31 +93,21 @@ def _remark(point: Point, chosen: Point) -> str:
 def summary(found: Sequence[Point]) -> str:
   """Returns the choice in a sentence."""
   chosen = best(found)
-  spread = (
-    f" ± {100 * chosen.deviation:.2f}" if len(chosen.students) > 1 else ""
-  )
+  spread = f" ± {100 * chosen.deviation:.2f}" if len(chosen.students) > 1 else ""
   return (
     f"Chosen: {tuned.shown(chosen.values)}, with a validation accuracy of "
     f"{100 * chosen.mean:.2f}{spread} %."
   )
 
 
-def _about(
-  config: ml_collections.ConfigDict, row: str, found: Sequence[Point]
-) -> Iterator[str]:
+def _about(config: ml_collections.ConfigDict, row: str, found: Sequence[Point]) -> Iterator[str]:
   student = found[0].students[0]
   teachers = dict.fromkeys(
-    phase
-    for point in found
-    for last in point.students
-    for phase in last.with_teachers()[:-1]
+    phase for point in found for last in point.students for phase in last.with_teachers()[:-1]
   )
   seeds = ", ".join(map(str, config.seeds))
   several = "mean over seeds" if len(config.seeds) > 1 else "seed"
-  yield (
-    f"Validation accuracy (%) of {_trained(student)}, in row {row}, {several} "
-    f"{seeds}."
-  )
+  yield (f"Validation accuracy (%) of {_trained(student)}, in row {row}, {several} {seeds}.")
   names = dict.fromkeys(f"{_trained(t)}, seed {t.seed}" for t in teachers)
   yield f"Taught by {'; '.join(names)}."
   yield (
@@ -132,8 +120,7 @@ def _about(
   for teacher in teachers:
     if _held_out(teacher) != _held_out(student):
       yield (
-        f"The given teacher, {teacher.folder}, may have been trained on what "
-        "is evaluated here."
+        f"The given teacher, {teacher.folder}, may have been trained on what is evaluated here."
       )
 
 
@@ -159,14 +146,10 @@ def _picture(grid: Grid, found: Sequence[Point], caption: str) -> Figure:
 
 def _heat_map(grid: Grid, found: Sequence[Point], caption: str) -> Figure:
   (up, rows), (right, columns) = grid.items()
-  accuracies = np.reshape(
-    [100 * point.mean for point in found], (len(rows), len(columns))
-  )
+  accuracies = np.reshape([100 * point.mean for point in found], (len(rows), len(columns)))
   title = _pair(found[0].students[0])
   if (up, right) == ("ats.tau1", "ats.tau2"):
-    return figures.temperature_grid(
-      rows, columns, accuracies, title=title, caption=caption
-    )
+    return figures.temperature_grid(rows, columns, accuracies, title=title, caption=caption)
   return figures.accuracy_grid(
     rows,
     columns,

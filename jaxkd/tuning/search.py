@@ -81,34 +81,24 @@ def search(
   for one in experiments:
     validate(one)
   students = [rows.phases(one, row) for one in experiments]
-  entries, missing = experiment.places(
-    config, list(itertools.chain(*students)), workdir
-  )
+  entries, missing = experiment.places(config, list(itertools.chain(*students)), workdir)
   failed: dict[Phase, NonFiniteError] = {}
   if missing:
     mesh = sharding.mesh()
     dataset = experiment.load_dataset(config, mesh)
-    failed = experiment.train_finite(
-      [config], list(missing.values()), entries, dataset, mesh
-    )
-  ended = [
-    all(_can_train(phase, failed) for phase in phases) for phases in students
-  ]
+    failed = experiment.train_finite([config], list(missing.values()), entries, dataset, mesh)
+  ended = [all(_can_train(phase, failed) for phase in phases) for phases in students]
   if not any(ended):
     raise next(iter(failed.values()))
   if jax.process_index() != 0:
     return None
   return [
     Point(values, phases, _accuracies(phases, entries) if finite else None)
-    for values, phases, finite in zip(
-      points(grid), students, ended, strict=True
-    )
+    for values, phases, finite in zip(points(grid), students, ended, strict=True)
   ]
 
 
-def _accuracies(
-  phases: Iterable[Phase], entries: Mapping[Phase, PhaseFolder]
-) -> tuple[float, ...]:
+def _accuracies(phases: Iterable[Phase], entries: Mapping[Phase, PhaseFolder]) -> tuple[float, ...]:
   # What is evaluated instead of the test split has its place in the result.
   return tuple(entries[phase].result()["test"]["accuracy"] for phase in phases)
 

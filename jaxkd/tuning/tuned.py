@@ -122,9 +122,7 @@ def apply(
     ConfigError: the file has something else.
   """
   choices, given = _read(pathlib.Path(path)), set(given)
-  for row in dict.fromkeys(
-    row.removesuffix(rows.ENSEMBLE) for row in config.rows
-  ):
+  for row in dict.fromkeys(row.removesuffix(rows.ENSEMBLE) for row in config.rows):
     alike = _alike(choices, config, row)
     for choice in alike:
       if _belongs(choice, config, row):
@@ -174,9 +172,7 @@ def write(
   }
   with _lock(path):
     others = [
-      other
-      for other in _read(path)
-      if other["row"] != row or not _belongs(other, config, row)
+      other for other in _read(path) if other["row"] != row or not _belongs(other, config, row)
     ]
     write_atomically(path, json.dumps([*others, choice], indent=2) + "\n")
 
@@ -190,9 +186,7 @@ def _about(student: Phase) -> dict[str, Any]:
   }
 
 
-def _alike(
-  choices: Iterable[Choice], config: ml_collections.ConfigDict, row: str
-) -> list[Choice]:
+def _alike(choices: Iterable[Choice], config: ml_collections.ConfigDict, row: str) -> list[Choice]:
   """Returns the choices of the row for the same data and networks."""
   wanted = {"row": row, **_about(rows.phases(config, row)[0])}
   return [c for c in choices if wanted.items() <= c.items()]
@@ -206,9 +200,7 @@ def _trains(config: ml_collections.ConfigDict, row: str, values: Values) -> str:
   return rows.phases(whole, row)[0].identity
 
 
-def _belongs(
-  choice: Choice, config: ml_collections.ConfigDict, row: str
-) -> bool:
+def _belongs(choice: Choice, config: ml_collections.ConfigDict, row: str) -> bool:
   """Returns whether all but the chosen options is as it was then."""
   return choice["trains"] == _trains(config, row, choice["options"])
 
@@ -230,9 +222,7 @@ def _read(path: pathlib.Path) -> list[Choice]:
     TypeError,
     ValueError,
   ) as error:
-    raise ConfigError(
-      f"{path} is not a file of choices of jaxkd.tune: {error}"
-    ) from error
+    raise ConfigError(f"{path} is not a file of choices of jaxkd.tune: {error}") from error
   return choices
 
 

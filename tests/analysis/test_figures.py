@@ -67,9 +67,7 @@ def test_confidence():
 
 
 def test_confidence_at_many_levels():
-  probs = [
-    np.array([1 - 2 * p, 1.5 * p, 0.5 * p]) for p in np.arange(1, 8) / 30
-  ]
+  probs = [np.array([1 - 2 * p, 1.5 * p, 0.5 * p]) for p in np.arange(1, 8) / 30]
   names = [f"τ = {n}" for n in range(7)]
   figure = figures.confidence(probs, 0, names)
   *labels, variance = _axes(figure)
@@ -110,9 +108,7 @@ def test_derived_curves():
   assert axes[0, 0].get_ylim()[0] == 0
 
 
-@pytest.mark.parametrize(
-  ("lowest", "bottom"), [(1e-30, 0.7e-5), (0.0, 0.7e-5), (1e-3, 0.7e-3)]
-)
+@pytest.mark.parametrize(("lowest", "bottom"), [(1e-30, 0.7e-5), (0.0, 0.7e-5), (1e-3, 0.7e-3)])
 def test_small_variances_beside_large_ones(lowest, bottom):
   variances = {"TS": np.array([lowest, 2e-3, 1e-3]), "ATS": np.full(3, 0.1)}
   figure = figures.derived_curves(TAUS, variances, variances)
@@ -233,9 +229,7 @@ def test_the_numbers_can_be_read_on_their_cells():
 def test_temperature_grid():
   accuracies = np.array([[70.0, 71.0, 72.0], [70.5, np.nan, 72.5]])
   ax = _axes(figures.temperature_grid([3, 4], [1, 2, 3], accuracies))[0]
-  np.testing.assert_array_equal(
-    ax.images[0].get_array().filled(np.nan), accuracies
-  )
+  np.testing.assert_array_equal(ax.images[0].get_array().filled(np.nan), accuracies)
   assert _ticks(ax.yaxis) == ["3", "4"]
   assert _ticks(ax.xaxis) == ["1", "2", "3"]
   assert "tau_2" in ax.get_xlabel()
@@ -271,21 +265,15 @@ def test_group_of_an_unknown_class():
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_feature_scatter(dimensions):
   labels = np.arange(20) % 10
-  features = {
-    name: _RNG.standard_normal((20, dimensions)) for name in ("0.1M", "0.9M")
-  }
-  figure = figures.feature_scatter(
-    features, labels, accuracies={"0.1M": 97.12, "0.9M": 98.0}
-  )
+  features = {name: _RNG.standard_normal((20, dimensions)) for name in ("0.1M", "0.9M")}
+  figure = figures.feature_scatter(features, labels, accuracies={"0.1M": 97.12, "0.9M": 98.0})
   first = _axes(figure)[0]
   assert first.get_title() == "0.1M, 97.1 %"
   assert len(first.collections) == len(first.texts) == 10
   assert _cells(first) == [str(label) for label in range(10)]
   if dimensions == 2:
     for label, points in enumerate(first.collections):
-      np.testing.assert_array_equal(
-        points.get_offsets(), features["0.1M"][labels == label]
-      )
+      np.testing.assert_array_equal(points.get_offsets(), features["0.1M"][labels == label])
 
 
 def test_class_directions():
@@ -295,15 +283,11 @@ def test_class_directions():
   for ax, (name, rows) in zip(_axes(figure), weights.items(), strict=True):
     arrows = ax.collections[0]
     longest = np.linalg.norm(rows, axis=1).max()
-    np.testing.assert_allclose(
-      np.stack([arrows.U, arrows.V], 1), rows / longest, rtol=1e-6
-    )
+    np.testing.assert_allclose(np.stack([arrows.U, arrows.V], 1), rows / longest, rtol=1e-6)
     feature = features[name] / np.linalg.norm(features[name])
     np.testing.assert_allclose(ax.collections[1].get_offsets(), feature[None])
     assert _cells(ax) == ["0", "1", "2", "3", "4"]
-  assert _axes(figure)[1].get_title() == (
-    "large\n$f_y$ = 12.0, $\\sigma(g)$ = 0.0"
-  )
+  assert _axes(figure)[1].get_title() == ("large\n$f_y$ = 12.0, $\\sigma(g)$ = 0.0")
 
 
 def test_features_that_cannot_be_drawn():

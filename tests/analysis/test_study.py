@@ -23,8 +23,7 @@ _RNG: Any = np.random.default_rng(0)
 
 def study(*logits, labels=(0, 1, 2, 0), **fields):
   teachers = tuple(
-    Teacher(f"net{number}", np.asarray(values, np.float32))
-    for number, values in enumerate(logits)
+    Teacher(f"net{number}", np.asarray(values, np.float32)) for number, values in enumerate(logits)
   )
   num_classes = logits[0].shape[1]
   return Study(
@@ -50,13 +49,10 @@ def measures(variances=(), rhos=(), correct=True):
   """Returns measures of which only these have a meaning."""
   return Measures(
     examples={
-      f"net{number}": examples(variance, correct)
-      for number, variance in enumerate(variances)
+      f"net{number}": examples(variance, correct) for number, variance in enumerate(variances)
     },
     calibration={},
-    comparisons=[
-      Comparison("a", "b", 1, 1, 1, 1, 1, r, r / 2, r) for r in rhos
-    ],
+    comparisons=[Comparison("a", "b", 1, 1, 1, 1, 1, r, r / 2, r) for r in rhos],
     angles={},
     rules=[],
   )
@@ -75,15 +71,11 @@ def test_measures_follow_their_definitions():
       wrong = np.delete(values[row], label)
       np.testing.assert_allclose(got.label_logit[row], values[row, label], 1e-5)
       np.testing.assert_allclose(got.wrong_deviation[row], wrong.std(), 1e-5)
-      np.testing.assert_allclose(
-        got.derived_variance[row], np.delete(probs, label).var(), 1e-4
-      )
+      np.testing.assert_allclose(got.derived_variance[row], np.delete(probs, label).var(), 1e-4)
       tempered = values[row] / 1.5
       tempered[label] = values[row, label] / 2.5
       probs = np.exp(tempered) / np.exp(tempered).sum()
-      np.testing.assert_allclose(
-        got.ats_variance[row], np.delete(probs, label).var(), 1e-4
-      )
+      np.testing.assert_allclose(got.ats_variance[row], np.delete(probs, label).var(), 1e-4)
   (pair,) = measured.comparisons
   small, large = (e.derived_variance for e in measured.examples.values())
   assert pair.less_distinct == pytest.approx(small.mean() / large.mean())
@@ -101,9 +93,7 @@ def test_comparisons_are_averaged_over_seeds():
 
 
 def test_tables_of_several_seeds():
-  found = [
-    study(*_RNG.normal(size=(2, 4, 5)))._replace(seed=seed) for seed in (3, 4)
-  ]
+  found = [study(*_RNG.normal(size=(2, 4, 5)))._replace(seed=seed) for seed in (3, 4)]
   measured = [measure.measure(one, Settings()) for one in found]
   shown, data = page._tables(found, measured, Settings())
   kept = data["pairs"]
@@ -128,10 +118,7 @@ def test_tables_of_several_seeds():
 def test_the_split_of_the_accuracies_is_named(accuracy):
   logits, features = _RNG.normal(size=(4, 5)), np.eye(4, 2, dtype=np.float32)
   found = study(logits, logits, split="validation")
-  teachers = tuple(
-    t._replace(features=features, test_accuracy=accuracy)
-    for t in found.teachers
-  )
+  teachers = tuple(t._replace(features=features, test_accuracy=accuracy) for t in found.teachers)
   found = found._replace(teachers=teachers)
   measured = measure.measure(found, Settings())
   columns = summary.tables(found, measured, Settings())["teachers"][0]
@@ -207,14 +194,11 @@ def test_rules_and_groups_of_cifar100(suffix):
   ((hamster, *others),) = rules.label_chains(rules.CIFAR100_RULES[0], names)
   probs = np.exp(logits[found.labels == hamster] / 4)
   probs /= probs.sum(axis=-1, keepdims=True)
-  assert table[0].deviation == pytest.approx(
-    probs[:, others].std(axis=-1).mean(), rel=1e-4
-  )
+  assert table[0].deviation == pytest.approx(probs[:, others].std(axis=-1).mean(), rel=1e-4)
   cell = next(
     line
     for line in drawings._group_posteriors(found, Settings()).lines
-    if (line["network"], line["examples of"], line["class"])
-    == ("net0", "hamster", "rose")
+    if (line["network"], line["examples of"], line["class"]) == ("net0", "hamster", "rose")
   )
   rose = probs[:, names.index("rose")].mean()
   assert cell["probability"] == pytest.approx(rose, rel=1e-4)
@@ -227,10 +211,7 @@ def test_fig_9_comes_with_its_variances():
     (logits,) = (t.logits for t in found.teachers if t.name == line["network"])
     probs = np.exp(logits / 2)
     probs /= probs.sum(axis=-1, keepdims=True)
-    wrong = [
-      np.delete(p, label).var()
-      for p, label in zip(probs, found.labels, strict=True)
-    ]
+    wrong = [np.delete(p, label).var() for p, label in zip(probs, found.labels, strict=True)]
     assert line["derived variance"] == pytest.approx(wrong[3], rel=1e-4)
     mean = np.mean(wrong)
     assert line["mean derived variance"] == pytest.approx(mean, rel=1e-4)
@@ -242,8 +223,7 @@ def test_last_layers_are_found_in_features():
 
   def with_features(logits):
     teachers = tuple(
-      Teacher(name, logits.astype(np.float32), features.astype(np.float32))
-      for name in ("a", "b")
+      Teacher(name, logits.astype(np.float32), features.astype(np.float32)) for name in ("a", "b")
     )
     return study(logits)._replace(teachers=teachers)
 
@@ -278,8 +258,7 @@ def test_observation_1(variances, text):
   [
     (
       [(3, 1), (5, 4)],
-      "holds: derived variance falls with every step in capacity (at τ = 4: "
-      "net0 4, net1 2.5).",
+      "holds: derived variance falls with every step in capacity (at τ = 4: net0 4, net1 2.5).",
     ),
     (
       [(3, 1), (4, 4.1)],
@@ -419,9 +398,7 @@ def test_figures_of_students():
 
 
 def test_students_spread_as_a_sample_does_and_one_does_not():
-  found = drawn(
-    student("net0", "TS", 59.0, 61.0), student("net1", "TS", 54.0, 56.0)
-  )["fig8"]
+  found = drawn(student("net0", "TS", 59.0, 61.0), student("net1", "TS", 54.0, 56.0))["fig8"]
   deviations = [line["standard deviation"] for line in found.lines]
   assert deviations == pytest.approx([2**0.5, 2**0.5])
   ax: Any = found.figure.axes[0]
@@ -452,9 +429,7 @@ def test_captions_say_how_students_were_trained():
     assert "Approximated: students trained 6 epochs, the papers 240." in said
   said = caption_of(found["ats-fig3"])
   assert "of mlp and vgg8, taught by TS and ISATS, over training alone" in said
-  assert "students trained 1 epoch, the papers" in caption_of(
-    found["ats-fig10"]
-  )
+  assert "students trained 1 epoch, the papers" in caption_of(found["ats-fig10"])
   whole = drawn(student("net0", "TS", 60.0), student("net1", "TS", 55.0))
   assert "Approximated" not in caption_of(whole["fig8"])
 
@@ -473,9 +448,7 @@ def test_a_panel_for_each_student_and_family():
       for teacher, family in zip(found.teachers, families, strict=True)
     )
     (drawing,) = (
-      d
-      for d in student_drawings.draw(found._replace(teachers=teachers))
-      if d.name == "fig8"
+      d for d in student_drawings.draw(found._replace(teachers=teachers)) if d.name == "fig8"
     )
     return {
       ax.get_title(): [tick.get_text() for tick in ax.get_xticklabels()]
@@ -515,7 +488,5 @@ def test_a_grid_for_each_student():
 
 
 def test_too_few_students_are_no_figure():
-  found = study(
-    *[np.zeros((4, 5))] * 2, students=(student("net0", "TS", 60.0, alone=None),)
-  )
+  found = study(*[np.zeros((4, 5))] * 2, students=(student("net0", "TS", 60.0, alone=None),))
   assert not list(student_drawings.draw(found))

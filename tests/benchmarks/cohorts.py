@@ -27,9 +27,7 @@ SPEC = data.SPECS["cifar100"]
 
 
 def make(name, seed):
-  return functional(
-    models.create(name, num_classes=100, image_size=32, rngs=nnx.Rngs(seed))
-  )
+  return functional(models.create(name, num_classes=100, image_size=32, rngs=nnx.Rngs(seed)))
 
 
 def step_of(teacher, student, count, batch):
@@ -90,20 +88,15 @@ def main():
   parser.add_argument("--repeats", type=int, default=5)
   flags = parser.parse_args()
   device = jax.devices()[0].device_kind
-  print(
-    f"batch {flags.batch}, {device}, {len(os.sched_getaffinity(0))} threads"
-  )
+  print(f"batch {flags.batch}, {device}, {len(os.sched_getaffinity(0))} threads")
   print(f"{'pair':20}{'students':>9}{'ms a step':>11}{'speed-up':>10}")
   for pair in flags.pairs or PAIRS:
     for count in (1, 2, 4, 8):
-      seconds = median(
-        step_of(*pair.split(":"), count, flags.batch), flags.repeats
-      )
+      seconds = median(step_of(*pair.split(":"), count, flags.batch), flags.repeats)
       if count == 1:
         alone = seconds
       print(
-        f"{pair:20}{count:9}{seconds * 1e3:11.1f}"
-        f"{count * alone / seconds:10.2f}",
+        f"{pair:20}{count:9}{seconds * 1e3:11.1f}{count * alone / seconds:10.2f}",
         flush=True,
       )
 

@@ -106,9 +106,7 @@ def network_step(spec):
 
   def passes(images, labels):
     def loss(params):
-      outputs, _ = network.apply_train(
-        variables._replace(params=params), images, jax.random.key(0)
-      )
+      outputs, _ = network.apply_train(variables._replace(params=params), images, jax.random.key(0))
       return jnp.mean(losses.cross_entropy(outputs.logits, labels))
 
     return jax.value_and_grad(loss)(variables.params)
@@ -147,14 +145,10 @@ class Loops:
     return lambda: jax.block_until_ready(jitted(*fixed)), lambda: None
 
   def resident(self, function):
-    return self._from(
-      data.Resident(self.arrays, self.batch, self.key), function
-    )
+    return self._from(data.Resident(self.arrays, self.batch, self.key), function)
 
   def streamed(self, function):
-    loader = data.Streamed(
-      self.examples, self.batch, self.key, self.split, self.workers
-    )
+    loader = data.Streamed(self.examples, self.batch, self.key, self.split, self.workers)
     return self._from(loader, function)
 
   def torch(self, function):
@@ -236,17 +230,13 @@ def main():
   base, _ = loops.none(loops.passes)
   seconds(base, 2)
   print(f"{args.name or 'noise'}, batch {args.batch}, {args.workers} workers")
-  print(
-    f"{'loader':10}{'alone':>12}{'of torch':>10}{'in a step':>12}{'adds':>8}"
-  )
+  print(f"{'loader':10}{'alone':>12}{'of torch':>10}{'in a step':>12}{'adds':>8}")
   of_torch = 0.0
   for name in ("torch", "resident", "streamed"):
     loader = getattr(loops, name)
     batch_time = alone(loader, args.repeats)
     of_torch = of_torch or batch_time
-    step, without = inside(
-      loader, base, loops.passes, args.repeats, turns=name == "resident"
-    )
+    step, without = inside(loader, base, loops.passes, args.repeats, turns=name == "resident")
     print(
       f"{name:10}{args.batch / batch_time:>10.0f}/s"
       f"{of_torch / batch_time:>9.1f}x{args.batch / step:>10.0f}/s"

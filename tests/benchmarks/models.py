@@ -41,9 +41,7 @@ NAMES = (
 
 def jax_step(name, batch, size, dtype=jnp.float32):
   """Returns a function that runs a training step's passes once."""
-  model = models.create(
-    name, num_classes=100, image_size=size, dtype=dtype, rngs=nnx.Rngs(0)
-  )
+  model = models.create(name, num_classes=100, image_size=size, dtype=dtype, rngs=nnx.Rngs(0))
   graphdef, params, rest = nnx.split(model, nnx.Param, ...)
 
   @jax.jit
@@ -58,9 +56,7 @@ def jax_step(name, batch, size, dtype=jnp.float32):
 
   x = jnp.asarray(np.random.default_rng(0).normal(size=(batch, size, size, 3)))
   labels = jnp.arange(batch) % 100
-  return lambda: jax.block_until_ready(
-    step(params, rest, x.astype(jnp.float32), labels)
-  )
+  return lambda: jax.block_until_ready(step(params, rest, x.astype(jnp.float32), labels))
 
 
 def torch_step(name, batch, size):
@@ -104,9 +100,7 @@ def main():
   for case in flags.names or NAMES:
     name, _, size = case.partition("@")
     arguments = name, flags.batch, int(size or 32)
-    ours, theirs = compare(
-      (jax_step(*arguments), torch_step(*arguments)), flags.repeats
-    )
+    ours, theirs = compare((jax_step(*arguments), torch_step(*arguments)), flags.repeats)
     print(
       f"{case:22}{ours * 1e3:9.1f}{theirs * 1e3:9.1f}{ours / theirs:7.2f}",
       flush=True,

@@ -43,9 +43,7 @@ class Stripes(tfds.core.GeneratorBasedBuilder):
       "image": tfds.features.Image(shape=(8, 8, 3), encoding_format="png"),
       "label": tfds.features.ClassLabel(names=["a", "b", "c"]),
     }
-    return tfds.core.DatasetInfo(
-      builder=self, features=tfds.features.FeaturesDict(features)
-    )
+    return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
 
   def _split_generators(self, dl_manager):
     return {split: self._generate_examples(split) for split in SIZES}

@@ -33,9 +33,7 @@ def _all_views(padding, flip):
   return {crop.tobytes(): number for number, crop in enumerate(crops)}
 
 
-@pytest.mark.parametrize(
-  ("padding", "flip"), [(2, True), (1, False), (0, True)]
-)
+@pytest.mark.parametrize(("padding", "flip"), [(2, True), (1, False), (0, True)])
 def test_every_view_of_the_references_is_equally_likely(padding, flip):
   expected = _all_views(padding, flip)
   views = _views(_spec(padding, flip), 200 * len(expected))

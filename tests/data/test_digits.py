@@ -17,14 +17,10 @@ def test_digits_are_split_once_and_for_all():
 
 def test_digits_are_stratified_and_disjoint():
   train, test = data.load(data.SPECS["digits"])
-  share = np.bincount(test.labels) / (
-    np.bincount(test.labels) + np.bincount(train.labels)
-  )
+  share = np.bincount(test.labels) / (np.bincount(test.labels) + np.bincount(train.labels))
   np.testing.assert_allclose(share, 360 / 1797, atol=0.005)
   # scikit-learn's has no two equal images.
-  assert not {i.tobytes() for i in train.images} & {
-    i.tobytes() for i in test.images
-  }
+  assert not {i.tobytes() for i in train.images} & {i.tobytes() for i in test.images}
 
 
 def test_mean_and_std_of_the_spec_are_those_of_the_training_split():

@@ -43,9 +43,7 @@ def test_folders_are_classes(photos):
   assert train.images.shape == (6, 256, 256, 3)
   assert test.images.shape == (2, 256, 256, 3)
   assert train.labels.tolist() == [0, 0, 0, 1, 1, 1]
-  np.testing.assert_allclose(
-    train.images[..., 0].mean((1, 2)), 200 * train.labels, atol=4
-  )
+  np.testing.assert_allclose(train.images[..., 0].mean((1, 2)), 200 * train.labels, atol=4)
   assert data.class_names(spec, str(photos)) == ("cat", "dog")
 
 
@@ -86,12 +84,8 @@ def _in_place(photos):
   [
     _in_place,
     lambda p: (p / "train" / "cat" / "1.JPG").unlink(),
-    lambda p: (p / "train" / "cat" / "1.JPG").rename(
-      p / "train" / "dog" / "3.JPG"
-    ),
-    lambda p: [
-      (p / split / "dog").rename(p / split / "a") for split in ("train", "val")
-    ],
+    lambda p: (p / "train" / "cat" / "1.JPG").rename(p / "train" / "dog" / "3.JPG"),
+    lambda p: [(p / split / "dog").rename(p / split / "a") for split in ("train", "val")],
   ],
 )
 def test_what_changes_a_result_changes_the_content(photos, change):
@@ -156,9 +150,7 @@ def test_what_is_wrong_is_named(photos, change, message):
     data.load(data.find("folder", str(photos)), str(photos))
 
 
-SIZES = pytest.mark.parametrize(
-  "size", [(300, 401), (513, 260), (100, 90), (256, 256)]
-)
+SIZES = pytest.mark.parametrize("size", [(300, 401), (513, 260), (100, 90), (256, 256)])
 
 
 def _photograph(tmp_path, size):
@@ -198,9 +190,7 @@ def test_what_is_trained_on_is_whole(tmp_path, size):
   squashed = picture.resize((256, 256), Image.Resampling.BILINEAR)
   np.testing.assert_array_equal(train.images[0], np.asarray(squashed))
   height, width = size
-  assert train.sizes.tolist() == 2 * [
-    [256 * height // min(size), 256 * width // min(size)]
-  ]
+  assert train.sizes.tolist() == 2 * [[256 * height // min(size), 256 * width // min(size)]]
   # Its middle is evaluated where training is; of the test split it is sharper.
   spec = data.SPECS["cub"]
   middle, expected = (

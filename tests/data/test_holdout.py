@@ -20,9 +20,7 @@ def test_every_example_is_in_one_of_both_and_classes_keep_their_share():
   both = np.concatenate([train.images, validation.images]).ravel()
   assert sorted(both) == list(range(170))
   for split in (train, validation):
-    np.testing.assert_array_equal(
-      arrays.labels[split.images.ravel()], split.labels
-    )
+    np.testing.assert_array_equal(arrays.labels[split.images.ravel()], split.labels)
 
 
 def test_a_streamed_split_holds_out_the_same_examples(data_dir):
@@ -50,9 +48,7 @@ def test_the_choice_is_a_function_of_the_seed():
   assert rows(0) != rows(1)
 
 
-@pytest.mark.parametrize(
-  ("counts", "fraction"), [([9, 1], 0.5), ([50, 50], 0.001), ([5, 5], 1.5)]
-)
+@pytest.mark.parametrize(("counts", "fraction"), [([9, 1], 0.5), ([50, 50], 0.001), ([5, 5], 1.5)])
 def test_what_cannot_be_held_out_is_refused(counts, fraction):
   with pytest.raises(data.DataError, match=r"can't be held out"):
     data.holdout(_arrays(counts), fraction)

@@ -42,12 +42,8 @@ def _split(kind, size, num_devices=1):
 
 def _loader(kind, size, batch_size, seed=0, num_devices=1, workers=0):
   sharding = _sharding(num_devices)
-  key = jax.device_put(
-    jax.random.key(seed), NamedSharding(sharding.mesh, PartitionSpec())
-  )
-  return data.train_loader(
-    _split(kind, size, num_devices), batch_size, key, sharding, workers
-  )
+  key = jax.device_put(jax.random.key(seed), NamedSharding(sharding.mesh, PartitionSpec()))
+  return data.train_loader(_split(kind, size, num_devices), batch_size, key, sharding, workers)
 
 
 _batch_at = jax.jit(data.batch_at, static_argnums=2)
@@ -55,10 +51,7 @@ _batch_at = jax.jit(data.batch_at, static_argnums=2)
 
 def _rows(loader, steps, batch_size):
   """Labels of the batches of the given steps, each from its own source."""
-  rows = [
-    _batch_at(loader.source(step), np.int32(step), batch_size).labels
-    for step in steps
-  ]
+  rows = [_batch_at(loader.source(step), np.int32(step), batch_size).labels for step in steps]
   loader.close()
   return np.array(rows)
 
@@ -69,9 +62,7 @@ def test_each_example_comes_once_per_epoch(kind, size, batch_size):
   loader = _loader(kind, size, batch_size)
   epochs = batch_size  # In `size` steps.
   rows = _rows(loader, range(size), batch_size).reshape(epochs, size)
-  np.testing.assert_array_equal(
-    np.sort(rows, axis=1), np.tile(np.arange(size), (epochs, 1))
-  )
+  np.testing.assert_array_equal(np.sort(rows, axis=1), np.tile(np.arange(size), (epochs, 1)))
   assert len({tuple(order) for order in rows}) == epochs
 
 
@@ -81,9 +72,7 @@ def test_the_images_are_those_of_the_labels(kind):
   batch = data.batch_at(loader.source(9), jnp.int32(9), 40)
   images = np.asarray(batch.images, np.int32)
   assert batch.images.dtype == jnp.uint8
-  np.testing.assert_array_equal(
-    images[:, 0, 0, 0] * 256 + images[:, 0, 1, 0], batch.labels
-  )
+  np.testing.assert_array_equal(images[:, 0, 0, 0] * 256 + images[:, 0, 1, 0], batch.labels)
   loader.close()
 
 
@@ -100,8 +89,7 @@ def test_a_batch_is_a_function_of_seed_and_step(kind):
 
 def test_both_loaders_give_the_same_batches():
   resident, streamed = (
-    _rows(_loader(kind, 23, 8, seed=5), range(9), 8)
-    for kind in ("resident", "streamed")
+    _rows(_loader(kind, 23, 8, seed=5), range(9), 8) for kind in ("resident", "streamed")
   )
   np.testing.assert_array_equal(resident, streamed)
 
@@ -114,10 +102,7 @@ def test_one_source_serves_max_steps_steps(kind):
   while step < 30:
     source, count = loader.source(step), loader.max_steps(step)
     assert count >= 1
-    got = [
-      _batch_at(source, np.int32(s), 5).labels
-      for s in range(step, step + count)
-    ]
+    got = [_batch_at(source, np.int32(s), 5).labels for s in range(step, step + count)]
     np.testing.assert_array_equal(got, expected[step : step + count])
     step += count
   loader.close()
@@ -182,9 +167,7 @@ def test_what_is_read_equals_the_resident_split(data_dir):
     if kind == "resident":
       train = jax.tree.map(jnp.asarray, train)
     loader = data.train_loader(train, 8, key, sharding, workers=0)
-    batches.append(
-      [_batch_at(loader.source(s), np.int32(s), 8).images for s in range(4)]
-    )
+    batches.append([_batch_at(loader.source(s), np.int32(s), 8).images for s in range(4)])
     loader.close()
   np.testing.assert_array_equal(batches[0], batches[1])
 
@@ -213,9 +196,7 @@ def test_the_loader_is_chosen_by_size(data_dir):
   train, _ = data.read(SPEC, data_dir, resident_gib=budget * 0.99)
   assert isinstance(train, data.Examples)
   assert data.size(train) == 23
-  assert isinstance(
-    data.read(SPEC, data_dir, resident_gib=budget)[0], data.Arrays
-  )
+  assert isinstance(data.read(SPEC, data_dir, resident_gib=budget)[0], data.Arrays)
   with pytest.raises(data.DataError, match="loader is 'fast'"):
     data.read(SPEC, data_dir, "fast")
 

@@ -23,10 +23,7 @@ from jaxkd.data.prepared import Prepared
 
 def test_every_example_is_read(data_dir):
   for split, arrays in zip(SIZES, data.load(SPEC, data_dir), strict=True):
-    expected = {
-      image(split, number).tobytes(): number % 3
-      for number in range(SIZES[split])
-    }
+    expected = {image(split, number).tobytes(): number % 3 for number in range(SIZES[split])}
     assert arrays.images.dtype == np.uint8
     assert arrays.labels.dtype == np.int32
     got = zip(arrays.images, arrays.labels, strict=True)
@@ -194,9 +191,7 @@ def test_one_decodes_and_the_others_wait(data_dir, damaged, capfd, monkeypatch):
 
   monkeypatch.setattr(Prepared, "__getitem__", slow)
   say = cache._say
-  monkeypatch.setattr(
-    cache, "_say", lambda line: (say(line), "waits" in line and waiting.set())
-  )
+  monkeypatch.setattr(cache, "_say", lambda line: (say(line), "waits" in line and waiting.set()))
   # Locks are of open files: threads wait as processes do.
   with concurrent.futures.ThreadPoolExecutor(2) as pool:
     first, second = [pool.submit(train.load) for _ in range(2)]
@@ -281,9 +276,7 @@ class TwoLabels(Stripes):
       "label": tfds.features.ClassLabel(num_classes=100),
       "coarse_label": tfds.features.ClassLabel(num_classes=20),
     }
-    return tfds.core.DatasetInfo(
-      builder=self, features=tfds.features.FeaturesDict(features)
-    )
+    return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
 
   def _generate_examples(self, split):
     for number, example in super()._generate_examples(split):

@@ -32,9 +32,7 @@ def config(tiny_config, data_dir):
 
 
 @pytest.mark.parametrize("missing", [False, True])
-def test_what_is_published_or_missing_is_known_by_its_name(
-  published, config, missing, capfd
-):
+def test_what_is_published_or_missing_is_known_by_its_name(published, config, missing, capfd):
   published()
   if missing:
     shutil.rmtree(pathlib.Path(config.data.data_dir, "stripes"))
@@ -51,8 +49,7 @@ def test_a_part_of_a_set_is_another_set(published, config, capfd):
   err = capfd.readouterr().err
   assert err.count("not the published set") == 1
   assert (
-    "stripes has 3 of 4 classes, 23 of 23 images to train on, 10 of 10 to test "
-    "on: not"
+    "stripes has 3 of 4 classes, 23 of 23 images to train on, 10 of 10 to test on: not"
   ) in err
   # What was hashed once is kept.
   prepared.content.cache_clear()

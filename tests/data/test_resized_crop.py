@@ -14,9 +14,7 @@ from jaxkd import data
 from jaxkd.data import resized_crop
 
 
-@pytest.mark.parametrize(
-  "box", [(0, 0, 64, 64), (5, 9, 31, 17), (40, 3, 24, 60), (63, 0, 1, 9)]
-)
+@pytest.mark.parametrize("box", [(0, 0, 64, 64), (5, 9, 31, 17), (40, 3, 24, 60), (63, 0, 1, 9)])
 def test_resampling_equals_pillows(box):
   image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
   top, left, height, width = box
@@ -25,9 +23,7 @@ def test_resampling_equals_pillows(box):
   boxes = jnp.array([box], jnp.float32)
   got = resized_crop.resize(jnp.asarray(image)[None], boxes, 40)[0]
   assert got.dtype == jnp.uint8
-  np.testing.assert_allclose(
-    np.asarray(got, np.int32), np.asarray(expected, np.int32), atol=1
-  )
+  np.testing.assert_allclose(np.asarray(got, np.int32), np.asarray(expected, np.int32), atol=1)
 
 
 def _reference_boxes(count, size, seed):
@@ -62,9 +58,7 @@ def _boxes(count, size):
 
 
 # Of the last no box fits but few small ones.
-@pytest.mark.parametrize(
-  "size", [(256, 256), (256, 341), (511, 256), (64, 999)]
-)
+@pytest.mark.parametrize("size", [(256, 256), (256, 341), (511, 256), (64, 999)])
 def test_boxes_are_distributed_as_torchvisions(size):
   count = 20_000
   got = _boxes(count, size)
@@ -118,9 +112,7 @@ def test_views_for_training_and_evaluation():
   views = data.augment(images, spec, jax.random.key(0))
   assert views.shape == (3, 224, 224, 3)
   assert len({np.asarray(view).tobytes() for view in views}) == 3
-  np.testing.assert_array_equal(
-    views, data.augment(images, spec, jax.random.key(0))
-  )
+  np.testing.assert_array_equal(views, data.augment(images, spec, jax.random.key(0)))
   middle = data.center_crop(images, spec)
   np.testing.assert_array_equal(middle[0], image[16:240, 16:240])
   small = jnp.zeros((2, 32, 32, 3), jnp.uint8)

@@ -75,9 +75,7 @@ def kl(p, q):
 def dkd(student, teacher, label, alpha, beta, tau):
   s, t = softmax(student, tau), softmax(teacher, tau)
   target = kl(np.array([t[label], 1 - t[label]]), [s[label], 1 - s[label]])
-  rest = kl(
-    softmax(wrong(teacher, label), tau), softmax(wrong(student, label), tau)
-  )
+  rest = kl(softmax(wrong(teacher, label), tau), softmax(wrong(student, label), tau))
   return tau**2 * (alpha * target + beta * rest)
 
 
@@ -89,9 +87,7 @@ def pearson(a, b):
 def dist(student, teacher, labels, beta, gamma, tau):
   s = np.stack([softmax(row, tau) for row in student])
   t = np.stack([softmax(row, tau) for row in teacher])
-  hard = np.mean(
-    [-np.log(softmax(row)[y]) for row, y in zip(student, labels, strict=True)]
-  )
+  hard = np.mean([-np.log(softmax(row)[y]) for row, y in zip(student, labels, strict=True)])
   inter = 1 - np.mean([pearson(a, b) for a, b in zip(s, t, strict=True)])
   intra = 1 - np.mean([pearson(a, b) for a, b in zip(s.T, t.T, strict=True)])
   return hard + tau**2 * (beta * inter + gamma * intra)

@@ -37,9 +37,7 @@ PER_EXAMPLE = {
     lambda s, t, y: -np.log(reference.softmax(s)[y]),
   ),
   "distillation": Case(
-    lambda s, t, y: losses.distillation(
-      s, y, losses.softmax(t), lam=0.3, tau=2.0
-    ),
+    lambda s, t, y: losses.distillation(s, y, losses.softmax(t), lam=0.3, tau=2.0),
     lambda s, t, y: reference.distillation(s, y, reference.softmax(t), 0.3, 2),
   ),
   "kd": Case(
@@ -48,14 +46,10 @@ PER_EXAMPLE = {
   ),
   "kd, student at 1": Case(
     lambda s, t, y: losses.kd(s, t, y, lam=0.7, tau=4.0, student_tau=1.0),
-    lambda s, t, y: reference.distillation(
-      s, y, reference.softmax(t, 4), 0.7, 1
-    ),
+    lambda s, t, y: reference.distillation(s, y, reference.softmax(t, 4), 0.7, 1),
   ),
   "ats": Case(
-    lambda s, t, y: losses.ats(
-      s, t, y, lam=0.5, tau1=4.0, tau2=2.5, student_tau=2.0
-    ),
+    lambda s, t, y: losses.ats(s, t, y, lam=0.5, tau1=4.0, tau2=2.5, student_tau=2.0),
     lambda s, t, y: reference.ats(s, t, y, 0.5, 4, 2.5, 2),
   ),
   "isats": Case(
@@ -75,12 +69,8 @@ PER_EXAMPLE = {
     lambda s, t, y: reference.dkd(s, t, y, 1, 8, 4),
   ),
   "standardized kd": Case(
-    lambda s, t, y: losses.kd(
-      losses.standardize(s), losses.standardize(t), y, lam=1.0, tau=2.0
-    ),
-    lambda s, t, y: reference.kd(
-      (s - s.mean()) / s.std(), (t - t.mean()) / t.std(), y, 1, 2
-    ),
+    lambda s, t, y: losses.kd(losses.standardize(s), losses.standardize(t), y, lam=1.0, tau=2.0),
+    lambda s, t, y: reference.kd((s - s.mean()) / s.std(), (t - t.mean()) / t.std(), y, 1, 2),
   ),
 }
 DIST = Case(
@@ -121,9 +111,7 @@ def test_value_and_gradient(name, dtype):
   # What a half-precision input has lost is lost; nothing more is.
   student, teacher = (np.asarray(x.astype(jnp.float32)) for x in arrays)
   assert value.dtype == jnp.float32
-  np.testing.assert_allclose(
-    value, _expected(name, student, teacher), rtol=1e-5
-  )
+  np.testing.assert_allclose(value, _expected(name, student, teacher), rtol=1e-5)
   assert gradient.dtype == dtype
   np.testing.assert_allclose(
     gradient.astype(jnp.float32),
@@ -140,9 +128,7 @@ def test_float64_stays_float64(name):
       STUDENT.astype(np.float64), TEACHER.astype(np.float64), LABELS
     )
   assert value.dtype == np.float64
-  np.testing.assert_allclose(
-    value, _expected(name, STUDENT, TEACHER), rtol=1e-13
-  )
+  np.testing.assert_allclose(value, _expected(name, STUDENT, TEACHER), rtol=1e-13)
 
 
 _HUGE = 1e4
@@ -181,9 +167,7 @@ def test_one_hot_in_float16_is_finite(name):
 
 def test_cross_entropy_keeps_its_digits_far_from_zero():
   logits = jnp.array([1e4, 1e4 - 1.0])
-  np.testing.assert_allclose(
-    losses.cross_entropy(logits, jnp.array(1)), np.log1p(np.e), rtol=1e-5
-  )
+  np.testing.assert_allclose(losses.cross_entropy(logits, jnp.array(1)), np.log1p(np.e), rtol=1e-5)
 
 
 @per_example
@@ -200,9 +184,7 @@ def test_vmap_equals_batch(name):
 def test_leading_dimensions(name):
   loss = jax.jit(_case(name).loss)
   np.testing.assert_allclose(
-    loss(
-      STUDENT.reshape(2, 3, C), TEACHER.reshape(2, 3, C), LABELS.reshape(2, 3)
-    ).reshape(-1),
+    loss(STUDENT.reshape(2, 3, C), TEACHER.reshape(2, 3, C), LABELS.reshape(2, 3)).reshape(-1),
     loss(STUDENT, TEACHER, LABELS),
     rtol=1e-6,
   )
@@ -211,9 +193,7 @@ def test_leading_dimensions(name):
 @pytest.mark.parametrize("name", sorted({*PER_EXAMPLE, "dist"} - {"fgcr"}))
 def test_two_classes(name):
   # One wrong class: nothing to tell apart, but a loss all the same.
-  gradient, value = _value_and_gradient(name)(
-    STUDENT[:, :2], TEACHER[:, :2], LABELS % 2
-  )
+  gradient, value = _value_and_gradient(name)(STUDENT[:, :2], TEACHER[:, :2], LABELS % 2)
   assert np.all(np.isfinite(value))
   assert np.all(np.isfinite(gradient))
   if name in PER_EXAMPLE:
@@ -231,9 +211,7 @@ def test_per_example_options():
   tau = np.linspace(1.0, 5.0, B).astype(np.float32)
   expected = [
     reference.kd(s, t, y, lam, temperature)
-    for s, t, y, lam, temperature in zip(
-      STUDENT, TEACHER, LABELS, LAM, tau, strict=True
-    )
+    for s, t, y, lam, temperature in zip(STUDENT, TEACHER, LABELS, LAM, tau, strict=True)
   ]
   np.testing.assert_allclose(
     jax.jit(losses.kd)(STUDENT, TEACHER, LABELS, lam=LAM, tau=tau),
@@ -243,9 +221,9 @@ def test_per_example_options():
 
 
 def test_teacher_is_not_detached():
-  gradient = jax.jit(
-    jax.grad(lambda t: jnp.sum(losses.kd(STUDENT, t, LABELS, lam=0.5, tau=2.0)))
-  )(TEACHER)
+  gradient = jax.jit(jax.grad(lambda t: jnp.sum(losses.kd(STUDENT, t, LABELS, lam=0.5, tau=2.0))))(
+    TEACHER
+  )
   assert np.all(np.any(np.abs(gradient) > 1e-4, axis=-1))
 
 
@@ -254,9 +232,5 @@ def test_regt_has_no_gradient_from_equal_wrong_classes():
   labels = jnp.array([0])
   p = np.asarray(losses.softmax(logits))[0, 0]
   # Only cross entropy (p - 1) and confidence (p (1 - p)) act on f_y.
-  gradient = jax.jit(jax.grad(lambda f: losses.regt(f, labels, beta=0.5)[0]))(
-    logits
-  )
-  np.testing.assert_allclose(
-    gradient[0, 0], p - 1 + 0.5 * p * (1 - p), rtol=1e-5
-  )
+  gradient = jax.jit(jax.grad(lambda f: losses.regt(f, labels, beta=0.5)[0]))(logits)
+  np.testing.assert_allclose(gradient[0, 0], p - 1 + 0.5 * p * (1 - p), rtol=1e-5)

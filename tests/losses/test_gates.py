@@ -21,9 +21,7 @@ def z_scores(logits):
 
 
 @pytest.mark.parametrize("standardize", [False, True])
-@pytest.mark.parametrize(
-  ("tau", "student_tau"), [(4.0, None), (4.0, 1.0), (2.0, 3.0)]
-)
+@pytest.mark.parametrize(("tau", "student_tau"), [(4.0, None), (4.0, 1.0), (2.0, 3.0)])
 def test_gradient_agreement(tau, student_tau, standardize):
   def agreement(student, teacher, label):
     # The cross entropy has the logits as they are.
@@ -42,12 +40,8 @@ def test_gradient_agreement(tau, student_tau, standardize):
 
     return term(0.0) @ term(1.0)
 
-  expected = [
-    agreement(*row) for row in zip(STUDENT, TEACHER, LABELS, strict=True)
-  ]
-  found = jax.jit(
-    losses.gradient_agreement, static_argnames=("student_tau", "standardize")
-  )(
+  expected = [agreement(*row) for row in zip(STUDENT, TEACHER, LABELS, strict=True)]
+  found = jax.jit(losses.gradient_agreement, static_argnames=("student_tau", "standardize"))(
     STUDENT,
     TEACHER,
     LABELS,

@@ -31,9 +31,7 @@ _PERMUTABLE = [
   jax.jit(functools.partial(losses.dkd, alpha=1.0, beta=8.0, tau=4.0)),
 ]
 
-properties = hypothesis.settings(
-  max_examples=20, deadline=None, derandomize=True, database=None
-)
+properties = hypothesis.settings(max_examples=20, deadline=None, derandomize=True, database=None)
 
 
 def _close(actual, expected, rtol=1e-4, atol=1e-5):
@@ -44,21 +42,15 @@ def _close(actual, expected, rtol=1e-4, atol=1e-5):
 @hypothesis.given(_LOGITS, _LOGITS, _LABELS, _LAMS, _TAUS)
 def test_uniform_ats_is_kd(student, teacher, labels, lam, tau):
   _close(
-    _ats(
-      student, teacher, labels, lam=lam, tau1=tau, tau2=tau, student_tau=tau
-    ),
+    _ats(student, teacher, labels, lam=lam, tau1=tau, tau2=tau, student_tau=tau),
     _kd(student, teacher, labels, lam=lam, tau=tau),
   )
 
 
 @properties
 @hypothesis.given(_LOGITS, _LOGITS, _LABELS, _LAMS)
-def test_at_temperature_one_kd_is_cross_entropy_with_soft_labels(
-  student, teacher, labels, lam
-):
-  soft_labels = (1 - lam) * np.eye(C)[labels] + lam * np.asarray(
-    _softmax(teacher)
-  )
+def test_at_temperature_one_kd_is_cross_entropy_with_soft_labels(student, teacher, labels, lam):
+  soft_labels = (1 - lam) * np.eye(C)[labels] + lam * np.asarray(_softmax(teacher))
   log_probs = np.log(np.asarray(_softmax(student), np.float64) + 1e-300)
   _close(
     _kd(student, teacher, labels, lam=lam, tau=1.0),
@@ -69,9 +61,7 @@ def test_at_temperature_one_kd_is_cross_entropy_with_soft_labels(
 
 @properties
 @hypothesis.given(_LOGITS, _LOGITS, _LABELS, _TAUS)
-def test_without_the_soft_term_only_cross_entropy_is_left(
-  student, teacher, labels, tau
-):
+def test_without_the_soft_term_only_cross_entropy_is_left(student, teacher, labels, tau):
   _close(
     _kd(student, teacher, labels, lam=0.0, tau=tau),
     _cross_entropy(student, labels),
@@ -107,9 +97,7 @@ def test_a_shift_does_change_asymmetric_probabilities():
   logits, labels = jnp.array([2.0, 1.0, 0.0]), jnp.array(0)
   probs = _asymmetric_softmax(logits, labels, 3.0, 2.0)
   shifted = _asymmetric_softmax(logits + 6, labels, 3.0, 2.0)
-  np.testing.assert_allclose(
-    shifted[0] / shifted[1] / (probs[0] / probs[1]), np.exp(-1), rtol=1e-5
-  )
+  np.testing.assert_allclose(shifted[0] / shifted[1] / (probs[0] / probs[1]), np.exp(-1), rtol=1e-5)
 
 
 @properties

@@ -59,9 +59,7 @@ def test_fitnet(dtype):
 
 def test_fitnet_averages_over_all_entries_of_an_example():
   value = losses.fitnet(STUDENT_MAPS, np.zeros_like(STUDENT_MAPS))
-  np.testing.assert_allclose(
-    value, np.mean(STUDENT_MAPS**2, axis=(1, 2, 3)), rtol=1e-5
-  )
+  np.testing.assert_allclose(value, np.mean(STUDENT_MAPS**2, axis=(1, 2, 3)), rtol=1e-5)
 
 
 @dtypes
@@ -101,9 +99,9 @@ def test_a_batch_of_one_has_no_relations():
 
 
 def test_silent_stages_are_finite():
-  value, gradient = jax.jit(
-    jax.value_and_grad(lambda s: jnp.sum(losses.at(s, TEACHER_MAPS)))
-  )(jnp.zeros_like(STUDENT_MAPS))
+  value, gradient = jax.jit(jax.value_and_grad(lambda s: jnp.sum(losses.at(s, TEACHER_MAPS))))(
+    jnp.zeros_like(STUDENT_MAPS)
+  )
   assert np.isfinite(value)
   assert np.all(np.isfinite(gradient))
 
@@ -111,9 +109,7 @@ def test_silent_stages_are_finite():
 def test_dist_of_an_equal_teacher_is_cross_entropy():
   labels = jnp.arange(6) % 3
   hard = jnp.mean(losses.cross_entropy(STUDENT, labels))
-  loss = jax.jit(losses.dist)(
-    STUDENT, STUDENT, labels, beta=1.0, gamma=1.0, tau=1.0
-  )
+  loss = jax.jit(losses.dist)(STUDENT, STUDENT, labels, beta=1.0, gamma=1.0, tau=1.0)
   np.testing.assert_allclose(loss, hard, rtol=1e-5)
   assert loss.shape == ()
 

@@ -16,9 +16,7 @@ LABELS: Any = np.array([0, 4, 2, 2, 1, 0])
 PER_EXAMPLE = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 0.5], np.float32)
 
 
-_optimal_temperature = jax.jit(
-  losses.optimal_temperature, static_argnames="grid"
-)
+_optimal_temperature = jax.jit(losses.optimal_temperature, static_argnames="grid")
 
 
 def _rows(function, *arrays):
@@ -41,37 +39,27 @@ def test_per_example_temperatures():
     _rows(reference.softmax, LOGITS, PER_EXAMPLE),
   )
   _close(
-    jax.jit(losses.asymmetric_softmax)(
-      LOGITS, LABELS, PER_EXAMPLE + 1, PER_EXAMPLE
-    ),
-    _rows(
-      reference.asymmetric_softmax, LOGITS, LABELS, PER_EXAMPLE + 1, PER_EXAMPLE
-    ),
+    jax.jit(losses.asymmetric_softmax)(LOGITS, LABELS, PER_EXAMPLE + 1, PER_EXAMPLE),
+    _rows(reference.asymmetric_softmax, LOGITS, LABELS, PER_EXAMPLE + 1, PER_EXAMPLE),
   )
 
 
 def test_asymmetric_softmax():
-  expected = _rows(
-    lambda f, y: reference.asymmetric_softmax(f, y, 4.0, 2.5), LOGITS, LABELS
-  )
+  expected = _rows(lambda f, y: reference.asymmetric_softmax(f, y, 4.0, 2.5), LOGITS, LABELS)
   probs = jax.jit(losses.asymmetric_softmax)(LOGITS, LABELS, 4.0, 2.5)
   _close(probs, expected)
   log_probs = jax.jit(losses.log_asymmetric_softmax)(LOGITS, LABELS, 4.0, 2.5)
   _close(log_probs, np.log(expected))
 
 
-@pytest.mark.parametrize(
-  "grid", [losses.ISATS_GRID, (0.5, 1.0, 1.5)], ids=["paper", "fine"]
-)
+@pytest.mark.parametrize("grid", [losses.ISATS_GRID, (0.5, 1.0, 1.5)], ids=["paper", "fine"])
 def test_optimal_temperature(grid):
   # From hesitant to confident, so that every temperature is some example's.
   rng: Any = np.random.default_rng(1)
   scales = np.geomspace(0.5, 20, 200)[:, None]
   logits = (scales * rng.standard_normal((200, 5))).astype(np.float32)
   labels = np.argmax(logits, axis=-1)
-  expected = _rows(
-    lambda f, y: reference.optimal_temperature(f, y, grid), logits, labels
-  )
+  expected = _rows(lambda f, y: reference.optimal_temperature(f, y, grid), logits, labels)
   assert set(expected) == set(grid)
   found = _optimal_temperature(logits, labels, grid)
   np.testing.assert_array_equal(found, expected.astype(np.float32))
@@ -109,18 +97,14 @@ def test_isats_temperatures():
 
 def test_class_mean_probabilities():
   # Class 3 has no example.
-  means = jax.jit(losses.class_mean_probabilities, static_argnums=2)(
-    LOGITS, LABELS, 5, 3.0
-  )
+  means = jax.jit(losses.class_mean_probabilities, static_argnums=2)(LOGITS, LABELS, 5, 3.0)
   _close(means, reference.class_means(LOGITS, LABELS, 5, 3.0))
   np.testing.assert_array_equal(means[3], np.zeros(5))
 
 
 def test_class_means_over_leading_dimensions():
   np.testing.assert_array_equal(
-    losses.class_mean_probabilities(
-      LOGITS.reshape(2, 3, 5), LABELS.reshape(2, 3), 5, 3.0
-    ),
+    losses.class_mean_probabilities(LOGITS.reshape(2, 3, 5), LABELS.reshape(2, 3), 5, 3.0),
     losses.class_mean_probabilities(LOGITS, LABELS, 5, 3.0),
   )
 
@@ -133,9 +117,7 @@ def test_standardize():
 def test_standardized_equal_logits_are_zero_without_gradient():
   logits = jnp.full((3,), 0.1)
   value, gradient = jax.jit(
-    jax.value_and_grad(
-      lambda x: jnp.sum(losses.standardize(x) * jnp.arange(3.0))
-    )
+    jax.value_and_grad(lambda x: jnp.sum(losses.standardize(x) * jnp.arange(3.0)))
   )(logits)
   assert value == 0
   np.testing.assert_array_equal(gradient, np.zeros(3))

@@ -51,9 +51,7 @@ class Reference:
   def loss(self, student, teacher, labels):
     embedded = [
       np.asarray(outputs.features, np.float64) @ kernel + bias
-      for outputs, (kernel, bias) in zip(
-        (student, teacher), self.heads, strict=True
-      )
+      for outputs, (kernel, bias) in zip((student, teacher), self.heads, strict=True)
     ]
     loss = np.zeros(BATCH)
     for side in (0, 1):
@@ -61,9 +59,7 @@ class Reference:
       for i, label in enumerate(labels):
         others = [
           old
-          for old, its_label in zip(
-            self.memories[1 - side], self.labels, strict=True
-          )
+          for old, its_label in zip(self.memories[1 - side], self.labels, strict=True)
           if its_label != label
         ]
         cosines = unit(np.array([embedded[1 - side][i], *others]))
@@ -125,9 +121,7 @@ def test_several_teachers_are_contrasted_by_weight():
     "weights": (3.0, 1.0),
   }
   plain = objectives.objective({**options, "contrast": None})
-  objective = objectives.objective(
-    {**options, "contrast": {"weight": 0.5, **OPTIONS}}
-  )
+  objective = objectives.objective({**options, "contrast": {"weight": 0.5, **OPTIONS}})
   student, teachers = outputs(5), (outputs(7), outputs(2))
   adapter = objective.adapter(student, teachers, nnx.Rngs(0))
   references = [Reference(contrast) for contrast in adapter]
@@ -143,9 +137,7 @@ def test_several_teachers_are_contrasted_by_weight():
     reference.loss(student, teacher, labels)
     for reference, teacher in zip(references, teachers, strict=True)
   )
-  np.testing.assert_allclose(
-    terms.pop("contrast"), 0.5 * (0.75 * first + 0.25 * second), rtol=1e-4
-  )
+  np.testing.assert_allclose(terms.pop("contrast"), 0.5 * (0.75 * first + 0.25 * second), rtol=1e-4)
   # The rest is as without it, which needs no adapter.
   assert plain.adapter is None
   for name, term in plain.loss(view)[0].items():
@@ -178,9 +170,7 @@ def setting(devices):
     jax.eval_shape(net.apply, arrays, images)
     for net, arrays in ((student, variables), (teacher, teacher_variables))
   ]
-  adapter, adapter_variables = functional(
-    objective.adapter(shapes[0], (shapes[1],), nnx.Rngs(2))
-  )
+  adapter, adapter_variables = functional(objective.adapter(shapes[0], (shapes[1],), nnx.Rngs(2)))
   learner = Learner(student, adapter, objective, optax.sgd(0.1, momentum=0.9))
   trainer = Trainer(
     learners=(learner,),

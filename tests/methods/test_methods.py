@@ -35,9 +35,7 @@ STANDARDIZED = losses.standardize(S), losses.standardize(T)
 
 def whole(options, teachers=(TEACHER,), constants=()):
   """The loss that a phase minimises, as the step adds it up."""
-  terms, _ = objectives.objective(options).loss(
-    View(STUDENT, teachers, LABELS, constants)
-  )
+  terms, _ = objectives.objective(options).loss(View(STUDENT, teachers, LABELS, constants))
   return sum(float(jnp.mean(term)) for term in terms.values())
 
 
@@ -74,9 +72,7 @@ def whole(options, teachers=(TEACHER,), constants=()):
         "student_tau": 2.0,
         "standardize": False,
       },
-      lambda: losses.isats(
-        S, T, LABELS, lam=0.3, grid=(1.0, 2.0, 4.0), gap=0.5, student_tau=2.0
-      ),
+      lambda: losses.isats(S, T, LABELS, lam=0.3, grid=(1.0, 2.0, 4.0), gap=0.5, student_tau=2.0),
     ),
     (
       {**KD, "standardize": True},
@@ -117,8 +113,7 @@ def whole(options, teachers=(TEACHER,), constants=()):
     (
       {"name": "dkd", "alpha": 1.0, "beta": 8.0, "tau": 4.0, "warmup": 0.0},
       lambda: (
-        losses.cross_entropy(S, LABELS)
-        + losses.dkd(S, T, LABELS, alpha=1.0, beta=8.0, tau=4.0)
+        losses.cross_entropy(S, LABELS) + losses.dkd(S, T, LABELS, alpha=1.0, beta=8.0, tau=4.0)
       ),
     ),
     (
@@ -133,9 +128,7 @@ def whole(options, teachers=(TEACHER,), constants=()):
 )
 def test_the_terms_add_up_to_the_public_loss(options, expected):
   teachers = () if options["name"] in ("cross_entropy", "regt") else (TEACHER,)
-  np.testing.assert_allclose(
-    whole(options, teachers), jnp.mean(expected()), rtol=1e-5
-  )
+  np.testing.assert_allclose(whole(options, teachers), jnp.mean(expected()), rtol=1e-5)
 
 
 @pytest.mark.parametrize("standardize", [False, True])
@@ -157,16 +150,10 @@ def test_fgcr_prepares_class_means_one_temperature_lower(standardize):
   constants = jax.tree.map(jnp.add, *batches)
   student, teacher = STANDARDIZED if standardize else (S, T)
   means = losses.class_mean_probabilities(teacher, LABELS, 5, tau=3.0)
-  np.testing.assert_allclose(
-    means[3], losses.softmax(teacher[1], 3.0), rtol=1e-6
-  )
-  soft = losses.fgcr(
-    student, teacher, LABELS, means, lam=1.0, tau=4.0, alpha=0.1
-  )
+  np.testing.assert_allclose(means[3], losses.softmax(teacher[1], 3.0), rtol=1e-6)
+  soft = losses.fgcr(student, teacher, LABELS, means, lam=1.0, tau=4.0, alpha=0.1)
   expected = 0.7 * losses.cross_entropy(S, LABELS) + 0.3 * soft
-  np.testing.assert_allclose(
-    whole(options, constants=constants), jnp.mean(expected), rtol=1e-6
-  )
+  np.testing.assert_allclose(whole(options, constants=constants), jnp.mean(expected), rtol=1e-6)
 
 
 def test_isats_reports_how_often_each_temperature_is_chosen():
@@ -183,11 +170,7 @@ def test_isats_reports_how_often_each_temperature_is_chosen():
 
 def test_rows_share_a_teacher_under_every_seed(tiny_config):
   rows = ("kd", "ats", "isats", "fgcr", "dist")
-  teachers = {
-    rows.ROWS[row](tiny_config, seed).teachers
-    for row in rows
-    for seed in (0, 1)
-  }
+  teachers = {rows.ROWS[row](tiny_config, seed).teachers for row in rows for seed in (0, 1)}
   assert teachers == {(rows.teacher(tiny_config),)}
 
 
@@ -300,9 +283,7 @@ def test_a_network_with_a_section_is_as_the_section_says(tiny_config, tmp_path):
     assert [phase.seed for phase in chain] == [large.seed, small.seed]
 
 
-def test_a_network_without_a_section_is_trained_as_the_teacher_is(
-  tiny_config, tmp_path
-):
+def test_a_network_without_a_section_is_trained_as_the_teacher_is(tiny_config, tmp_path):
   file = tmp_path / "weights"
   file.write_bytes(b"")
   tiny_config.teacher.init_from = str(file)
@@ -353,9 +334,7 @@ def test_without_a_temperature_of_its_own_a_student_has_the_teachers():
     *((loss, "standardize", True) for loss in ("sckd", "fgcr", "dkd", "multi")),
   ],
 )
-def test_a_phase_names_what_is_new_only_where_it_is_in_use(
-  loss, option, value, tiny_config
-):
+def test_a_phase_names_what_is_new_only_where_it_is_in_use(loss, option, value, tiny_config):
   phase = rows.ROWS[loss](tiny_config, 0)
   assert option not in phase.loss
   tiny_config[loss][option] = value
@@ -408,13 +387,9 @@ def test_sckd_drops_the_soft_term_where_gradients_disagree(per, standardize):
 def test_distillation_may_end_before_the_run():
   objective = objectives.objective({**KD, "until": 0.6})
   for progress, weight in ((0.5, 0.3), (0.7, 0.0)):
-    terms, _ = objective.loss(
-      View(STUDENT, (TEACHER,), LABELS, progress=jnp.float32(progress))
-    )
+    terms, _ = objective.loss(View(STUDENT, (TEACHER,), LABELS, progress=jnp.float32(progress)))
     hard = losses.cross_entropy(S, LABELS)
-    np.testing.assert_allclose(
-      terms["hard"], (1 - weight) * np.asarray(hard), rtol=1e-6
-    )
+    np.testing.assert_allclose(terms["hard"], (1 - weight) * np.asarray(hard), rtol=1e-6)
     assert bool(jnp.any(terms["soft"] != 0)) == bool(weight)
 
 
@@ -425,9 +400,7 @@ def test_dkd_is_warmed_up():
     objective.loss(View(STUDENT, (TEACHER,), LABELS, progress=p))[0]
     for p in (jnp.float32(0.05), jnp.float32(0.5))
   )
-  np.testing.assert_allclose(
-    2 * half["decoupled"], whole["decoupled"], rtol=1e-5
-  )
+  np.testing.assert_allclose(2 * half["decoupled"], whole["decoupled"], rtol=1e-5)
 
 
 def test_a_residual_fits_the_gap_and_predicts_with_its_base():
@@ -436,17 +409,13 @@ def test_a_residual_fits_the_gap_and_predicts_with_its_base():
   view = View(STUDENT, (TEACHER, base), LABELS)
   terms, _ = objective.loss(view)
   s, t, b = (np.asarray(o.logits, np.float64) for o in (STUDENT, TEACHER, base))
-  np.testing.assert_allclose(
-    terms["soft"], 0.25 * np.mean((s - (t - b)) ** 2, axis=-1), rtol=1e-5
-  )
+  np.testing.assert_allclose(terms["soft"], 0.25 * np.mean((s - (t - b)) ** 2, axis=-1), rtol=1e-5)
   np.testing.assert_allclose(
     terms["hard"],
     0.75 * np.asarray(losses.cross_entropy(jnp.asarray(b + s), LABELS)),
     rtol=1e-5,
   )
-  np.testing.assert_allclose(
-    objective.predict(STUDENT, view.teachers), b + s, rtol=1e-6
-  )
+  np.testing.assert_allclose(objective.predict(STUDENT, view.teachers), b + s, rtol=1e-6)
 
 
 @pytest.mark.parametrize("standardize", [False, True])
@@ -476,9 +445,7 @@ def test_several_teachers_labels_are_averaged_by_weight(label, standardize):
 
   mean = 0.75 * probs(T) + 0.25 * probs(other.logits)
   expected = losses.distillation(comparable(S), LABELS, mean, lam=1.0, tau=1.0)
-  np.testing.assert_allclose(
-    whole(options, (TEACHER, other)), jnp.mean(expected), rtol=1e-5
-  )
+  np.testing.assert_allclose(whole(options, (TEACHER, other)), jnp.mean(expected), rtol=1e-5)
 
 
 def maps(seed, *sizes):
@@ -521,18 +488,12 @@ def test_attention_needs_maps():
 
 def test_fitnet_regresses_to_the_teachers_shape():
   student, teacher = maps(0, (8, 3), (4, 5)), maps(1, (8, 2), (2, 7))
-  objective = objectives.objective(
-    {"name": "fitnet", "weight": 2.0, "stage": 1}
-  )
+  objective = objectives.objective({"name": "fitnet", "weight": 2.0, "stage": 1})
   regressor = objective.adapter(student, (teacher,), nnx.Rngs(0))
-  terms, _ = objective.loss(
-    View(student, (teacher,), LABELS, adapter=regressor)
-  )
+  terms, _ = objective.loss(View(student, (teacher,), LABELS, adapter=regressor))
   hint = regressor(student.stages[1], teacher.stages[1])
   assert hint.shape == teacher.stages[1].shape
-  expected = np.mean(
-    (np.asarray(hint, np.float64) - teacher.stages[1]) ** 2, axis=(1, 2, 3)
-  )
+  expected = np.mean((np.asarray(hint, np.float64) - teacher.stages[1]) ** 2, axis=(1, 2, 3))
   np.testing.assert_allclose(terms["hint"], 2 * expected, rtol=1e-4)
   with pytest.raises(ValueError, match="stage 2 is not one of maps, of 2"):
     objectives.objective({"name": "fitnet", "weight": 1.0, "stage": 2}).adapter(

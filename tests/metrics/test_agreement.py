@@ -20,9 +20,7 @@ B = (A + 2 * _RNG.standard_normal((N, C))).astype(np.float32)
 TIED = _RNG.integers(0, 4, (N, C)).astype(np.float32)
 SIMILAR = (TIED + _RNG.integers(0, 2, (N, C))).astype(np.float32)
 
-pairs = pytest.mark.parametrize(
-  ("a", "b"), [(A, B), (TIED, SIMILAR)], ids=["distinct", "ties"]
-)
+pairs = pytest.mark.parametrize(("a", "b"), [(A, B), (TIED, SIMILAR)], ids=["distinct", "ties"])
 
 
 def _rows(function, a, b):
@@ -59,21 +57,14 @@ def test_kendall_tau_is_equation_6(a, b):
     return 1 if x > 0 else -1
 
   def equation(x, y):
-    terms = [
-      sg(x[i] - x[j]) * sg(y[i] - y[j])
-      for i, j in itertools.combinations(range(C), 2)
-    ]
+    terms = [sg(x[i] - x[j]) * sg(y[i] - y[j]) for i, j in itertools.combinations(range(C), 2)]
     return 2 / (C * (C - 1)) * sum(terms)
 
-  np.testing.assert_allclose(
-    metrics.kendall_tau(a, b), _rows(equation, a, b), atol=1e-6
-  )
+  np.testing.assert_allclose(metrics.kendall_tau(a, b), _rows(equation, a, b), atol=1e-6)
 
 
 def test_kendalls_agree_without_ties():
-  np.testing.assert_allclose(
-    metrics.kendall_tau(A, B), metrics.kendall_tau_b(A, B), rtol=1e-6
-  )
+  np.testing.assert_allclose(metrics.kendall_tau(A, B), metrics.kendall_tau_b(A, B), rtol=1e-6)
 
 
 def test_many_classes_are_counted_exactly():
@@ -103,9 +94,7 @@ def test_leading_dimensions(metric):
   np.testing.assert_array_equal(found.reshape(-1), metric(A, B))
 
 
-@pytest.mark.parametrize(
-  "metric", [metrics.spearman, metrics.kendall_tau, metrics.topk_overlap]
-)
+@pytest.mark.parametrize("metric", [metrics.spearman, metrics.kendall_tau, metrics.topk_overlap])
 def test_networks_of_different_classes(metric):
   options = {"k": 2} if metric is metrics.topk_overlap else {}
   with pytest.raises(ValueError, match="same examples and classes"):
@@ -126,9 +115,7 @@ def test_rule_consistency():
   for chain in chains:
     rows = probs[labels == chain[0]][:, list(chain)]
     order = -np.arange(len(chain))
-    kendalls.append(
-      np.mean([stats.kendalltau(row, order).statistic for row in rows])
-    )
+    kendalls.append(np.mean([stats.kendalltau(row, order).statistic for row in rows]))
     deviations.append(np.mean(np.std(rows[:, 1:], axis=1)))
   found = metrics.rule_consistency(B, labels, chains)
   np.testing.assert_allclose(found.kendall, np.mean(kendalls), rtol=1e-5)
@@ -158,15 +145,9 @@ def test_rules_name_existing_classes(table, class_names, number):
 def test_rules_are_the_papers():
   # Labels as in the published archives.
   names = rules.CIFAR100_CLASSES
-  assert rules.label_chains(rules.CIFAR100_RULES[0], names) == (
-    (36, 50, 65, 80, 74),
-  )
-  assert rules.label_chains(rules.CIFAR100_RULES[2], names) == (
-    (47, 52, 96, 59, 56),
-  )
-  digits = rules.label_chains(
-    rules.DIGITS_FIVE_RULES[2], rules.DIGITS_FIVE_CLASSES
-  )
+  assert rules.label_chains(rules.CIFAR100_RULES[0], names) == ((36, 50, 65, 80, 74),)
+  assert rules.label_chains(rules.CIFAR100_RULES[2], names) == ((47, 52, 96, 59, 56),)
+  digits = rules.label_chains(rules.DIGITS_FIVE_RULES[2], rules.DIGITS_FIVE_CLASSES)
   assert digits[0] == (20, 0, 10, 30)
   assert digits[9] == (29, 9, 19, 39)
   for group in rules.CIFAR100_GROUPS.values():

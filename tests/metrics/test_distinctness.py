@@ -20,9 +20,7 @@ def _softmax(tau):
 
 
 def _wrong(values):
-  return np.stack(
-    [np.delete(v, y) for v, y in zip(values, LABELS, strict=True)]
-  )
+  return np.stack([np.delete(v, y) for v, y in zip(values, LABELS, strict=True)])
 
 
 @pytest.mark.parametrize("tau", [0.5, 1.0, 4.0])
@@ -75,9 +73,7 @@ def test_temperature_distribution():
   grid = (1.0, 2.0, 4.0)
   variances = [_wrong(_softmax(tau)).var(1) for tau in grid]
   counts = np.bincount(np.argmax(variances, axis=0), minlength=3)
-  np.testing.assert_allclose(
-    metrics.temperature_distribution(LOGITS, LABELS, grid), counts / N
-  )
+  np.testing.assert_allclose(metrics.temperature_distribution(LOGITS, LABELS, grid), counts / N)
 
 
 def test_entropy():

@@ -7,9 +7,7 @@ paper's authors and other distillation work train with. `forward` returns what
 
 import pytest
 
-torch = pytest.importorskip(
-  "torch", reason="the reference is PyTorch: install the extra `torch`"
-)
+torch = pytest.importorskip("torch", reason="the reference is PyTorch: install the extra `torch`")
 
 import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
@@ -92,9 +90,7 @@ class ResNet(nn.Module):
     super().__init__()
     self.imagenet = imagenet
     self.conv1 = (
-      Conv2d(3, stem, 7, 2, 3, bias=False)
-      if imagenet
-      else Conv2d(3, stem, 3, 1, 1, bias=False)
+      Conv2d(3, stem, 7, 2, 3, bias=False) if imagenet else Conv2d(3, stem, 3, 1, 1, bias=False)
     )
     self.bn1 = BatchNorm2d(stem)
     features = stem
@@ -112,9 +108,7 @@ class ResNet(nn.Module):
     x = F.relu(self.bn1(self.conv1(x)))
     if self.imagenet:
       x = F.max_pool2d(x, 3, 2, 1)
-    outs, pres = run_stages(
-      x, [getattr(self, f"layer{i + 1}") for i in range(len(self.depths))]
-    )
+    outs, pres = run_stages(x, [getattr(self, f"layer{i + 1}") for i in range(len(self.depths))])
     features = pool(outs[-1])
     return self.fc(features), features, outs, pres
 
@@ -138,9 +132,7 @@ def cifar_resnext(groups, classes, depth=3):
 
 
 def imagenet_resnet(block, depths, classes, **options):
-  return ResNet(
-    block, (64, 128, 256, 512), depths, 64, True, classes, **options
-  )
+  return ResNet(block, (64, 128, 256, 512), depths, 64, True, classes, **options)
 
 
 class WideBlock(nn.Module):
@@ -205,9 +197,7 @@ class VGG(nn.Module):
         features = width
       setattr(self, f"block{i}", Sequential(*layers[:-1]))
     self.neck = feature_dim and Linear(512, feature_dim, bias=False)
-    self.classifier = Linear(
-      feature_dim or 512, classes, bias=feature_dim is None
-    )
+    self.classifier = Linear(feature_dim or 512, classes, bias=feature_dim is None)
 
   def forward(self, x):
     large = x.shape[2] == 64
@@ -287,9 +277,7 @@ class ShuffleV2Down(nn.Module):
   def __init__(self, features_in, features_out):
     super().__init__()
     half = features_out // 2
-    self.conv1 = Conv2d(
-      features_in, features_in, 3, 2, 1, groups=features_in, bias=False
-    )
+    self.conv1 = Conv2d(features_in, features_in, 3, 2, 1, groups=features_in, bias=False)
     self.bn1 = BatchNorm2d(features_in)
     self.conv2 = Conv2d(features_in, half, 1, bias=False)
     self.bn2 = BatchNorm2d(half)
@@ -342,9 +330,7 @@ class ShuffleV2Unit(nn.Module):
     self.branch1 = Sequential()
     if stride == 2:
       self.branch1 = Sequential(
-        Conv2d(
-          features_in, features_in, 3, 2, 1, groups=features_in, bias=False
-        ),
+        Conv2d(features_in, features_in, 3, 2, 1, groups=features_in, bias=False),
         BatchNorm2d(features_in),
         Conv2d(features_in, half, 1, bias=False),
         BatchNorm2d(half),
@@ -368,9 +354,7 @@ class ShuffleV2Unit(nn.Module):
 class ShuffleNetV2(nn.Module):
   def __init__(self, classes):
     super().__init__()
-    self.conv1 = Sequential(
-      Conv2d(3, 24, 3, 2, 1, bias=False), BatchNorm2d(24), ReLU()
-    )
+    self.conv1 = Sequential(Conv2d(3, 24, 3, 2, 1, bias=False), BatchNorm2d(24), ReLU())
     features = 24
     for i, (width, depth) in enumerate(SHUFFLE_V2):
       stage = Sequential(ShuffleV2Unit(features, width, 2))
@@ -378,9 +362,7 @@ class ShuffleNetV2(nn.Module):
         stage.append(ShuffleV2Unit(width, width, 1))
       setattr(self, f"stage{i + 2}", stage)
       features = width
-    self.conv5 = Sequential(
-      Conv2d(features, 1024, 1, bias=False), BatchNorm2d(1024), ReLU()
-    )
+    self.conv5 = Sequential(Conv2d(features, 1024, 1, bias=False), BatchNorm2d(1024), ReLU())
     self.fc = Linear(1024, classes)
 
   def forward(self, x):
@@ -414,9 +396,7 @@ class MobileBlock(nn.Module):
 class CifarMobileNetV2(nn.Module):
   def __init__(self, classes):
     super().__init__()
-    self.conv1 = Sequential(
-      Conv2d(3, 16, 3, 2, 1, bias=False), BatchNorm2d(16), ReLU()
-    )
+    self.conv1 = Sequential(Conv2d(3, 16, 3, 2, 1, bias=False), BatchNorm2d(16), ReLU())
     features = 16
     self.blocks = nn.ModuleList()
     for t, c, n, s in MOBILE_V2:
@@ -438,9 +418,7 @@ class CifarMobileNetV2(nn.Module):
         group.append(MobileBlock(conv, stride == 1 and features == c))
         features = c
       self.blocks.append(group)
-    self.conv2 = Sequential(
-      Conv2d(features, 1280, 1, bias=False), BatchNorm2d(1280), ReLU()
-    )
+    self.conv2 = Sequential(Conv2d(features, 1280, 1, bias=False), BatchNorm2d(1280), ReLU())
     self.classifier = Sequential(Linear(1280, classes))
 
   def forward(self, x):
@@ -552,9 +530,7 @@ class MLP(nn.Module):
       self.hidden.append(Linear(inputs, width))
       inputs = width
     self.neck = feature_dim and Linear(width, feature_dim, bias=False)
-    self.classifier = Linear(
-      feature_dim or width, classes, bias=feature_dim is None
-    )
+    self.classifier = Linear(feature_dim or width, classes, bias=feature_dim is None)
 
   def forward(self, x):
     # Ours flattens images with the channels last.

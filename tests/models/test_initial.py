@@ -82,21 +82,15 @@ def initial(name, image_size, layers):
 
   @jax.jit
   def draw():
-    model = models.create(
-      name, num_classes=100, image_size=image_size, rngs=nnx.Rngs(0)
-    )
-    return {
-      layer: nnx.to_pure_dict(nnx.state(at(model, layer))) for layer in layers
-    }
+    model = models.create(name, num_classes=100, image_size=image_size, rngs=nnx.Rngs(0))
+    return {layer: nnx.to_pure_dict(nnx.state(at(model, layer))) for layer in layers}
 
   return draw()
 
 
 def at(model, layer):
   return functools.reduce(
-    lambda module, step: (
-      module[int(step)] if step.isdecimal() else getattr(module, step)
-    ),
+    lambda module, step: module[int(step)] if step.isdecimal() else getattr(module, step),
     layer.split("."),
     model,
   )

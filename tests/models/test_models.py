@@ -29,9 +29,7 @@ FAMILIES = {
 def abstract(name, **options):
   """The network with shapes for arrays."""
   options = {"num_classes": 10} | options
-  return nnx.eval_shape(
-    lambda: models.create(name, **options, rngs=nnx.Rngs(0))
-  )
+  return nnx.eval_shape(lambda: models.create(name, **options, rngs=nnx.Rngs(0)))
 
 
 @functools.cache
@@ -52,9 +50,7 @@ def reference_forms():
 @functools.cache
 def initial_state(name):
   """Parameters and the rest, the same for every dtype and with remat."""
-  model = models.create(
-    name, num_classes=10, image_size=FAMILIES[name], rngs=nnx.Rngs(0)
-  )
+  model = models.create(name, num_classes=10, image_size=FAMILIES[name], rngs=nnx.Rngs(0))
   _, params, rest = nnx.split(model, nnx.Param, ...)
   return params, rest
 
@@ -144,9 +140,7 @@ def test_shapes():
     classifier = getattr(model, model.classifier_name)
     assert out.features.shape == (2, classifier.kernel.shape[0])
     assert len(out.stages) >= 2
-    assert [s.shape for s in out.stages] == [
-      s.shape for s in out.preactivations
-    ]
+    assert [s.shape for s in out.stages] == [s.shape for s in out.preactivations]
 
 
 def images(name):
@@ -172,9 +166,7 @@ def test_stages_and_features_are_what_they_are_called(name):
   model = abstract(name, image_size=FAMILIES[name])
   nnx.update(model, *initial_state(name))
   classifier = getattr(model, model.classifier_name)
-  np.testing.assert_allclose(
-    classifier(out.features), out.logits, rtol=1e-5, atol=1e-5
-  )
+  np.testing.assert_allclose(classifier(out.features), out.logits, rtol=1e-5, atol=1e-5)
 
 
 def step(graphdef, params, rest, x):
@@ -200,9 +192,7 @@ def test_bfloat16_computes_on_float32_state(name):
 
   model = abstract(name, image_size=FAMILIES[name], dtype=jnp.bfloat16)
   graphdef, params, rest = nnx.split(model, nnx.Param, ...)
-  state = jax.eval_shape(
-    functools.partial(step, graphdef), params, rest, images(name)
-  )
+  state = jax.eval_shape(functools.partial(step, graphdef), params, rest, images(name))
   for leaf in jax.tree.leaves(state):
     assert leaf.dtype == jnp.float32
 
@@ -236,9 +226,7 @@ def test_remat_changes_nothing(name):
 )
 def test_remat_recomputes_every_block(name, blocks):
   model = abstract(name, remat=True)
-  jaxpr = jax.make_jaxpr(lambda model, x: model(x))(
-    model, jnp.zeros((1, 32, 32, 3))
-  )
+  jaxpr = jax.make_jaxpr(lambda model, x: model(x))(model, jnp.zeros((1, 32, 32, 3)))
   names = [equation.primitive.name for equation in jaxpr.eqns]
   assert names.count("remat2") == blocks
 
@@ -246,11 +234,7 @@ def test_remat_recomputes_every_block(name, blocks):
 def test_dropout_is_the_only_random_state():
   for (name, _), model in reference_forms().items():
     rest = nnx.state(model, nnx.Not(nnx.Any(nnx.Param, nnx.BatchStat)))
-    dropouts = [
-      module
-      for _, module in nnx.iter_modules(model)
-      if isinstance(module, nnx.Dropout)
-    ]
+    dropouts = [module for _, module in nnx.iter_modules(model) if isinstance(module, nnx.Dropout)]
     assert len(jax.tree.leaves(rest)) == 2 * len(dropouts), name
 
 
@@ -288,9 +272,7 @@ def test_bad_input_is_one_clear_line(arguments, message):
 
 def test_wide_resnet_takes_any_depth_and_width():
   model = nnx.eval_shape(
-    lambda: models.wrn.WideResNet(
-      depth=22, width=3, num_classes=10, rngs=nnx.Rngs(0)
-    )
+    lambda: models.wrn.WideResNet(depth=22, width=3, num_classes=10, rngs=nnx.Rngs(0))
   )
   assert len(model.block1) == 3
   assert model.fc.kernel.shape == (192, 10)
@@ -299,12 +281,8 @@ def test_wide_resnet_takes_any_depth_and_width():
 
 
 def test_feature_layer_has_no_bias_and_no_relu():
-  model = models.create(
-    "mlp", num_classes=10, image_size=8, feature_dim=2, rngs=nnx.Rngs(0)
-  )
+  model = models.create("mlp", num_classes=10, image_size=8, feature_dim=2, rngs=nnx.Rngs(0))
   out = model.outputs(images("mlp"))
   assert out.features.shape == (4, 2)
   assert (out.features < 0).any()
-  np.testing.assert_allclose(
-    out.logits, out.features @ model.classifier.kernel[...], rtol=1e-5
-  )
+  np.testing.assert_allclose(out.logits, out.features @ model.classifier.kernel[...], rtol=1e-5)

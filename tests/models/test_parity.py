@@ -12,9 +12,7 @@ from jaxkd import models
 from jaxkd.models import weights
 from jaxkd.models.resnet import BasicBlock, Bottleneck, ResNet
 
-torch = pytest.importorskip(
-  "torch", reason="the reference is PyTorch: install the extra `torch`"
-)
+torch = pytest.importorskip("torch", reason="the reference is PyTorch: install the extra `torch`")
 
 import reference  # noqa: E402
 
@@ -60,9 +58,7 @@ CASES = {
   )
 } | {
   "wrn10_1": (
-    functools.partial(
-      models.wrn.WideResNet, depth=10, width=1, num_classes=CLASSES
-    ),
+    functools.partial(models.wrn.WideResNet, depth=10, width=1, num_classes=CLASSES),
     lambda: reference.WideResNet(10, 1, CLASSES),
     16,
   ),
@@ -88,23 +84,17 @@ CASES = {
   ),
   "resnet18": (
     imagenet_resnet(BasicBlock, (1, 2, 1, 1)),
-    lambda: reference.imagenet_resnet(
-      reference.BasicBlock, (1, 2, 1, 1), CLASSES
-    ),
+    lambda: reference.imagenet_resnet(reference.BasicBlock, (1, 2, 1, 1), CLASSES),
     65,
   ),
   "resnet50": (
     imagenet_resnet(Bottleneck, (1, 2, 1, 1)),
-    lambda: reference.imagenet_resnet(
-      reference.Bottleneck, (1, 2, 1, 1), CLASSES
-    ),
+    lambda: reference.imagenet_resnet(reference.Bottleneck, (1, 2, 1, 1), CLASSES),
     64,
   ),
   "wide_resnet50_2": (
     imagenet_resnet(Bottleneck, (1, 1, 1, 1), base_width=128),
-    lambda: reference.imagenet_resnet(
-      reference.Bottleneck, (1, 1, 1, 1), CLASSES, base_width=128
-    ),
+    lambda: reference.imagenet_resnet(reference.Bottleneck, (1, 1, 1, 1), CLASSES, base_width=128),
     64,
   ),
   "resnext50_32x4d": (
@@ -187,9 +177,7 @@ def test_equals_reference(case):
     assert_close(ours.features, features, f"{mode}: features")
     for i, (a, b) in enumerate(zip(ours.stages, stages, strict=True)):
       assert_close(a, b, f"{mode}: stage {i}")
-    for i, (a, b) in enumerate(
-      zip(ours.preactivations, preactivations, strict=True)
-    ):
+    for i, (a, b) in enumerate(zip(ours.preactivations, preactivations, strict=True)):
       assert_close(a, b, f"{mode}: preactivation {i}")
 
   after = weights.to_torch(model)
@@ -208,18 +196,14 @@ def weights_of(network):
   }
 
 
-@pytest.mark.parametrize(
-  "name", [n for n in models.list_models() if n != "mlp"]
-)
+@pytest.mark.parametrize("name", [n for n in models.list_models() if n != "mlp"])
 def test_names_and_shapes_of_all_weights(name):
   """At full depth: a state dict of the reference fits, none of it is left."""
   for form in models.list_models()[name].forms:
     classes, size = form.reference.num_classes, form.reference.image_size
     with torch.device("meta"):
       network = reference.build(name, classes, size)
-    build = functools.partial(
-      models.create, name, num_classes=classes, image_size=size
-    )
+    build = functools.partial(models.create, name, num_classes=classes, image_size=size)
     model = nnx.eval_shape(lambda build=build: build(rngs=nnx.Rngs(0)))
     assert weights.torch_shapes(model) == {
       key: tuple(tensor.shape) for key, tensor in weights_of(network).items()

@@ -18,9 +18,7 @@ from jaxkd.models import weights
 
 
 def make(num_classes=10, **options):
-  return models.create(
-    "resnet8", num_classes=num_classes, rngs=nnx.Rngs(0), **options
-  )
+  return models.create("resnet8", num_classes=num_classes, rngs=nnx.Rngs(0), **options)
 
 
 @pytest.fixture(scope="module")
@@ -50,26 +48,16 @@ def test_round_trip(tensors):
 def test_layout(tensors):
   params, stats = weights.from_torch(make(), tensors)
   kernel = params["layer2"][0]["conv1"]["kernel"][...]
-  np.testing.assert_array_equal(
-    kernel[0, 2, 3, 5], tensors["layer2.0.conv1.weight"][5, 3, 0, 2]
-  )
-  np.testing.assert_array_equal(
-    params["fc"]["kernel"][...], tensors["fc.weight"].T
-  )
-  np.testing.assert_array_equal(
-    stats["bn1"]["var"][...], tensors["bn1.running_var"]
-  )
+  np.testing.assert_array_equal(kernel[0, 2, 3, 5], tensors["layer2.0.conv1.weight"][5, 3, 0, 2])
+  np.testing.assert_array_equal(params["fc"]["kernel"][...], tensors["fc.weight"].T)
+  np.testing.assert_array_equal(stats["bn1"]["var"][...], tensors["bn1.running_var"])
 
 
 def test_another_number_of_classes_keeps_the_classifier(tensors, caplog):
   model = make(num_classes=7)
   params, _ = weights.from_torch(model, tensors)
-  assert caplog.messages == [
-    "fc keeps its initial values: the weights are for 10 classes, not 7"
-  ]
-  np.testing.assert_array_equal(
-    params["fc"]["kernel"][...], model.fc.kernel[...]
-  )
+  assert caplog.messages == ["fc keeps its initial values: the weights are for 10 classes, not 7"]
+  np.testing.assert_array_equal(params["fc"]["kernel"][...], model.fc.kernel[...])
   assert (params["conv1"]["kernel"][...] != model.conv1.kernel[...]).all()
 
 
@@ -137,9 +125,7 @@ TIMM = {
 
 def test_timms_names_of_mobilenet():
   model = nnx.eval_shape(
-    lambda: models.create(
-      "mobilenet_v2", num_classes=5, image_size=224, rngs=nnx.Rngs(0)
-    )
+    lambda: models.create("mobilenet_v2", num_classes=5, image_size=224, rngs=nnx.Rngs(0))
   )
   random = np.random.default_rng(0)
   tensors = {
@@ -165,9 +151,7 @@ def test_counters_of_batches_are_ignored(tensors):
   weights.from_torch(make(), tensors | counter)
 
 
-@pytest.mark.parametrize(
-  "dtype", [np.float64, np.float32, np.float16, ml_dtypes.bfloat16]
-)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, ml_dtypes.bfloat16])
 def test_other_precisions_become_float32(tensors, dtype):
   lower = {name: tensor.astype(dtype) for name, tensor in tensors.items()}
   params, _ = weights.from_torch(make(), lower)
@@ -198,12 +182,8 @@ def test_bfloat16_files(tmp_path):
   header = {"a": {"dtype": "BF16", "shape": [2, 2], "data_offsets": [0, 8]}}
   encoded = json.dumps(header).encode()
   path = tmp_path / "weights.safetensors"
-  path.write_bytes(
-    len(encoded).to_bytes(8, "little") + encoded + data.tobytes()
-  )
-  np.testing.assert_array_equal(
-    weights.read(path)["a"], data.reshape(2, 2), strict=True
-  )
+  path.write_bytes(len(encoded).to_bytes(8, "little") + encoded + data.tobytes())
+  np.testing.assert_array_equal(weights.read(path)["a"], data.reshape(2, 2), strict=True)
 
 
 def entry(**changes):
@@ -290,9 +270,7 @@ def test_command(tmp_path, tensors):
   weights.main([*arguments, "--num_classes=7"])
   written = weights.read(out)
   assert written["fc.weight"].shape == (7, 64)
-  np.testing.assert_array_equal(
-    written["conv1.weight"], tensors["conv1.weight"]
-  )
+  np.testing.assert_array_equal(written["conv1.weight"], tensors["conv1.weight"])
   with pytest.raises(SystemExit, match="convert: num_classes must be at least"):
     weights.main([*arguments, "--num_classes=0"])
   with pytest.raises(SystemExit, match="convert: unknown model 'resnet9'; did"):

@@ -105,9 +105,7 @@ def test_another_network_does_not_fit(tmp_path):
   save(tmp_path, 3)
   with (
     opened(tmp_path) as checkpoints,
-    pytest.raises(
-      CheckpointError, match=r"kernel.* is \[64, 8\], not \[64, 9\]"
-    ),
+    pytest.raises(CheckpointError, match=r"kernel.* is \[64, 8\], not \[64, 9\]"),
   ):
     checkpoints.restore(state_of(0, width=9), 3)
   assert (tmp_path / "3").exists()

@@ -49,9 +49,7 @@ def test_momentum_and_decay_are_those_of_pytorch():
   buffer = np.zeros(5)
   for _ in range(3):
     gradient = rng.normal(size=5)
-    updates, state = optimizer.update(
-      jnp.asarray(gradient, jnp.float32), state, actual
-    )
+    updates, state = optimizer.update(jnp.asarray(gradient, jnp.float32), state, actual)
     actual = jax.tree.map(jnp.add, actual, updates)
     buffer = 0.9 * buffer + gradient + 0.01 * params
     params = params - 0.1 * buffer

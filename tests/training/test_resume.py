@@ -118,23 +118,15 @@ def test_killed_it_ends_in_the_same_bits(uninterrupted, tmp_path, flags, kills):
   said = finish(tmp_path, *flags, "--config.run.workers=1")
   assert "goes on from step" in said
 
-  folders = sorted(
-    folder.name for folder in uninterrupted.iterdir() if folder.is_dir()
-  )
+  folders = sorted(folder.name for folder in uninterrupted.iterdir() if folder.is_dir())
   assert folders == sorted(f.name for f in tmp_path.iterdir() if f.is_dir())
   phases = [name for name in folders if not name.startswith("report")]
   assert len(phases) == 2
   for name in phases:
     resumed, whole = tmp_path / name, uninterrupted / name
-    jax.tree.map(
-      np.testing.assert_array_equal, network(resumed), network(whole)
-    )
-    assert list(lines(resumed / "metrics.jsonl")) == list(
-      lines(whole / "metrics.jsonl")
-    )
-    assert (resumed / "result.json").read_bytes() == (
-      whole / "result.json"
-    ).read_bytes()
+    jax.tree.map(np.testing.assert_array_equal, network(resumed), network(whole))
+    assert list(lines(resumed / "metrics.jsonl")) == list(lines(whole / "metrics.jsonl"))
+    assert (resumed / "result.json").read_bytes() == (whole / "result.json").read_bytes()
 
 
 def test_run_again_trains_nothing(uninterrupted):

@@ -42,9 +42,7 @@ def mesh_of(count):
 
 
 def make(name, seed):
-  return models.create(
-    name, num_classes=10, image_size=8, in_channels=1, rngs=nnx.Rngs(seed)
-  )
+  return models.create(name, num_classes=10, image_size=8, in_channels=1, rngs=nnx.Rngs(seed))
 
 
 def setting(mesh, spec=SPEC):
@@ -73,9 +71,7 @@ def run(count, steps, in_one_call=False, spec=SPEC):
   trainer, states, teachers, loader = setting(mesh_of(count), spec)
   train_steps = jax.jit(trainer.train_steps)
   if in_one_call:
-    states, _ = train_steps(
-      states, teachers, KEYS, loader.source(0), np.int32(steps)
-    )
+    states, _ = train_steps(states, teachers, KEYS, loader.source(0), np.int32(steps))
     return states[0]
   for step in range(steps):
     states, _ = train_steps(states, teachers, KEYS, loader.source(step))
@@ -118,15 +114,11 @@ def test_a_step_is_sgd_on_the_public_loss():
     return nnx.value_and_grad(loss_fn)(student)
 
   loss, gradients = gradient(student, teacher)
-  expected = jax.tree.map(
-    lambda p, g: p - RATE * g, nnx.state(student, nnx.Param), gradients
-  )
+  expected = jax.tree.map(lambda p, g: p - RATE * g, nnx.state(student, nnx.Param), gradients)
   np.testing.assert_allclose(pulse.loss, loss, rtol=1e-5)
   assert_close(after.variables.params, expected, rtol=1e-3)
   # The running statistics are those of one forward pass.
-  assert_close(
-    after.variables.stats, nnx.state(student, nnx.BatchStat), rtol=1e-4
-  )
+  assert_close(after.variables.stats, nnx.state(student, nnx.BatchStat), rtol=1e-4)
   assert int(after.step) == 1
 
 
@@ -140,9 +132,7 @@ def test_a_loop_of_steps_is_the_steps(three_steps):
 def test_eight_devices_do_what_one_does(three_steps):
   sharded = run(8, 3)
   assert len(jax.tree.leaves(sharded.variables.params)[0].devices()) == 8
-  assert_close(
-    sharded.variables.params, three_steps.variables.params, rtol=1e-3
-  )
+  assert_close(sharded.variables.params, three_steps.variables.params, rtol=1e-3)
   assert_close(sharded.sums, three_steps.sums, rtol=1e-3)
 
 
@@ -195,13 +185,7 @@ def test_evaluation_counts_every_example_once(devices):
     totals["loss"], np.sum(losses.cross_entropy(logits, labels)), rtol=1e-5
   )
   probs = np.asarray(losses.softmax(logits, 4.0))
-  wrong = np.array(
-    [np.delete(p, y) for p, y in zip(probs, TEST.labels, strict=True)]
-  )
+  wrong = np.array([np.delete(p, y) for p, y in zip(probs, TEST.labels, strict=True)])
   at_four = losses.ISATS_GRID.index(4.0)
-  np.testing.assert_allclose(
-    totals["derived_average"][at_four], wrong.mean(1).sum(), rtol=1e-5
-  )
-  np.testing.assert_allclose(
-    totals["derived_variance"][at_four], wrong.var(1).sum(), rtol=1e-4
-  )
+  np.testing.assert_allclose(totals["derived_average"][at_four], wrong.mean(1).sum(), rtol=1e-5)
+  np.testing.assert_allclose(totals["derived_variance"][at_four], wrong.var(1).sum(), rtol=1e-4)

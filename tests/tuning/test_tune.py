@@ -63,9 +63,7 @@ class Search:
     ]
 
   def results(self):
-    return {
-      path: path.stat().st_mtime_ns for path in self.workdir.glob("*/result.*")
-    }
+    return {path: path.stat().st_mtime_ns for path in self.workdir.glob("*/result.*")}
 
   def chosen(self):
     (choice,) = json.loads(self.choices.read_text())
@@ -126,16 +124,12 @@ def test_a_search_is_not_trained_again(searched, command):
   assert searched.chosen() == chosen
 
 
-@pytest.mark.parametrize(
-  ("flag", "own"), [("", {}), ("--config.ats.tau1=5", {"tau1": 5.0})]
-)
+@pytest.mark.parametrize(("flag", "own"), [("", {}), ("--config.ats.tau1=5", {"tau1": 5.0})])
 def test_a_run_has_the_choice_unless_flags_say_otherwise(
   flag, own, searched, command, monkeypatch, capsys
 ):
   runs = []
-  monkeypatch.setattr(
-    experiment, "run", lambda config, workdir: runs.append(config)
-  )
+  monkeypatch.setattr(experiment, "run", lambda config, workdir: runs.append(config))
   command(main.main, *searched.flags, *filter(None, [flag]))
   (config,) = runs
   tau1, tau2 = searched.chosen().values()
@@ -171,9 +165,7 @@ def test_a_teacher_that_may_know_the_answers_is_told_of(searched, tmp_path):
     assert ("may have been trained on what is evaluated" in report) == known
 
 
-def test_a_point_that_is_not_finite_is_left_out(
-  tiny_config, tmp_path, monkeypatch, capsys
-):
+def test_a_point_that_is_not_finite_is_left_out(tiny_config, tmp_path, monkeypatch, capsys):
   tiny_config.data.validation = 0.1
   values = {"regt.beta": (5.0, 0.01)}
 
@@ -202,13 +194,9 @@ def test_where_no_point_is_finite_nothing_is_chosen(tiny_config, tmp_path):
     search(tiny_config, "regt", {"regt.beta": (1e38,)}, tmp_path)
 
 
-def test_every_point_is_checked_before_anything_is_trained(
-  tiny_config, tmp_path
-):
+def test_every_point_is_checked_before_anything_is_trained(tiny_config, tmp_path):
   tiny_config.data.validation = 0.1
-  with pytest.raises(
-    ConfigError, match=r"config.fgcr.alpha is 2.0, must be in"
-  ):
+  with pytest.raises(ConfigError, match=r"config.fgcr.alpha is 2.0, must be in"):
     search(tiny_config, "fgcr", {"fgcr.alpha": (0.5, 2.0)}, tmp_path)
   tiny_config.data.validation = 0.0
   with pytest.raises(ConfigError, match=r"data.validation is 0"):
@@ -262,10 +250,7 @@ def test_the_file_keeps_a_choice_for_each_experiment(tiny_config, tmp_path):
   tuned.write(tiny_config, path, "kd", {"kd.tau": 2.0})
   # In place of the first, whatever was in its grid.
   tuned.write(tiny_config, path, "ats", {"ats.lam": 0.9})
-  kept = [
-    (choice["row"], choice["options"])
-    for choice in json.loads(path.read_text())
-  ]
+  kept = [(choice["row"], choice["options"]) for choice in json.loads(path.read_text())]
   assert kept == [
     ("ats", {"ats.tau1": 6.0}),
     ("kd", {"kd.tau": 2.0}),
@@ -301,9 +286,7 @@ def test_a_choice_is_of_its_row_alone(tiny_config, tmp_path):
     ("ats.lam", 0.9),
   ],
 )
-def test_another_experiment_does_not_have_the_choice(
-  option, value, tiny_config, tmp_path, capsys
-):
+def test_another_experiment_does_not_have_the_choice(option, value, tiny_config, tmp_path, capsys):
   path = tmp_path / tuned.FILE
   tuned.write(tiny_config, path, "ats", {"ats.tau1": 2.0})
   tiny_config.rows = ("ats",)

@@ -59,16 +59,12 @@ def derived_curves(
   )
   for column, name in enumerate(averages):
     for row, curves in enumerate((averages, variances)):
-      axes[row, column].plot(
-        taus, np.asarray(curves[name]), color=style.COLORS[row]
-      )
+      axes[row, column].plot(taus, np.asarray(curves[name]), color=style.COLORS[row])
     axes[0, column].set_title(style.title(name, width, count))
     axes[1, column].set_xlabel("temperature $\\tau$")
   # Not before all is drawn: the row shares what then is its scale.
   axes[0, 0].set_ylim(bottom=0)
-  _scale_variances(
-    axes[1, 0], np.concatenate([*map(np.ravel, variances.values())])
-  )
+  _scale_variances(axes[1, 0], np.concatenate([*map(np.ravel, variances.values())]))
   axes[0, 0].set_ylabel("derived average $e(q)$")
   axes[1, 0].set_ylabel("derived variance $v(q)$")
   figure.align_ylabels()
@@ -85,9 +81,7 @@ def _scale_variances(axes: Axes, values: np.ndarray) -> None:
 
 
 @style.styled
-def feature_angles(
-  angles: Mapping[str, FeatureAngles], *, caption: str = ""
-) -> Figure:
+def feature_angles(angles: Mapping[str, FeatureAngles], *, caption: str = "") -> Figure:
   """Fig. 3: angles between features against capacity.
 
   Means with the standard deviation as bars, for pairs of one class and pairs of
@@ -151,9 +145,7 @@ class AccuracyPanel(NamedTuple):
 def _draw_accuracies(axes: Axes, panel: AccuracyPanel) -> None:
   positions = np.arange(len(panel.capacities))
   for index, (method, values) in enumerate(panel.accuracies.items()):
-    (line,) = axes.plot(
-      positions, values, marker=style.MARKERS[index], label=method
-    )
+    (line,) = axes.plot(positions, values, marker=style.MARKERS[index], label=method)
     if panel.deviations is not None:
       deviation = np.asarray(panel.deviations[method])
       axes.fill_between(
@@ -191,15 +183,11 @@ def student_accuracy(
     ['TS', 'ISATS']
   """
   rows, columns, width = style.arrange(len(panels), columns)
-  figure, axes = style.new_figure(
-    rows, columns, caption=caption, height=2.0 * rows, width=width
-  )
+  figure, axes = style.new_figure(rows, columns, caption=caption, height=2.0 * rows, width=width)
   for ax, panel in zip(axes.flat, panels, strict=False):
     _draw_accuracies(ax, panel)
   handles, methods = axes[0, 0].get_legend_handles_labels()
-  figure.legend(
-    handles, methods, loc="outside upper center", ncols=len(methods)
-  )
+  figure.legend(handles, methods, loc="outside upper center", ncols=len(methods))
   for ax in axes[-1]:
     ax.set_xlabel("teacher, by capacity")
   for ax in axes[:, 0]:
@@ -226,9 +214,7 @@ class OptionPanel(NamedTuple):
 
 
 @style.styled
-def option_curves(
-  panels: Sequence[OptionPanel], *, ylabel: str, caption: str = ""
-) -> Figure:
+def option_curves(panels: Sequence[OptionPanel], *, ylabel: str, caption: str = "") -> Figure:
   """A student's accuracy against options, a panel for each below the last.
 
   Args:
@@ -246,9 +232,7 @@ def option_curves(
     ['0.1', '0.5']
   """
   count = len(panels)
-  figure, axes = style.new_figure(
-    count, 1, caption=caption, height=1.8 * count + 0.2, sharey=True
-  )
+  figure, axes = style.new_figure(count, 1, caption=caption, height=1.8 * count + 0.2, sharey=True)
   for ax, panel in zip(axes[:, 0], panels, strict=True):
     positions = np.arange(len(panel.values))
     ax.errorbar(

@@ -18,9 +18,7 @@ def _label_first(probs: np.ndarray, label: int) -> np.ndarray:
   return np.concatenate([probs[label : label + 1], np.delete(probs, label)])
 
 
-def _draw_labels(
-  axes: Iterable[Axes], labels: Sequence[np.ndarray], label: int
-) -> None:
+def _draw_labels(axes: Iterable[Axes], labels: Sequence[np.ndarray], label: int) -> None:
   """Draws labels as bars on one scale, that of the wrong classes.
 
   The ground truth comes first, in another colour and written out; where it
@@ -44,9 +42,7 @@ def _draw_labels(
 
 
 @style.styled
-def softened_labels(
-  probs: Mapping[str, np.ndarray], label: int, *, caption: str = ""
-) -> Figure:
+def softened_labels(probs: Mapping[str, np.ndarray], label: int, *, caption: str = "") -> Figure:
   """Fig. 1: the label that each teacher gives to one example.
 
   Bars of the softened probabilities, one row for each network, the ground truth
@@ -116,9 +112,7 @@ def confidence(
     3
   """
   count = len(probs)
-  shown = (
-    np.linspace(0, count - 1, min(count, _MOST_LABELS)).round().astype(int)
-  )
+  shown = np.linspace(0, count - 1, min(count, _MOST_LABELS)).round().astype(int)
   figure, axes = style.new_figure(
     len(shown) + 1,
     1,
@@ -139,9 +133,7 @@ def confidence(
   if means is not None:
     curves["mean over all examples"] = np.asarray(means)
   for index, (name, values) in enumerate(curves.items()):
-    below.plot(
-      np.arange(count), values, marker=style.MARKERS[index], label=name
-    )
+    below.plot(np.arange(count), values, marker=style.MARKERS[index], label=name)
   below.set_xticks(np.arange(count), levels, rotation=30, ha="right")
   below.set_xlim(-0.5, count - 0.5)
   # With room for the markers of the highest.

@@ -23,9 +23,7 @@ def _draw_cells(
   Without limits, the colours are from the lowest to the highest value.
   """
   lowest, highest = limits
-  image = axes.imshow(
-    values, aspect="auto", origin="lower", vmin=lowest, vmax=highest
-  )
+  image = axes.imshow(values, aspect="auto", origin="lower", vmin=lowest, vmax=highest)
   axes.set_xticks(np.arange(len(columns)), [str(c) for c in columns])
   axes.set_yticks(np.arange(len(rows)), [str(r) for r in rows])
   for (row, column), value in np.ndenumerate(values):
@@ -37,16 +35,12 @@ def _draw_cells(
         ha="center",
         va="center",
         fontsize="small",
-        color="black"
-        if np.mean(image.cmap(image.norm(value))[:3]) > 0.5
-        else "white",
+        color="black" if np.mean(image.cmap(image.norm(value))[:3]) > 0.5 else "white",
       )
 
 
 @style.styled
-def topk_overlap(
-  panels: Mapping[str, Sequence[np.ndarray]], *, caption: str = ""
-) -> Figure:
+def topk_overlap(panels: Mapping[str, Sequence[np.ndarray]], *, caption: str = "") -> Figure:
   """Fig. 5: how many of two teachers' top-K classes are common.
 
   A cell is the percentage of the examples whose two sets of K classes have that
@@ -67,9 +61,7 @@ def topk_overlap(
     ['20', '80']
   """
   rows, columns, width = style.arrange(len(panels), len(panels))
-  figure, axes = style.new_figure(
-    rows, columns, caption=caption, height=2.3 * rows, width=width
-  )
+  figure, axes = style.new_figure(rows, columns, caption=caption, height=2.3 * rows, width=width)
   for ax, (title, distributions) in zip(axes.flat, panels.items(), strict=True):
     highest = max(len(d) for d in distributions)
     percent = np.full((highest, len(distributions)), np.nan)
@@ -254,9 +246,7 @@ def group_posteriors(
   across, down = np.meshgrid(np.arange(len(shown)), np.arange(len(posteriors)))
   for ax, (group, members) in zip(axes[:, 0], groups.items(), strict=True):
     target = class_names.index(members[0])
-    values = np.stack(
-      [np.asarray(p)[target, columns] for p in posteriors.values()]
-    )
+    values = np.stack([np.asarray(p)[target, columns] for p in posteriors.values()])
     wrong = np.broadcast_to(columns != target, values.shape)
     highest = values[wrong].max(initial=0.0) or 1.0
     ax.scatter(
@@ -267,17 +257,13 @@ def group_posteriors(
       vmin=0,
       vmax=highest,
     )
-    ax.scatter(
-      across[~wrong], down[~wrong], s=60, facecolors="none", edgecolors="black"
-    )
+    ax.scatter(across[~wrong], down[~wrong], s=60, facecolors="none", edgecolors="black")
     ax.set_xticks(np.arange(len(shown)), shown, rotation=90)
     ax.set_yticks(np.arange(len(posteriors)), list(posteriors))
     ax.set_title(f"{members[0]} ({group})")
     ax.set_xlim(-0.8, len(shown) - 0.2)
     scale = matplotlib.colors.Normalize(0, highest)
-    figure.colorbar(
-      matplotlib.cm.ScalarMappable(scale, style.COLORMAP), ax=ax, pad=0.02
-    )
+    figure.colorbar(matplotlib.cm.ScalarMappable(scale, style.COLORMAP), ax=ax, pad=0.02)
   # From the top, with room for the circles of the first and the last.
   axes[0, 0].set_ylim(len(posteriors) - 0.5, -0.5)
   return figure

@@ -44,9 +44,7 @@ def feature_scatter(
   """
   dimensions = {np.shape(values)[-1] for values in features.values()}
   if dimensions not in ({2}, {3}):
-    raise ValueError(
-      f"features of {sorted(dimensions)} dimensions; can draw 2 or 3"
-    )
+    raise ValueError(f"features of {sorted(dimensions)} dimensions; can draw 2 or 3")
   labels = np.asarray(labels)
   classes = np.unique(labels)
   count = len(features)
@@ -169,9 +167,7 @@ def class_directions(
     ax.set(xticks=[], yticks=[])
     logits = rows @ feature
     spread = np.std(np.delete(logits, label))
-    ax.set_title(
-      f"{name}\n$f_y$ = {logits[label]:.1f}, $\\sigma(g)$ = {spread:.1f}"
-    )
+    ax.set_title(f"{name}\n$f_y$ = {logits[label]:.1f}, $\\sigma(g)$ = {spread:.1f}")
   return figure
 
 
@@ -205,9 +201,7 @@ def improvement_correlation(
     >>> [ax.get_title() for ax in figure.axes]
     ['r = -1.00', 'r = -1.00']
   """
-  figure, axes = style.new_figure(
-    1, 2, caption=caption, height=1.8, sharey=True
-  )
+  figure, axes = style.new_figure(1, 2, caption=caption, height=1.8, sharey=True)
   measures = {
     "derived average $e(q)$": averages,
     "derived variance $v(q)$": variances,

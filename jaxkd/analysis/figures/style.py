@@ -165,9 +165,7 @@ def new_figure(
   return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
 
 
-def save(
-  figure: Figure, path: str | pathlib.Path
-) -> tuple[pathlib.Path, pathlib.Path]:
+def save(figure: Figure, path: str | pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
   """Writes a figure for screens and for print.
 
   Args:

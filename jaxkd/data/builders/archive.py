@@ -84,9 +84,7 @@ class Archive:
     try:
       return [contents[name].decode() for name in names]
     except UnicodeDecodeError as error:
-      raise DataError(
-        f"{', '.join(names)} in {self.path} are not all text: {error}"
-      ) from error
+      raise DataError(f"{', '.join(names)} in {self.path} are not all text: {error}") from error
 
   @contextlib.contextmanager
   def _damage_named(self) -> Iterator[None]:

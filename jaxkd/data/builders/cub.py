@@ -13,9 +13,7 @@ from jaxkd.data.base import DataError
 from jaxkd.data.builders import archive, encoded
 
 _NAME = "CUB_200_2011"
-_URL = (
-  f"https://data.caltech.edu/records/65de6-vp158/files/{_NAME}.tgz?download=1"
-)
+_URL = f"https://data.caltech.edu/records/65de6-vp158/files/{_NAME}.tgz?download=1"
 
 
 class Cub(tfds.core.GeneratorBasedBuilder):
@@ -30,9 +28,7 @@ class Cub(tfds.core.GeneratorBasedBuilder):
 
   def _info(self) -> tfds.core.DatasetInfo:
     features = {
-      "image": tfds.features.Image(
-        shape=(None, None, 3), encoding_format="jpeg"
-      ),
+      "image": tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg"),
       "label": tfds.features.ClassLabel(),
     }
     return tfds.core.DatasetInfo(
@@ -55,22 +51,15 @@ class Cub(tfds.core.GeneratorBasedBuilder):
         split = {"1": "train", "0": "test"}[in_train[number]]
         own = classes[class_of[number]]
       except KeyError as error:
-        raise DataError(
-          f"{source.path} doesn't say which split and class {name} is of"
-        ) from error
+        raise DataError(f"{source.path} doesn't say which split and class {name} is of") from error
       if own != name.split("/")[0]:
         raise DataError(f"{name} in {source.path} has the label of class {own}")
       splits[split][f"images/{name}"] = labels[class_of[number]]
     for split, files in splits.items():
       for label, name in enumerate(classes.values()):
         if label not in files.values():
-          raise DataError(
-            f"{source.path} has no images of class {name} in {split}"
-          )
-    return {
-      split: self._generate_examples(source, files)
-      for split, files in splits.items()
-    }
+          raise DataError(f"{source.path} has no images of class {name} in {split}")
+    return {split: self._generate_examples(source, files) for split, files in splits.items()}
 
   def _generate_examples(
     self, source: archive.Archive, labels: dict[str, int]
@@ -96,12 +85,8 @@ def _tables(source: archive.Archive) -> list[dict[str, str]]:
   files = ("classes", "images", "image_class_labels", "train_test_split")
   texts = source.texts(*(f"{file}.txt" for file in files))
   try:
-    return [
-      dict(line.split(maxsplit=1) for line in text.splitlines())
-      for text in texts
-    ]
+    return [dict(line.split(maxsplit=1) for line in text.splitlines()) for text in texts]
   except ValueError as error:
     raise DataError(
-      f"a line of {', '.join(files)}.txt in {source.path} is not a number and "
-      "what has it"
+      f"a line of {', '.join(files)}.txt in {source.path} is not a number and what has it"
     ) from error

@@ -19,8 +19,7 @@ class DigitsFive(tfds.core.GeneratorBasedBuilder):
 
   VERSION = tfds.core.Version("1.0.0")
   BUILDER_CONFIGS = [  # noqa: RUF012  (TFDS wants a list)
-    tfds.core.BuilderConfig(name=name)
-    for name in ("mnist", "mnist_m", "usps", "svhn", "syn")
+    tfds.core.BuilderConfig(name=name) for name in ("mnist", "mnist_m", "usps", "svhn", "syn")
   ]
 
   @property
@@ -31,9 +30,7 @@ class DigitsFive(tfds.core.GeneratorBasedBuilder):
   def _info(self) -> tfds.core.DatasetInfo:
     channels = 1 if self.builder_config.name in ("mnist", "usps") else 3
     features = {
-      "image": tfds.features.Image(
-        shape=(None, None, channels), encoding_format="png"
-      ),
+      "image": tfds.features.Image(shape=(None, None, channels), encoding_format="png"),
       "label": tfds.features.ClassLabel(num_classes=10),
     }
     return tfds.core.DatasetInfo(
@@ -49,9 +46,7 @@ class DigitsFive(tfds.core.GeneratorBasedBuilder):
     try:
       train, test = parse(*map(_load, files))
     except KeyError as error:
-      raise DataError(
-        f"{' or '.join(map(str, files))} lacks the array {error}"
-      ) from error
+      raise DataError(f"{' or '.join(map(str, files))} lacks the array {error}") from error
     classes = range(1, 11) if domain == "svhn" else range(10)
     return {
       "train": self._generate_examples(_checked(train, classes, files[0])),
@@ -87,9 +82,7 @@ def _checked(split: _Split, classes: range, file: pathlib.Path) -> _Split:
   """
   images, labels = split
   if len(images) != len(labels):
-    raise DataError(
-      f"{file} has {len(images)} images and {len(labels)} labels in one split"
-    )
+    raise DataError(f"{file} has {len(images)} images and {len(labels)} labels in one split")
   with np.errstate(invalid="ignore"):
     pixels = images.astype(np.uint8)
   # Pixels in [0, 1] would all be black.
@@ -102,15 +95,12 @@ def _checked(split: _Split, classes: range, file: pathlib.Path) -> _Split:
   elif labels.size == len(images):
     labels = labels.ravel()
   else:
-    raise DataError(
-      f"{file} has labels of shape {labels.shape}, must be [N, 1] or [N, 10]"
-    )
+    raise DataError(f"{file} has labels of shape {labels.shape}, must be [N, 1] or [N, 10]")
   wrong = ~np.isin(labels, classes)
   if wrong.any():
     row = int(wrong.argmax())
     raise DataError(
-      f"image {row} in {file} has label {labels[row]}, not {classes[0]} to "
-      f"{classes[-1]}"
+      f"image {row} in {file} has label {labels[row]}, not {classes[0]} to {classes[-1]}"
     )
   if missing := set(classes) - set(labels.tolist()):
     raise DataError(f"{file} has no images of label {min(missing)} in a split")
@@ -131,8 +121,7 @@ def _mnist_m(mat: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
 def _usps(mat: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
   # Cells: a row for each split; images `[N, 1, H, W]` in [0, 1], labels.
   train, test = (
-    (np.round(255 * images)[:, 0, ..., None], labels)
-    for images, labels in mat["dataset"]
+    (np.round(255 * images)[:, 0, ..., None], labels) for images, labels in mat["dataset"]
   )
   return train, test
 

@@ -46,9 +46,7 @@ class SynDigits(tfds.core.GeneratorBasedBuilder):
       "image": tfds.features.Image(shape=(32, 32, 3), encoding_format="png"),
       "label": tfds.features.ClassLabel(num_classes=10),
     }
-    return tfds.core.DatasetInfo(
-      builder=self, features=tfds.features.FeaturesDict(features)
-    )
+    return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
 
   def _split_generators(self, dl_manager):
     return {split: self._generate_examples(split) for split in _SIZES}

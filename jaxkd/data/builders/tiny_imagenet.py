@@ -41,10 +41,7 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
       "wnids.txt", "words.txt", "val/val_annotations.txt"
     )
     wnids = classes.split()
-    words = {
-      wnid: name
-      for wnid, name, *_ in _rows(dictionary, f"words.txt in {source.path}")
-    }
+    words = {wnid: name for wnid, name, *_ in _rows(dictionary, f"words.txt in {source.path}")}
     names = [words.get(wnid, wnid).split(",")[0].strip() for wnid in wnids]
     # Two synsets may share their first word.
     counts = collections.Counter(names)
@@ -54,22 +51,14 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
     ]
     labels = {wnid: label for label, wnid in enumerate(wnids)}
 
-    train = {
-      match[0]: match[1]
-      for match in map(_TRAIN.fullmatch, source.names)
-      if match
-    }
+    train = {match[0]: match[1] for match in map(_TRAIN.fullmatch, source.names) if match}
     test = {
       f"val/images/{file}": wnid
-      for file, wnid, *_ in _rows(
-        annotations, f"val_annotations.txt in {source.path}"
-      )
+      for file, wnid, *_ in _rows(annotations, f"val_annotations.txt in {source.path}")
     }
     for split, files in (("train", train), ("val", test)):
       if empty := set(wnids) - set(files.values()):
-        raise DataError(
-          f"{source.path} has no images of class {min(empty)} in {split}"
-        )
+        raise DataError(f"{source.path} has no images of class {min(empty)} in {split}")
     return {
       "train": self._generate_examples(source, train, labels),
       "test": self._generate_examples(source, test, labels),

@@ -1,0 +1,81 @@
+"""Digests of source code notice what changes results, and nothing else."""
+
+import importlib
+import linecache
+import shutil
+import sys
+
+import pytest
+
+from jaxkd.common.errors import UserError
+from jaxkd.common.source import source_digest
+
+SOURCE = '''
+import own_helpers
+
+WIDTH = 8
+
+def helper(x):
+  return x + 1
+
+class Base:
+  def run(self, x):
+    return helper(x)
+
+class Net(Base):
+  """A network."""
+  def __call__(self, x):
+    return own_helpers.scale(self.run(x)) * WIDTH
+'''
+HELPERS = "def scale(x):\n  return 2 * x\n"
+
+
+@pytest.fixture
+def digest(tmp_path, monkeypatch):
+  monkeypatch.syspath_prepend(tmp_path)
+
+  def write_and_digest(source=SOURCE, helpers=HELPERS):
+    (tmp_path / "own_nets.py").write_text(source)
+    (tmp_path / "own_helpers.py").write_text(helpers)
+    for name in ("own_nets", "own_helpers"):
+      sys.modules.pop(name, None)
+    shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+    importlib.invalidate_caches()
+    linecache.clearcache()
+    return source_digest(importlib.import_module("own_nets").Net)
+
+  return write_and_digest
+
+
+@pytest.mark.parametrize(
+  ("old", "new"),
+  [
+    ("* WIDTH", "* WIDTH * 2"),
+    ("WIDTH = 8", "WIDTH = 32"),
+    ("return x + 1", "return x + 2"),
+    ("return helper(x)", "return helper(helper(x))"),
+  ],
+)
+def test_a_changed_class_base_helper_or_constant_changes_the_digest(digest, old, new):
+  assert digest() != digest(SOURCE.replace(old, new))
+
+
+def test_a_changed_function_of_another_own_module_changes_the_digest(digest):
+  assert digest() != digest(helpers=HELPERS.replace("2", "3"))
+
+
+def test_comments_docstrings_and_unused_code_do_not_change_the_digest(digest):
+  other = SOURCE.replace('"""A network."""', '"""Another text."""')
+  other = other.replace("WIDTH = 8", "WIDTH = 8  # wide\nUNUSED = 3")
+  assert digest() == digest(other)
+
+
+def test_what_has_no_source_is_refused():
+  scope = {"__name__": "typed"}
+  exec("def typed(x): return x", scope)
+  sys.modules["typed"] = type(sys)("typed")
+  try:
+    with pytest.raises(UserError, match=r"source of typed.typed.*put it into a file"):
+      source_digest(scope["typed"])
+  finally:
+    del sys.modules["typed"]
