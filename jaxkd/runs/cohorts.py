@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Set
 
-from jaxkd.runs.store import PhaseFolder
-from jaxkd.runs.store import Phase
+from jaxkd.runs.store import Phase, PhaseFolder
 
 
 def cohorts(

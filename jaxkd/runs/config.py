@@ -14,18 +14,13 @@ import ml_collections
 from flax import nnx
 from ml_collections import config_dict
 
+from jaxkd import data, losses, models
 from jaxkd.common.errors import ConfigError
-from jaxkd.models import weights
-from jaxkd import data
-from jaxkd import losses
-from jaxkd.runs import rows
-from jaxkd import models
-from jaxkd.methods import objectives
-from jaxkd.models import Outputs
 from jaxkd.common.spelling import nearest
-from jaxkd.runs.store import PhaseFolder
-from jaxkd.runs.store import Phase
-from jaxkd.runs.store import StoreError
+from jaxkd.methods import objectives
+from jaxkd.models import Outputs, weights
+from jaxkd.runs import rows
+from jaxkd.runs.store import Phase, PhaseFolder, StoreError
 
 
 def default() -> ml_collections.ConfigDict:
@@ -317,8 +312,7 @@ def _check_names(config: ml_collections.ConfigDict) -> None:
       f"without {row} where teacher.checkpoint is given: {row} trains its own",
     )
   _require(
-    re.fullmatch(r"[\w.-]+", config.title) is not None
-    and config.title.strip("."),
+    re.fullmatch(r"[\w.-]+", config.title) is not None and config.title.strip("."),
     "title",
     config.title,
     "letters, digits, _, . and -: it names a folder",
@@ -336,8 +330,7 @@ def _check_names(config: ml_collections.ConfigDict) -> None:
     unique = len(set(values)) == len(values)
     _require(unique, option, values, "without repetitions")
   _require(
-    bool(config.seeds)
-    and all(type(seed) is int and 0 <= seed < 2**32 for seed in config.seeds),
+    bool(config.seeds) and all(type(seed) is int and 0 <= seed < 2**32 for seed in config.seeds),
     "seeds",
     config.seeds,
     "one integer or more in [0, 2**32)",
@@ -488,9 +481,7 @@ def _check_networks(config: ml_collections.ConfigDict) -> None:
       try:
         outputs[phase] = _outputs(_json(phase), spec)
       except (TypeError, ValueError) as error:
-        raise ConfigError(
-          f"network {network!r} on {spec.name}: {error}"
-        ) from error
+        raise ConfigError(f"network {network!r} on {spec.name}: {error}") from error
       try:
         _trace_loss(phase, outputs, spec.num_classes)
       except (TypeError, ValueError) as error:
@@ -501,9 +492,7 @@ def _check_networks(config: ml_collections.ConfigDict) -> None:
     _check_assistants(config, spec)
 
 
-def _check_assistants(
-  config: ml_collections.ConfigDict, spec: data.Spec
-) -> None:
+def _check_assistants(config: ml_collections.ConfigDict, spec: data.Spec) -> None:
   """Makes sure that no assistant is larger than the network it learns from."""
 
   def require(ok, allowed):
@@ -531,9 +520,7 @@ def _json(phase: Phase) -> str:
 @functools.cache
 def _parameters(network: str, spec: data.Spec) -> int:
   """Returns how many parameters a network has; see `_outputs`."""
-  model = nnx.eval_shape(
-    lambda: rows.create(json.loads(network), spec, nnx.Rngs(0))
-  )
+  model = nnx.eval_shape(lambda: rows.create(json.loads(network), spec, nnx.Rngs(0)))
   return sum(x.size for x in jax.tree.leaves(nnx.state(model, nnx.Param)))
 
 
@@ -554,9 +541,7 @@ def _outputs(network: str, spec: data.Spec) -> Outputs:
   return nnx.eval_shape(outputs)
 
 
-def _trace_loss(
-  phase: Phase, outputs: Mapping[Phase, Outputs], num_classes: int
-) -> None:
+def _trace_loss(phase: Phase, outputs: Mapping[Phase, Outputs], num_classes: int) -> None:
   """Evaluates a phase's loss on shapes."""
   objective = objectives.objective(phase.loss)
 
@@ -564,12 +549,8 @@ def _trace_loss(
     constants = objective.prepare and objective.prepare(
       [teacher.logits for teacher in teachers], labels, labels >= 0, num_classes
     )
-    adapter = objective.adapter and objective.adapter(
-      student, teachers, nnx.Rngs(0)
-    )
-    return objective.loss(
-      objectives.View(student, teachers, labels, constants, 0.0, adapter)
-    )
+    adapter = objective.adapter and objective.adapter(student, teachers, nnx.Rngs(0))
+    return objective.loss(objectives.View(student, teachers, labels, constants, 0.0, adapter))
 
   jax.eval_shape(
     loss,
@@ -579,9 +560,7 @@ def _trace_loss(
   )
 
 
-def _check_weights(
-  option: str, network: ml_collections.ConfigDict, spec: data.Spec
-) -> None:
+def _check_weights(option: str, network: ml_collections.ConfigDict, spec: data.Spec) -> None:
   try:
     options = {
       "name": network.name,

@@ -9,17 +9,13 @@ from collections.abc import Mapping, Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxkd import data
-from jaxkd import losses
-from jaxkd.methods import objectives
-from jaxkd.training import sharding
-from jaxkd.training.step import Evaluator
-from jaxkd.runs.store import PhaseFolder
-from jaxkd.runs.store import Phase
-from jaxkd.runs.store import StoreError
+from jaxkd import data, losses
 from jaxkd.common.files import write_atomically
-from jaxkd.training.loop import Dataset
-from jaxkd.training.loop import load_network
+from jaxkd.methods import objectives
+from jaxkd.runs.store import Phase, PhaseFolder, StoreError
+from jaxkd.training import sharding
+from jaxkd.training.loop import Dataset, load_network
+from jaxkd.training.step import Evaluator
 
 
 class Ensemble:
@@ -40,9 +36,7 @@ class Ensemble:
     self._phases, self._entries = phases, entries
     identities = " ".join(phase.identity for phase in phases)
     digest = hashlib.sha256(identities.encode()).hexdigest()[:12]
-    self.path = (
-      pathlib.Path(workdir) / f"ensemble-{phases[0].name}-{digest}.json"
-    )
+    self.path = pathlib.Path(workdir) / f"ensemble-{phases[0].name}-{digest}.json"
 
   @property
   def complete(self) -> bool:
@@ -68,19 +62,14 @@ class Ensemble:
       dataset: that of the phases.
       mesh: all devices.
     """
-    predicts = [
-      objectives.objective(phase.loss).predict for phase in self._phases
-    ]
+    predicts = [objectives.objective(phase.loss).predict for phase in self._phases]
     # Where a phase predicts with its teachers, these too.
     needed = dict.fromkeys(self._phases)
     for phase, predict in zip(self._phases, predicts, strict=True):
       if predict is not objectives.own_logits:
         needed |= dict.fromkeys(phase.teachers)
     networks, variables = zip(
-      *(
-        load_network(self._entries[phase], dataset.spec, mesh)
-        for phase in needed
-      ),
+      *(load_network(self._entries[phase], dataset.spec, mesh) for phase in needed),
       strict=True,
     )
     evaluator = Evaluator(

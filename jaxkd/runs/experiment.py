@@ -12,27 +12,19 @@ import jax
 import ml_collections
 import numpy as np
 
-from jaxkd.common.errors import ConfigError
 from jaxkd import data
-from jaxkd.runs import rows
-from jaxkd.reports import experiment
-from jaxkd.training import sharding
-from jaxkd.runs.cohorts import cohorts
-from jaxkd.runs.cohorts import common
-from jaxkd.runs.ensemble import Ensemble
-from jaxkd.runs.store import PhaseFolder
-from jaxkd.runs.store import LockedError
-from jaxkd.runs.store import Phase
-from jaxkd.runs.store import StoreError
+from jaxkd.common.errors import ConfigError
 from jaxkd.common.files import file_hash
-from jaxkd.training.loop import Dataset
-from jaxkd.training.loop import NonFiniteError
-from jaxkd.training.loop import train
+from jaxkd.reports import experiment
+from jaxkd.runs import rows
+from jaxkd.runs.cohorts import cohorts, common
+from jaxkd.runs.ensemble import Ensemble
+from jaxkd.runs.store import LockedError, Phase, PhaseFolder, StoreError
+from jaxkd.training import sharding
+from jaxkd.training.loop import Dataset, NonFiniteError, train
 
 
-def run(
-  config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]
-) -> pathlib.Path | None:
+def run(config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]) -> pathlib.Path | None:
   """Trains what is missing of the config's rows, and writes their report.
 
   Args:
@@ -72,10 +64,7 @@ def run_all(
   Raises:
     CheckpointError, StoreError, Stopped: see `train`.
   """
-  plans = [
-    {row: rows.phases(config, row) for row in config.rows}
-    for config in configs
-  ]
+  plans = [{row: rows.phases(config, row) for row in config.rows} for config in configs]
   entries, missing = all_places(
     [
       (config, list(itertools.chain(*plan.values())))
@@ -84,8 +73,7 @@ def run_all(
     workdir,
   )
   ensembles = [
-    _ensembles(config, plan, entries, workdir)
-    for config, plan in zip(configs, plans, strict=True)
+    _ensembles(config, plan, entries, workdir) for config, plan in zip(configs, plans, strict=True)
   ]
   unknown = [
     ensemble
@@ -97,9 +85,7 @@ def run_all(
   if missing or unknown:
     mesh = sharding.mesh()
     dataset = load_dataset(configs[0], mesh)
-    failed = train_finite(
-      configs, list(missing.values()), entries, dataset, mesh
-    )
+    failed = train_finite(configs, list(missing.values()), entries, dataset, mesh)
     for ensemble in unknown:
       if sharding.agreed(ensemble.complete):
         ensemble.evaluate(dataset, mesh)
@@ -121,10 +107,7 @@ def _ensembles(
   """Returns the ensembles of the rows that have some, each of its own seeds."""
   size = config.ensemble
   return {
-    row: [
-      Ensemble(workdir, phases[i : i + size], entries)
-      for i in range(0, len(phases), size)
-    ]
+    row: [Ensemble(workdir, phases[i : i + size], entries) for i in range(0, len(phases), size)]
     for row, phases in plan.items()
     if row.endswith(rows.ENSEMBLE)
   }
@@ -190,9 +173,7 @@ def _collect_missing(
   missing[phase] = entries[phase]
 
 
-def load_dataset(
-  config: ml_collections.ConfigDict, mesh: jax.sharding.Mesh
-) -> Dataset:
+def load_dataset(config: ml_collections.ConfigDict, mesh: jax.sharding.Mesh) -> Dataset:
   """Reads what the config trains and evaluates on.
 
   Raises:
@@ -201,9 +182,7 @@ def load_dataset(
   """
   options, put = config.data, sharding.replicate(mesh)
   spec = data.find(options.name, options.data_dir)
-  train, test = data.read(
-    spec, options.data_dir, config.run.loader, config.run.resident_gib
-  )
+  train, test = data.read(spec, options.data_dir, config.run.loader, config.run.resident_gib)
   try:
     if options.validation:
       train, test = data.holdout(train, options.validation)
@@ -211,8 +190,7 @@ def load_dataset(
       _, train = data.holdout(train, options.train_share)
   except data.DataError as error:
     raise ConfigError(
-      f"config.data.validation is {options.validation}, train_share "
-      f"{options.train_share}: {error}"
+      f"config.data.validation is {options.validation}, train_share {options.train_share}: {error}"
     ) from error
   if options.batch_size > data.size(train):
     raise ConfigError(
@@ -281,10 +259,7 @@ def train_finite(
         for entry in cohort:
           if entry not in free and not told:
             told = True
-            _say(
-              f"another process is training {entry.path}; its result is waited "
-              "for"
-            )
+            _say(f"another process is training {entry.path}; its result is waited for")
         # Another run may have finished some meanwhile.
         todo = [entry for entry in free if not sharding.agreed(entry.finished)]
         number = f"{numbers[cohort[0]]}/{len(missing)}"
@@ -374,8 +349,5 @@ def _weights(configs: Sequence[ml_collections.ConfigDict], phase: Phase) -> str:
     if network.get("init_from")
   }
   if wanted not in files:
-    raise StoreError(
-      f"{phase.folder} starts from weights that no init_from of the config "
-      "names"
-    )
+    raise StoreError(f"{phase.folder} starts from weights that no init_from of the config names")
   return files[wanted]

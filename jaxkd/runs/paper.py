@@ -52,6 +52,4 @@ def accuracies(dataset: str, student: str) -> dict[str, float]:
   if (dataset, student) not in COLUMNS:
     return {}
   column = COLUMNS.index((dataset, student))
-  return {
-    row: figures[column] for row, figures in (_TABLE_2 | _TABLE_3).items()
-  }
+  return {row: figures[column] for row, figures in (_TABLE_2 | _TABLE_3).items()}

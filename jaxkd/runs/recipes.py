@@ -7,19 +7,17 @@ from typing import Any
 
 import ml_collections
 
-from jaxkd.common.errors import ConfigError
-from jaxkd.runs import paper
-from jaxkd.runs import config as jaxkd_config
 from jaxkd.analysis import plan
+from jaxkd.common.errors import ConfigError
 from jaxkd.common.spelling import nearest
+from jaxkd.runs import config as jaxkd_config
+from jaxkd.runs import paper
 
 Networks = Mapping[str, tuple[str, Mapping[str, Any]]]
 """By a title, the network's name and options, from small to large."""
 
 
-def parse_arg(
-  arg: str | None, **defaults: str | bool
-) -> ml_collections.ConfigDict:
+def parse_arg(arg: str | None, **defaults: str | bool) -> ml_collections.ConfigDict:
   """Reads `runlocal,student=vgg8`, the part of `--config` after the colon.
 
   Args:
@@ -34,14 +32,11 @@ def parse_arg(
   for part in filter(None, (arg or "").split(",")):
     name, equals, value = part.partition("=")
     if name not in defaults:
-      raise ConfigError(
-        f"config argument {name!r} must be " + nearest(name, defaults)
-      )
+      raise ConfigError(f"config argument {name!r} must be " + nearest(name, defaults))
     switch = isinstance(defaults[name], bool)
     if switch == bool(equals):
       raise ConfigError(
-        f"config argument {part!r} must be "
-        + (f"{name!r}" if switch else f"'{name}=...'")
+        f"config argument {part!r} must be " + (f"{name!r}" if switch else f"'{name}=...'")
       )
     values[name] = True if switch else value
   return ml_collections.ConfigDict(values)
@@ -126,9 +121,7 @@ _RESIDUALS_PHOTOS = {
 }
 
 
-def _set_student(
-  config: ml_collections.ConfigDict, name: str, photos: bool
-) -> None:
+def _set_student(config: ml_collections.ConfigDict, name: str, photos: bool) -> None:
   """Sets the student, and the residual student that is added to it."""
   residuals = _RESIDUALS_PHOTOS if photos else _RESIDUALS
   config.student.name = name
@@ -222,9 +215,7 @@ def tiny_imagenet(arg: str | None, title: str) -> ml_collections.ConfigDict:
   )
 
 
-def _from_imagenet(
-  dataset: str, arg: str | None, title: str
-) -> ml_collections.ConfigDict:
+def _from_imagenet(dataset: str, arg: str | None, title: str) -> ml_collections.ConfigDict:
   """Returns the recipe of CUB and Dogs, on 224x224 in batches of 64.
 
   The paper's accuracies mean that its networks start from ImageNet's weights,
@@ -361,17 +352,12 @@ def analysis(
       ) from None
   plan.add_teachers(
     config,
-    {
-      title: (name, {**own, **network_options})
-      for title, (name, own) in networks.items()
-    },
+    {title: (name, {**own, **network_options}) for title, (name, own) in networks.items()},
   )
   return config
 
 
-def _features(
-  dataset: str, arg: str | None, title: str
-) -> ml_collections.ConfigDict:
+def _features(dataset: str, arg: str | None, title: str) -> ml_collections.ConfigDict:
   """MNIST and SVHN, on which the paper has no students: the CIFARs' recipe."""
   return _paper_recipe(
     dataset,
@@ -392,7 +378,5 @@ def _networks(named: Sequence[str] | Networks) -> Networks:
 def named_series(name: str, series: Mapping[str, Any]) -> Any:
   """Returns the series that the argument `series=` names."""
   if name not in series:
-    raise ConfigError(
-      f"config argument 'series' is {name!r}, must be " + nearest(name, series)
-    )
+    raise ConfigError(f"config argument 'series' is {name!r}, must be " + nearest(name, series))
   return series[name]

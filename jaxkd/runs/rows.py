@@ -12,11 +12,9 @@ import jax.numpy as jnp
 import ml_collections
 from flax import nnx
 
-from jaxkd import data
-from jaxkd import models
-from jaxkd.runs.store import PhaseFolder
-from jaxkd.runs.store import Phase
+from jaxkd import data, models
 from jaxkd.common.files import file_hash
+from jaxkd.runs.store import Phase, PhaseFolder
 
 Row = Callable[[ml_collections.ConfigDict, int], Phase]
 
@@ -31,9 +29,7 @@ def network(phase: Phase, spec: data.Spec) -> models.Network:
   return create(phase.network, spec, nnx.Rngs(phase.seed))
 
 
-def create(
-  options: Mapping[str, Any], spec: data.Spec, rngs: nnx.Rngs
-) -> models.Network:
+def create(options: Mapping[str, Any], spec: data.Spec, rngs: nnx.Rngs) -> models.Network:
   """Makes the network that a phase's `network` describes; see `network`."""
   return models.create(
     options["name"],
@@ -228,9 +224,7 @@ def _taught(loss: str, summary: str) -> Row:
   return row
 
 
-def _by_kd(
-  config: ml_collections.ConfigDict, seed: int, last: Phase, **changes: Any
-) -> Phase:
+def _by_kd(config: ml_collections.ConfigDict, seed: int, last: Phase, **changes: Any) -> Phase:
   return _phase(config, config.student, seed, "kd", (last,), **changes)
 
 
@@ -312,9 +306,7 @@ def phases(config: ml_collections.ConfigDict, row: str) -> tuple[Phase, ...]:
   return tuple(ROWS[row](own, seed) for seed in config.seeds)
 
 
-def of_row(
-  config: ml_collections.ConfigDict, row: str
-) -> ml_collections.ConfigDict:
+def of_row(config: ml_collections.ConfigDict, row: str) -> ml_collections.ConfigDict:
   """Returns the config as a row sees it: with what was tuned for it alone."""
   if row not in config.tuned:
     return config

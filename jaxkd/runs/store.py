@@ -57,9 +57,7 @@ class Phase:
   @property
   def name(self) -> str:
     """Data set, network, loss: for people."""
-    return "-".join(
-      (self.data["name"], self.network["name"], self.loss["name"])
-    )
+    return "-".join((self.data["name"], self.network["name"], self.loss["name"]))
 
   @property
   def identity(self) -> str:
@@ -84,18 +82,13 @@ class Phase:
 
   def with_teachers(self) -> list["Phase"]:
     """Returns the phases to train, in order, this one last; each once."""
-    phases = dict.fromkeys(
-      phase for teacher in self.teachers for phase in teacher.with_teachers()
-    )
+    phases = dict.fromkeys(phase for teacher in self.teachers for phase in teacher.with_teachers())
     return [*phases, self]
 
   def to_dict(self) -> dict[str, Any]:
     """Returns the fields as JSON holds them."""
     return {
-      **{
-        field.name: getattr(self, field.name)
-        for field in dataclasses.fields(self)
-      },
+      **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
       "teachers": [teacher.to_dict() for teacher in self.teachers],
     }
 
@@ -129,9 +122,7 @@ class PhaseFolder:
     return cls(pathlib.Path(workdir) / phase.folder, phase)
 
   @classmethod
-  def open(
-    cls, path: str | os.PathLike[str], *, finished: bool = True
-  ) -> "PhaseFolder":
+  def open(cls, path: str | os.PathLike[str], *, finished: bool = True) -> "PhaseFolder":
     """Opens the folder of a phase.
 
     Args:
@@ -190,9 +181,7 @@ class PhaseFolder:
       if not file.exists():
         write_atomically(file, _pretty(self.phase.to_dict()))
     except OSError as error:
-      raise StoreError(
-        f"can't write to {self.path}: {error.strerror}"
-      ) from error
+      raise StoreError(f"can't write to {self.path}: {error.strerror}") from error
 
   @property
   def finished(self) -> bool:
@@ -204,9 +193,7 @@ class PhaseFolder:
     try:
       return json.loads((self.path / "result.json").read_text())
     except (OSError, ValueError) as error:
-      raise StoreError(
-        f"can't read {self.path}/result.json: {error}"
-      ) from error
+      raise StoreError(f"can't read {self.path}/result.json: {error}") from error
 
   def finish(self, result: Mapping[str, Any]) -> None:
     """Writes the result: from now on the phase is not trained again."""

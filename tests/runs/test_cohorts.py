@@ -7,14 +7,12 @@ import jax
 import numpy as np
 import pytest
 
-from jaxkd.runs import config as jaxkd_config
 from jaxkd import data
-from jaxkd.runs import experiment
-from jaxkd.runs import rows
-from jaxkd.training import sharding
-from jaxkd.training import loop
+from jaxkd.runs import config as jaxkd_config
+from jaxkd.runs import experiment, rows
 from jaxkd.runs.cohorts import cohorts
 from jaxkd.runs.store import PhaseFolder
+from jaxkd.training import loop, sharding
 from jaxkd.training.loop import NonFiniteError
 
 SPEC = data.SPECS["digits"]
@@ -32,9 +30,7 @@ def entries_of(workdir, config):
   return {
     (row, seed): PhaseFolder.of(workdir, phase)
     for row in config.rows
-    for seed, phase in zip(
-      config.seeds, rows.phases(config, row), strict=True
-    )
+    for seed, phase in zip(config.seeds, rows.phases(config, row), strict=True)
   }
 
 
@@ -90,10 +86,7 @@ def test_together_is_as_alone(both):
 
 
 def test_students_differ_in_what_is_their_own(both):
-  weights = {
-    key: np.asarray(jax.tree.leaves(params(entry))[0])
-    for key, entry in both[1].items()
-  }
+  weights = {key: np.asarray(jax.tree.leaves(params(entry))[0]) for key, entry in both[1].items()}
   keys = list(weights)
   for index, key in enumerate(keys):
     for other in keys[:index]:
@@ -110,9 +103,7 @@ def test_an_adapter_and_its_memory_are_ones_own(config, both, tmp_path):
   assert_close(together["crd", 0], alone["crd", 0])
 
 
-def test_killed_between_two_checkpoints_of_a_step(
-  config, both, tmp_path, capsys
-):
+def test_killed_between_two_checkpoints_of_a_step(config, both, tmp_path, capsys):
   whole = both[1]["kd", 0].path.parent
   workdir = tmp_path / "runs"
   shutil.copytree(whole, workdir)
@@ -149,10 +140,7 @@ def test_what_is_put_together(config, tmp_path):
     entries = list(entries_of(tmp_path, config).items())
     names = {entry: name for name, entry in entries}
     steps = {entry: entry.steps for _, entry in entries}
-    return [
-      {names[entry] for entry in group}
-      for group in cohorts(steps, size, interval)
-    ]
+    return [{names[entry] for entry in group} for group in cohorts(steps, size, interval)]
 
   taught = {(row, seed) for row in TAUGHT for seed in (0, 1)}
   # The residual students have another base each.

@@ -7,8 +7,7 @@ import pytest
 from jaxkd.common.errors import ConfigError
 from jaxkd.runs import config as jaxkd_config
 from jaxkd.runs import rows
-from jaxkd.runs.store import PhaseFolder
-from jaxkd.runs.store import Phase
+from jaxkd.runs.store import Phase, PhaseFolder
 
 
 @pytest.mark.parametrize(
@@ -97,9 +96,7 @@ def test_an_impossible_value_is_named(tiny_config, option, value, message):
     ("alexnet", {}, "'alexnet' on digits: .*pixels"),
   ],
 )
-def test_a_network_that_cannot_be_built_is_named(
-  tiny_config, name, options, message
-):
+def test_a_network_that_cannot_be_built_is_named(tiny_config, name, options, message):
   tiny_config.student.name, tiny_config.student.options = name, options
   with pytest.raises(ConfigError, match=message):
     jaxkd_config.validate(tiny_config)
@@ -132,22 +129,16 @@ def test_a_teacher_of_other_classes_is_refused(tiny_config, tmp_path):
     ((), "one network or more"),
   ],
 )
-def test_assistants_are_no_larger_than_their_teachers(
-  assistants, message, tiny_config
-):
+def test_assistants_are_no_larger_than_their_teachers(assistants, message, tiny_config):
   tiny_config.takd.assistants = assistants
   jaxkd_config.validate(tiny_config)
   tiny_config.rows = ("takd",)
-  with pytest.raises(
-    ConfigError, match=rf"^config.takd.assistants is .*{message}"
-  ):
+  with pytest.raises(ConfigError, match=rf"^config.takd.assistants is .*{message}"):
     jaxkd_config.validate(tiny_config)
 
 
 @pytest.mark.parametrize("row", ["eskd", "regt", "eskd+ens", "multi"])
-def test_a_row_that_would_not_use_the_given_teacher_is_refused(
-  row, tiny_config, tmp_path
-):
+def test_a_row_that_would_not_use_the_given_teacher_is_refused(row, tiny_config, tmp_path):
   entry = PhaseFolder.of(tmp_path, rows.teacher(tiny_config))
   entry.create()
   entry.finish({})
@@ -155,15 +146,11 @@ def test_a_row_that_would_not_use_the_given_teacher_is_refused(
   tiny_config.multi.networks = ("resnet14", "resnet8")
   jaxkd_config.validate(tiny_config)
   tiny_config.teacher.checkpoint = str(entry.path)
-  with pytest.raises(
-    ConfigError, match=r"where teacher\.checkpoint is given"
-  ):
+  with pytest.raises(ConfigError, match=r"where teacher\.checkpoint is given"):
     jaxkd_config.validate(tiny_config)
 
 
-def test_several_teachers_may_have_a_given_one_among_them(
-  tiny_config, tmp_path
-):
+def test_several_teachers_may_have_a_given_one_among_them(tiny_config, tmp_path):
   tiny_config.teacher.epochs = 0.1
   given = rows.teacher(tiny_config)
   entry = PhaseFolder.of(tmp_path, given)

@@ -10,17 +10,13 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from jaxkd import data, losses
 from jaxkd.common.errors import ConfigError
-from jaxkd.runs import config as jaxkd_config
 from jaxkd.models import weights
-from jaxkd import data
-from jaxkd.runs import experiment
-from jaxkd import losses
-from jaxkd.runs import rows
-from jaxkd.training import sharding
-from jaxkd.training import loop
-from jaxkd.runs.store import PhaseFolder
-from jaxkd.runs.store import StoreError
+from jaxkd.runs import config as jaxkd_config
+from jaxkd.runs import experiment, rows
+from jaxkd.runs.store import PhaseFolder, StoreError
+from jaxkd.training import loop, sharding
 from jaxkd.training.loop import NonFiniteError
 
 SPEC = data.SPECS["digits"]
@@ -76,12 +72,8 @@ def test_every_row_trains_and_is_reported(all_rows, report):
   assert float(table["kd"]["ours - paper"]) == pytest.approx(
     float(table["kd"]["accuracy (%)"]) - 90, abs=0.011
   )
-  teacher = table[
-    "teacher of kd, sckd, dist, ats, fgcr, isats, reskd, dkd, rkd, crd, multi"
-  ]
-  result = PhaseFolder.open(
-    PhaseFolder.of(report.parent, rows.teacher(all_rows)).path
-  ).result()
+  teacher = table["teacher of kd, sckd, dist, ats, fgcr, isats, reskd, dkd, rkd, crd, multi"]
+  result = PhaseFolder.open(PhaseFolder.of(report.parent, rows.teacher(all_rows)).path).result()
   at_four = losses.ISATS_GRID.index(4.0)
   assert float(teacher["derived variance at 4"]) == pytest.approx(
     result["train"]["derived_variance"][at_four], rel=1e-3
@@ -109,9 +101,7 @@ def test_a_line_per_evaluation_with_every_term(all_rows, report):
   # Evaluated twice in half an epoch.
   assert [line["step"] for line in lines(entry)] == [6, STEPS]
   for line in lines(entry):
-    assert line["train_loss"] == pytest.approx(
-      line["train_hard"] + line["train_soft"], rel=1e-5
-    )
+    assert line["train_loss"] == pytest.approx(line["train_hard"] + line["train_soft"], rel=1e-5)
     shares = [line[f"train_tau_star_{tau:g}"] for tau in losses.ISATS_GRID]
     assert sum(shares) == pytest.approx(1)
     assert 0 <= line["train_accuracy"] <= 1
@@ -136,9 +126,7 @@ def test_a_contrast_is_part_of_the_loss(all_rows, report):
       )
 
 
-def test_the_second_seed_trains_only_what_is_missing(
-  all_rows, report, monkeypatch
-):
+def test_the_second_seed_trains_only_what_is_missing(all_rows, report, monkeypatch):
   all_rows.rows, all_rows.seeds = ("nokd", "kd", "kd+ens"), (0, 1)
   phases = []
   original = experiment.train
@@ -223,9 +211,7 @@ def test_a_residual_predicts_with_its_base(all_rows, report):
   assert result["loss"] == pytest.approx(float(loss), rel=1e-5)
 
 
-def test_residual_students_and_their_bases_predict_together(
-  tiny_config, tmp_path
-):
+def test_residual_students_and_their_bases_predict_together(tiny_config, tmp_path):
   tiny_config.rows, tiny_config.seeds = ("reskd", "reskd+ens"), (0, 1)
   jaxkd_config.validate(tiny_config)
   report = experiment.run(tiny_config, tmp_path)
@@ -236,30 +222,23 @@ def test_residual_students_and_their_bases_predict_together(
   probs = 0
   for residual in rows.phases(tiny_config, "reskd"):
     _, base = residual.teachers
-    logits = trained(tmp_path, residual)(images) + trained(tmp_path, base)(
-      images
-    )
+    logits = trained(tmp_path, residual)(images) + trained(tmp_path, base)(images)
     probs += np.asarray(losses.softmax(logits))
   correct = np.argmax(probs, axis=-1) == TEST.labels
   assert table["reskd+ens"]["accuracy (%)"] == f"{100 * correct.mean():.2f}"
 
 
-def test_a_loss_that_is_not_finite_stops_before_the_checkpoint(
-  tiny_config, tmp_path
-):
+def test_a_loss_that_is_not_finite_stops_before_the_checkpoint(tiny_config, tmp_path):
   tiny_config.rows = ("nokd",)
   tiny_config.student.learning_rate = 1e30
   tiny_config.student.epochs = 2.0
   tiny_config.optim.warmup = 0.2
-  with pytest.raises(
-    NonFiniteError, match=r"not finite at step \d+ of .*digits-mlp"
-  ):
+  with pytest.raises(NonFiniteError, match=r"not finite at step \d+ of .*digits-mlp"):
     experiment.run(tiny_config, tmp_path)
   entry = PhaseFolder.of(tmp_path, rows.ROWS["nokd"](tiny_config, 0))
   assert not entry.finished
   assert not any(
-    path.name.isdecimal() and int(path.name) >= 4
-    for path in entry.checkpoints.iterdir()
+    path.name.isdecimal() and int(path.name) >= 4 for path in entry.checkpoints.iterdir()
   )
 
 
@@ -279,9 +258,7 @@ def test_what_is_validated_on_depends_on_no_loader(tiny_config):
 
 def test_batches_larger_than_the_split_are_refused(tiny_config, tmp_path):
   tiny_config.data.batch_size = 1440
-  with pytest.raises(
-    ConfigError, match=r"data.batch_size is 1440, .* 1437"
-  ):
+  with pytest.raises(ConfigError, match=r"data.batch_size is 1440, .* 1437"):
     experiment.run(tiny_config, tmp_path)
   assert not list(tmp_path.iterdir())
 
@@ -312,9 +289,7 @@ def test_a_network_starts_from_given_weights(tiny_config, tmp_path):
   experiment.run(tiny_config, tmp_path)
   phase = rows.ROWS["nokd"](tiny_config, 0)
   assert phase != untouched
-  _, variables = loop.load_network(
-    PhaseFolder.of(tmp_path, phase), SPEC, sharding.mesh()
-  )
+  _, variables = loop.load_network(PhaseFolder.of(tmp_path, phase), SPEC, sharding.mesh())
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6),
     variables.params,
@@ -346,36 +321,26 @@ def test_an_assistant_starts_from_given_weights(tiny_config, tmp_path):
 
 
 @pytest.mark.parametrize("section", ["takd", "multi"])
-def test_weights_of_other_networks_are_checked_too(
-  section, tiny_config, tmp_path
-):
+def test_weights_of_other_networks_are_checked_too(section, tiny_config, tmp_path):
   file = tmp_path / "weights.safetensors"
   weights.write(file, {"head.weight": np.zeros((3, 3), np.float32)})
   tiny_config.multi.networks = ("small_teacher",)
   tiny_config.multi.weights = (1.0,)
   tiny_config[section].init_from = (str(file),)
-  with pytest.raises(
-    ConfigError, match=rf"^config.{section}.init_from: .*left over"
-  ):
+  with pytest.raises(ConfigError, match=rf"^config.{section}.init_from: .*left over"):
     jaxkd_config.validate(tiny_config)
 
 
-def test_weights_that_do_not_fit_are_named_before_anything_is_trained(
-  tiny_config, tmp_path
-):
+def test_weights_that_do_not_fit_are_named_before_anything_is_trained(tiny_config, tmp_path):
   file = tmp_path / "weights.safetensors"
   weights.write(file, {"head.weight": np.zeros((3, 3), np.float32)})
   tiny_config.student.init_from = str(file)
   tiny_config.rows = ("nokd",)
-  with pytest.raises(
-    ConfigError, match=r"^config.student.init_from: .*left over"
-  ):
+  with pytest.raises(ConfigError, match=r"^config.student.init_from: .*left over"):
     jaxkd_config.validate(tiny_config)
 
 
-def test_a_teacher_without_its_last_checkpoint_is_named(
-  all_rows, report, tmp_path
-):
+def test_a_teacher_without_its_last_checkpoint_is_named(all_rows, report, tmp_path):
   teacher = PhaseFolder.of(report.parent, rows.teacher(all_rows))
   copy = PhaseFolder.of(tmp_path, teacher.phase)
   shutil.copytree(teacher.path, copy.path)
@@ -386,9 +351,7 @@ def test_a_teacher_without_its_last_checkpoint_is_named(
     experiment.run(all_rows, tmp_path)
 
 
-def test_what_another_run_trains_is_waited_for(
-  tiny_config, tmp_path, monkeypatch
-):
+def test_what_another_run_trains_is_waited_for(tiny_config, tmp_path, monkeypatch):
   tiny_config.rows = ("nokd", "kd")
   teacher = PhaseFolder.of(tmp_path, rows.teacher(tiny_config))
   teacher.create()

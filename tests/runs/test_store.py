@@ -8,10 +8,8 @@ import os
 
 import pytest
 
-from jaxkd.runs.store import PhaseFolder
-from jaxkd.runs.store import Phase
-from jaxkd.runs.store import StoreError
 from jaxkd.common.files import write_atomically
+from jaxkd.runs.store import Phase, PhaseFolder, StoreError
 
 TEACHER = Phase(
   data={"name": "digits", "batch_size": 64},
@@ -20,9 +18,7 @@ TEACHER = Phase(
   loss={"name": "cross_entropy"},
   seed=0,
 )
-STUDENT = dataclasses.replace(
-  TEACHER, loss={"name": "kd", "tau": 4.0}, teachers=(TEACHER,)
-)
+STUDENT = dataclasses.replace(TEACHER, loss={"name": "kd", "tau": 4.0}, teachers=(TEACHER,))
 
 
 @pytest.mark.parametrize(
