@@ -18,7 +18,7 @@ from jaxkd.data.loaders import (
   train_loader,
 )
 from jaxkd.data.resident import Resident, TrainSource, batch_at, eval_batch_at
-from jaxkd.data.sources import class_names, content, examples, find, load
+from jaxkd.data.sources import class_names, content, examples, find, identity, load
 from jaxkd.data.specs import SPECS, Spec
 from jaxkd.data.streamed import Streamed
 from jaxkd.data.subset import take
@@ -45,6 +45,7 @@ __all__ = [
   "examples",
   "find",
   "holdout",
+  "identity",
   "load",
   "normalize",
   "read",

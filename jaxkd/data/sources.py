@@ -240,3 +240,25 @@ def _digits() -> tuple[InMemory, InMemory]:
     InMemory(images[train], labels[train], names),
     InMemory(images[test], labels[test], names),
   )
+
+
+def identity(name: str, data_dir: str = "") -> dict:
+  """Returns everything of a data set that determines results, as JSON holds it."""
+  spec = find(name, data_dir)
+  fields = [
+    "name",
+    "num_classes",
+    "image_size",
+    "channels",
+    "mean",
+    "std",
+    "padding",
+    "flip",
+    "resize",
+  ]
+  found = {f: getattr(spec, f) for f in fields}
+  if name == "folder":
+    found["class_names"] = list(class_names(spec, data_dir))
+  if digest := content(name, data_dir):
+    found["content"] = digest
+  return found

@@ -3,10 +3,10 @@
 import collections
 import html
 import json
-import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
+import jax
 import ml_collections
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,11 +15,13 @@ from jaxkd.analysis import figures
 from jaxkd.common.digests import digest
 from jaxkd.common.files import write_atomically
 from jaxkd.reports import tables, webpage
-from jaxkd.runs import rows
+from jaxkd.runs import paper
+from jaxkd.runs import row_options as tuned
 from jaxkd.runs.ensemble import Ensemble
-from jaxkd.runs.rows import ENSEMBLE
-from jaxkd.runs.store import Phase, PhaseFolder
-from jaxkd.tuning import tuned
+from jaxkd.runs.experiment import Experiment
+from jaxkd.runs.phase import Phase
+from jaxkd.runs.planning import ENSEMBLE
+from jaxkd.runs.store import PhaseFolder
 
 Plan = Mapping[str, tuple[Phase, ...]]
 Entries = Mapping[Phase, PhaseFolder]
@@ -35,30 +37,15 @@ TEACHER = "teacher of "
 """Starts the name of a line that is about a teacher."""
 
 
-def write(
-  config: ml_collections.ConfigDict,
-  workdir: str | os.PathLike[str],
-  plan: Plan,
-  entries: Entries,
-  ensembles: Mapping[str, Sequence[Ensemble]],
-) -> pathlib.Path | None:
-  """Writes what the rows gave; of one that diverged, that it did.
-
-  Args:
-    config: the experiment.
-    workdir: the store.
-    plan: the students' phases of each row, one for each seed.
-    entries: the places of all phases.
-    ensembles: of the rows whose students predict together.
-
-  Returns:
-    The folder with `report.md`, `report.html`, `table.csv` and the pictures;
-    None if no row is finished.
-  """
+def write(experiment: Experiment) -> pathlib.Path | None:
+  """Writes what the rows gave; of one that diverged, that it did."""
+  if jax.process_index() != 0:
+    return None
+  config, plan, entries = experiment.config, experiment.rows, _Folders(experiment)
   students = " ".join(phase.identity for phases in plan.values() for phase in phases)
   name = f"report-{config.title}-{digest(f'{[*plan]} {students}')}"
-  folder = pathlib.Path(workdir) / name
-  cells = table(config, plan, entries, ensembles)
+  folder = experiment.workdir / name
+  cells = table(config, plan, entries, experiment.ensembles)
   plan = {row: plan[row] for row in plan if _accuracies(plan[row], entries)}
   if not plan:
     return None
@@ -107,10 +94,16 @@ def table(
 
 def _paper(config: ml_collections.ConfigDict) -> Mapping[str, float]:
   """Returns the paper's figures, if they are of this experiment."""
-  theirs = config.paper.data, config.paper.teacher, config.paper.student
-  ours = config.data.name, config.teacher.name, config.student.name
-  published = "content" not in rows.data_of(config, seed=0)
-  return config.paper.accuracies if theirs == ours and published else {}
+  figures = paper.accuracies(config.data.name, config.student.name)
+  return {} if figures and paper.differences(config) else figures
+
+
+class _Folders:
+  def __init__(self, experiment):
+    self._experiment = experiment
+
+  def __getitem__(self, phase):
+    return self._experiment.folder(phase)
 
 
 def _finished_teachers(plan: Plan, entries: Entries) -> dict[Phase, str]:
@@ -138,7 +131,7 @@ def _accuracies(phases: Sequence[Phase], entries: Entries) -> list[float]:
   # What is not finished when a report is written has.
   if not all(entries[phase].finished for phase in phases):
     return []
-  return [entries[phase].result()["test"]["accuracy"] for phase in phases]
+  return [entries[phase].accuracy for phase in phases]
 
 
 def _spread(accuracies: Sequence[float]) -> str:
@@ -152,7 +145,7 @@ def _line(row: str, phases: Sequence[Phase], entries: Entries) -> dict[str, str]
   return {
     "row": row,
     "network": phases[0].network["name"],
-    "loss": phases[0].loss["name"],
+    "loss": phases[0].objective["name"],
     ACCURACY: _spread(accuracies) if accuracies else "not finite",
     "seeds": str(len(phases)),
   }
@@ -198,7 +191,9 @@ def _logged(entry: PhaseFolder) -> list[dict[str, float]]:
 
 def _curves(config: ml_collections.ConfigDict, plan: Plan, entries: Entries) -> Figure:
   def curve(phase):
-    points = [(line["epoch"], 100 * line["test_accuracy"]) for line in _logged(entries[phase])]
+    points = [
+      (line["epoch"], 100 * line[f"{phase.split}_accuracy"]) for line in _logged(entries[phase])
+    ]
     epochs, accuracies = np.transpose(points)
     return epochs, accuracies
 

@@ -15,8 +15,8 @@ from jaxkd.common.digests import digest
 from jaxkd.common.files import write_atomically
 from jaxkd.reports import tables, webpage
 from jaxkd.reports.tables import Lines
-from jaxkd.runs.store import Phase
-from jaxkd.tuning import tuned
+from jaxkd.runs import row_options as tuned
+from jaxkd.runs.phase import Phase
 from jaxkd.tuning.grid import Grid
 from jaxkd.tuning.search import Point, best
 
