@@ -1,14 +1,8 @@
-"""Studies of teachers from the store; trains those that it lacks."""
+"""Studies of teachers from the store; trains the teachers and students that it lacks."""
 
 import itertools
 import os
-from collections.abc import (
-  Callable,
-  Iterable,
-  Iterator,
-  Mapping,
-  Sequence,
-)
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +10,11 @@ import ml_collections
 import numpy as np
 
 from jaxkd import data, models
-from jaxkd.analysis import plan, students, thinning
+from jaxkd.analysis import plan, students
 from jaxkd.analysis.plan import Source
-from jaxkd.analysis.study import PAPER_EPOCHS, Study, Teacher, duration
+from jaxkd.analysis.study import Study, Teacher, duration
 from jaxkd.common.digests import digest
+from jaxkd.reports.experiment import PAPER_EPOCHS, accuracy_of
 from jaxkd.runs import experiment
 from jaxkd.runs.store import Phase, PhaseFolder
 from jaxkd.training import loop, sharding
@@ -32,17 +27,16 @@ def studies(
   workdir: str | os.PathLike[str],
   choose: Callable[[ml_collections.ConfigDict], None] = lambda _: None,
 ) -> list[Study]:
-  """Trains what is missing of teachers and students, and looks at all.
+  """Trains the missing teachers and students, and computes the outputs of all teachers.
 
   Args:
-    config: of `jaxkd.config` with `plan.add_teachers`, validated.
+    config: a default config with `plan.add_teachers`, validated.
     workdir: the store.
-    choose: gives the experiment of a teacher and a student what was tuned for
-      it.
+    choose: gives the experiment of a teacher and a student the options that were tuned for it.
 
   Returns:
-    A study for each seed, with the teachers by their number of parameters; the
-    first also has the stages of training and the students.
+    A study for each seed, with the teachers by their number of parameters; the first study also has
+    the stages of training and the students.
   """
   by_seed = plan.sources(config, workdir)
   for one in itertools.chain(*(source.experiments for source in by_seed[0])):
@@ -52,7 +46,7 @@ def studies(
 
   def train_missing(missing: list[PhaseFolder], entries: Mapping[Phase, PhaseFolder]):
     experiment.train_all(config, missing, entries, dataset, mesh)
-    # Nobody reads a result before the first process has written it.
+    # No process reads a result before the first process has written it.
     sharding.agreed(True)
 
   def train_teachers(sources: Iterable[Source]):
@@ -69,7 +63,7 @@ def studies(
     train_missing(*_missing_students(sources, workdir))
 
   digest = _digest(by_seed)
-  split = thinning.thin(dataset.train, config.analysis.examples)
+  split = thin(dataset.train, config.analysis.examples)
   found = [_study(sources, dataset, split, mesh)._replace(digest=digest) for sources in by_seed]
   first = found[0]
   looked = [_look(stage, dataset.spec, split, mesh)[0] for stage in stages]
@@ -109,8 +103,28 @@ def _missing_students(
   return list(missing.values()), entries
 
 
+def thin(split: data.Arrays | data.Examples, limit: int) -> data.Arrays | data.Examples:
+  """Returns every n-th example of a split, at most `limit`.
+
+  The first examples would not do: a split may be sorted by class.
+
+  Args:
+    split: arrays, or examples to stream.
+    limit: at least 1.
+
+  Examples:
+    >>> train, _ = data.load(data.find("digits"))
+    >>> thin(train, 100).labels.shape
+    (96,)
+  """
+  stride = -(-data.size(split) // limit)
+  if stride == 1:
+    return split
+  return data.take(split, np.arange(0, data.size(split), stride))
+
+
 def _digest(by_seed: Iterable[Iterable[Source]]) -> str:
-  """Returns eight digits that stand for the networks."""
+  """Returns eight hexadecimal digits that identify the networks."""
   identities = [s.entry.phase.identity for s in itertools.chain(*by_seed)]
   return digest(" ".join(identities))
 
@@ -125,7 +139,7 @@ def _study(
   labels = looked[0][1]
   config = sources[0].config
   return Study(
-    # Not the config's title, which another --config.data.name leaves as it is.
+    # The config's title would not follow --config.data.name.
     title=config.data.name,
     teachers=tuple(teacher for teacher, _ in looked),
     labels=labels,
@@ -143,17 +157,16 @@ def _look(
   split: data.Arrays | data.Examples,
   mesh: jax.sharding.Mesh,
 ) -> tuple[Teacher, np.ndarray]:
-  """Returns the teacher with its view of the examples, and their labels."""
+  """Returns the teacher with its outputs on the examples, and their labels."""
   network, variables = loop.load_network(source.entry, spec, mesh)
   batch_size = source.config.data.batch_size
   logits, features, labels = _collect(Evaluator(network, spec, batch_size, mesh), variables, split)
-  result = source.entry.result()
   teacher = Teacher(
     source.title,
     logits,
     features,
-    parameters=result["parameters"],
-    test_accuracy=100 * result["test"]["accuracy"],
+    parameters=source.entry.result()["parameters"],
+    accuracy=100 * accuracy_of(source.entry),
     family=models.list_models()[source.entry.phase.network["name"]].family,
   )
   return teacher, labels
@@ -181,7 +194,7 @@ def _collect(
 
 
 def _about(name: str, size: int, sources: Sequence[Source]) -> str:
-  """Says what was looked at, and how each network was trained."""
+  """Returns the examples and the training of each network, for captions."""
   titles: dict[str, list[str]] = {}
   for source in sources:
     seed = source.entry.phase.seed
@@ -191,8 +204,8 @@ def _about(name: str, size: int, sources: Sequence[Source]) -> str:
 
 
 def _split(sources: Sequence[Source]) -> str:
-  """Names the split that the teachers were evaluated on."""
-  # A checkpoint may have been trained on other splits than the rest.
+  """Returns the name of the split that the teachers were evaluated on."""
+  # A given checkpoint may have been evaluated on another split.
   splits = {source.entry.phase.split for source in sources}
   return " or ".join(sorted(splits))
 

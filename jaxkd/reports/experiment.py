@@ -1,29 +1,26 @@
-"""The table and pictures of an experiment, the paper's figures beside ours."""
+"""The report of a run: its table with the paper's figures, and its pictures."""
 
 import collections
-import html
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import ml_collections
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxkd.analysis import figures
 from jaxkd.common.digests import digest
-from jaxkd.common.files import write_atomically
-from jaxkd.reports import tables, webpage
+from jaxkd.reports import document, pictures, tables
+from jaxkd.reports.document import Block, Picture, Report, Table, Text
+from jaxkd.reports.tables import Lines
 from jaxkd.runs import rows
 from jaxkd.runs.ensemble import Ensemble
 from jaxkd.runs.rows import ENSEMBLE
 from jaxkd.runs.store import Phase, PhaseFolder
-from jaxkd.tuning import tuned
 
 Plan = Mapping[str, tuple[Phase, ...]]
 Entries = Mapping[Phase, PhaseFolder]
-Cells = list[dict[str, str]]
 
 ACCURACY = "accuracy (%)"
 """The column of the accuracy."""
@@ -31,8 +28,36 @@ ACCURACY = "accuracy (%)"
 SINGLE = "each alone (%)"
 """The column of the accuracy of an ensemble's students."""
 
+PAPER = "paper (%)"
+"""The column of the paper's accuracy."""
+
+DIFFERENCE = "ours - paper"
+"""The column of the difference between both."""
+
 TEACHER = "teacher of "
 """Starts the name of a line that is about a teacher."""
+
+PAPER_EPOCHS = 240
+"""Epochs of the papers' networks."""
+
+_FROM_IMAGENET = ("cub", "dogs")
+
+
+def accuracy_of(folder: PhaseFolder) -> float:
+  """Returns the accuracy of a finished phase on the split that it was evaluated on."""
+  return folder.result()["test"]["accuracy"]
+
+
+def _evaluations(folder: PhaseFolder) -> tuple[np.ndarray, np.ndarray]:
+  """Returns epochs `[T]` and accuracies in percent `[T]` of a phase's evaluations."""
+  points = [(line["epoch"], 100 * line["test_accuracy"]) for line in _logged(folder)]
+  epochs, accuracies = np.transpose(points)
+  return epochs, accuracies
+
+
+def _logged(folder: PhaseFolder) -> list[dict[str, float]]:
+  """Returns what was logged in training, one dict for each evaluation."""
+  return [json.loads(line) for line in folder.metrics.read_text().splitlines()]
 
 
 def write(
@@ -42,37 +67,44 @@ def write(
   entries: Entries,
   ensembles: Mapping[str, Sequence[Ensemble]],
 ) -> pathlib.Path | None:
-  """Writes what the rows gave; of one that diverged, that it did.
+  """Writes the results of the rows; a row that diverged is marked as such.
 
   Args:
     config: the experiment.
     workdir: the store.
     plan: the students' phases of each row, one for each seed.
     entries: the places of all phases.
-    ensembles: of the rows whose students predict together.
+    ensembles: those of the rows whose students predict together.
 
   Returns:
-    The folder with `report.md`, `report.html`, `table.csv` and the pictures;
-    None if no row is finished.
+    The folder with `report.md`, `report.html`, and the files of the tables and pictures; None if
+    no row is finished.
   """
   students = " ".join(phase.identity for phases in plan.values() for phase in phases)
   name = f"report-{config.title}-{digest(f'{[*plan]} {students}')}"
   folder = pathlib.Path(workdir) / name
-  cells = table(config, plan, entries, ensembles)
+  lines = table(config, plan, entries, ensembles)
   plan = {row: plan[row] for row in plan if _accuracies(plan[row], entries)}
   if not plan:
     return None
-  folder.mkdir(parents=True, exist_ok=True)
-  pictures = {"curves": _curves(config, plan, entries)}
-  if teachers := _finished_teachers(plan, entries):
-    pictures["derived"] = _derived(config, teachers, entries)
-  for name, picture in pictures.items():
-    figures.save(picture, folder / name)
-  write_atomically(folder / "table.csv", tables.as_csv(cells))
-  chosen = temperatures(plan, entries)
-  write_atomically(folder / "report.md", _markdown(config, cells, chosen, pictures))
-  write_atomically(folder / "report.html", _html(config, cells, chosen, pictures, folder))
+  blocks = [Table("table", lines), Text(_about(config)), *_pictures(config, plan, entries)]
+  document.write(Report(config.title, blocks), folder)
   return folder
+
+
+def _pictures(config: ml_collections.ConfigDict, plan: Plan, entries: Entries) -> Iterator[Block]:
+  """Yields the table of temperatures, if a row has some, and the pictures."""
+  if chosen := temperatures(plan, entries):
+    yield Table("temperatures", chosen)
+    yield Text(
+      "Share of the examples for which each τ* was chosen in training, between the last two "
+      "evaluations; metrics.jsonl has the shares of all evaluations."
+    )
+  alone = {row: phases for row, phases in plan.items() if not row.endswith(ENSEMBLE)}
+  if alone:
+    yield _curves(config, alone, entries)
+  if teachers := _finished_teachers(plan, entries):
+    yield Picture("derived", *_derived(config, teachers, entries))
 
 
 def table(
@@ -80,71 +112,92 @@ def table(
   plan: Plan,
   entries: Entries,
   ensembles: Mapping[str, Sequence[Ensemble]],
-) -> Cells:
-  """Returns a dict of texts per line: the teachers, then the config's rows."""
+) -> Lines:
+  """Returns a line for each teacher and for each row of the config."""
   lines = [
     _line(f"{TEACHER}{rows}", [phase], entries) | _dark_knowledge(phase, entries, config.kd.tau)
     for phase, rows in _finished_teachers(plan, entries).items()
   ]
-  papers = _paper(config)
+  papers = {} if differences(config) else config.paper.accuracies
   for row, phases in plan.items():
     line = _line(row, phases, entries)
     accuracies = _accuracies(phases, entries)
     if row in ensembles and accuracies:
       line[SINGLE] = line[ACCURACY]
       accuracies = [ensemble.accuracy for ensemble in ensembles[row]]
-      line[ACCURACY] = _spread(accuracies)
+      line[ACCURACY] = tables.percent(accuracies)
       line["seeds"] += f", {config.ensemble} together"
     if row in papers:
-      line["paper (%)"] = f"{papers[row]:.2f}"
+      line[PAPER] = f"{papers[row]:.2f}"
       if accuracies:
-        difference = 100 * float(np.mean(accuracies)) - papers[row]
-        line["ours - paper"] = f"{difference:+.2f}"
+        line[DIFFERENCE] = f"{100 * float(np.mean(accuracies)) - papers[row]:+.2f}"
     lines.append(line)
-  columns = dict.fromkeys(column for line in lines for column in line)
-  return [{column: line.get(column, "") for column in columns} for line in lines]
+  return tables.joined(lines)
 
 
-def _paper(config: ml_collections.ConfigDict) -> Mapping[str, float]:
-  """Returns the paper's figures, if they are of this experiment."""
-  theirs = config.paper.data, config.paper.teacher, config.paper.student
-  ours = config.data.name, config.teacher.name, config.student.name
-  published = "content" not in rows.data_of(config, seed=0)
-  return config.paper.accuracies if theirs == ours and published else {}
+def differences(config: ml_collections.ConfigDict) -> list[str]:
+  """Returns the ways in which an experiment is not the paper's.
+
+  The paper's accuracies stand beside ours only if there are none: same data, split, networks,
+  epochs and kind of initial weights.
+  """
+  found = []
+  if config.data.name != config.paper.data:
+    found.append(f"data set {config.data.name}")
+  elif "content" in rows.data_of(config, seed=0):
+    found.append("the images are not the published ones")
+  if config.data.train_share < 1:
+    found.append(f"{100 * config.data.train_share:.3g} % of the training data")
+  if config.data.validation:
+    found.append(f"accuracy on {100 * config.data.validation:.3g} % of the training data, held out")
+  for role in ("teacher", "student"):
+    name, options, epochs, initial = _network(config, role)
+    if name != config.paper[role] or options:
+      shown = ", ".join(f"{key}={value}" for key, value in options.items())
+      found.append(f"{role} {name}({shown})" if shown else f"{role} {name}")
+    if epochs != PAPER_EPOCHS:
+      found.append(f"{role}: {epochs:g} of {PAPER_EPOCHS} epochs")
+    if config.data.name in _FROM_IMAGENET and not initial:
+      found.append(f"{role}: random initial weights, not those of ImageNet ({role}.init_from)")
+  return found
+
+
+def _network(
+  config: ml_collections.ConfigDict, role: str
+) -> tuple[str, Mapping[str, object], float, object]:
+  """Returns name, options, epochs and initial weights of the teacher or the student."""
+  own = config[role]
+  if not own.get("checkpoint"):
+    return own.name, own.options.to_dict(), own.epochs, own.init_from
+  phase = PhaseFolder.open(own.checkpoint).phase
+  network = phase.network
+  return network["name"], network["options"], phase.optim["epochs"], network.get("init_from")
 
 
 def _finished_teachers(plan: Plan, entries: Entries) -> dict[Phase, str]:
-  """Returns the networks that teach a student directly, with their rows.
+  """Returns the networks that teach a student directly, with the names of their rows.
 
-  One whose students were trained elsewhere may be missing from the store.
+  A teacher may be missing from the store if its students were trained elsewhere.
   """
-  teachers: dict[Phase, list[str]] = {}
+  teachers: dict[Phase, dict[str, None]] = {}
   for row, phases in plan.items():
     for teacher in (teacher for phase in phases for teacher in phase.teachers):
-      rows = teachers.setdefault(teacher, [])
-      if row not in rows:
-        rows.append(row)
+      teachers.setdefault(teacher, {})[row] = None
   names = {phase: ", ".join(rows) for phase, rows in teachers.items()}
-  several = {name for name, n in collections.Counter(names.values()).items() if n > 1}
+  count = collections.Counter(names.values())
   return {
-    phase: f"{name}: {phase.folder}" if name in several else name
+    phase: f"{name}: {phase.folder}" if count[name] > 1 else name
     for phase, name in names.items()
     if entries[phase].finished
   }
 
 
 def _accuracies(phases: Sequence[Phase], entries: Entries) -> list[float]:
-  """Returns one for each phase; none at all if one of them has diverged."""
-  # What is not finished when a report is written has.
+  """Returns the accuracy of each phase; an empty list if one of them has diverged."""
+  # When a report is written, each phase has either finished or diverged.
   if not all(entries[phase].finished for phase in phases):
     return []
-  return [entries[phase].result()["test"]["accuracy"] for phase in phases]
-
-
-def _spread(accuracies: Sequence[float]) -> str:
-  percent = 100 * np.asarray(accuracies)
-  spread = f" ± {np.std(percent, ddof=1):.2f}" if len(percent) > 1 else ""
-  return f"{np.mean(percent):.2f}{spread}"
+  return [accuracy_of(entries[phase]) for phase in phases]
 
 
 def _line(row: str, phases: Sequence[Phase], entries: Entries) -> dict[str, str]:
@@ -153,7 +206,7 @@ def _line(row: str, phases: Sequence[Phase], entries: Entries) -> dict[str, str]
     "row": row,
     "network": phases[0].network["name"],
     "loss": phases[0].loss["name"],
-    ACCURACY: _spread(accuracies) if accuracies else "not finite",
+    ACCURACY: tables.percent(accuracies) if accuracies else "not finite",
     "seeds": str(len(phases)),
   }
 
@@ -172,49 +225,46 @@ def _dark_knowledge(phase: Phase, entries: Entries, tau: float) -> dict[str, str
 _TAU_STAR = "train_tau_star_"
 
 
-def temperatures(plan: Plan, entries: Entries) -> Cells:
-  """Returns a line for each row that chooses a temperature per instance.
+def temperatures(plan: Plan, entries: Entries) -> Lines:
+  """Returns a line for each row that chooses a temperature for each example.
 
-  How often each was, as logged last, mean over seeds.
+  A cell is the share of the examples in the last evaluation's line of metrics.jsonl, mean over
+  the seeds.
   """
-  cells = []
+  lines = []
   for row, phases in plan.items():
     logged = [_logged(entries[phase])[-1] for phase in phases]
     shares = {
-      f"τ* = {name.removeprefix(_TAU_STAR)}": np.mean([line[name] for line in logged])
+      f"τ* = {name.removeprefix(_TAU_STAR)}": f"{np.mean([line[name] for line in logged]):.1%}"
       for name in logged[0]
       if name.startswith(_TAU_STAR)
     }
     if shares and not row.endswith(ENSEMBLE):
-      texts = {name: f"{share:.1%}" for name, share in shares.items()}
-      cells.append({"row": row, **texts})
-  return cells
+      lines.append({"row": row, **shares})
+  return tables.joined(lines)
 
 
-def _logged(entry: PhaseFolder) -> list[dict[str, float]]:
-  """Returns what was logged in training, one dict for each evaluation."""
-  return [json.loads(line) for line in entry.metrics.read_text().splitlines()]
-
-
-def _curves(config: ml_collections.ConfigDict, plan: Plan, entries: Entries) -> Figure:
-  def curve(phase):
-    points = [(line["epoch"], 100 * line["test_accuracy"]) for line in _logged(entries[phase])]
-    epochs, accuracies = np.transpose(points)
-    return epochs, accuracies
-
-  return figures.learning_curves(
-    {row: list(map(curve, phases)) for row, phases in plan.items() if not row.endswith(ENSEMBLE)},
+def _curves(config: ml_collections.ConfigDict, plan: Plan, entries: Entries) -> Picture:
+  curves = {row: [_evaluations(entries[phase]) for phase in plan[row]] for row in plan}
+  several = ", mean and standard deviation over" if len(config.seeds) > 1 else ","
+  figure = pictures.learning_curves(
+    curves,
     split=split(config),
-    caption=f"{config.title}: {config.student.name} on {config.data.name} in "
-    f"training, seeds {', '.join(map(str, config.seeds))}.",
+    caption=f"{config.title}: {config.student.name} on {config.data.name} in training{several} "
+    f"seeds {', '.join(map(str, config.seeds))}.",
   )
+  lines = [
+    {"row": row, "seed": phase.seed, "epoch": float(epoch), "accuracy (%)": float(accuracy)}
+    for row, runs in curves.items()
+    for phase, run in zip(plan[row], runs, strict=True)
+    for epoch, accuracy in zip(*run, strict=True)
+  ]
+  return Picture("curves", figure, lines)
 
 
 def _derived(
-  config: ml_collections.ConfigDict,
-  teachers: Mapping[Phase, str],
-  entries: Entries,
-) -> Figure:
+  config: ml_collections.ConfigDict, teachers: Mapping[Phase, str], entries: Entries
+) -> tuple[Figure, Lines]:
   results = {
     f"{phase.network['name']} of {rows}": entries[phase].result()
     for phase, rows in teachers.items()
@@ -224,14 +274,14 @@ def _derived(
     {name: result["train"][key] for name, result in results.items()}
     for key in ("derived_average", "derived_variance")
   )
-  return figures.derived_curves(
+  figure = pictures.derived_curves(
     taus,
     averages,
     variances,
-    caption=f"{config.title}: the teachers' wrong-class probabilities, mean "
-    f"over the training split of {config.data.name}; the variance on a "
-    "logarithmic scale.",
+    caption=f"{config.title}: the teachers' wrong-class probabilities, mean over the training "
+    f"split of {config.data.name}. The variance's scale is logarithmic.",
   )
+  return figure, pictures.derived_lines(taus, averages, variances)
 
 
 def split(config: ml_collections.ConfigDict) -> str:
@@ -241,47 +291,26 @@ def split(config: ml_collections.ConfigDict) -> str:
 
 def _about(config: ml_collections.ConfigDict) -> str:
   return (
-    f"Accuracy of the last step on the {split(config)} split of "
-    f"{config.data.name}, mean ± standard deviation over seeds; derived "
-    "average and variance of the teacher's wrong-class probabilities at a "
-    f"temperature, mean over the training split.{tuned.told(config)}"
+    f"Accuracy of the last step on the {split(config)} split of {config.data.name}, mean ± "
+    "standard deviation over seeds. Derived average and derived variance describe the teacher's "
+    "wrong-class probabilities at a temperature, mean over the training split."
+    f"{notes(config)}"
   )
 
 
-_CHOSEN = (
-  "How often each τ* was chosen in training, between the last two evaluations; "
-  "metrics.jsonl has it for all."
-)
-
-
-def _markdown(
-  config: ml_collections.ConfigDict,
-  cells: Cells,
-  chosen: Cells,
-  pictures: Iterable[str],
-) -> str:
-  images = [f"![{name}]({name}.png)" for name in pictures]
-  parts = [
-    f"# {config.title}",
-    tables.as_markdown(cells),
-    _about(config),
-    *((tables.as_markdown(chosen), _CHOSEN) if chosen else ()),
-    *images,
-  ]
-  return "\n\n".join(parts) + "\n"
-
-
-def _html(
-  config: ml_collections.ConfigDict,
-  cells: Cells,
-  chosen: Cells,
-  pictures: Iterable[str],
-  folder: pathlib.Path,
-) -> str:
-  parts = [
-    tables.as_html(cells),
-    f"<p>{html.escape(_about(config))}</p>",
-    *((tables.as_html(chosen), f"<p>{_CHOSEN}</p>") if chosen else ()),
-    *(webpage.figure(folder / f"{name}.svg") for name in pictures),
-  ]
-  return webpage.page(config.title, parts)
+def notes(config: ml_collections.ConfigDict) -> str:
+  """Returns sentences on tuned options, and on missing figures of the paper; may be empty."""
+  tuned = "".join(
+    f" Tuned on a validation split: {row} has "
+    + ", ".join(
+      f"{section}.{key} = {value:g}"
+      for section, options in sections.items()
+      for key, value in options.items()
+    )
+    + "."
+    for row, sections in config.tuned.items()
+  )
+  differ = differences(config)
+  if differ and set(config.rows) & set(config.paper.accuracies):
+    tuned += f" The paper's accuracies are not shown, because of differences: {'; '.join(differ)}."
+  return tuned

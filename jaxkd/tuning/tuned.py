@@ -92,20 +92,6 @@ def shown(values: Values) -> str:
   return ", ".join(f"{option} = {value:g}" for option, value in values.items())
 
 
-def told(config: ml_collections.ConfigDict) -> str:
-  """Returns a sentence for each row that has values of its own, for reports.
-
-  Examples:
-    >>> from jaxkd import config
-    >>> told(with_values(config.default(), "ats", {"ats.tau1": 6.0}))
-    ' Tuned on a validation split: ats has ats.tau1 = 6.'
-  """
-  return "".join(
-    f" Tuned on a validation split: {row} has {shown(values)}."
-    for row, values in of(config).items()
-  )
-
-
 def apply(
   config: ml_collections.ConfigDict,
   path: str | os.PathLike[str],
