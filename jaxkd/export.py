@@ -14,11 +14,10 @@ from flax import nnx
 
 from jaxkd import data
 from jaxkd.models import weights
-from jaxkd.runs import rows
+from jaxkd.runs import planning, teachers
 from jaxkd.runs.store import PhaseFolder, StoreError
 from jaxkd.training import sharding
 from jaxkd.training.checkpoint import CheckpointError
-from jaxkd.training.loop import load_network
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -30,9 +29,8 @@ def main(argv: Sequence[str] | None = None) -> None:
   flags = parser.parse_args(argv)
   try:
     entry = PhaseFolder.open(flags.phase, finished=False)
-    spec = rows.spec_of(entry.phase)
-    model = rows.network(entry.phase, spec)
-    _, trained = load_network(entry, spec, sharding.mesh(), flags.step)
+    model = planning.network(entry.phase)
+    _, trained = teachers.load_network(entry, sharding.mesh(), flags.step)
     nnx.update(model, *trained)
     weights.write(flags.out, weights.to_torch(model))
   except (CheckpointError, OSError, StoreError, data.DataError) as error:

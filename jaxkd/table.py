@@ -8,10 +8,8 @@ table that was stopped goes on, and runs on several machines that share a
 workdir share the cells.
 """
 
-import csv
-import html
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import ml_collections
 from absl import app, flags
@@ -19,14 +17,11 @@ from absl import app, flags
 from jaxkd import cli
 from jaxkd.common.digests import digest
 from jaxkd.common.errors import ConfigError
-from jaxkd.common.files import write_atomically
 from jaxkd.reports import experiment as experiment_report
-from jaxkd.reports import tables, webpage
-from jaxkd.reports.experiment import ACCURACY, SINGLE, split
+from jaxkd.reports import paper_table
 from jaxkd.runs import paper, recipes
 from jaxkd.runs.experiment import Experiment, run
 from jaxkd.runs.recipes import recipe
-from jaxkd.runs.row_options import told
 from jaxkd.runs.validation import validate
 from jaxkd.tuning import tuned
 
@@ -78,64 +73,6 @@ def configs(
   }
 
 
-def lines(reports: Mapping[str, pathlib.Path]) -> list[dict[str, str]]:
-  """Joins the reports of the columns into one table, a line for each row.
-
-  Args:
-    reports: by student, the folder of its report.
-  """
-  columns = {ACCURACY: "", SINGLE: f": {SINGLE}", "seeds": ": seeds"}
-  columns |= {"paper (%)": ": paper", "ours - paper": ": ours - paper"}
-  joined: dict[str, dict[str, str]] = {}
-  for student, folder in reports.items():
-    with open(folder / "table.csv") as file:
-      for cells in csv.DictReader(file):
-        line = joined.setdefault(cells["row"], {"row": cells["row"]})
-        for name, suffix in columns.items():
-          if name in cells:
-            line[f"{student}{suffix}"] = cells[name]
-  names = dict.fromkeys(name for line in joined.values() for name in line)
-  return [{name: line.get(name, "") for name in names} for line in joined.values()]
-
-
-def write(
-  title: str,
-  caption: str,
-  reports: Mapping[str, pathlib.Path],
-  workdir: pathlib.Path,
-) -> pathlib.Path:
-  """Writes the joined table as CSV, Markdown and HTML.
-
-  Args:
-    title: of the table.
-    caption: what it says about the figures.
-    reports: as for `lines`.
-    workdir: where to.
-
-  Returns:
-    The Markdown file; the others lie beside it.
-  """
-  joined = lines(reports)
-  markdown = workdir / f"{title}.md"
-  write_atomically(markdown, f"# {title}\n\n{tables.as_markdown(joined)}\n\n{caption}\n")
-  write_atomically(workdir / f"{title}.csv", tables.as_csv(joined))
-  page = webpage.page(title, [tables.as_html(joined), f"<p>{html.escape(caption)}</p>"])
-  write_atomically(workdir / f"{title}.html", page)
-  return markdown
-
-
-def caption(config: ml_collections.ConfigDict) -> str:
-  """Returns how the networks of a column, and so of all, are trained."""
-  share = config.data.train_share * (1 - config.data.validation)
-  return (
-    f"Accuracy (%) on the {split(config)} split of {config.data.name}, mean ± "
-    "standard deviation over seeds, of ensembles over ensembles. Teachers are "
-    f"trained {config.teacher.epochs:g} epochs, students "
-    f"{config.student.epochs:g}, on {share:.0%} of the training split."
-    f"{told(config)}"
-  )
-
-
 def main(_: list[str]) -> None:
   """Trains what is missing of the table that the flags describe."""
   with cli.command():
@@ -161,7 +98,8 @@ def main(_: list[str]) -> None:
     if reports := {student: folder for student, folder in written.items() if folder}:
       title = f"table{_TABLE.value}-{_DATASET.value}"
       names = " ".join(str(folder) for folder in reports.values())
-      path = write(f"{title}-{digest(names)}", caption(config), reports, workdir)
+      caption = paper_table.caption(columns)
+      path = paper_table.write(f"{title}-{digest(names)}", caption, reports, workdir)
       print(path.read_text())
       print(f"Written to {path}; .csv and .html lie beside it.")
     for error in failed.values():

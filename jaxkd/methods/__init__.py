@@ -28,6 +28,7 @@ from jaxkd.methods.base import (
   features,
   hard_and_soft,
   plus_cross_entropy,
+  soft_logits,
 )
 from jaxkd.methods.options import FRACTION, NOT_NEGATIVE, POSITIVE, TEMPERATURE, Bound, option
 from jaxkd.methods.registry import (
@@ -64,6 +65,7 @@ __all__ = [
   "option",
   "plus_cross_entropy",
   "register",
+  "soft_logits",
   "unregister",
 ]
 

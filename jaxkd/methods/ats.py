@@ -3,7 +3,7 @@
 import dataclasses
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Scalars, View, comparable, hard_and_soft
+from jaxkd.methods.base import Method, Scalars, View, hard_and_soft, soft_logits
 from jaxkd.methods.options import FRACTION, TEMPERATURE, option
 from jaxkd.methods.registry import register
 
@@ -29,7 +29,7 @@ class ATS(Method):
   def loss(self, view: View) -> tuple[Scalars, Scalars]:
     """Returns the hard and the soft term."""
     soft = losses.ats(
-      *comparable(self.standardize, view.student.logits, view.teacher.logits),
+      *soft_logits(view, self.standardize),
       view.labels,
       lam=1.0,
       tau1=self.tau1,

@@ -148,9 +148,15 @@ def plus_cross_entropy(view: View, **terms: jax.Array) -> Scalars:
   return {"cross_entropy": losses.cross_entropy(view.student.logits, view.labels), **terms}
 
 
-def comparable(standardize: bool, *logits: jax.Array) -> tuple[jax.Array, ...]:
+def comparable(logits: jax.Array, standardize: bool) -> jax.Array:
   """Returns logits, or their z-scores, for a soft term to compare."""
-  return tuple(map(losses.standardize, logits)) if standardize else logits
+  return losses.standardize(logits) if standardize else logits
+
+
+def soft_logits(view: View, standardize: bool) -> tuple[jax.Array, jax.Array]:
+  """Returns the student's and the only teacher's logits, or their z-scores."""
+  student, teacher = view.student.logits, view.teacher.logits
+  return comparable(student, standardize), comparable(teacher, standardize)
 
 
 def features(outputs: Outputs) -> jax.Array:

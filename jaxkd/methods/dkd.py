@@ -5,7 +5,7 @@ import dataclasses
 import jax.numpy as jnp
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Scalars, View, comparable, plus_cross_entropy
+from jaxkd.methods.base import Method, Scalars, View, plus_cross_entropy, soft_logits
 from jaxkd.methods.options import FRACTION, NOT_NEGATIVE, TEMPERATURE, option
 from jaxkd.methods.registry import register
 
@@ -30,7 +30,7 @@ class DKD(Method):
   def loss(self, view: View) -> tuple[Scalars, Scalars]:
     """Returns cross entropy and the decoupled term."""
     decoupled = losses.dkd(
-      *comparable(self.standardize, view.student.logits, view.teacher.logits),
+      *soft_logits(view, self.standardize),
       view.labels,
       alpha=self.alpha,
       beta=self.beta,

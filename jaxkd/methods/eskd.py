@@ -26,4 +26,5 @@ class ESKD(Method):
   def phases(self, plan: Plan) -> Any:
     """Returns the student of the early-stopped teacher."""
     early = plan.shortened(plan.teacher(), self.teacher_epochs)
-    return plan.student(dataclasses.replace(plan.options("kd"), until=self.until), early)
+    kd: Any = plan.options("kd")
+    return plan.student(dataclasses.replace(kd, until=self.until), early)

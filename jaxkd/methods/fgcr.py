@@ -7,7 +7,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Scalars, View, comparable, hard_and_soft
+from jaxkd.methods.base import (
+  Method,
+  Scalars,
+  View,
+  comparable,
+  hard_and_soft,
+  soft_logits,
+)
 from jaxkd.methods.options import FRACTION, TEMPERATURE, Bound, option
 from jaxkd.methods.registry import register
 
@@ -33,7 +40,8 @@ class FGCR(Method):
     self, teacher_logits: list[jax.Array], labels: jax.Array, mask: jax.Array, num_classes: int
   ) -> dict[str, Any]:
     """Returns sums of probabilities by class, and numbers of examples."""
-    (logits,) = comparable(self.standardize, *teacher_logits)
+    (teacher,) = teacher_logits
+    logits = comparable(teacher, self.standardize)
     # A label outside of the classes counts for none of them.
     labels = jnp.where(mask, labels, num_classes)
     means = losses.class_mean_probabilities(logits, labels, num_classes, tau=self.tau - 1)
@@ -43,7 +51,7 @@ class FGCR(Method):
   def loss(self, view: View) -> tuple[Scalars, Scalars]:
     """Returns the hard and the soft term."""
     soft = losses.fgcr(
-      *comparable(self.standardize, view.student.logits, view.teacher.logits),
+      *soft_logits(view, self.standardize),
       view.labels,
       view.constants["sums"] / jnp.maximum(view.constants["counts"], 1),
       lam=1.0,

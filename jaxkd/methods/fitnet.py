@@ -40,8 +40,9 @@ class FitNet(Method):
 
   def adapter(self, student: Outputs, teachers: tuple[Outputs, ...], rngs: nnx.Rngs) -> nnx.Module:
     """Returns the regressor."""
-    pair = (feature_map(outputs, self.stage) for outputs in (student, *teachers))
-    return Regressor(*pair, rngs)
+    (teacher,) = teachers
+    own, target = feature_map(student, self.stage), feature_map(teacher, self.stage)
+    return Regressor(own, target, rngs)
 
   def loss(self, view: View) -> tuple[Scalars, Scalars]:
     """Returns cross entropy and the hint."""

@@ -5,7 +5,7 @@ import dataclasses
 import jax.numpy as jnp
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Scalars, View, comparable, hard_and_soft
+from jaxkd.methods.base import Method, Scalars, View, hard_and_soft, soft_logits
 from jaxkd.methods.kd import LAM_SEARCH
 from jaxkd.methods.options import FRACTION, NOT_NEGATIVE, TEMPERATURE, option
 from jaxkd.methods.registry import register
@@ -26,7 +26,7 @@ class ISATS(Method):
 
   def loss(self, view: View) -> tuple[Scalars, Scalars]:
     """Returns the two terms, and how often each tau* is chosen, as section 5.3 reports it."""
-    student, teacher = comparable(self.standardize, view.student.logits, view.teacher.logits)
+    student, teacher = soft_logits(view, self.standardize)
     tau1, tau2 = losses.isats_temperatures(teacher, view.labels, self.grid, self.gap)
     soft = losses.ats(
       student,

@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Plan, Scalars, View, comparable, hard_and_soft
+from jaxkd.methods.base import Method, Plan, Scalars, View, hard_and_soft, soft_logits
 from jaxkd.methods.options import FRACTION, NOT_NEGATIVE, TEMPERATURE, option
 from jaxkd.methods.registry import register
 
@@ -40,7 +40,7 @@ class KD(Method):
   def loss(self, view: View) -> tuple[Scalars, Scalars]:
     """Returns the hard and the soft term."""
     soft = self.weight * losses.kd(
-      *comparable(self.standardize, view.student.logits, view.teacher.logits),
+      *soft_logits(view, self.standardize),
       view.labels,
       lam=1.0,
       tau=self.tau,

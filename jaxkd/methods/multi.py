@@ -70,7 +70,7 @@ class Multi(Method):
     return nnx.List([crd.contrast(student, teacher, rngs) for teacher in teachers])
 
   def _probabilities(self, teacher: Outputs, labels: jax.Array) -> jax.Array:
-    (logits,) = comparable(self.standardize, teacher.logits)
+    logits = comparable(teacher.logits, self.standardize)
     if self.label == "kd":
       return losses.softmax(logits, self.tau)
     tau1, tau2 = losses.isats_temperatures(logits, labels, self.grid, self.gap)
@@ -79,14 +79,14 @@ class Multi(Method):
   def loss(self, view: View) -> tuple[Scalars, Scalars]:
     """Returns the hard, the soft and, if there is one, the contrastive term."""
     shares = [weight / sum(self.weights) for weight in self.weights]
-    probs = sum(
+    labels = [
       share * self._probabilities(teacher, view.labels)
       for share, teacher in zip(shares, view.teachers, strict=True)
-    )
+    ]
     soft = losses.distillation(
-      *comparable(self.standardize, view.student.logits),
+      comparable(view.student.logits, self.standardize),
       view.labels,
-      probs,
+      jnp.sum(jnp.stack(labels), axis=0),
       lam=1.0,
       tau=self.tau if self.student_tau is None else self.student_tau,
     )

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Scalars, View, comparable, hard_and_soft
+from jaxkd.methods.base import Method, Scalars, View, hard_and_soft, soft_logits
 from jaxkd.methods.kd import LAM_SEARCH
 from jaxkd.methods.options import FRACTION, TEMPERATURE, option
 from jaxkd.methods.registry import register
@@ -38,7 +38,7 @@ class SCKD(Method):
     """Returns the hard term, the gated soft term, and how often the gradients agree."""
     student, teacher = view.student.logits, view.teacher.logits
     soft = losses.kd(
-      *comparable(self.standardize, student, teacher),
+      *soft_logits(view, self.standardize),
       view.labels,
       lam=1.0,
       tau=self.tau,

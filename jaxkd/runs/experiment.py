@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 import jax
-import ml_collections
+from ml_collections import ConfigDict
 
 from jaxkd import data
 from jaxkd.common.errors import ConfigError
@@ -19,8 +19,6 @@ from jaxkd.runs.store import PhaseFolder
 from jaxkd.training import sharding
 from jaxkd.training.jobs import Dataset
 from jaxkd.training.loop import NonFiniteError
-
-Config = ml_collections.ConfigDict
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,13 +32,13 @@ class Experiment:
     ensembles: of the rows whose students predict together.
   """
 
-  config: Config
+  config: ConfigDict
   workdir: pathlib.Path
   rows: Mapping[str, tuple[Phase, ...]]
   ensembles: Mapping[str, Sequence[Ensemble]]
 
   @classmethod
-  def of(cls, config: Config, workdir: str | os.PathLike[str]) -> "Experiment":
+  def of(cls, config: ConfigDict, workdir: str | os.PathLike[str]) -> "Experiment":
     """Returns the experiment of a config; nothing is trained."""
     workdir = pathlib.Path(workdir)
     rows = {row: planning.phases(config, row) for row in config.rows}
@@ -96,7 +94,7 @@ def run(experiments: Sequence[Experiment]) -> dict[Phase, NonFiniteError]:
   return failed
 
 
-def _shared(experiments: Sequence[Experiment]) -> tuple[pathlib.Path, Config, Config]:
+def _shared(experiments: Sequence[Experiment]) -> tuple[pathlib.Path, ConfigDict, ConfigDict]:
   """Returns the store and the options that experiments share."""
   found = [(one.workdir, one.config.data, one.config.run) for one in experiments]
   for other in found[1:]:
@@ -108,7 +106,7 @@ def _shared(experiments: Sequence[Experiment]) -> tuple[pathlib.Path, Config, Co
   return found[0]
 
 
-def load_dataset(options: Config, run_options: Config, mesh: jax.sharding.Mesh) -> Dataset:
+def load_dataset(options: ConfigDict, run_options: ConfigDict, mesh: jax.sharding.Mesh) -> Dataset:
   """Reads what an experiment trains and evaluates on.
 
   Args:

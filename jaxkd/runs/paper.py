@@ -1,10 +1,12 @@
 """The paper's Tables 2 and 3, and the experiments that their figures belong to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import ml_collections
 
 from jaxkd import data
+from jaxkd.runs.store import PhaseFolder
 
 TABLES = {
   "2": (
@@ -97,10 +99,10 @@ def accuracies(dataset: str, student: str) -> dict[str, float]:
 
 
 def differences(config: ml_collections.ConfigDict) -> list[str]:
-  """Returns how an experiment differs from that of the paper on its data set, for people.
+  """Returns the ways in which an experiment is not the paper's, for people.
 
-  The figures of the paper belong beside ours only where there is no difference. Options that the
-  paper leaves open are no difference.
+  The paper's accuracies stand beside ours only if there are none: same images, split, networks,
+  epochs and kind of initial weights. Options that the paper leaves open make no difference.
 
   Args:
     config: an experiment whose data set and student are a column of the paper's tables.
@@ -111,19 +113,31 @@ def differences(config: ml_collections.ConfigDict) -> list[str]:
 def _differences(config: ml_collections.ConfigDict) -> Iterator[str]:
   own, name = config.data, config.data.name
   if data.content(name, own.data_dir):
-    yield f"images that are not those published as {name}"
-  share = own.train_share * (1 - own.validation)
-  if share < 1:
-    yield f"{100 * share:.3g} % of the training split"
+    yield "the images are not the published ones"
+  if own.train_share < 1:
+    yield f"{100 * own.train_share:.3g} % of the training data"
   if own.validation:
-    yield "accuracy on a validation split"
-  for section, wanted in zip(("teacher", "small_teacher"), TEACHERS[name], strict=True):
-    if section == "small_teacher" and "stkd" not in config.rows:
-      continue
-    if config[section].name != wanted:
-      yield f"{section} {config[section].name} instead of {wanted}"
-  for section in ("teacher", "student"):
-    if config[section].epochs != EPOCHS:
-      yield f"{section} trained for {config[section].epochs:g} of {EPOCHS} epochs"
-    if name in PRETRAINED and not config[section].init_from:
-      yield f"{section} from random weights (config.{section}.init_from takes ImageNet's)"
+    yield f"accuracy on {100 * own.validation:.3g} % of the training data, held out"
+  wanted = dict(zip(("teacher", "small_teacher"), TEACHERS[name], strict=True))
+  roles = ["student"]
+  roles += ["small_teacher"] if "stkd" in config.rows else []
+  roles += ["teacher"] if set(config.rows) - {"nokd", "nokd+ens", "stkd"} else []
+  for role in roles:
+    network, epochs, initial = _network(config, role)
+    options = network["options"]
+    if options or network["name"] != wanted.get(role, network["name"]):
+      shown = ", ".join(f"{key}={value}" for key, value in options.items())
+      yield f"{role} {network['name']}{f'({shown})' if shown else ''}"
+    if epochs != EPOCHS:
+      yield f"{role}: {epochs:g} of {EPOCHS} epochs"
+    if name in PRETRAINED and not initial:
+      yield f"{role}: random initial weights, not those of ImageNet (config.{role}.init_from)"
+
+
+def _network(config: ml_collections.ConfigDict, role: str) -> tuple[Mapping[str, Any], float, Any]:
+  """Returns a network, its epochs and its initial weights."""
+  own = config[role]
+  if own.get("checkpoint"):
+    phase = PhaseFolder.open(own.checkpoint).phase
+    return phase.network, phase.schedule["epochs"], phase.network.get("init_from")
+  return {"name": own.name, "options": own.options.to_dict()}, own.epochs, own.init_from

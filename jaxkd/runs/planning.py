@@ -7,8 +7,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 from flax import nnx
+from ml_collections import ConfigDict
 
 from jaxkd import data, methods, models
 from jaxkd.common.errors import ConfigError
@@ -24,10 +24,8 @@ ENSEMBLE = "+ens"
 SECTIONS = ("teacher", "small_teacher")
 """The sections of the config that `takd.assistants` and `multi.networks` may name."""
 
-Config = ml_collections.ConfigDict
 
-
-def phases(config: Config, row: str) -> tuple[Phase, ...]:
+def phases(config: ConfigDict, row: str) -> tuple[Phase, ...]:
   """Returns the phases of a row's students, one for each seed.
 
   Raises:
@@ -36,14 +34,14 @@ def phases(config: Config, row: str) -> tuple[Phase, ...]:
   return tuple(student(config, row, seed) for seed in config.seeds)
 
 
-def student(config: Config, row: str, seed: int) -> Phase:
+def student(config: ConfigDict, row: str, seed: int) -> Phase:
   """Returns the phase of a row's student under a seed; see `phases`."""
   row = row.removesuffix(ENSEMBLE)
   plan = ExperimentPlan(of_row(config, row), seed)
   return plan.options(row).phases(plan)
 
 
-def teacher(config: Config) -> Phase:
+def teacher(config: ConfigDict) -> Phase:
   """Returns the phase of the large teacher."""
   return ExperimentPlan(config, 0).teacher()
 
@@ -51,12 +49,12 @@ def teacher(config: Config) -> Phase:
 class ExperimentPlan:
   """An experiment under one seed; see `jaxkd.methods.Plan`, which it implements."""
 
-  def __init__(self, config: Config, seed: int):
+  def __init__(self, config: ConfigDict, seed: int):
     self._config, self._seed = config, seed
 
   def options(self, name: str) -> Method:
     """Returns a method with the options of the config's section of its name."""
-    return methods.create(name, self._config.get(name, Config()).to_dict())
+    return methods.create(name, self._config.get(name, ConfigDict()).to_dict())
 
   def teacher(self, objective: Method | None = None) -> Phase:
     """Returns the phase of the large teacher, or the finished one that was given."""
@@ -79,7 +77,7 @@ class ExperimentPlan:
     """Returns a phase that trains the experiment's student under its seed."""
     return self._phase(self._config.student, objective, teachers, self._seed)
 
-  def assistants(self, names: Sequence[str], weights: Sequence[str] = ()) -> list[Config]:
+  def assistants(self, names: Sequence[str], weights: Sequence[str] = ()) -> list[ConfigDict]:
     """Returns networks to train: sections of the config, or names of networks."""
     if weights and len(weights) != len(names):
       raise ConfigError(
@@ -89,12 +87,12 @@ class ExperimentPlan:
     files = weights or ("",) * len(names)
     return [self._named(*pair, SECTIONS) for pair in zip(names, files, strict=True)]
 
-  def residual(self, name: str, weights: str = "") -> Config:
+  def residual(self, name: str, weights: str = "") -> ConfigDict:
     """Returns a network that is trained as the student is, but is `name` unless that is empty."""
     return self._named(name or "student", weights, ("student",))
 
   def train(
-    self, network: Config, objective: Method, *teachers: Phase, seed: int | None = None
+    self, network: ConfigDict, objective: Method, *teachers: Phase, seed: int | None = None
   ) -> Phase:
     """Returns a phase that trains a network of `assistants` or `residual`."""
     if not teachers and network == self._config.teacher:
@@ -114,18 +112,18 @@ class ExperimentPlan:
     """Returns how many parameters a phase's network has."""
     return num_parameters(phase)
 
-  def _named(self, name: str, weights: str, sections: Sequence[str]) -> Config:
+  def _named(self, name: str, weights: str, sections: Sequence[str]) -> ConfigDict:
     """Returns the section of a name or of a network's name; else the first, with that network."""
     found = [s for s in sections if name in (s, self._config[s].name)]
     network = self._config[found[0] if found else sections[0]].copy_and_resolve_references()
     if not found:
-      network.name, network.options, network.init_from = name, Config(), ""
+      network.name, network.options, network.init_from = name, ConfigDict(), ""
     if weights:
       network.init_from = weights
     return network
 
   def _phase(
-    self, network: Config, objective: Method, teachers: tuple[Phase, ...], seed: int
+    self, network: ConfigDict, objective: Method, teachers: tuple[Phase, ...], seed: int
   ) -> Phase:
     config = self._config
     described = {
@@ -158,12 +156,12 @@ def _cross_entropy() -> Method:
   return methods.objective("cross_entropy")
 
 
-def spec_of_config(config: Config) -> data.Spec:
+def spec_of_config(config: ConfigDict) -> data.Spec:
   """Returns the data set of an experiment."""
   return data.find(config.data.name, config.data.data_dir)
 
 
-def data_of(config: Config, seed: int) -> dict[str, Any]:
+def data_of(config: ConfigDict, seed: int) -> dict[str, Any]:
   """Returns the `data` of the config's phase of a seed."""
   own = config.data
   described = {**data.identity(own.name, own.data_dir), "batch_size": own.batch_size}

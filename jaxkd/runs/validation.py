@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import jax
-import ml_collections
 from flax import nnx
+from ml_collections import ConfigDict
 
 from jaxkd import data, methods
 from jaxkd.common.errors import ConfigError
@@ -19,8 +19,6 @@ from jaxkd.runs.phase import Phase
 from jaxkd.runs.planning import ENSEMBLE
 from jaxkd.runs.row_options import of_row
 from jaxkd.runs.store import PhaseFolder
-
-Config = ml_collections.ConfigDict
 
 _SEED = Bound(0, 2**32, high_open=True)
 _BELOW_1 = Bound(0, 1, high_open=True)
@@ -50,7 +48,7 @@ _NUMBERS = {
 }
 
 
-def validate(config: Config) -> None:
+def validate(config: ConfigDict) -> None:
   """Checks every option before any work.
 
   Raises:
@@ -72,7 +70,7 @@ def _require_name(option: str, name: str, names: Iterable[str]) -> None:
   _require(name in names, option, name, nearest(name, names))
 
 
-def _check_names(config: Config) -> None:
+def _check_names(config: ConfigDict) -> None:
   _require(bool(config.rows), "rows", config.rows, "one row or more")
   for option, names in (("rows", config.rows), ("tuned", config.tuned)):
     for name in names:
@@ -109,7 +107,7 @@ def _check_names(config: Config) -> None:
     raise ConfigError(f"config.data.name: {error}") from error
 
 
-def _check_numbers(config: Config) -> None:
+def _check_numbers(config: ConfigDict) -> None:
   for option, bound in _NUMBERS.items():
     section, key = option.split(".")
     _require(config[section][key] in bound, option, config[section][key], bound)
@@ -132,14 +130,14 @@ def _check_numbers(config: Config) -> None:
   )
 
 
-def _check_methods(config: Config) -> None:
+def _check_methods(config: ConfigDict) -> None:
   """Checks the options of all methods, also of those that no row uses."""
   for name in methods.all_methods():
     if name in config:
       methods.create(name, config[name].to_dict())
 
 
-def _check_rows(config: Config) -> None:
+def _check_rows(config: ConfigDict) -> None:
   """Traces every phase that the rows need, without its arrays."""
   students = [planning.student(config, row, config.seeds[0]) for row in config.rows]
   phases = planning.with_teachers(students)
@@ -171,6 +169,7 @@ def _check_loss(phase: Phase) -> None:
       [teacher.logits for teacher in theirs], labels, labels >= 0, num_classes
     )
     adapter = objective.adapter and objective.adapter(student, theirs, nnx.Rngs(0))
+    assert objective.loss is not None  # methods.objective refuses such methods
     return objective.loss(View(student, theirs, labels, constants, 0.0, adapter))
 
   own, theirs = planning.outputs(phase), tuple(map(planning.outputs, phase.teachers))
@@ -192,7 +191,7 @@ def _check_weights(phase: Phase) -> None:
     raise ConfigError(f"init_from of network {phase.network['name']!r}: {error}") from error
 
 
-def _check_teacher(config: Config) -> None:
+def _check_teacher(config: ConfigDict) -> None:
   folder = PhaseFolder.open(config.teacher.checkpoint)
   _require(
     teachers.predicts_alone(folder.phase),

@@ -48,9 +48,10 @@ def constants(
     split: the training split.
     workers: of the streamed loader.
   """
-  prepare = evaluator.objective and evaluator.objective.prepare
-  if prepare is None:
+  objective = evaluator.objective
+  if objective is None or objective.prepare is None:
     return ()
+  prepare = objective.prepare
 
   def prepared(variables, source, index):
     (_, *teachers), labels, mask = evaluator.outputs(variables, source, index)

@@ -1,4 +1,4 @@
-"""What all figures share: size, fonts, colours, caption, and how to save."""
+"""The style of all figures: size, fonts, colours, caption, and the files that they are saved as."""
 
 import functools
 import io
@@ -21,36 +21,22 @@ COLUMN_WIDTH = 3.35
 PAGE_WIDTH = 6.9
 """Inches: both columns."""
 
-COLORS = (
-  "#0072b2",
-  "#d55e00",
-  "#009e73",
-  "#cc79a7",
-  "#e69f00",
-  "#56b4e9",
-  "#000000",
-)
-"""Okabe and Ito's palette, which the colour-blind can tell apart, too."""
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Okabe and Ito's palette, which colour-blind readers can tell apart."""
 
+# fmt: off
 CLASS_COLORS = (
-  "#332288",
-  "#88ccee",
-  "#117733",
-  "#999933",
-  "#cc6677",
-  "#882255",
-  "#44aa99",
-  "#ddcc77",
-  "#aa4499",
-  "#808080",
+  "#332288", "#88ccee", "#117733", "#999933", "#cc6677",
+  "#882255", "#44aa99", "#ddcc77", "#aa4499", "#808080",
 )
-"""Tol's muted palette, of ten colours that the colour-blind can tell apart."""
+# fmt: on
+"""Tol's muted palette: ten colours that colour-blind readers can tell apart."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-"""A second way to tell curves apart, for print without colours."""
+"""Tell curves apart in print without colours."""
 
 COLORMAP = "cividis"
-"""For magnitudes: monotone in lightness, the same to the colour-blind."""
+"""For magnitudes: monotone in lightness, and equal for colour-blind readers."""
 
 _FONT_SIZE = 7
 _LINE_HEIGHT = 1.35 * _FONT_SIZE / 72
@@ -75,10 +61,8 @@ _RC: Any = {
 _Arguments = ParamSpec("_Arguments")
 
 
-def styled(
-  draw: Callable[_Arguments, Figure],
-) -> Callable[_Arguments, Figure]:
-  """Makes a drawing function use this project's style and leave no trace."""
+def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
+  """Makes a drawing function use this style, and leaves Matplotlib's settings unchanged."""
 
   @functools.wraps(draw)
   def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Figure:
@@ -89,15 +73,10 @@ def styled(
 
 
 def arrange(panels: int, columns: int = 3) -> tuple[int, int, float]:
-  """Says how to lay out panels that each need half a column of a page.
+  """Returns rows, columns and the figure's width for panels of half a page's column each.
 
-  Args:
-    panels: their number.
-    columns: side by side, where there are too many for one column of a page.
-
-  Returns:
-    Rows, columns and the figure's width: one or two panels stand in one column
-    of a page, above each other, more in both.
+  One or two panels stand above each other in one column of a page; more take both columns, with
+  `columns` panels side by side.
 
   Examples:
     >>> arrange(2), arrange(4)
@@ -114,7 +93,7 @@ def title(text: str, width: float, columns: int) -> str:
 
   Args:
     text: the title.
-    width: of the figure, in inches.
+    width: the figure's, in inches.
     columns: panels side by side.
 
   Examples:
@@ -141,11 +120,10 @@ def new_figure(
   Args:
     rows: rows of axes.
     columns: columns of axes.
-    caption: what the reader must know: data, networks, epochs, seed, and what
-      is approximated. May be empty; of a wide figure it is also said that it
-      is one, because scaled to one column it can't be read.
-    height: of the axes, in inches; the caption adds to it.
-    width: of the whole, in inches.
+    caption: data, networks, epochs, seeds and approximations; may be empty. The caption of a
+      figure that is too wide for one column of a page says so.
+    height: the axes', in inches; the caption adds to it.
+    width: the figure's, in inches.
     **subplots: for `Figure.subplots`.
 
   Returns:
@@ -170,7 +148,7 @@ def save(figure: Figure, path: str | pathlib.Path) -> tuple[pathlib.Path, pathli
 
   Args:
     figure: any figure.
-    path: where to, without an ending; its folder is made.
+    path: its files without their endings; the folder is made.
 
   Returns:
     The PNG's and the SVG's path.

@@ -1,7 +1,6 @@
-"""Pages that open from disk: nothing is ever fetched."""
+"""HTML pages that open from disk and fetch nothing."""
 
 import html
-import pathlib
 from collections.abc import Iterable
 
 _STYLE = (
@@ -14,11 +13,11 @@ _STYLE = (
   "background:none;cursor:pointer}"
   'th[aria-sort="ascending"] button::after{content:" ▲"}'
   'th[aria-sort="descending"] button::after{content:" ▼"}'
-  # Drawn for print, where text is smaller than on screens.
+  # The figures are drawn for print, where text is smaller than on screens.
   "figure{margin:2em 0}svg{max-width:100%;height:auto;zoom:1.4}"
 )
 
-# Nothing is ever fetched; what is shown is in the page.
+# The browser refuses to fetch anything: the page contains all that it shows.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 # A click on a column's head sorts the lines by it: numbers as numbers.
@@ -46,7 +45,7 @@ def page(title: str, parts: Iterable[str]) -> str:
 
   Args:
     title: text.
-    parts: HTML; tables as of `tables.as_html` can be sorted by their heads.
+    parts: HTML. A click on a head of a table of `tables.as_html` sorts it.
   """
   title = html.escape(title)
   return "\n".join(
@@ -61,17 +60,3 @@ def page(title: str, parts: Iterable[str]) -> str:
       "",
     ]
   )
-
-
-def figure(svg: pathlib.Path, caption: str = "") -> str:
-  """Returns a picture as HTML, taken into the page.
-
-  Args:
-    svg: the picture's file.
-    caption: HTML.
-  """
-  text = svg.read_text()
-  if caption:
-    caption = f"<figcaption>{caption}</figcaption>"
-  # Without the prologue, which is of a document of its own.
-  return f"<figure>{text[text.index('<svg') :]}{caption}</figure>"
