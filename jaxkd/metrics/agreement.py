@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkd import losses
-from jaxkd.losses import _numerics
+from jaxkd.losses import _checks, _numerics
 
 # Examples per step of the rank statistics: enough to vectorise over, few enough
 # for the cache at C = 1000.
@@ -15,17 +15,16 @@ _BLOCK = 64
 
 
 def _flatten_pair(logits_a: jax.Array, logits_b: jax.Array) -> tuple[jax.Array, jax.Array]:
-  """Returns both as `[N, C]`."""
-  if logits_a.shape != logits_b.shape:
-    raise ValueError(
-      f"the networks' logits have shapes {logits_a.shape} and "
-      f"{logits_b.shape}; they must be of the same examples and classes"
-    )
-  num_classes = logits_a.shape[-1]
-  return (
-    _numerics.accumulate(logits_a).reshape(-1, num_classes),
-    _numerics.accumulate(logits_b).reshape(-1, num_classes),
-  )
+  """Returns both as `[N, C]`, with -0 as 0."""
+  _checks.logits(logits_a=logits_a, logits_b=logits_b)
+  _checks.some(logits_a=logits_a)
+
+  def flatten(logits):
+    logits = _numerics.accumulate(logits).reshape(-1, logits.shape[-1])
+    # Comparisons take -0 for 0, but `top_k` orders it below.
+    return jnp.where(logits == 0, 0.0, logits)
+
+  return flatten(logits_a), flatten(logits_b)
 
 
 def _common_classes(logits_a: jax.Array, logits_b: jax.Array, k: int) -> jax.Array:

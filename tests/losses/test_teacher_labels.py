@@ -109,9 +109,17 @@ def test_class_means_over_leading_dimensions():
   )
 
 
-def test_standardize():
-  expected = _rows(lambda f: (f - f.mean()) / f.std(), LOGITS.astype(float))
-  _close(jax.jit(losses.standardize)(LOGITS), expected)
+@pytest.mark.parametrize("num_classes", [2, 5, 100])
+def test_standardize_divides_by_the_sample_deviation(num_classes):
+  rng: Any = np.random.default_rng(5)
+  logits = (3 + 4 * rng.standard_normal((6, num_classes))).astype(np.float32)
+  _close(jax.jit(losses.standardize)(logits), _rows(reference.standardize, logits))
+
+
+def test_two_standardized_logits_are_the_root_of_one_half():
+  np.testing.assert_allclose(
+    losses.standardize(jnp.array([9.0, -5.0])), [0.5**0.5, -(0.5**0.5)], rtol=1e-6
+  )
 
 
 def test_standardized_equal_logits_are_zero_without_gradient():
