@@ -35,7 +35,7 @@ def cross_entropy(
   _checks.logits(logits=logits)
   checked = _checks.labels(labels, logits, ignore_label)
   log_probs = _numerics.log_softmax(checked.blank(logits), 1.0)
-  chosen = jnp.take_along_axis(log_probs, checked.own[..., None], axis=-1)
+  chosen = jnp.take_along_axis(log_probs, checked.own[..., None], axis=-1, mode="clip")
   return checked.mark(-chosen[..., 0])
 
 
