@@ -1,7 +1,7 @@
 """Input checks: ranks, sizes, integer labels and static temperatures.
 
-They look at shapes and dtypes, which are known while JAX traces, so that they
-cost nothing under `jax.jit`.
+They look at shapes and dtypes, which are known while JAX traces, so that they cost nothing under
+`jax.jit`.
 """
 
 import numbers
@@ -102,21 +102,15 @@ def class_means(class_means: ArrayLike, logits: ArrayLike) -> None:
     _refuse("class_means", np.shape(class_means), f"{expected}, a row for each class")
 
 
-def features(
-  student_features: ArrayLike,
-  teacher_features: ArrayLike,
-  layout: str,
-  min_rank: int,
-  max_rank: int | None = None,
-) -> None:
+def features(layout: str, min_rank: int, max_rank: int | None = None, **arrays: ArrayLike) -> None:
   """Checks features that agree in every axis but the last."""
-  student, teacher = np.shape(student_features), np.shape(teacher_features)
-  for name, shape in (("student_features", student), ("teacher_features", teacher)):
+  (first, wanted), *_ = shapes = [(name, np.shape(array)) for name, array in arrays.items()]
+  for name, shape in shapes:
     if not min_rank <= len(shape) <= (max_rank or len(shape)):
       _refuse(name, shape, layout)
-  if student[:-1] != teacher[:-1]:
-    expected = ", ".join(map(str, student[:-1]))
-    _refuse("teacher_features", teacher, f"({expected}, any), as student_features is {student}")
+    if shape[:-1] != wanted[:-1]:
+      axes = ", ".join(map(str, wanted[:-1]))
+      _refuse(name, shape, f"({axes}, any), as {first} is {wanted}")
 
 
 def embeddings(

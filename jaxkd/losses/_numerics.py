@@ -76,8 +76,8 @@ def cross_entropy(probs: jax.Array, log_probs: jax.Array) -> jax.Array:
 def variance(values: jax.Array, where: jax.Array) -> jax.Array:
   """Returns the population variance of the entries that count, `[...]`; 0 without any.
 
-  Exactly 0 where these entries are equal: each is compared with the largest
-  before anything is rounded.
+  Exactly 0 where these entries are equal: each is compared with the largest before anything is
+  rounded.
   """
   number = jnp.maximum(jnp.sum(where, axis=-1, keepdims=True, dtype=values.dtype), 1)
   largest = jnp.max(values, axis=-1, keepdims=True, where=where, initial=-jnp.inf)

@@ -43,24 +43,22 @@ def crd(
     \ell = -\log h(s, t) - \sum_{k=1}^{K} \log (1 - h(s, t_k)), \quad
     h(s, t) = \frac{e^{s^T t / \tau} / Z}{e^{s^T t / \tau} / Z + K / M}
 
-  Tian, Krishnan and Isola, *Contrastive Representation Distillation*, ICLR
-  2020. Embeddings, brought to length 1, of the same example attract each other;
-  those of K examples of other classes, from a memory of all M, are repelled.
-  The method adds the same loss with student and teacher exchanged, and the
-  cross entropy; the caller keeps the memory. With the constant of
-  :func:`crd_log_normalizer`, which is proportional to M, the loss does not
-  depend on M.
+  Tian, Krishnan and Isola, *Contrastive Representation Distillation*, ICLR 2020. Embeddings,
+  brought to length 1, of the same example attract each other; those of K examples of other classes,
+  from a memory of all M, are repelled. The method adds the same loss with student and teacher
+  exchanged, and the cross entropy; the caller keeps the memory. With the constant of
+  :func:`crd_log_normalizer`, which is proportional to M, the loss does not depend on M.
 
   Args:
     student_embeddings: `[..., E]`, projected features.
     teacher_embeddings: `[..., E]`, of the same examples.
-    negatives: `[..., K, E]`, the memory of teacher embeddings of other
-      examples; the leading axes broadcast.
+    negatives: `[..., K, E]`, the memory of teacher embeddings of other examples; the leading axes
+      broadcast.
     num_examples: M, the size of the training split.
     log_normalizer: :math:`\log Z`, from :func:`crd_log_normalizer`.
     tau: temperature > 0, a scalar; 0.07 in the original.
-    where: booleans `[..., K]`, true on the negatives that count; their number
-      is the example's K. None: all count.
+    where: booleans `[..., K]`, true on the negatives that count; their number is the example's K.
+      None: all count.
 
   Returns:
     The loss of each example, `[...]`, >= 0; 0 without any negative.
@@ -69,7 +67,6 @@ def crd(
     ValueError: a shape or the temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> student = teacher = jnp.array([1.0, 0.0])
     >>> others = jnp.array([[0.0, 1.0]])
     >>> print(crd(student, teacher, others, num_examples=1, log_normalizer=0.0, tau=1.0))
@@ -102,8 +99,8 @@ def crd_log_normalizer(
   .. math::
     \log Z = \log M + \log \overline{e^{s^T t / \tau}}
 
-  The authors' code takes the mean over the positive and negative pairs of the
-  first batch and keeps it.
+  The authors' code takes the mean over the positive and negative pairs of the first batch and keeps
+  it.
 
   Args:
     student_embeddings: `[..., E]`, projected features.
@@ -120,7 +117,6 @@ def crd_log_normalizer(
     ValueError: a shape or the temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> student = teacher = jnp.array([1.0, 0.0])
     >>> others = jnp.array([[0.0, 1.0]])
     >>> print(crd_log_normalizer(student, teacher, others, num_examples=10, tau=1.0))

@@ -22,13 +22,11 @@ def gradient_agreement(
 
   .. math::
     a = \langle \nabla_f(-\log p^s_y(1)),
-        \nabla_f(-\tau_s^2 \textstyle\sum_c p^t_c(\tau) \log p^s_c(\tau_s))
-        \rangle
+        \nabla_f(-\tau_s^2 \textstyle\sum_c p^t_c(\tau) \log p^s_c(\tau_s)) \rangle
       = \tau_s \langle p^s(1) - e_y, p^s(\tau_s) - p^t(\tau) \rangle
 
-  Zhu and Wang, *Student Customized Knowledge Distillation*, ICCV 2021, distil
-  only where the two agree, :math:`a \ge 0`. The gradients here are those in the
-  student's logits :math:`f`.
+  Zhu and Wang, *Student Customized Knowledge Distillation*, ICCV 2021, distil only where the two
+  agree, :math:`a \ge 0`. The gradients here are those in the student's logits :math:`f`.
 
   Args:
     student_logits: `[..., C]`.
@@ -36,19 +34,17 @@ def gradient_agreement(
     labels: `[...]`, integers in `[0, C)`.
     tau: the teacher's temperature > 0, a scalar or `[...]`.
     student_tau: the student's temperature > 0, a scalar or `[...]`; `tau` if None.
-    standardize: distillation compares z-scores of the logits, from
-      :func:`standardize`; the gradients remain those in the logits.
+    standardize: distillation compares z-scores of the logits, from :func:`standardize`; the
+      gradients remain those in the logits.
     ignore_label: examples with this label have agreement 0.
 
   Returns:
-    `[...]`, of any sign; the sum over a batch is the inner product of the
-    batch's gradients.
+    `[...]`, of any sign; the sum over a batch is the inner product of the batch's gradients.
 
   Raises:
     ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> student, labels = jnp.array([[1.0, 0.0]] * 2), jnp.array([0, 1])
     >>> teacher = jnp.array([[2.0, 0.0]] * 2)
     >>> print(gradient_agreement(student, teacher, labels, tau=1.0))

@@ -29,7 +29,6 @@ def softmax(logits: jax.Array, tau: ArrayLike = 1.0) -> jax.Array:
     ValueError: a shape or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> print(softmax(jnp.array([2.0, 0.0]), tau=2.0))
     [0.7310... 0.2689...]
   """
@@ -58,7 +57,6 @@ def log_asymmetric_softmax(
     ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits, labels = jnp.array([4.0, 2.0, 0.0]), jnp.array(0)
     >>> print(log_asymmetric_softmax(logits, labels, tau1=4.0, tau2=2.0))
     [-0.8619... -0.8619... -1.8619...]
@@ -77,14 +75,12 @@ def asymmetric_softmax(
   r"""Softmax with one temperature for the label's class and one for the others.
 
   .. math::
-    p_c(\tau_1, \tau_2) =
-      \frac{\exp(f_c / \tau_c)}{\sum_j \exp(f_j / \tau_j)}, \quad
+    p_c(\tau_1, \tau_2) = \frac{\exp(f_c / \tau_c)}{\sum_j \exp(f_j / \tau_j)}, \quad
     \tau_c = \tau_1 \text{ if } c = y \text{ else } \tau_2
 
-  Eq. 9 of the paper; Li et al., *Asymmetric Temperature Scaling Makes Larger
-  Networks Teach Well Again*, NeurIPS 2022, recommend
-  :math:`\tau_1 - \tau_2 \in [1, 2]`. If the two temperatures differ, a constant
-  added to all logits changes the result, unlike in a softmax.
+  Eq. 9 of the paper; Li et al., *Asymmetric Temperature Scaling Makes Larger Networks Teach Well
+  Again*, NeurIPS 2022, recommend :math:`\tau_1 - \tau_2 \in [1, 2]`. If the two temperatures
+  differ, a constant added to all logits changes the result, unlike in a softmax.
 
   Args:
     logits: `[..., C]`.
@@ -99,7 +95,6 @@ def asymmetric_softmax(
     ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits, labels = jnp.array([4.0, 2.0, 0.0]), jnp.array(0)
     >>> print(asymmetric_softmax(logits, labels, tau1=4.0, tau2=2.0))
     [0.4223... 0.4223... 0.1553...]
@@ -110,8 +105,8 @@ def asymmetric_softmax(
 def _log_wrong_class_variance(log_probs: jax.Array, right: jax.Array) -> jax.Array:
   """Returns `log v(q)`, `[...]`; -inf if all wrong classes are equal.
 
-  Probabilities are taken relative to the largest of a wrong class: neither
-  small probabilities nor their squares underflow.
+  Probabilities are taken relative to the largest of a wrong class: neither small probabilities nor
+  their squares underflow.
   """
   wrong = ~right & ~jnp.isneginf(log_probs)
   largest = jnp.max(log_probs, axis=-1, where=wrong, initial=-jnp.inf)
@@ -127,10 +122,9 @@ def optimal_temperature(
   .. math::
     \tau^\star(x) = \arg\max_{\tau \in \text{grid}} v(q(x; \tau))
 
-  Eq. 10 of the paper: :math:`q` are the probabilities of the wrong classes and
-  :math:`v` the variance of their entries. Masked classes are not counted. Ties
-  go to the smaller temperature: with a single wrong class every variance is 0
-  and the smallest temperature is the answer.
+  Eq. 10 of the paper: :math:`q` are the probabilities of the wrong classes and :math:`v` the
+  variance of their entries. Masked classes are not counted. Ties go to the smaller temperature:
+  with a single wrong class every variance is 0 and the smallest temperature is the answer.
 
   Args:
     logits: `[..., C]`.
@@ -138,14 +132,13 @@ def optimal_temperature(
     grid: temperatures > 0, `[G]`, in any order.
 
   Returns:
-    `[...]`, an element of the grid for each example, with gradient 0; NaN for
-    logits that are NaN or infinite.
+    `[...]`, an element of the grid for each example, with gradient 0; NaN for logits that are NaN
+    or infinite.
 
   Raises:
     ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> confident = jnp.array([20.0, 8.0, 4.0, 0.0])
     >>> hesitant = jnp.array([2.0, 1.0, 0.5, 0.0])
     >>> logits, labels = jnp.stack([confident, hesitant]), jnp.array([0, 0])
@@ -175,8 +168,7 @@ def isats_temperatures(
   .. math::
     \tau_1(x) = \tau^\star(x) + \text{gap}, \quad \tau_2(x) = \tau^\star(x)
 
-  Section 5.3 of the paper, with :func:`optimal_temperature` for
-  :math:`\tau^\star`.
+  Section 5.3 of the paper, with :func:`optimal_temperature` for :math:`\tau^\star`.
 
   Args:
     logits: `[..., C]`.
@@ -191,7 +183,6 @@ def isats_temperatures(
     ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits, labels = jnp.array([2.0, 1.0, 0.5, 0.0]), jnp.array(0)
     >>> tau1, tau2 = isats_temperatures(logits, labels)
     >>> print(tau1, tau2)
@@ -210,13 +201,12 @@ def standardize(logits: jax.Array) -> jax.Array:
     z_c = \frac{f_c - \bar f}{\sigma(f)}, \quad
     \sigma(f)^2 = \frac{1}{C - 1} \sum_c (f_c - \bar f)^2
 
-  Sun et al., *Logit Standardization in Knowledge Distillation*, CVPR 2024, with
-  the deviation of the authors' code. The soft term then compares the order and
-  the relative distances of the classes, not the scale of the logits. Apply it
-  to both networks in the soft term of any loss; the cross entropy keeps the
-  logits. The original adds 9 times
-  `kd(standardize(student), standardize(teacher), labels, lam=1.0, tau=2.0)` to
-  0.1 times the cross entropy, or 9 times `dkd` of the same to the whole of it.
+  Sun et al., *Logit Standardization in Knowledge Distillation*, CVPR 2024, with the deviation of
+  the authors' code. The soft term then compares the order and the relative distances of the
+  classes, not the scale of the logits. Apply it to both networks in the soft term of any loss; the
+  cross entropy keeps the logits. The original adds 9 times `kd(standardize(student),
+  standardize(teacher), labels, lam=1.0, tau=2.0)` to 0.1 times the cross entropy, or 9 times `dkd`
+  of the same to the whole of it.
 
   Args:
     logits: `[..., C]`. Masked classes are not counted and stay masked.
@@ -228,7 +218,6 @@ def standardize(logits: jax.Array) -> jax.Array:
     ValueError: the shape is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> print(standardize(jnp.array([[3.0, 2.0, 1.0], [7.0, 7.0, 7.0]])))
     [[ 1.  0. -1.]
      [ 0.  0.  0.]]
@@ -256,13 +245,12 @@ def class_mean_probabilities(
   .. math::
     \bar p_c = E_{x : y = c}[p(x; \tau)]
 
-  The second term of Eq. 7 of the paper, there over the training split at
-  :math:`\tau_0 = \tau - 1`.
+  The second term of Eq. 7 of the paper, there over the training split at :math:`\tau_0 = \tau - 1`.
 
   Args:
     logits: `[..., C]`.
-    labels: `[...]`, integers; an example with a label outside `[0, num_classes)`
-      belongs to no class and is left out.
+    labels: `[...]`, integers; an example with a label outside `[0, num_classes)` belongs to no
+      class and is left out.
     num_classes: number of rows of the result.
     tau: temperature > 0, a scalar or `[...]`.
 
@@ -273,7 +261,6 @@ def class_mean_probabilities(
     ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits = jnp.array([[2.0, 0.0], [0.0, 2.0], [0.0, 0.0]])
     >>> labels = jnp.array([0, 1, 1])
     >>> print(class_mean_probabilities(logits, labels, 2, tau=2.0))

@@ -1,5 +1,7 @@
 """Losses on logits: cross entropy, and distillation under a label of the teacher's."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -28,7 +30,6 @@ def cross_entropy(
     ValueError: a shape or a dtype is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> print(cross_entropy(jnp.array([[0.0, 0.0]]), jnp.array([1])))
     [0.6931...]
   """
@@ -51,12 +52,11 @@ def distillation(
   r"""Distillation from any label that a teacher gives.
 
   .. math::
-    \ell = -(1 - \lambda) \log p^s_y(1)
-           - \lambda \tau^2 \sum_c p^t_c \log p^s_c(\tau)
+    \ell = -(1 - \lambda) \log p^s_y(1) - \lambda \tau^2 \sum_c p^t_c \log p^s_c(\tau)
 
-  Eq. 2 of the paper with the teacher's label as an argument. The soft term is
-  a cross entropy, not a divergence: it differs from KL by the entropy of
-  `teacher_probs`, which has no gradient in the student.
+  Eq. 2 of the paper with the teacher's label as an argument. The soft term is a cross entropy, not
+  a divergence: it differs from KL by the entropy of `teacher_probs`, which has no gradient in the
+  student.
 
   Args:
     student_logits: `[..., C]`.
@@ -73,7 +73,6 @@ def distillation(
     ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits, labels = jnp.array([1.0, 0.0, -1.0]), jnp.array(0)
     >>> soft_label = jnp.array([0.6, 0.3, 0.1])
     >>> print(distillation(logits, labels, soft_label, lam=0.5, tau=1.0))
@@ -106,11 +105,10 @@ def kd(
   r"""Knowledge distillation: one temperature for all classes.
 
   .. math::
-    \ell = -(1 - \lambda) \log p^s_y(1)
-           - \lambda \tau_s^2 \sum_c p^t_c(\tau) \log p^s_c(\tau_s)
+    \ell = -(1 - \lambda) \log p^s_y(1) - \lambda \tau_s^2 \sum_c p^t_c(\tau) \log p^s_c(\tau_s)
 
-  Hinton, Vinyals and Dean, *Distilling the Knowledge in a Neural Network*,
-  2015; Eq. 2 of the paper, there with :math:`\tau_s = \tau`.
+  Hinton, Vinyals and Dean, *Distilling the Knowledge in a Neural Network*, 2015; Eq. 2 of the
+  paper, there with :math:`\tau_s = \tau`.
 
   Args:
     student_logits: `[..., C]`.
@@ -128,21 +126,15 @@ def kd(
     ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> student, teacher = jnp.array([[1.0, 0.0, -1.0], [3.0, 2.0, 0.0]])
     >>> print(kd(student, teacher, jnp.array(0), lam=0.5, tau=4.0))
     8.6897...
   """
   examples = _checks.logits(student_logits=student_logits, teacher_logits=teacher_logits)
   _checks.temperatures(examples, tau=tau, student_tau=student_tau)
-  return distillation(
-    student_logits,
-    labels,
-    teacher_labels.softmax(teacher_logits, tau),
-    lam=lam,
-    tau=tau if student_tau is None else student_tau,
-    ignore_label=ignore_label,
-  )
+  probs = teacher_labels.softmax(teacher_logits, tau)
+  tau = tau if student_tau is None else student_tau
+  return distillation(student_logits, labels, probs, lam=lam, tau=tau, ignore_label=ignore_label)
 
 
 def ats(
@@ -181,21 +173,16 @@ def ats(
     ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> student, teacher = jnp.array([[1.0, 0.0, -1.0], [3.0, 2.0, 0.0]])
     >>> print(ats(student, teacher, jnp.array(0), lam=0.5, tau1=4.0, tau2=3.0))
     0.7973...
   """
   examples = _checks.logits(student_logits=student_logits, teacher_logits=teacher_logits)
   _checks.temperatures(examples, tau1=tau1, tau2=tau2, student_tau=student_tau)
-  index = _checks.labels(labels, student_logits, ignore_label).own
+  own = _checks.labels(labels, student_logits, ignore_label).own
+  probs = teacher_labels.asymmetric_softmax(teacher_logits, own, tau1, tau2)
   return distillation(
-    student_logits,
-    labels,
-    teacher_labels.asymmetric_softmax(teacher_logits, index, tau1, tau2),
-    lam=lam,
-    tau=student_tau,
-    ignore_label=ignore_label,
+    student_logits, labels, probs, lam=lam, tau=student_tau, ignore_label=ignore_label
   )
 
 
@@ -235,24 +222,15 @@ def isats(
     ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> student, teacher = jnp.array([[1.0, 0.0, -1.0], [3.0, 2.0, 0.0]])
     >>> print(isats(student, teacher, jnp.array(0), lam=0.5))
     0.7723...
   """
   _checks.logits(student_logits=student_logits, teacher_logits=teacher_logits)
-  index = _checks.labels(labels, student_logits, ignore_label).own
-  tau1, tau2 = teacher_labels.isats_temperatures(teacher_logits, index, grid, gap)
-  return ats(
-    student_logits,
-    teacher_logits,
-    labels,
-    lam=lam,
-    tau1=tau1,
-    tau2=tau2,
-    student_tau=student_tau,
-    ignore_label=ignore_label,
-  )
+  own = _checks.labels(labels, student_logits, ignore_label).own
+  tau1, tau2 = teacher_labels.isats_temperatures(teacher_logits, own, grid, gap)
+  taught = functools.partial(ats, student_logits, teacher_logits, labels, tau1=tau1, tau2=tau2)
+  return taught(lam=lam, student_tau=student_tau, ignore_label=ignore_label)
 
 
 def fgcr(
@@ -270,12 +248,10 @@ def fgcr(
   r"""Distillation with fused global class relations.
 
   .. math::
-    \hat p(x; \tau) = (1 - \alpha) p(x; \tau)
-                      + \alpha E_{x' : y' = y}[p(x'; \tau_0)]
+    \hat p(x; \tau) = (1 - \alpha) p(x; \tau) + \alpha E_{x' : y' = y}[p(x'; \tau_0)]
 
-  Eq. 7 in Eq. 2 of the paper, with :math:`\alpha \in \{0.1, 0.5\}` and
-  :math:`\tau_0 = \tau - 1`. A masked class must be masked in all examples of
-  the class means.
+  Eq. 7 in Eq. 2 of the paper, with :math:`\alpha \in \{0.1, 0.5\}` and :math:`\tau_0 = \tau - 1`. A
+  masked class must be masked in all examples of the class means.
 
   Args:
     student_logits: `[..., C]`.
@@ -295,7 +271,6 @@ def fgcr(
     ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> student, teacher = jnp.array([[1.0, 0.0]]), jnp.array([[3.0, 1.0]])
     >>> means = jnp.array([[0.7, 0.3], [0.2, 0.8]])
     >>> labels = jnp.array([0])
@@ -305,19 +280,14 @@ def fgcr(
   examples = _checks.logits(student_logits=student_logits, teacher_logits=teacher_logits)
   _checks.temperatures(examples, tau=tau, student_tau=student_tau)
   _checks.per_example(examples, alpha=alpha)
-  index = _checks.labels(labels, student_logits, ignore_label).own
+  own = _checks.labels(labels, student_logits, ignore_label).own
   _checks.class_means(class_means, student_logits)
   probs = teacher_labels.softmax(teacher_logits, tau)
   alpha = _numerics.over_classes(alpha, probs)
-  means = jnp.asarray(class_means, probs.dtype)[index]
-  return distillation(
-    student_logits,
-    labels,
-    (1 - alpha) * probs + alpha * means,
-    lam=lam,
-    tau=tau if student_tau is None else student_tau,
-    ignore_label=ignore_label,
-  )
+  means = jnp.asarray(class_means, probs.dtype)[own]
+  probs = (1 - alpha) * probs + alpha * means
+  tau = tau if student_tau is None else student_tau
+  return distillation(student_logits, labels, probs, lam=lam, tau=tau, ignore_label=ignore_label)
 
 
 def regt(
@@ -328,9 +298,8 @@ def regt(
   .. math::
     \ell = -\log p_y(1) + \beta \left(p_y(1) - \sigma(q(1))\right)
 
-  Eq. 8 of the paper, cross entropy included; :math:`\sigma` is the (population)
-  standard deviation of the wrong classes' probabilities, without masked
-  classes, and :math:`\beta \in \{0.01, 0.001\}`.
+  Eq. 8 of the paper, cross entropy included; :math:`\sigma` is the (population) standard deviation
+  of the wrong classes' probabilities, without masked classes, and beta is 0.01 or 0.001.
 
   Args:
     logits: `[..., C]`.
@@ -339,14 +308,13 @@ def regt(
     ignore_label: examples with this label have loss 0.
 
   Returns:
-    The loss of each example, `[...]`. If all wrong classes are equal, the
-    gradient of the standard deviation is 0.
+    The loss of each example, `[...]`. If all wrong classes are equal, the gradient of the standard
+    deviation is 0.
 
   Raises:
     ValueError: a shape or a dtype is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits, labels = jnp.array([2.0, 1.0, 0.0]), jnp.array(0)
     >>> print(regt(logits, labels, beta=0.01))
     0.4134...
@@ -375,12 +343,11 @@ def dkd(
   r"""Decoupled knowledge distillation, without its cross entropy.
 
   .. math::
-    \ell = \tau^2 \left( \alpha\, KL(b^t \| b^s)
-                         + \beta\, KL(\tilde q^t \| \tilde q^s) \right)
+    \ell = \tau^2 (\alpha\, KL(b^t \| b^s) + \beta\, KL(\tilde q^t \| \tilde q^s))
 
-  Zhao et al., *Decoupled Knowledge Distillation*, CVPR 2022: :math:`b` is the
-  pair (label's class, all others) and :math:`\tilde q` the softmax over the
-  wrong classes alone, both at :math:`\tau`. The method adds the cross entropy.
+  Zhao et al., *Decoupled Knowledge Distillation*, CVPR 2022: :math:`b` is the pair (label's class,
+  all others) and :math:`\tilde q` the softmax over the wrong classes alone, both at :math:`\tau`.
+  The method adds the cross entropy.
 
   Args:
     student_logits: `[..., C]`.
@@ -398,7 +365,6 @@ def dkd(
     ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> student, teacher = jnp.array([[1.0, 0.0, -1.0], [3.0, 2.0, 0.0]])
     >>> print(dkd(student, teacher, jnp.array(0), alpha=1.0, beta=8.0, tau=4.0))
     0.9774...

@@ -45,15 +45,13 @@ def dist(
   r"""Matches inter- and intra-class relations instead of probabilities.
 
   .. math::
-    \ell = \frac1B \sum_b -\log p^s_{b, y_b}(1)
-         + \tau^2 \left( \beta (1 - \bar\rho_{\text{rows}})
-                       + \gamma (1 - \bar\rho_{\text{columns}}) \right)
+    \ell = \frac1B \sum_b -\log p^s_{b, y_b}(1) + \tau^2 \left(
+      \beta (1 - \bar\rho_{\text{rows}}) + \gamma (1 - \bar\rho_{\text{columns}}) \right)
 
-  Huang et al., *Knowledge Distillation from A Stronger Teacher*, NeurIPS 2022:
-  :math:`\bar\rho` are mean Pearson correlations between the student's and the
-  teacher's :math:`p(\tau)`, over the rows (examples) and the columns (classes)
-  of the batch, with 1e-8 added to their denominators. Original values: beta =
-  gamma = 2, tau = 4 on CIFAR-100; 1, 1, 1 on ImageNet.
+  Huang et al., *Knowledge Distillation from A Stronger Teacher*, NeurIPS 2022: :math:`\bar\rho` are
+  mean Pearson correlations between the student's and the teacher's :math:`p(\tau)`, over the rows
+  (examples) and the columns (classes) of the batch, with 1e-8 added to their denominators. Original
+  values: beta = gamma = 2, tau = 4 on CIFAR-100; 1, 1, 1 on ImageNet.
 
   Args:
     student_logits: `[B, C]`.
@@ -65,14 +63,12 @@ def dist(
     ignore_label: examples with this label are left out of the batch.
 
   Returns:
-    The loss of the batch, a scalar: the columns relate its examples. 0 if every
-    example is ignored.
+    The loss of the batch, a scalar: the columns relate its examples. 0 if every example is ignored.
 
   Raises:
     ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits, labels = jnp.array([[2.0, 0.0], [0.0, 1.0]]), jnp.array([0, 1])
     >>> print(dist(logits, 2 * logits, labels, beta=1.0, gamma=1.0, tau=1.0))
     0.2200...
@@ -103,8 +99,8 @@ def fitnet(student_features: jax.Array, teacher_features: jax.Array) -> jax.Arra
   .. math::
     \ell = \frac1D \| h^s - h^t \|^2
 
-  Romero et al., *FitNets: Hints for Thin Deep Nets*, ICLR 2015. The method
-  first brings the student's features to the teacher's shape, with a regressor.
+  Romero et al., *FitNets: Hints for Thin Deep Nets*, ICLR 2015. The method first brings the
+  student's features to the teacher's shape, with a regressor.
 
   Args:
     student_features: `[B, ...]`, with at least one axis after the batch.
@@ -117,12 +113,12 @@ def fitnet(student_features: jax.Array, teacher_features: jax.Array) -> jax.Arra
     ValueError: the shapes differ.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> print(fitnet(jnp.array([[1.0, 3.0]]), jnp.array([[1.0, 1.0]])))
     [2.]
   """
-  _checks.features(student_features, teacher_features, "[B, ...]", min_rank=2)
-  _checks.equal_shapes(student_features=student_features, teacher_features=teacher_features)
+  arrays = {"student_features": student_features, "teacher_features": teacher_features}
+  _checks.features("[B, ...]", 2, None, **arrays)
+  _checks.equal_shapes(**arrays)
   student = _numerics.accumulate(student_features)
   teacher = _numerics.accumulate(teacher_features)
   return jnp.mean(jnp.square(student - teacher), axis=tuple(range(1, student.ndim)))
@@ -138,16 +134,15 @@ def at(student_features: jax.Array, teacher_features: jax.Array) -> jax.Array:
   r"""Attention transfer: where a stage is active, not by which channels.
 
   .. math::
-    \ell = \frac{1}{HW} \left\| \frac{a^s}{\|a^s\|}
-           - \frac{a^t}{\|a^t\|} \right\|^2, \quad
+    \ell = \frac{1}{HW} \left\| \frac{a^s}{\|a^s\|} - \frac{a^t}{\|a^t\|} \right\|^2, \quad
     a_{ij} = \frac1D \sum_d h_{ijd}^2
 
-  Zagoruyko and Komodakis, *Paying More Attention to Attention*, ICLR 2017, for
-  one stage; the method sums over the stages, with weight 1000 in the toolkits.
+  Zagoruyko and Komodakis, *Paying More Attention to Attention*, ICLR 2017, for one stage; the
+  method sums over the stages, with weight 1000 in the toolkits.
 
   Args:
-    student_features: maps `[B, H, W, D]`, or with any other number of positions'
-      axes from one up. A map of a single position gives 0, whatever its value.
+    student_features: maps `[B, H, W, D]`, or with another number of axes of positions, as `[B, N,
+      D]`. The loss of a map with a single position is always 0.
     teacher_features: `[B, H, W, D']`; D' may differ from D.
 
   Returns:
@@ -157,13 +152,13 @@ def at(student_features: jax.Array, teacher_features: jax.Array) -> jax.Array:
     ValueError: the features are no maps, or batch, height or width differ.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> left = jnp.array([[[[1.0], [0.0]]]])
     >>> right = jnp.array([[[[0.0, 0.0], [3.0, 4.0]]]])
     >>> print(at(left, right))
     [1.]
   """
-  _checks.features(student_features, teacher_features, "maps [B, ..., D]", min_rank=3)
+  arrays = {"student_features": student_features, "teacher_features": teacher_features}
+  _checks.features("maps [B, ..., D]", 3, None, **arrays)
   difference = _attention(student_features) - _attention(teacher_features)
   return jnp.mean(jnp.square(difference), axis=-1)
 
@@ -194,10 +189,9 @@ def rkd(
     \ell = w_d\, \overline{H(\psi_{ij}^s - \psi_{ij}^t)}
          + w_a\, \overline{H(\cos\angle_{ijk}^s - \cos\angle_{ijk}^t)}
 
-  Park et al., *Relational Knowledge Distillation*, CVPR 2019: :math:`\psi` are
-  pairwise distances over their mean, :math:`H` the Huber loss with threshold 1,
-  bars the means over all pairs and all triplets. Memory grows as
-  :math:`B^2 D + B^3`.
+  Park et al., *Relational Knowledge Distillation*, CVPR 2019: :math:`\psi` are pairwise distances
+  over their mean, :math:`H` the Huber loss with threshold 1, bars the means over all pairs and all
+  triplets. Memory grows as :math:`B^2 D + B^3`.
 
   Args:
     student_features: penultimate features `[B, D]`.
@@ -212,12 +206,12 @@ def rkd(
     ValueError: a shape is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> features = jnp.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])
     >>> print(f"{rkd(features, 3 * features):.4f}")
     0.0000
   """
-  _checks.features(student_features, teacher_features, "[B, D]", min_rank=2, max_rank=2)
+  arrays = {"student_features": student_features, "teacher_features": teacher_features}
+  _checks.features("[B, D]", 2, 2, **arrays)
   _checks.per_example((), distance=distance, angle=angle)
   student_psi, student_cosines = _relative_distances_and_angles(student_features)
   teacher_psi, teacher_cosines = _relative_distances_and_angles(teacher_features)

@@ -48,7 +48,6 @@ def derived_average(
     ValueError: a shape or a dtype is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> print(derived_average(jnp.array([0.5, 0.375, 0.125]), jnp.array(0)))
     0.25
   """
@@ -79,7 +78,6 @@ def derived_variance(
     ValueError: a shape or a dtype is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> print(derived_variance(jnp.array([0.5, 0.375, 0.125]), jnp.array(0)))
     0.015625
   """
@@ -110,7 +108,6 @@ def inherent_variance(logits: jax.Array, labels: jax.Array, tau: ArrayLike) -> j
     ValueError: a shape or a dtype is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits = jnp.log(jnp.array([9.0, 3.0, 1.0]))
     >>> print(inherent_variance(logits, jnp.array(0), tau=1.0))
     0.0625
@@ -147,7 +144,6 @@ def temperature_distribution(
     ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits = jnp.array([[20.0, 8.0, 4.0, 0.0], [2.0, 1.0, 0.5, 0.0]])
     >>> print(temperature_distribution(logits, jnp.array([0, 0])))
     [0.5 0.  0.  0.  0.  0.  0.5]
@@ -184,7 +180,6 @@ def entropy(logits: jax.Array, tau: ArrayLike = 1.0) -> jax.Array:
     ValueError: a shape is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> print(entropy(jnp.array([[0.0, 0.0], [1000.0, 0.0]])))
     [0.6931... 0...]
   """
@@ -215,7 +210,6 @@ def expected_calibration_error(logits: jax.Array, labels: jax.Array, bins: int =
     ValueError: a shape or a dtype is wrong, or there are no examples.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits = jnp.array([[1000.0, 0.0], [1000.0, 0.0]])
     >>> print(expected_calibration_error(logits, jnp.array([0, 1])))
     0.5

@@ -93,13 +93,12 @@ def feature_angles(features: jax.Array, labels: jax.Array, *, block: int = 1024)
     ValueError: a shape or a dtype is wrong, or there are no examples.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> features = jnp.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 2.0]])
     >>> angles = feature_angles(features, jnp.array([0, 0, 1, 1]))
     >>> print(f"{angles.within_mean:.1f} {angles.between_mean:.1f}")
     22.5 67.5
   """
-  _checks.features(features, features, "[N, D]", min_rank=2, max_rank=2)
+  _checks.features("[N, D]", 2, 2, features=features)
   _checks.some(features=features)
   labels = _checks.labels(labels, features).own
   units = _numerics.unit(features)

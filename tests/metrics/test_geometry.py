@@ -88,7 +88,7 @@ def test_negative_labels_are_left_out():
   [
     (FEATURES[:0], LABELS[:0], r"features has shape \(0, 6\); it must be of one example"),
     (FEATURES, LABELS[:1], r"labels has shape \(1,\); it must be \(50,\)"),
-    (FEATURES[0], LABELS[:6], r"student_features|features has shape \(6,\); it must be \[N, D\]"),
+    (FEATURES[0], LABELS[:6], r"features has shape \(6,\); it must be \[N, D\]"),
   ],
 )
 def test_wrong_shapes_are_refused(features, labels, message):
