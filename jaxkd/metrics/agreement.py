@@ -324,7 +324,7 @@ def rule_consistency(
     logits: `[N, C]`, any floating dtype.
     labels: `[N]`, integers in `[0, C)`.
     chains: labels from most to least similar to the first, three or more each,
-      from :func:`jaxkd.analysis.rules.label_chains`.
+      from `jaxkd.analysis.rules.label_chains`.
     tau: temperature > 0 of the probabilities; 4 as in Fig. 7, the paper's table
       does not state it.
 
