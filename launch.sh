@@ -70,11 +70,12 @@ find_python() {
 # Makes the environment, and again where its interpreter is gone. Only what this script made is
 # removed.
 make_environment() {
-  local python=$1
+  local python
   if [[ -x $venv/bin/python ]] && "$venv/bin/python" -c '' 2>/dev/null; then return; fi
   if [[ -e $venv/pyvenv.cfg && ! -e $venv/jaxkd-stamp ]]; then
     fail "the interpreter of $venv does not run; remove that folder, or set JAXKD_VENV"
   fi
+  python=$(find_python)
   [[ ! -e $venv/pyvenv.cfg ]] || rm -rf "$venv"/{bin,include,lib,lib64,pyvenv.cfg,jaxkd-stamp}
   if [[ $installer == uv ]]; then
     uv venv --quiet --allow-existing --python "$python" "$venv"
@@ -102,7 +103,7 @@ install() {
 # Installs once for each state of pyproject.toml, and again when an extra is wanted that isn't
 # there; processes that start together on one file system take turns.
 set_up() {
-  local extras=$1 python stamp installed wanted
+  local extras=$1 stamp installed wanted
   venv=${JAXKD_VENV:-$root/.venv${JAXKD_PYTHON:+-${JAXKD_PYTHON##*/}}${JAXKD_RESOLUTION:+-$JAXKD_RESOLUTION}}
   installer=${JAXKD_INSTALLER:-$(command -v uv >/dev/null && echo uv || echo pip)}
   [[ $installer == uv || $installer == pip ]] ||
@@ -113,7 +114,7 @@ set_up() {
     extras+=,tpu
   fi
   extras+=,${JAXKD_EXTRAS:-}
-  mkdir -p "$venv" || fail "can't make the folder $venv"
+  mkdir -p "$venv" 2>/dev/null || fail "can't make the folder $venv"
   venv=$(cd "$venv" && pwd -P)
   (
     # Neither the caller's modules nor the caller's uv.toml have a say in what is installed.
@@ -125,8 +126,7 @@ set_up() {
     if [[ ${installed:-} != "$stamp" || ${had:-} != "$wanted" ]] ||
       ! "$venv/bin/python" -c '' 2>/dev/null; then
       echo "Setting up $venv ..." >&2
-      python=$(find_python)
-      make_environment "$python"
+      make_environment
       install "$wanted"
       printf '%s\n%s\n' "$stamp" "$wanted" >"$venv/jaxkd-stamp"
     fi
@@ -190,6 +190,7 @@ command=$1
 shift
 extras=all
 case $command in
+  test | docs) ((processes == 1)) || fail "--processes is for commands, not for $command" ;;&
   test | docs) extras=$command ;;
   prepare) extras+=,tensorflow ;;
   convert) extras+=,torch ;;
