@@ -1,22 +1,24 @@
-"""What the other modules of this package share."""
+"""Splits and batches: the types that the data modules share."""
 
 import abc
+import functools
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jaxkd.common.console import tell
 from jaxkd.common.errors import UserError
 
 
 class DataError(UserError):
-  """Data is missing or is not what it should be; the message is one line."""
+  """Data is missing or wrong; the message is one line."""
 
 
 class MissingError(DataError):
-  """Data is not there."""
+  """The data set is not there."""
 
 
 class Arrays(NamedTuple):
@@ -25,8 +27,8 @@ class Arrays(NamedTuple):
   Attributes:
     images: `[N, S, S, channels]`, uint8, with S `spec.stored_size`.
     labels: `[N]`, int32.
-    sizes: `[N, 2]`, int32, where images are whole photographs squashed into
-      squares: the height and width that they have once the shorter side is S.
+    sizes: `[N, 2]`, int32, or None. Set where whole photographs are squashed into squares: the
+      height and width of each photograph once its shorter side is S.
   """
 
   images: np.ndarray | jax.Array
@@ -35,7 +37,7 @@ class Arrays(NamedTuple):
 
 
 class Example(NamedTuple):
-  """An example; its fields are those of `Arrays` without the first axis."""
+  """One example; the fields are those of `Arrays` without the first axis."""
 
   image: np.ndarray
   label: np.int32
@@ -48,7 +50,7 @@ class EvalBatch(NamedTuple):
   Attributes:
     images: `[B, S, S, channels]`, uint8.
     labels: `[B]`, int32.
-    mask: `[B]`, false on what pads the last batch.
+    mask: `[B]`, false on the padding of the last batch.
     sizes: `[B, 2]`, int32, or None; see `Arrays`.
   """
 
@@ -64,20 +66,16 @@ class Examples(abc.ABC):
   Attributes:
     shape: of an image, `(S, S, channels)`.
     squashed: whether images are squashed photographs, which have sizes.
+    class_names: a name for each class.
+    labels: of all examples, `[N]`, int32; no image is decoded for them.
+    content: a hash of all images and labels.
   """
 
   shape: tuple[int, int, int]
   squashed: bool = False
-
-  @property
-  @abc.abstractmethod
-  def class_names(self) -> tuple[str, ...]:
-    """A name for each class."""
-
-  @property
-  @abc.abstractmethod
-  def labels(self) -> np.ndarray:
-    """Labels of all examples, `[N]`, int32; no image is decoded for them."""
+  class_names: tuple[str, ...] = ()
+  labels: Any
+  content: Any
 
   @abc.abstractmethod
   def __len__(self) -> int:
@@ -85,16 +83,35 @@ class Examples(abc.ABC):
 
   @abc.abstractmethod
   def __getitem__(self, index: int) -> Example:
-    """Returns an example, its image decoded."""
+    """Returns an example with its decoded image."""
 
-  @abc.abstractmethod
   def load(self) -> Arrays:
     """Returns all examples."""
+    return stack(map(self.__getitem__, range(len(self))))
 
   @property
   def nbytes(self) -> int:
-    """Size of all images."""
+    """The size of all images in bytes."""
     return len(self) * math.prod(self.shape)
+
+
+class InMemory(Examples):
+  """A split whose images and labels are arrays of the host."""
+
+  def __init__(self, images: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]):
+    self._images, self.labels, self.class_names = images, labels, class_names
+    _, height, width, channels = images.shape
+    self.shape = height, width, channels
+
+  def __len__(self) -> int:
+    return len(self.labels)
+
+  def __getitem__(self, index: int) -> Example:
+    return Example(self._images[index], self.labels[index])
+
+  def load(self) -> Arrays:
+    """Returns the arrays."""
+    return Arrays(self._images, self.labels)
 
 
 def stack(examples: Iterable[Example]) -> Arrays:
@@ -117,3 +134,19 @@ def check_batch_size(batch_size: int, size: int) -> None:
     raise ValueError(
       f"data.batch_size is {batch_size}, must be at most {size}, the size of the training split"
     )
+
+
+def readable(path: object) -> str:
+  r"""Returns a path for people: bytes that are not UTF-8 become escapes.
+
+  Examples:
+    >>> print(readable("caf\udce9/1.png"))
+    caf\xe9/1.png
+  """
+  return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+@functools.cache
+def tell_once(line: str) -> None:
+  """Prints a line to stderr, once in a process."""
+  tell(f"jaxkd: {line}")

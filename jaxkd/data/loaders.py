@@ -1,17 +1,17 @@
-"""The two loaders behind one contract, and the choice between them."""
+"""Chooses between the resident and the streamed loader, which give the same batches."""
 
 from collections.abc import Iterator
 
 import jax
 import numpy as np
 
-from jaxkd.data import sources, streamed
+from jaxkd.data import registry, streamed
 from jaxkd.data.base import Arrays, DataError, EvalBatch, Examples
 from jaxkd.data.resident import Resident
 from jaxkd.data.specs import Spec
 
 RESIDENT_GIB = 4.0
-"""Both splits' images are kept on the devices if they are no more than that."""
+"""Both splits are kept on the devices if their images are no larger."""
 
 LOADERS = ("auto", "resident", "streamed")
 
@@ -29,16 +29,16 @@ def read(
   Args:
     spec: the data set.
     data_dir: as for `examples`.
-    loader: 'resident' for arrays, 'streamed' for examples, 'auto' for arrays
-      of up to `resident_gib`.
-    resident_gib: the budget of both splits' images, in GiB.
+    loader: 'resident' for arrays, 'streamed' for examples, 'auto' for arrays of up to
+      `resident_gib`.
+    resident_gib: the limit for the images of both splits, in GiB.
 
   Raises:
     DataError: the data set is not there, or an image can't be decoded.
   """
   if loader not in LOADERS:
     raise DataError(f"loader is {loader!r}, must be one of {LOADERS}")
-  train, test = sources.examples(spec, data_dir)
+  train, test = registry.examples(spec, data_dir)
   if loader == "auto":
     fits = train.nbytes + test.nbytes <= resident_gib * 2**30
     loader = "resident" if fits else "streamed"
@@ -61,13 +61,13 @@ def train_loader(
 ) -> Resident | streamed.Streamed:
   """Returns the loader of a training split.
 
-  Both have `max_steps(step)`, how many steps one source serves; `source(step)`,
-  what `batch_at` takes; and `close()`.
+  Both loaders have `max_steps(step)`, the number of steps that one source serves; `source(step)`,
+  the argument of `batch_at`; and `close()`.
 
   Args:
     split: arrays on the devices, or examples.
     batch_size: B, over all devices, at most the number of examples.
-    key: the PRNG key that the order is drawn from, on the devices.
+    key: the PRNG key of the order, on the devices.
     sharding: of the batches.
     workers: of the streamed loader.
 
@@ -85,7 +85,7 @@ def eval_batches(
   sharding: jax.sharding.Sharding,
   workers: int | None = None,
 ) -> Iterator[tuple[Arrays | EvalBatch, np.int32]]:
-  """Yields what `eval_batch_at` takes for each batch of an evaluation.
+  """Yields the first two arguments of `eval_batch_at` for each batch of an evaluation.
 
   Args:
     split: arrays on the devices, or examples.

@@ -1,7 +1,7 @@
 """The order of training examples: one permutation for each epoch.
 
-NumPy's, on the host, so that the processes that decode images for the streamed
-loader draw the same as the resident loader, without JAX.
+NumPy draws it on the host, so that processes that decode images for the streamed loader draw the
+same order as the resident loader, without JAX.
 """
 
 import functools
@@ -11,11 +11,11 @@ import numpy as np
 
 
 class Order:
-  """Which example comes at each position since the start.
+  """The example at each position since the start.
 
   Args:
     size: N, the number of examples.
-    key: the PRNG key that the permutations are drawn from.
+    key: the PRNG key of the permutations.
   """
 
   def __init__(self, size: int, key: jax.Array):
@@ -32,7 +32,7 @@ class Order:
     return int(self.epoch(epoch)[offset])
 
 
-# Batches, and what is prefetched, lie in two epochs at most.
+# Batches, and those read ahead, lie in two epochs at most.
 @functools.lru_cache(maxsize=2)
 def _permutation(size: int, entropy: tuple[int, ...], epoch: int) -> np.ndarray:
   random = np.random.default_rng((*entropy, epoch))

@@ -1,8 +1,7 @@
 """The resident loader: a split as uint8 on the devices, no host work per step.
 
-Example number `step * B + i` since the start is entry `(step * B + i) mod N` of
-the permutation of its epoch. Batches go across the ends of epochs, so that no
-example is dropped or repeated, whatever B.
+Example number `step * B + i` since the start is entry `(step * B + i) mod N` of the permutation of
+its epoch. Batches go across the ends of epochs, so no example is dropped or repeated, whatever B.
 """
 
 from typing import NamedTuple
@@ -40,8 +39,8 @@ def batch_at(
   """Returns a step's batch: arrays of B examples.
 
   Args:
-    source: what a loader's `source` returned: for a resident split what the
-      batch is taken from, for a streamed one the batch.
+    source: from a loader's `source`: the split and its order for a resident split, the batch
+      itself for a streamed one.
     step: number of the step.
     batch_size: B.
   """
@@ -60,9 +59,8 @@ def eval_batch_at(
   """Returns an evaluation batch; the last of `ceil(N / B)` is padded.
 
   Args:
-    arrays: what a loader's `eval_batches` yielded: for a resident split what
-      the batch is taken from, for a streamed one the batch.
-    index: which batch, as yielded too.
+    arrays: from `eval_batches`: the split if it is resident, the batch itself if it is streamed.
+    index: number of the batch, from `eval_batches` too.
     batch_size: B.
   """
   if isinstance(arrays, EvalBatch):
@@ -81,7 +79,7 @@ class Resident:
   Args:
     arrays: the split, on the devices.
     batch_size: B, at most the number of examples.
-    key: the PRNG key that the permutations are drawn from, on the devices.
+    key: the PRNG key of the permutations, on the devices.
 
   Raises:
     ValueError: B is larger than the split.

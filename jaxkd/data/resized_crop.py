@@ -9,11 +9,11 @@ _ATTEMPTS = 10
 
 
 def random_boxes(key: jax.Array, sizes: jax.Array) -> jax.Array:
-  """Draws the boxes that are cropped.
+  """Draws the boxes to crop.
 
-  A box has a uniform share of the area in [0.08, 1] and a log-uniform ratio of
-  width to height in [3/4, 4/3]. Of ten that are drawn the first that fits is
-  taken, or else the largest in the middle of such a ratio, as torchvision does.
+  A box has a uniform share of the area in [0.08, 1] and a log-uniform ratio of width to height in
+  [3/4, 4/3]. Ten boxes are drawn, and the first that fits is taken. If none fits, the largest box
+  of such a ratio in the middle is taken, as in torchvision.
 
   Args:
     key: a PRNG key.
@@ -48,7 +48,7 @@ def random_boxes(key: jax.Array, sizes: jax.Array) -> jax.Array:
 
 
 def _largest_boxes(sizes: jax.Array) -> jax.Array:
-  """Returns the boxes in the middle that no other of their ratio contains."""
+  """Returns the largest boxes in the middle with a ratio in the range."""
   height, width = sizes.T.astype(jnp.float32)
   sides = jnp.stack(
     [
@@ -75,7 +75,7 @@ def middle_boxes(sizes: jax.Array, side: int) -> jax.Array:
 
 
 def squash(boxes: jax.Array, sizes: jax.Array, size: int) -> jax.Array:
-  """Returns where boxes are once the images are squashed into squares.
+  """Returns the boxes' coordinates once the images are squashed into squares.
 
   Args:
     boxes: top, left, height and width, `[B, 4]`, int32.
@@ -90,16 +90,16 @@ def squash(boxes: jax.Array, sizes: jax.Array, size: int) -> jax.Array:
 
 
 def resize(images: jax.Array, boxes: jax.Array, size: int) -> jax.Array:
-  """Crops a box out of each image and resizes it: bilinear, antialiased.
+  """Crops a box out of each image and resizes it (bilinear, antialiased).
 
   Args:
     images: `[B, S, S, channels]`, uint8.
     boxes: top, left, height and width, `[B, 4]`, float32.
-    size: height and width of what is returned.
+    size: height and width of the result.
 
   Returns:
-    `[B, size, size, channels]`, uint8. Pillow's differ by one level at most,
-    as it rounds between the two directions.
+    `[B, size, size, channels]`, uint8. Pillow's pixels differ by one level at most, since it
+    rounds between the two directions.
   """
   weights = jax.vmap(_weights, in_axes=(0, 0, None, None))
   rows = weights(boxes[:, 0], boxes[:, 2], images.shape[1], size)
@@ -115,7 +115,7 @@ def resize(images: jax.Array, boxes: jax.Array, size: int) -> jax.Array:
 
 
 def _weights(start: jax.Array, length: jax.Array, in_size: int, out_size: int) -> jax.Array:
-  """Returns what each pixel of a line gives to each new one, `[out, in]`."""
+  """Returns the share of each pixel of a line in each new one, `[out, in]`."""
   pixels = jnp.arange(in_size, dtype=jnp.float32)
   step = length / out_size
   centers = start + step * (jnp.arange(out_size, dtype=jnp.float32) + 0.5)
