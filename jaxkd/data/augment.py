@@ -15,10 +15,7 @@ def normalize(images: jax.Array, spec: specs.Spec) -> jax.Array:
 
 
 def augment(
-  images: jax.Array,
-  spec: specs.Spec,
-  key: jax.Array,
-  sizes: jax.Array | None = None,
+  images: jax.Array, spec: specs.Spec, key: jax.Array, sizes: jax.Array | None = None
 ) -> jax.Array:
   """Crops and flips training images at random, each independently.
 
@@ -52,11 +49,8 @@ def augment(
 def center_crop(images: jax.Array, spec: specs.Spec, sizes: jax.Array | None = None) -> jax.Array:
   """Returns the middle `image_size` pixels, which are evaluated.
 
-  Args:
-    images: `[B, S, S, channels]`, uint8, with S `spec.stored_size`.
-    spec: the data set.
-    sizes: of squashed photographs, as in `base.Arrays`. Their middle is stretched back, which
-      makes it as sharp as training images.
+  Arguments are as for `augment`. The middle of squashed photographs is stretched back, which makes
+  it as sharp as training images.
   """
   if sizes is not None:
     boxes = resized_crop.middle_boxes(sizes, spec.image_size)

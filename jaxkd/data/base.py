@@ -3,14 +3,19 @@
 import abc
 import functools
 import math
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
+import tqdm  # type: ignore[import-untyped]
 
 from jaxkd.common.console import tell
+from jaxkd.common.cores import cores
 from jaxkd.common.errors import UserError
+
+_CHUNK = 16
+_T = TypeVar("_T")
 
 
 class DataError(UserError):
@@ -45,14 +50,7 @@ class Example(NamedTuple):
 
 
 class EvalBatch(NamedTuple):
-  """An evaluation batch.
-
-  Attributes:
-    images: `[B, S, S, channels]`, uint8.
-    labels: `[B]`, int32.
-    mask: `[B]`, false on the padding of the last batch.
-    sizes: `[B, 2]`, int32, or None; see `Arrays`.
-  """
+  """An evaluation batch: `Arrays`, and a mask `[B]` that is false on the last batch's padding."""
 
   images: np.ndarray | jax.Array
   labels: np.ndarray | jax.Array
@@ -117,19 +115,34 @@ class InMemory(Examples):
 def stack(examples: Iterable[Example]) -> Arrays:
   """Returns one or more examples as arrays."""
   images, labels, sizes = zip(*examples, strict=True)
-  return Arrays(
-    np.stack(images),
-    np.array(labels, np.int32),
-    None if sizes[0] is None else np.stack(sizes),
-  )
+  sizes = None if sizes[0] is None else np.stack(sizes)
+  return Arrays(np.stack(images), np.array(labels, np.int32), sizes)
+
+
+def in_order(
+  read: Callable[[int], _T], size: int, description: str, delay: float = 0
+) -> Iterator[_T]:
+  """Yields `read(0)` to `read(size - 1)`, read ahead in threads.
+
+  A progress bar with the description appears after `delay` seconds.
+  """
+  # Slow to import.
+  import grain
+
+  def chunk(start):
+    return [read(row) for row in range(start, min(start + _CHUNK, size))]
+
+  threads = len(cores())
+  options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
+  chunks = grain.MapDataset.range(0, size, _CHUNK).map(chunk).to_iter_dataset(options)
+  with tqdm.tqdm(desc=description, total=size, unit=" images", delay=delay) as progress:
+    for values in chunks:
+      yield from values
+      progress.update(len(values))
 
 
 def check_batch_size(batch_size: int, size: int) -> None:
-  """Refuses a batch that is larger than the split.
-
-  Raises:
-    ValueError: it is.
-  """
+  """Raises a ValueError if a batch is larger than the split."""
   if batch_size > size:
     raise ValueError(
       f"data.batch_size is {batch_size}, must be at most {size}, the size of the training split"

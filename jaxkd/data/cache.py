@@ -1,25 +1,21 @@
 """Decodes a split once into `.npy` files, which later runs map into memory."""
 
-import concurrent.futures
 import contextlib
 import json
 import os
 import pathlib
 import shutil
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import filelock
 import numpy as np
-import tqdm  # type: ignore[import-untyped]
 
 from jaxkd.common import files, signals
 from jaxkd.common.console import tell
-from jaxkd.common.cores import cores
 from jaxkd.common.errors import FileError
-from jaxkd.data.base import Arrays, Examples, readable
+from jaxkd.data.base import Arrays, Examples, in_order, readable
 
-_CHUNK = 256
 _DAMAGE = (OSError, ValueError, KeyError)
 """Errors of reading a damaged folder."""
 VERSION = 3
@@ -27,11 +23,8 @@ VERSION = 3
 
 _Fields = dict[str, np.ndarray]
 _Shapes = Mapping[str, tuple[int, ...]]
-_DTYPES: dict[str, np.dtype] = {
-  "images": np.dtype(np.uint8),
-  "labels": np.dtype(np.int32),
-  "sizes": np.dtype(np.int32),
-}
+_Read = Callable[[int], Iterable]
+_DTYPES = {"images": np.uint8, "labels": np.int32, "sizes": np.int32}
 
 
 def load(examples: Examples, path: pathlib.Path) -> Arrays:
@@ -43,44 +36,21 @@ def load(examples: Examples, path: pathlib.Path) -> Arrays:
   Args:
     examples: the split.
     path: the folder of the split's files; its name must change whenever the pixels do.
-
-  Raises:
-    DataError: an example can't be decoded.
   """
   size = len(examples)
-  shapes: _Shapes = {"images": (size, *examples.shape), "labels": (size,)}
-  if examples.squashed:
-    shapes = {**shapes, "sizes": (size, 2)}
-
-  def fill(fields, row):
-    for field, value in zip(fields.values(), examples[row], strict=False):
-      field[row] = value
-
-  return Arrays(**_cached(path, shapes, fill))
+  shapes: _Shapes = {"images": (size, *examples.shape), "labels": (size,), "sizes": (size, 2)}
+  if not examples.squashed:
+    shapes = {name: shapes[name] for name in ("images", "labels")}
+  return Arrays(**_cached(path, shapes, examples.__getitem__))
 
 
 def labels(read: Callable[[int], np.int32], size: int, path: pathlib.Path) -> np.ndarray:
-  """Returns all labels, from the cache or read into it; otherwise as `load`.
-
-  Args:
-    read: returns the label of an example.
-    size: the number of examples.
-    path: as for `load`.
-  """
-
-  def fill(fields, row):
-    fields["labels"][row] = read(row)
-
-  return _cached(path, {"labels": (size,)}, fill)["labels"]
+  """Returns all labels, from the cache or read into it; `read` takes an example's number."""
+  return _cached(path, {"labels": (size,)}, lambda row: (read(row),))["labels"]
 
 
 def text(path: pathlib.Path, compute: Callable[[], str]) -> str:
-  """Returns a short text that takes long to compute, from a file if it is there.
-
-  Args:
-    path: the file; its name must change whenever the text does.
-    compute: returns the text, which is not empty.
-  """
+  """Returns a text from a file, or computed; the file's name changes whenever the text does."""
   with contextlib.suppress(OSError):
     if known := path.read_text():
       return known
@@ -91,18 +61,18 @@ def text(path: pathlib.Path, compute: Callable[[], str]) -> str:
   return found
 
 
-def _cached(path: pathlib.Path, shapes: _Shapes, fill: Callable[[_Fields, int], None]) -> _Fields:
+def _cached(path: pathlib.Path, shapes: _Shapes, read: _Read) -> _Fields:
   """Returns arrays from `path`, filled row by row if they are not there."""
   path = path.with_name(f"{path.name}-v{VERSION}")
   with contextlib.suppress(*_DAMAGE):
-    return _read(path, shapes)
+    return _mapped(path, shapes)
   try:
     with _locked(path), signals.exit_when_terminated():
-      return _read_or_write(path, shapes, fill)
+      return _read_or_write(path, shapes, read)
   except OSError as error:
     tell(f"jaxkd: decoded images are not kept: {error}")
     fields = {name: np.empty(shape, _DTYPES[name]) for name, shape in shapes.items()}
-    _fill_all(fields, fill, path.name)
+    _fill(fields, read, path.name)
     return fields
 
 
@@ -122,13 +92,11 @@ def _locked(path: pathlib.Path) -> Iterator[None]:
     lock.release()
 
 
-def _read_or_write(
-  path: pathlib.Path, shapes: _Shapes, fill: Callable[[_Fields, int], None]
-) -> _Fields:
+def _read_or_write(path: pathlib.Path, shapes: _Shapes, read: _Read) -> _Fields:
   """Returns arrays from `path`; the lock is held."""
   if path.exists():
     try:
-      return _read(path, shapes)
+      return _mapped(path, shapes)
     except _DAMAGE as error:
       tell(f"jaxkd: {readable(path)} is damaged ({error}): decoding again")
       shutil.rmtree(path, ignore_errors=True)
@@ -140,15 +108,15 @@ def _read_or_write(
     fields: _Fields = {
       name: _new_file(part / f"{name}.npy", _DTYPES[name], shape) for name, shape in shapes.items()
     }
-    _fill_all(fields, fill, path.name)
+    _fill(fields, read, path.name)
     (part / "crc32.json").write_text(json.dumps(_checksums(fields)))
     part.rename(path)
   finally:
     shutil.rmtree(part, ignore_errors=True)
-  return _read(path, shapes)
+  return _mapped(path, shapes)
 
 
-def _new_file(file: pathlib.Path, dtype: np.dtype, shape: tuple[int, ...]) -> np.memmap:
+def _new_file(file: pathlib.Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
   """Returns the array of a new file."""
   array = np.lib.format.open_memmap(file, "w+", dtype, shape)
   # On a full disk, writing to a mapped file kills the process. macOS has no such call.
@@ -158,29 +126,13 @@ def _new_file(file: pathlib.Path, dtype: np.dtype, shape: tuple[int, ...]) -> np
   return array
 
 
-def _fill_all(fields: _Fields, fill: Callable[[_Fields, int], None], name: str) -> None:
-  """Fills all rows in threads: Pillow releases the interpreter's lock."""
-  size = len(fields["labels"])
-
-  def fill_chunk(start):
-    rows = range(start, min(start + _CHUNK, size))
-    for row in rows:
-      fill(fields, row)
-    return len(rows)
-
-  with (
-    concurrent.futures.ThreadPoolExecutor(len(cores())) as pool,
-    tqdm.tqdm(total=size, desc=f"decoding {name}", unit=" images") as progress,
-  ):
-    try:
-      for count in pool.map(fill_chunk, range(0, size, _CHUNK)):
-        progress.update(count)
-    except BaseException:
-      pool.shutdown(cancel_futures=True)
-      raise
+def _fill(fields: _Fields, read: _Read, name: str) -> None:
+  for row, values in enumerate(in_order(read, len(fields["labels"]), f"decoding {name}")):
+    for field, value in zip(fields.values(), values, strict=False):
+      field[row] = value
 
 
-def _read(path: pathlib.Path, shapes: _Shapes) -> _Fields:
+def _mapped(path: pathlib.Path, shapes: _Shapes) -> _Fields:
   fields = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in shapes}
   for name, expected in shapes.items():
     if fields[name].shape != expected:

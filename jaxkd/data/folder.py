@@ -3,7 +3,6 @@
 The layout of `tfds.ImageFolder`, which itself needs TensorFlow to read images.
 """
 
-import concurrent.futures
 import contextlib
 import functools
 import hashlib
@@ -13,10 +12,9 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
-import tqdm  # type: ignore[import-untyped]
 
 from jaxkd.data import cache, images, specs
-from jaxkd.data.base import Arrays, DataError, Example, Examples, readable, tell_once
+from jaxkd.data.base import Arrays, DataError, Example, Examples, in_order, readable, tell_once
 
 _TEST = ("test", "validation", "val")
 _SETTLED = 2.0
@@ -34,43 +32,31 @@ class Folder(Examples):
     path: the folder of the split.
     folders: names of the classes' folders, in the order of the labels.
     squashed: whether images are kept whole, to be cropped at random.
-
-  Raises:
-    DataError: a class has no images, or there is a folder of another name.
   """
 
   def __init__(self, spec: specs.Spec, path: pathlib.Path, folders: list[str], squashed: bool):
     if others := sorted(set(_subfolders(path)) - set(folders)):
       raise DataError(f"{readable(path / others[0])} is not a class of the train folder")
     self._spec, self._path, self.squashed = spec, path, squashed
-    self._files: list[pathlib.Path] = []
-    labels: list[int] = []
-    left_out: list[pathlib.Path] = []
-    for label, name in enumerate(folders):
-      files = sorted(_files(path / name))
-      readables = [file for file in files if file.suffix.lower() in images.suffixes()]
-      if not readables:
-        raise DataError(f"{readable(path / name)} has no images")
-      left_out += sorted(set(files) - set(readables))
-      self._files += readables
-      labels += [label] * len(readables)
-    if left_out:
-      tell_once(_left_out(path, left_out))
-    self.labels = np.array(labels, np.int32)
     self.class_names = tuple(map(readable, folders))
     self.shape = spec.stored_size, spec.stored_size, spec.channels
+    files = {name: [f for f in _files(path / name) if _is_image(f)] for name in folders}
+    for name in folders:
+      if not files[name]:
+        raise DataError(f"{readable(path / name)} has no images")
+    self._files = [file for name in folders for file in sorted(files[name])]
+    self.labels = np.repeat(np.arange(len(folders), dtype=np.int32), list(map(len, files.values())))
+    if left_out := sorted(file for file in _files(path) if not _is_image(file)):
+      tell_once(_left_out(path, left_out))
 
   @functools.cached_property
   def content(self) -> str:
     """A hash of all images and their names below the split's folder.
 
     Images are read once, and again when a file's size, time of change or inode differs.
-
-    Raises:
-      DataError: an image can't be read.
     """
     stats, newest = hashlib.sha256(), 0.0
-    for name, file in self._named_files():
+    for name, file in map(self._named, range(len(self))):
       with _named(file):
         stat = os.stat(file)
       own = f" {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}\n"
@@ -96,37 +82,28 @@ class Folder(Examples):
     return cache.load(self, self._cache(f"{size}-{self.content[:12]}"))
 
   def _read_content(self) -> str:
-    content = hashlib.sha256()
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-      digests = pool.map(lambda file: hashlib.sha256(_read(file)).hexdigest(), self._files)
-      files = tqdm.tqdm(self._named_files(), f"reading {readable(self._path)}", unit=" images")
-      for (name, _), its in zip(files, digests, strict=True):
-        content.update(name + f" {its}\n".encode())
-    return content.hexdigest()
+    def line(row):
+      name, file = self._named(row)
+      return name + f" {hashlib.sha256(_read(file)).hexdigest()}\n".encode()
 
-  def _named_files(self) -> list[tuple[bytes, pathlib.Path]]:
-    return [(os.fsencode(file.relative_to(self._path)), file) for file in self._files]
+    lines = in_order(line, len(self), f"reading {readable(self._path)}")
+    return hashlib.sha256(b"".join(lines)).hexdigest()
+
+  def _named(self, row: int) -> tuple[bytes, pathlib.Path]:
+    return os.fsencode(self._files[row].relative_to(self._path)), self._files[row]
 
   def _cache(self, name: str) -> pathlib.Path:
     return self._path.parent / "jaxkd_cache" / f"{self._path.name}-{name}"
 
 
 def num_classes(path: str) -> int:
-  """Returns the number of classes of a folder.
-
-  Raises:
-    DataError: there is no folder `train`, or fewer than two classes in it.
-  """
+  """Returns the number of classes of a folder."""
   return len(_classes(path))
 
 
 def open_folder(spec: specs.Spec, path: str) -> tuple[Folder, Folder]:
-  """Returns the training and the test split of a folder.
-
-  Raises:
-    DataError: something is missing, empty or superfluous.
-  """
-  folders, root = _classes(path), _root(path)
+  """Returns the training and the test split; a DataError says what is missing or superfluous."""
+  folders, root = _classes(path), pathlib.Path(path).expanduser()
   for test in _TEST:
     if (root / test).is_dir():
       return (
@@ -138,7 +115,7 @@ def open_folder(spec: specs.Spec, path: str) -> tuple[Folder, Folder]:
 
 def _classes(path: str) -> list[str]:
   """Returns the names of the classes' folders, sorted."""
-  train = _root(path) / "train"
+  train = pathlib.Path(path).expanduser() / "train"
   if not train.is_dir():
     raise DataError(
       f"{readable(train)} is not there: config.data.data_dir must name a folder that has "
@@ -150,14 +127,13 @@ def _classes(path: str) -> list[str]:
   return names
 
 
-def _root(path: str) -> pathlib.Path:
-  return pathlib.Path(path).expanduser()
-
-
 def _subfolders(path: pathlib.Path) -> list[str]:
-  return sorted(
-    child.name for child in path.iterdir() if child.is_dir() and not child.name.startswith(".")
-  )
+  folders = (child.name for child in path.iterdir() if child.is_dir())
+  return sorted(name for name in folders if not name.startswith("."))
+
+
+def _is_image(file: pathlib.Path) -> bool:
+  return file.suffix.lower() in images.suffixes()
 
 
 def _files(path: pathlib.Path) -> Iterator[pathlib.Path]:
@@ -191,10 +167,8 @@ def _left_out(path: pathlib.Path, files: list[pathlib.Path]) -> str:
   """Says which files are not read, and why."""
   named = ", ".join(readable(file.relative_to(path)) for file in files[:5])
   more = f" and {len(files) - 5} more" if len(files) > 5 else ""
-  suffixes = sorted({file.suffix.lower() or "no suffix" for file in files})
-  hint = "; pip install pillow-heif reads .heic" if {".heic", ".heif"} & set(suffixes) else ""
+  of_phones = any(file.suffix.lower() in (".heic", ".heif") for file in files)
+  hint = "; pip install pillow-heif reads .heic" if of_phones else ""
   count = "1 file is" if len(files) == 1 else f"{len(files)} files are"
-  return (
-    f"{count} left out of {readable(path)}, without a suffix of a readable image: {named}{more}"
-    f"{hint}"
-  )
+  where = f"left out of {readable(path)}, without a suffix of a readable image"
+  return f"{count} {where}: {named}{more}{hint}"

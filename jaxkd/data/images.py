@@ -16,26 +16,31 @@ _FORMATS = (
 )
 """Formats that are opened; none of them starts another program, as EPS does."""
 
-_FIRST_BYTES = {
-  b"%PDF": "a PDF document",
-  b"%!PS": "a PostScript file",
-  b"PK\x03\x04": "a ZIP archive",
+_KINDS = {
+  b"%pdf": "a PDF document",
+  b"%!ps": "a PostScript file",
+  b"pk\x03\x04": "a ZIP archive",
   b"\x1f\x8b": "a gzip archive",
   b"<svg": "an SVG drawing",
   b"<?xml": "an XML file",
   b"<!doctype html": "a web page",
   b"<html": "a web page",
   b"version https://git-lfs": "a Git LFS pointer, not the file itself",
+  b"ftyphei": "a HEIC photograph, which needs the package pillow-heif",
+  b"ftypmif1": "a HEIC photograph, which needs the package pillow-heif",
+  b"ftypavi": "an AVIF image, which needs Pillow 11.3 or newer",
+  b"ftyp": "a video",
 }
-_BRANDS = {
-  **dict.fromkeys(
-    (b"heic", b"heix", b"mif1", b"msf1", b"hevc"),
-    "a HEIC photograph, which needs the package pillow-heif",
-  ),
-  **dict.fromkeys((b"avif", b"avis"), "an AVIF image, which needs Pillow 11.3 or newer"),
-}
+"""Kinds of files by their first bytes, in small letters."""
+
 _MAX_RATIO = 65_535
 """Of an image's sides; sizes up to it are exact in float32."""
+_PIXELS = {
+  "F": "floating-point numbers",
+  "I": "integers of 32 bits or with a sign",
+  "I;16": "16-bit grey with white as zero",
+}
+"""Pixels that are refused, by Pillow's mode."""
 _WIDE = 8
 """Ratio of the sides from which only the middle of an image is resized."""
 
@@ -85,7 +90,9 @@ def read(encoded: bytes, origin: str, mode: str = "RGB") -> Image.Image:
   try:
     with Image.open(io.BytesIO(encoded), formats=formats()) as picture:
       picture.load()
-      _turn_upright(picture)
+      # Viewers ignore a damaged EXIF block, too.
+      with contextlib.suppress(*_UNREADABLE):
+        ImageOps.exif_transpose(picture, in_place=True)
       return _opaque(_eight_bits(picture, origin), mode)
   except Image.UnidentifiedImageError:
     raise DataError(f"{origin} is not a readable image: {_kind(encoded)}") from None
@@ -102,12 +109,6 @@ def decode(
   square in the middle is kept, as torchvision does it for evaluation. Training crops anywhere, so
   there the whole image is squashed into that square. Elsewhere images are squares by nature and
   are resized if their size differs.
-
-  Args:
-    encoded: a file's content.
-    spec: the data set.
-    origin: the name of the file, for the error.
-    squashed: whether the whole image is squashed.
 
   Returns:
     The image, `[S, S, channels]`, uint8, with S `spec.stored_size`; and for a squashed one the
@@ -141,47 +142,31 @@ def decode(
   return pixels, np.array((height, width), np.int32) if squashed else None
 
 
-def _turn_upright(picture: Image.Image) -> None:
-  # A damaged EXIF block says nothing: viewers show such images as they are stored.
-  with contextlib.suppress(*_UNREADABLE):
-    ImageOps.exif_transpose(picture, in_place=True)
-
-
 def _eight_bits(picture: Image.Image, origin: str) -> Image.Image:
   """Returns an image of 8 bits a channel."""
   mode, tags = picture.mode, getattr(picture, "tag_v2", {})
-  white_is_zero = tags.get(262) == 0
-  # Older versions of Pillow say "I" of all 16-bit grey, but in TIFF it has 32 bits.
-  if mode.startswith("I;16") or (mode == "I" and picture.format in ("PNG", "PPM")):
-    if not white_is_zero:
-      values = np.asarray(picture).astype(np.uint32)
-      # A 12-bit TIFF is stored in 16 bits, but its white is 4095.
-      full = 2 ** int(tags.get(258, (16,))[0]) - 1
-      grey = Image.fromarray(((values * 255 + full // 2) // full).astype(np.uint8))
-      if "transparency" in picture.info:
-        grey.putalpha(Image.fromarray(255 * (values != picture.info["transparency"]).astype("u1")))
-      return grey
-  elif not mode.startswith(("I", "F")):
+  if not mode.startswith(("I", "F")):
     return picture
-  raise DataError(
-    f"{origin} is not a readable image: its pixels are {_PIXELS.get(mode, mode)}, whose range is "
-    "not known; save it with 8 or 16 bits a channel"
-  )
-
-
-_PIXELS = {
-  "F": "floating-point numbers",
-  "I": "integers of 32 bits or with a sign",
-  "I;16": "16-bit grey with white as zero",
-}
+  # Older versions of Pillow call all 16-bit grey "I", which has 32 bits in TIFF. Tag 262 is 0
+  # where white is zero.
+  is_16_bit = mode.startswith("I;16") or (mode == "I" and picture.format in ("PNG", "PPM"))
+  if not is_16_bit or tags.get(262) == 0:
+    unknown = f"its pixels are {_PIXELS.get(mode, mode)}, whose range is not known"
+    raise DataError(f"{origin} is not a readable image: {unknown}; save it with 8 or 16 bits")
+  values = np.asarray(picture).astype(np.uint32)
+  # A 12-bit TIFF is stored in 16 bits, but its white is 4095.
+  full = 2 ** int(tags.get(258, (16,))[0]) - 1
+  grey = Image.fromarray(((values * 255 + full // 2) // full).astype(np.uint8))
+  if "transparency" in picture.info:
+    opaque = values != picture.info["transparency"]
+    grey.putalpha(Image.fromarray(255 * opaque.astype(np.uint8)))
+  return grey
 
 
 def _opaque(picture: Image.Image, mode: str) -> Image.Image:
   """Returns an image without transparency, of the mode."""
   if picture.has_transparency_data:
-    if picture.mode == "La":
-      picture = picture.convert("LA")
-    picture = picture.convert("RGBA")
+    picture = (picture.convert("LA") if picture.mode == "La" else picture).convert("RGBA")
     white = Image.new("RGBA", picture.size, "white")
     picture = Image.alpha_composite(white, picture).convert("RGB")
   return picture.convert(mode)
@@ -189,12 +174,10 @@ def _opaque(picture: Image.Image, mode: str) -> Image.Image:
 
 def _kind(encoded: bytes) -> str:
   """Says what a file is that is no image."""
-  if not encoded:
-    return "it is empty"
-  if encoded[4:8] == b"ftyp":
-    return f"it is {_BRANDS.get(encoded[8:12], 'a video')}"
-  start = encoded[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-  for first, kind in _FIRST_BYTES.items():
-    if start.startswith(first.lower()):
+  # Media files have their length first.
+  start = encoded[4:64] if encoded[4:8] == b"ftyp" else encoded[:64]
+  start = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+  for first, kind in _KINDS.items():
+    if start.startswith(first):
       return f"it is {kind}"
-  return f"it begins with {encoded[:16]!r}"
+  return f"it begins with {encoded[:16]!r}" if encoded else "it is empty"

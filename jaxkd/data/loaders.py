@@ -17,10 +17,7 @@ LOADERS = ("auto", "resident", "streamed")
 
 
 def read(
-  spec: Spec,
-  data_dir: str = "",
-  loader: str = "auto",
-  resident_gib: float = RESIDENT_GIB,
+  spec: Spec, data_dir: str = "", loader: str = "auto", resident_gib: float = RESIDENT_GIB
 ) -> tuple[Arrays, Arrays] | tuple[Examples, Examples]:
   """Returns the training and the test split: arrays, or examples to stream.
 
@@ -29,9 +26,9 @@ def read(
   Args:
     spec: the data set.
     data_dir: as for `examples`.
-    loader: 'resident' for arrays, 'streamed' for examples, 'auto' for arrays of up to
-      `resident_gib`.
-    resident_gib: the limit for the images of both splits, in GiB.
+    loader: 'resident' for arrays, 'streamed' for examples, 'auto' for arrays where the images of
+      both splits take up to `resident_gib`.
+    resident_gib: in GiB.
 
   Raises:
     DataError: the data set is not there, or an image can't be decoded.
@@ -59,20 +56,14 @@ def train_loader(
   sharding: jax.sharding.Sharding,
   workers: int | None = None,
 ) -> Resident | streamed.Streamed:
-  """Returns the loader of a training split.
+  """Returns the loader of a training split: arrays on the devices, or examples.
 
   Both loaders have `max_steps(step)`, the number of steps that one source serves; `source(step)`,
-  the argument of `batch_at`; and `close()`.
-
-  Args:
-    split: arrays on the devices, or examples.
-    batch_size: B, over all devices, at most the number of examples.
-    key: the PRNG key of the order, on the devices.
-    sharding: of the batches.
-    workers: of the streamed loader.
+  the argument of `batch_at`; and `close()`. Their arguments are those of `Streamed`; the key is on
+  the devices.
 
   Raises:
-    ValueError: B is larger than the split.
+    ValueError: the batch is larger than the split.
   """
   if isinstance(split, Arrays):
     return Resident(split, batch_size, key)
@@ -87,14 +78,7 @@ def eval_batches(
 ) -> Iterator[tuple[Arrays | EvalBatch, np.int32]]:
   """Yields the first two arguments of `eval_batch_at` for each batch of an evaluation.
 
-  Args:
-    split: arrays on the devices, or examples.
-    batch_size: B, over all devices.
-    sharding: of the batches.
-    workers: of the streamed loader.
-
-  Raises:
-    DataError: an example can't be read.
+  Arguments are as for `train_loader`. An example that can't be read is a DataError.
   """
   if isinstance(split, Arrays):
     for index in range(-(-size(split) // batch_size)):

@@ -25,8 +25,7 @@ def prepare(name: str, data_dir: str = "", archives: str = "") -> None:
     archives: folder of the archives; if empty, they are downloaded.
 
   Raises:
-    DataError: there is no such data set, an archive is missing or damaged, or TensorFlow is needed
-      and is not there.
+    DataError: there is no such data set, or an archive or TensorFlow is missing, or damaged.
   """
   if archives and not os.path.isdir(archives):
     raise DataError(f"--archives={archives} is not a folder")
@@ -43,18 +42,12 @@ def prepare(name: str, data_dir: str = "", archives: str = "") -> None:
 
 
 def _describe(spec: Spec, name: str, data_dir: str) -> None:
-  """Prints what is prepared.
-
-  Raises:
-    DataError: it is not prepared.
-  """
-  splits = {
-    split: prepared.Prepared(spec, split, data_dir, name)
-    for split in (spec.train_split, spec.test_split)
-  }
-  for split, examples in splits.items():
+  """Prints what is prepared; raises a DataError if it is not."""
+  names = (spec.train_split, spec.test_split)
+  splits = [prepared.Prepared(spec, split, data_dir, name) for split in names]
+  for split, examples in zip(names, splits, strict=True):
     print(f"{spec.name}, {split}: {len(examples)} images, {len(examples.class_names)} classes")
-  if how := prepared.difference(spec, *splits.values()):
+  if how := registry.difference(spec, *splits):
     print(f"{spec.name} has {how}")
   print(f"{spec.name} is prepared in {prepared.root(data_dir) / spec.builder}")
 
@@ -62,9 +55,8 @@ def _describe(spec: Spec, name: str, data_dir: str) -> None:
 def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
   own = spec.builder.split("/")[0] in _OWN
   if not own and importlib.util.find_spec("tensorflow") is None:
-    raise DataError(
-      f"preparing {spec.name!r} needs TensorFlow: {sys.executable} -m pip install tensorflow-cpu"
-    )
+    install = f"{sys.executable} -m pip install tensorflow-cpu"
+    raise DataError(f"preparing {spec.name!r} needs TensorFlow: {install}")
   try:
     root = prepared.root(data_dir)
     builder = tfds.builder(spec.builder, data_dir=root, file_format="array_record")
@@ -94,11 +86,7 @@ def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
 
 @contextlib.contextmanager
 def _told_of_downloads(tell: Callable[[str, str, str], None]) -> Iterator[None]:
-  """Has a function called before anything is downloaded.
-
-  Args:
-    tell: takes the URL, the size for people, and the file's name.
-  """
+  """Calls `tell` with URL, size and file name before anything is downloaded."""
   # TFDS has no other way.
   manager = tfds.download.DownloadManager
   download = manager._download

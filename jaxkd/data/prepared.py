@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-import tqdm  # type: ignore[import-untyped]
 from tensorflow_datasets.core import constants, read_only_builder
 
 from jaxkd.data import cache, images
-from jaxkd.data.base import Arrays, DataError, Example, Examples, MissingError
+from jaxkd.data.base import Arrays, DataError, Example, Examples, MissingError, in_order
 from jaxkd.data.specs import Spec
 
 
@@ -54,10 +53,8 @@ class Prepared(Examples):
     self.squashed = bool(spec.resize) and split == spec.train_split
     label = info.features[spec.label]
     if label.num_classes > spec.num_classes:
-      raise DataError(
-        f"{builder.data_path} has {label.num_classes} classes, data set "
-        f"{spec.name!r} has {spec.num_classes}"
-      )
+      have = f"{builder.data_path} has {label.num_classes} classes"
+      raise DataError(f"{have}, data set {spec.name!r} has {spec.num_classes}")
     self.class_names = tuple(label.names)
     # TFDS would decode with one of two libraries that differ in the last bit of a JPEG's pixels.
     encoded = {
@@ -89,21 +86,18 @@ class Prepared(Examples):
     """A hash of all encoded images and the names of their classes, in order.
 
     They are read once, and again if they are prepared anew.
-
-    Raises:
-      DataError: an example can't be read.
     """
     path = self._cache.with_name(f"{self._cache.name}-content.sha256")
     return cache.text(path, self._read_content)
 
   def _read_content(self) -> str:
-    content = hashlib.sha256()
-    for index in tqdm.trange(len(self), desc=f"reading {self._cache.name}", unit=" images"):
+    def line(index):
       example = self._read(index)
       name = self.class_names[example[self._spec.label]]
-      image = hashlib.sha256(example["image"]).hexdigest()
-      content.update(f"{name} {image}\n".encode())
-    return content.hexdigest()
+      return f"{name} {hashlib.sha256(example['image']).hexdigest()}\n"
+
+    lines = in_order(line, len(self), f"reading {self._cache.name}")
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
   def __len__(self) -> int:
     return self._size
@@ -128,28 +122,14 @@ class Prepared(Examples):
     return cache.load(self, self._cache)
 
 
-def difference(spec: Spec, train: Examples, test: Examples) -> str:
-  """Says how a data set differs from the published one; '' if it doesn't."""
-  classes, sizes = len(train.class_names), (len(train), len(test))
-  if not spec.sizes or (classes, sizes) == (spec.num_classes, spec.sizes):
-    return ""
-  return (
-    f"{classes} of {spec.num_classes} classes, {sizes[0]:,} of "
-    f"{spec.sizes[0]:,} images to train on, {sizes[1]:,} of {spec.sizes[1]:,} "
-    "to test on: not the published set"
-  )
-
-
 def _builder(spec: Spec, data_dir: str, prepare: str) -> tfds.core.DatasetBuilder:
   """Returns a reader of the newest version that is prepared."""
   data_root = root(data_dir)
   try:
     builder = read_only_builder.builder_from_files(spec.builder, data_dir=data_root)
   except tfds.core.DatasetNotFoundError:
-    raise MissingError(
-      f"data set {spec.name!r} is not prepared in {data_root / spec.builder}; "
-      f"prepare it with: {command(prepare, data_dir)}"
-    ) from None
+    missing = f"data set {spec.name!r} is not prepared in {data_root / spec.builder}"
+    raise MissingError(f"{missing}; prepare it with: {command(prepare, data_dir)}") from None
   # TFDS has no common class for errors of damaged files.
   except Exception as error:
     raise _unreadable(str(data_root / spec.builder), error) from error
@@ -157,9 +137,9 @@ def _builder(spec: Spec, data_dir: str, prepare: str) -> tfds.core.DatasetBuilde
   if tfds.core.FileFormat.ARRAY_RECORD not in formats:
     names = ", ".join(sorted(format.value for format in formats))
     raise DataError(
-      f"data set {spec.name!r} is prepared in {builder.data_path} as {names}, "
-      f"which can't be read without TensorFlow; delete that folder and prepare "
-      f"it as array_record with: {command(prepare, data_dir)}"
+      f"data set {spec.name!r} is prepared in {builder.data_path} as {names}, which can't be read "
+      "without TensorFlow; delete that folder and prepare it as array_record with: "
+      f"{command(prepare, data_dir)}"
     )
   return builder
 
@@ -174,7 +154,7 @@ def _fingerprint(split: tfds.core.SplitInfo) -> str:
 
 
 def _unreadable(path: str, error: Exception) -> DataError:
+  reason = f"{type(error).__name__}: {error}"
   return DataError(
-    f"{path} can't be read: {type(error).__name__}: {error}; if it is damaged, "
-    "delete it and prepare it again"
+    f"{path} can't be read: {reason}; if it is damaged, delete it and prepare it again"
   )

@@ -2,6 +2,7 @@
 
 import bisect
 import dataclasses
+import functools
 import hashlib
 import itertools
 import re
@@ -34,8 +35,7 @@ def register(
   Call it in a config file or in any imported module. `--config.data.name=package.module:attribute`
   works without registration, where the attribute is a function `load` or what `register` returned.
 
-  A data set is identified by the hash of its images and labels: results are never reused because
-  a name is the same.
+  The hash of images and labels identifies a data set: results are never reused because of a name.
 
   Args:
     name: letters, digits, `_`, `-` and `.`. A second registration replaces the first.
@@ -73,10 +73,8 @@ def register(
     ((64, 8, 8, 3), (16,))
   """
   if name in specs.SPECS or name in specs.OF_TFDS or not re.fullmatch(r"[\w.-]+", name):
-    raise base.DataError(
-      f"a data set can't be registered as {name!r}: the name must be new, of letters, digits, "
-      "'_', '-' and '.'"
-    )
+    reason = "the name must be new, of letters, digits, '_', '-' and '.'"
+    raise base.DataError(f"a data set can't be registered as {name!r}: {reason}")
   _OWN[name] = own.Own(name, load, class_names, mean, std, padding, flip)
   return _OWN[name]
 
@@ -86,11 +84,11 @@ def find(name: str, data_dir: str = "") -> specs.Spec:
 
   Args:
     name: a key of `SPECS`, several of `specs.DIGITS` with `+` in between, a registered name, or
-      `package.module:attribute`; see `register`.
+      `package.module:attribute` (see `register`).
     data_dir: for `folder` the folder.
 
   Raises:
-    DataError: there is no such data set, no such folder, or what the user's code gives is wrong.
+    DataError: there is no such data set or folder, or the user's data are wrong.
 
   Examples:
     >>> find("mnist+usps").num_classes
@@ -105,9 +103,8 @@ def find(name: str, data_dir: str = "") -> specs.Spec:
   if "+" in name:
     domains = name.split("+")
     if not set(domains) <= set(specs.DIGITS) or len(set(domains)) < len(domains):
-      raise base.DataError(
-        f"data set {name!r} must join different ones of {', '.join(specs.DIGITS)}"
-      )
+      parts = ", ".join(specs.DIGITS)
+      raise base.DataError(f"data set {name!r} must join different ones of {parts}")
     return specs.joined(name, [specs.SPECS[domain] for domain in domains])
   if name in specs.OF_TFDS:
     raise base.DataError(f"data set {name!r} is called {specs.OF_TFDS[name]!r} here")
@@ -125,16 +122,11 @@ def _imported(name: str) -> own.Own:
   if callable(thing):
     thing = own.Own(name, thing)
   if not isinstance(thing, own.Own):
-    raise base.DataError(
-      f"data set {name!r} is a {type(thing).__name__}, must be a function load() -> (train, test) "
-      "or what jaxkd.data.register returned"
-    )
+    wanted = "a function load() -> (train, test) or what jaxkd.data.register returned"
+    raise base.DataError(f"data set {name!r} is a {type(thing).__name__}, must be {wanted}")
   known = _OWN.get(name)
-  names = [field.name for field in dataclasses.fields(thing) if field.name != "name"]
   # Loaded once, unless the module is reloaded.
-  if known and all(getattr(known, key) is getattr(thing, key) for key in names):
-    return known
-  return dataclasses.replace(thing, name=name)
+  return known if known and known.is_made_of(thing) else dataclasses.replace(thing, name=name)
 
 
 def examples(spec: specs.Spec, data_dir: str = "") -> tuple[base.Examples, base.Examples]:
@@ -145,12 +137,12 @@ def examples(spec: specs.Spec, data_dir: str = "") -> tuple[base.Examples, base.
     data_dir: the folder of TFDS's data, TFDS's own default if empty; for `folder` the folder.
 
   Raises:
-    DataError: the data set is not there, or its format can't be read.
+    DataError: the data set is not there or can't be read.
   """
   if spec.domains:
-    parts = [_prepared(part, data_dir, spec.name) for part in spec.domains]
-    trains, tests = zip(*parts, strict=True)
-    return _Joined(spec, trains), _Joined(spec, tests)
+    parts = (_prepared(part, data_dir, spec.name) for part in spec.domains)
+    train, test = (_Joined(spec, splits) for splits in zip(*parts, strict=True))
+    return train, test
   if spec.builder:
     return _prepared(spec, data_dir, spec.name)
   if spec.name == "folder":
@@ -162,14 +154,7 @@ def examples(spec: specs.Spec, data_dir: str = "") -> tuple[base.Examples, base.
 
 
 def load(spec: specs.Spec, data_dir: str = "") -> tuple[base.Arrays, base.Arrays]:
-  """Returns the training and the test split, in memory.
-
-  Args:
-    spec: the data set.
-    data_dir: as for `examples`.
-
-  Raises:
-    DataError: the data set is not there, or an image can't be decoded.
+  """Returns the training and the test split, in memory; otherwise as `examples`.
 
   Examples:
     >>> from jaxkd import data
@@ -182,14 +167,7 @@ def load(spec: specs.Spec, data_dir: str = "") -> tuple[base.Arrays, base.Arrays
 
 
 def class_names(spec: specs.Spec, data_dir: str = "") -> tuple[str, ...]:
-  """Returns a name for each class.
-
-  Args:
-    spec: the data set.
-    data_dir: as for `examples`.
-
-  Raises:
-    DataError: the data set is not there.
+  """Returns a name for each class; otherwise as `examples`.
 
   Examples:
     >>> class_names(find("digits"))[:3]
@@ -199,16 +177,7 @@ def class_names(spec: specs.Spec, data_dir: str = "") -> tuple[str, ...]:
 
 
 def content(name: str, data_dir: str = "") -> str:
-  """Returns a hash of a data set's images and labels, in hexadecimal digits.
-
-  It is '' for data as published under the name, and for published data that is not there.
-
-  Args:
-    name: as for `find`.
-    data_dir: as for `examples`.
-
-  Raises:
-    DataError: there is no such data set, or it can't be read.
+  """Returns the `content` of `identity`.
 
   Examples:
     >>> content("digits")
@@ -220,18 +189,18 @@ def content(name: str, data_dir: str = "") -> str:
 def identity(name: str, data_dir: str = "") -> dict[str, Any]:
   """Returns everything of a data set that determines results, JSON-able.
 
+  Files are looked at in each call, so that a changed image is noticed.
+
   Args:
     name: as for `find`.
     data_dir: as for `examples`.
 
   Returns:
-    The name, the number of classes, image size, channels, mean, std, padding, flip and resize as
-    of `Spec`; `content` as of `content`; `class_names` in the order of the labels, or None where
-    the published name stands for them or the user gave none; `decoding`, the version of jaxkd's
-    image decoding. `specs.of_view` makes it a spec again.
-
-  Raises:
-    DataError: there is no such data set, or it can't be read.
+    `name`, `num_classes`, `image_size`, `channels`, `mean`, `std`, `padding`, `flip`, `resize` as
+    of `Spec` (`specs.of_view` makes it a spec again); `content`, a hash of images and labels, ''
+    where the data is as published under the name or not there; `class_names` in the order of the
+    labels, None where the published name stands for them or the user gave none; `decoding`, the
+    version of jaxkd's image decoding.
 
   Examples:
     >>> identity("digits")["class_names"] is None, identity("digits")["mean"]
@@ -241,12 +210,8 @@ def identity(name: str, data_dir: str = "") -> dict[str, Any]:
   parts = [_content(part, data_dir) for part in spec.domains or (spec,)]
   hashes, names = zip(*parts, strict=True)
   its = hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:12] if any(hashes) else ""
-  return {
-    **spec.view(),
-    "class_names": None if spec.domains else names[0],
-    "content": its,
-    "decoding": cache.VERSION,
-  }
+  known = None if spec.domains else names[0]
+  return spec.view() | {"class_names": known, "content": its, "decoding": cache.VERSION}
 
 
 def _content(spec: specs.Spec, data_dir: str) -> tuple[str, list[str] | None]:
@@ -257,25 +222,32 @@ def _content(spec: specs.Spec, data_dir: str) -> tuple[str, list[str] | None]:
     train, test = examples(spec, data_dir)
   except base.MissingError:
     return "", None
-  if spec.builder:
-    from jaxkd.data import prepared
-
-    how = prepared.difference(spec, train, test)
-    if not how:
+  if spec.sizes:
+    if not (how := difference(spec, train, test)):
       return "", None
     base.tell_once(f"{spec.name} has {how}")
   given = spec.name not in _OWN or _OWN[spec.name].class_names is not None
   return f"{train.content} {test.content}", list(train.class_names) if given else None
 
 
+def difference(spec: specs.Spec, train: base.Examples, test: base.Examples) -> str:
+  """Says how a data set differs from the published one; '' if it doesn't."""
+  classes, sizes = len(train.class_names), (len(train), len(test))
+  if not spec.sizes or (classes, sizes) == (spec.num_classes, spec.sizes):
+    return ""
+  return (
+    f"{classes} of {spec.num_classes} classes, {sizes[0]:,} of {spec.sizes[0]:,} images to train "
+    f"on, {sizes[1]:,} of {spec.sizes[1]:,} to test on: not the published set"
+  )
+
+
 def _prepared(spec: specs.Spec, data_dir: str, prepare: str) -> tuple[base.Examples, base.Examples]:
   # TFDS is slow to import.
   from jaxkd.data import prepared
 
-  return (
-    prepared.Prepared(spec, spec.train_split, data_dir, prepare),
-    prepared.Prepared(spec, spec.test_split, data_dir, prepare),
-  )
+  splits = (spec.train_split, spec.test_split)
+  train, test = (prepared.Prepared(spec, split, data_dir, prepare) for split in splits)
+  return train, test
 
 
 class _Joined(base.Examples):
@@ -284,16 +256,14 @@ class _Joined(base.Examples):
   def __init__(self, spec: specs.Spec, parts: tuple[base.Examples, ...]):
     self._parts = parts
     self.shape = parts[0].shape
-    self.class_names = tuple(
-      f"{domain.name.upper().replace('_', '')}@{name}"
-      for domain, part in zip(spec.domains, parts, strict=True)
-      for name in part.class_names
-    )
+    domains = [domain.name.upper().replace("_", "") for domain in spec.domains]
+    pairs = zip(domains, parts, strict=True)
+    self.class_names = tuple(f"{name}@{own}" for name, part in pairs for own in part.class_names)
     self._ends = list(itertools.accumulate(map(len, parts)))
     counts = [domain.num_classes for domain in spec.domains]
     self._offsets = list(itertools.accumulate(counts, initial=0))[:-1]
 
-  @property
+  @functools.cached_property
   def labels(self) -> np.ndarray:
     """Labels of all examples."""
     return self._among_all([part.labels for part in self._parts])
@@ -309,17 +279,13 @@ class _Joined(base.Examples):
 
   def load(self) -> base.Arrays:
     """Returns all examples."""
-    loaded = [part.load() for part in self._parts]
-    return base.Arrays(
-      np.concatenate([arrays.images for arrays in loaded]),
-      self._among_all([np.asarray(arrays.labels) for arrays in loaded]),
-    )
+    images, labels, _ = zip(*(part.load() for part in self._parts), strict=True)
+    return base.Arrays(np.concatenate(images), self._among_all(labels))
 
-  def _among_all(self, labels: list[np.ndarray]) -> np.ndarray:
+  def _among_all(self, labels: Sequence[np.ndarray]) -> np.ndarray:
     """Returns the domains' own labels as labels of the joined classes."""
-    return np.concatenate(
-      [its + np.int32(offset) for its, offset in zip(labels, self._offsets, strict=True)]
-    )
+    shifted = zip(labels, self._offsets, strict=True)
+    return np.concatenate([its + np.int32(offset) for its, offset in shifted])
 
 
 def _digits() -> tuple[base.InMemory, base.InMemory]:
@@ -333,7 +299,5 @@ def _digits() -> tuple[base.InMemory, base.InMemory]:
   train, test = model_selection.train_test_split(
     np.arange(len(labels)), test_size=360, stratify=labels, random_state=0
   )
-  return (
-    base.InMemory(images[train], labels[train], names),
-    base.InMemory(images[test], labels[test], names),
-  )
+  train, test = (base.InMemory(images[rows], labels[rows], names) for rows in (train, test))
+  return train, test

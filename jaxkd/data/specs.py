@@ -55,17 +55,12 @@ class Spec:
 
   def view(self) -> dict[str, Any]:
     """Returns the fields that decide how a network sees the images, JSON-able."""
-    return {
-      key: list(value) if isinstance(value, tuple) else value
-      for key, value in dataclasses.asdict(self).items()
-      if key in _VIEW
-    }
+    fields = {key: getattr(self, key) for key in _VIEW}
+    return fields | {key: list(fields[key]) for key in ("mean", "std")}
 
 
-_VIEW = (
-  *("name", "num_classes", "image_size", "channels", "mean", "std"),
-  *("padding", "flip", "resize"),
-)
+_VIEW = tuple(field.name for field in dataclasses.fields(Spec))[:9]
+"""The fields before `sizes`."""
 
 
 def of_view(view: Mapping[str, Any]) -> Spec:
@@ -92,15 +87,9 @@ def _squares(
   return Spec(name, num_classes, size, sizes=sizes, builder=builder, **usual | fields)
 
 
-def _photos(
-  name: str,
-  num_classes: int,
-  sizes: tuple[int, int] | None = None,
-  builder: str = "",
-  **fields: Any,
-) -> Spec:
+def _photos(name: str, num_classes: int, *published: Any, **fields: Any) -> Spec:
   """Photographs of any size: resize to 256, crop 224, ImageNet's mean and std."""
-  return _squares(name, num_classes, 224, sizes, builder, flip=True, resize=256, **fields)
+  return _squares(name, num_classes, 224, *published, flip=True, resize=256, **fields)
 
 
 def folder(num_classes: int) -> Spec:

@@ -19,24 +19,17 @@ from absl import flags
 from jaxkd.common.cores import share_of_cores
 from jaxkd.data import base
 from jaxkd.data.base import EvalBatch
-from jaxkd.data.order import Order
+from jaxkd.data.resident import Order
 
 _MAX_STEPS = 2**31
 _ON_DEVICES = 2
+_MAX_WORKERS = 16
 _MANY = 64
 """Number of batches from which processes are worth the seconds that they take to start."""
-_MAX_WORKERS = 16
 
 
 class TrainBatches:
-  """This process's rows of every training batch, by step.
-
-  Args:
-    examples: the split.
-    order: of its examples.
-    batch_size: B.
-    rows: this process's part of `range(B)`.
-  """
+  """This process's rows, a part of `range(batch_size)`, of every training batch, by step."""
 
   def __init__(self, examples: base.Examples, order: Order, batch_size: int, rows: list[int]):
     self.examples, self._order, self._batch_size, self._rows = examples, order, batch_size, rows
@@ -79,6 +72,7 @@ class Streamed:
 
   Raises:
     ValueError: B is larger than the split.
+    DataError: an example can't be read (from `source`).
   """
 
   def __init__(
@@ -101,13 +95,7 @@ class Streamed:
     return 1
 
   def source(self, step: int) -> base.Arrays:
-    """Returns the batch of a step, at once if the last call asked for the step before.
-
-    Decoding starts anew from any other step.
-
-    Raises:
-      DataError: an example can't be read.
-    """
+    """Returns the batch of a step; decoding starts anew unless the last call was for step - 1."""
     if step != self._next or self._iterator is None:
       self.close()
       self._iterator = self._start(step)
@@ -118,7 +106,7 @@ class Streamed:
     """Ends the processes that decode."""
     if self._iterator is not None:
       self._iterator.close()
-      self._iterator = None
+    self._iterator = None
 
 
 def eval_batches(
@@ -127,17 +115,7 @@ def eval_batches(
   sharding: jax.sharding.Sharding,
   workers: int | None = None,
 ) -> Iterator[EvalBatch]:
-  """Yields the `ceil(N / B)` batches of an evaluation.
-
-  Args:
-    examples: the split.
-    batch_size: B, over all devices.
-    sharding: of the batches.
-    workers: as for `Streamed`.
-
-  Raises:
-    DataError: an example can't be read.
-  """
+  """Yields the `ceil(N / B)` batches of an evaluation; the arguments are those of `Streamed`."""
   batches = EvalBatches(examples, batch_size, local_rows(sharding, batch_size))
   iterator = _prefetched(batches, batch_size, sharding, workers, 0)
   try:
@@ -149,10 +127,7 @@ def eval_batches(
 def local_rows(sharding: jax.sharding.Sharding, batch_size: int) -> list[int]:
   """Returns the rows of a batch that are on this process's devices."""
   indices = sharding.addressable_devices_indices_map((batch_size,)).values()
-  rows = {
-    row for index in indices if index is not None for row in range(*index[0].indices(batch_size))
-  }
-  return sorted(rows)
+  return sorted({row for index in indices if index for row in range(batch_size)[index[0]]})
 
 
 def _prefetched(
@@ -162,18 +137,14 @@ def _prefetched(
   workers: int | None,
   start: int,
 ) -> Any:
-  """Returns Grain's iterator over the batches on the devices, from `start` on.
-
-  It decodes ahead, and puts the next batches on the devices.
-  """
+  """Returns Grain's iterator over the batches from `start` on, the next ones on the devices."""
   # Slow to import.
   import grain
 
   def put(field):
     # A copy gives the worker's memory back at once; JAX on CPUs would hold it with the batch.
-    return jax.make_array_from_process_local_data(
-      sharding, np.array(field), (batch_size, *field.shape[1:])
-    )
+    shape = (batch_size, *field.shape[1:])
+    return jax.make_array_from_process_local_data(sharding, np.array(field), shape)
 
   cores = share_of_cores()
   if len(batches) < _MANY:
@@ -187,32 +158,22 @@ def _prefetched(
     # Grain reads absl's flags, which only absl's own programs parse.
     if not flags.FLAGS.is_parsed():
       flags.FLAGS.mark_as_parsed()
-    dataset = dataset.mp_prefetch(
-      grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=1),
-      worker_init_fn=_end_with_parent,
-    )
+    processes = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=1)
+    dataset = dataset.mp_prefetch(processes, worker_init_fn=_end_with_parent)
+  dataset = dataset.map(functools.partial(jax.tree.map, put))
   return iter(
-    grain.experimental.ThreadPrefetchIterDataset(
-      dataset.map(functools.partial(jax.tree.map, put)),
-      prefetch_buffer_size=_ON_DEVICES,
-    )
+    grain.experimental.ThreadPrefetchIterDataset(dataset, prefetch_buffer_size=_ON_DEVICES)
   )
 
 
 def _end_with_parent(*_: int) -> None:
-  """Ends this worker as soon as its parent is gone, and not before.
-
-  A worker would wait for ever for a parent that was killed. A parent that stops in order, after a
-  signal to all processes, waits for its workers.
-  """
+  """Ends this worker when its parent is gone: never before, since an orderly stop waits for it."""
   for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
-  parent = multiprocessing.parent_process()
-  if parent is None:
-    return
 
-  def watch():
+  def watch(parent):
     parent.join()
     os._exit(1)
 
-  threading.Thread(target=watch, daemon=True).start()
+  if parent := multiprocessing.parent_process():
+    threading.Thread(target=watch, args=(parent,), daemon=True).start()

@@ -22,11 +22,7 @@ class _Subset(Examples):
 
 
 def take(split: Arrays | Examples, rows: np.ndarray) -> Arrays | Examples:
-  """Returns some examples of a split: arrays of arrays, or else examples.
-
-  Args:
-    split: arrays, or examples to stream.
-    rows: numbers of the examples, `[M]`, integers.
+  """Returns the examples of a split with the numbers `rows`, `[M]`: arrays of arrays.
 
   Examples:
     >>> from jaxkd import data
@@ -54,10 +50,8 @@ def holdout(
     seed: of the choice.
 
   Returns:
-    The remaining training split, and the validation split.
-
-  Raises:
-    DataError: a class has too few examples, or a part would lack a class.
+    The remaining training split, and the validation split. A class with too few examples for both
+    is a DataError.
 
   Examples:
     >>> from jaxkd import data
@@ -70,10 +64,9 @@ def holdout(
   from sklearn import model_selection
 
   labels = np.asarray(split.labels)
+  options = {"test_size": fraction, "stratify": labels, "random_state": seed}
   try:
-    rows = model_selection.train_test_split(
-      np.arange(len(labels)), test_size=fraction, stratify=labels, random_state=seed
-    )
+    rows = model_selection.train_test_split(np.arange(len(labels)), **options)
   except ValueError as error:
     raise DataError(f"a share of {fraction} can't be held out: {error}") from error
   train, validation = map(np.sort, rows)

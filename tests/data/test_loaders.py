@@ -19,7 +19,7 @@ from jaxkd import data
 from jaxkd.common import cores as common_cores
 from jaxkd.data import streamed
 from jaxkd.data.base import InMemory
-from jaxkd.data.order import Order
+from jaxkd.data.resident import Order
 
 LOADERS = pytest.mark.parametrize("kind", ["resident", "streamed"])
 

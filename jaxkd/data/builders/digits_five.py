@@ -62,15 +62,9 @@ def _load(file: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def _checked(split: _Split, classes: range, file: pathlib.Path) -> _Split:
-  """Returns images as uint8 and digits `[N]`.
+  """Returns images as uint8 and digits `[N]`; a DataError names the file and the fault.
 
-  Args:
-    split: as in the file.
-    classes: the allowed labels; the last digit of a label is the class.
-    file: for the error.
-
-  Raises:
-    DataError: images or labels are wrong.
+  `classes` are the allowed labels; the last digit of a label is the class.
   """
   images, labels = split
   if len(images) != len(labels):
@@ -91,9 +85,8 @@ def _checked(split: _Split, classes: range, file: pathlib.Path) -> _Split:
   wrong = ~np.isin(labels, classes)
   if wrong.any():
     row = int(wrong.argmax())
-    raise DataError(
-      f"image {row} in {file} has label {labels[row]}, not {classes[0]} to {classes[-1]}"
-    )
+    allowed = f"{classes[0]} to {classes[-1]}"
+    raise DataError(f"image {row} in {file} has label {labels[row]}, not {allowed}")
   if missing := set(classes) - set(labels.tolist()):
     raise DataError(f"{file} has no images of label {min(missing)} in a split")
   return pixels, labels % 10
@@ -118,7 +111,7 @@ def _usps(mat: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
 
 
 def _svhn(*mats: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
-  # 0 has label 10.
+  # The label of 0 is 10.
   train, test = ((np.moveaxis(mat["X"], -1, 0), mat["y"]) for mat in mats)
   return train, test
 

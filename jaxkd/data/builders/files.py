@@ -20,18 +20,9 @@ _DAMAGED = (EOFError, OSError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 
 
 class Archive:
-  """The files below one folder.
+  """The files below a folder, which may be in a `.zip` or a tar archive; `names` has all.
 
-  Args:
-    path: the folder, or the `.zip` or tar archive that holds it.
-    folder: name of the folder in the archive.
-
-  Attributes:
-    path: as above.
-    names: of all files.
-
-  Raises:
-    DataError: the archive is damaged.
+  A missing or damaged file is a DataError.
   """
 
   def __init__(self, path: pathlib.Path, folder: str):
@@ -41,11 +32,7 @@ class Archive:
       self.names = [name for name, _ in self._files()]
 
   def read(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    """Yields names and contents of files, in the archive's order.
-
-    Raises:
-      DataError: one is not there, or damaged.
-    """
+    """Yields names and contents of files, in the archive's order."""
     if missing := set(names) - set(self.names):
       raise DataError(f"{self.path} lacks {min(missing)}")
     wanted = set(names)
@@ -55,11 +42,7 @@ class Archive:
           yield name, content()
 
   def texts(self, *names: str) -> list[str]:
-    """Returns the contents of text files.
-
-    Raises:
-      DataError: one is not there, or damaged.
-    """
+    """Returns the contents of text files."""
     contents = dict(self.read(names))
     try:
       return [contents[name].decode() for name in names]
@@ -99,15 +82,7 @@ def png(image: np.ndarray) -> io.BytesIO:
 
 
 def checked(content: bytes, origin: str) -> io.BytesIO:
-  """Returns an image's file as it is, once all of it has been decoded.
-
-  Args:
-    content: of the file.
-    origin: the name of the file, for the error.
-
-  Raises:
-    DataError: it can't be read as an image.
-  """
+  """Returns an image's file as it is, once it has been decoded; `origin` is its name."""
   images.read(content, origin)
   return io.BytesIO(content)
 
@@ -120,14 +95,9 @@ def find(folder: pathlib.Path, *names: str) -> pathlib.Path | None:
 def info(
   builder: tfds.core.DatasetBuilder, homepage: str, shape: tuple, encoding: str, classes: int | None
 ) -> tfds.core.DatasetInfo:
-  """Returns what TFDS asks of a builder: images and labels.
+  """Returns a builder's description: images of an encoding, `png` or `jpeg`, and labels.
 
-  Args:
-    builder: it asks for it.
-    homepage: of the data set.
-    shape: of the images.
-    encoding: of the images, `png` or `jpeg`.
-    classes: number of classes, or None if the builder sets their names later.
+  The number of classes is None if the builder sets their names later.
   """
   features = {
     "image": tfds.features.Image(shape=shape, encoding_format=encoding),
