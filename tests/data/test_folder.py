@@ -57,8 +57,7 @@ def test_a_changed_image_is_decoded_anew(photos):
 
 
 def _content(photos):
-  folder.content.cache_clear()
-  return folder.content(str(photos))
+  return data.content("folder", str(photos))
 
 
 def test_the_content_stays_where_the_folder_goes(photos):
@@ -94,25 +93,24 @@ def test_what_changes_a_result_changes_the_content(photos, change):
   assert _content(photos) != before
 
 
-def test_images_are_read_once_for_the_content(photos, capfd):
+def test_images_are_read_once_for_the_content(photos, capfd, monkeypatch):
+  monkeypatch.setattr(folder, "_SETTLED", 0)
   content = _content(photos)
   assert capfd.readouterr().err.count("6/6") == 1
   assert _content(photos) == content
   assert not capfd.readouterr().err
   (known,) = (photos / "jaxkd_cache").glob("train-content-*")
-  (known / "sha256").write_text("")
+  known.write_text("")
   assert _content(photos) == content
 
 
 def test_a_phase_is_of_the_content_and_outlives_the_folder(photos, tiny_config):
   tiny_config.data.name, tiny_config.data.data_dir = "folder", str(photos)
-  folder.content.cache_clear()
   phase = rows.teacher(tiny_config)
   elsewhere = photos.rename(photos.with_name("elsewhere"))
   tiny_config.data.data_dir = str(elsewhere)
   assert rows.teacher(tiny_config).identity == phase.identity
   _in_place(elsewhere)
-  folder.content.cache_clear()
   assert rows.teacher(tiny_config).identity != phase.identity
 
   entry = PhaseFolder.of(elsewhere.parent, phase)

@@ -8,7 +8,7 @@ import pytest
 from stripes import SIZES, SPEC, Stripes
 
 from jaxkd import data
-from jaxkd.data import prepared
+from jaxkd.data import base
 from jaxkd.reports import experiment
 from jaxkd.runs import rows
 
@@ -18,7 +18,7 @@ def published(monkeypatch):
   """Returns a function that says what was published as `stripes`."""
 
   def publish(**changes):
-    prepared.content.cache_clear()
+    base.tell_once.cache_clear()
     spec = dataclasses.replace(SPEC, sizes=tuple(SIZES.values()), **changes)
     monkeypatch.setitem(data.SPECS, "stripes", spec)
 
@@ -52,7 +52,7 @@ def test_a_part_of_a_set_is_another_set(published, config, capfd):
     "stripes has 3 of 4 classes, 23 of 23 images to train on, 10 of 10 to test on: not"
   ) in err
   # What was hashed once is kept.
-  prepared.content.cache_clear()
+  base.tell_once.cache_clear()
   assert rows.nokd(config, 0).identity == phase.identity
   assert "23/23" not in capfd.readouterr().err
 

@@ -15,7 +15,7 @@ from PIL import Image
 from tensorflow_datasets.core.download import downloader
 
 from jaxkd import data, prepare
-from jaxkd.data import builders
+from jaxkd.data import builders, preparation
 from jaxkd.data.builders import syn_digits
 
 
@@ -64,12 +64,12 @@ def test_only_different_digits_can_be_joined(monkeypatch, capfd, name):
 
 
 def test_what_is_embedded_needs_no_preparation(capfd):
-  prepare.prepare("digits")
+  preparation.prepare("digits")
   assert "digits needs no preparation" in capfd.readouterr().out
 
 
 def test_without_tensorflow_it_says_how_to_get_it(monkeypatch, capfd, tmp_path):
-  monkeypatch.setattr(prepare.importlib.util, "find_spec", lambda _: None)
+  monkeypatch.setattr(preparation.importlib.util, "find_spec", lambda _: None)
   status, (line,) = _run(monkeypatch, capfd, "mnist", f"--data_dir={tmp_path}")
   assert status == 2
   assert f"{sys.executable} -m pip install tensorflow-cpu" in line
@@ -77,7 +77,7 @@ def test_without_tensorflow_it_says_how_to_get_it(monkeypatch, capfd, tmp_path):
 
 def test_a_wrong_checksum_is_one_line(monkeypatch, capfd, tmp_path):
   """An official builder, stopped before it needs TensorFlow."""
-  monkeypatch.setattr(prepare.importlib.util, "find_spec", lambda _: True)
+  monkeypatch.setattr(preparation.importlib.util, "find_spec", lambda _: True)
   (tmp_path / "cifar-100-binary.tar.gz").write_bytes(b"not it")
   status, lines = _run(
     monkeypatch,
@@ -126,7 +126,7 @@ def test_nothing_is_downloaded_where_there_is_a_folder_of_archives(
     raise AssertionError("something is downloaded")
 
   monkeypatch.setattr(downloader._Downloader, "download", refuse)
-  monkeypatch.setattr(prepare.importlib.util, "find_spec", lambda _: True)
+  monkeypatch.setattr(preparation.importlib.util, "find_spec", lambda _: True)
   status, (line,) = _run(
     monkeypatch,
     capfd,
@@ -144,7 +144,7 @@ def test_a_download_is_announced(monkeypatch, capfd, tmp_path):
 
   monkeypatch.setattr(downloader._Downloader, "download", unreachable)
   with pytest.raises(data.DataError, match=r"can't be prepared: .*unreachable"):
-    prepare.prepare("cub", str(tmp_path))
+    preparation.prepare("cub", str(tmp_path))
   assert (
     "downloading https://data.caltech.edu/records/65de6-vp158/files/"
     "CUB_200_2011.tgz?download=1 (1.07 GiB)\n"
@@ -206,7 +206,7 @@ def test_terminated_it_leaves_nothing_half_written(monkeypatch, capfd, tmp_path,
 @pytest.mark.parametrize("write", [_zip, _unpacked])
 def test_tiny_imagenet(tmp_path, write):
   write(tmp_path, _tiny_files())
-  prepare.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
+  preparation.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
   spec = data.SPECS["tiny_imagenet"]
   train, test = data.load(spec, str(tmp_path))
   assert data.class_names(spec, str(tmp_path)) == (
@@ -216,7 +216,7 @@ def test_tiny_imagenet(tmp_path, write):
   )
   assert train.images.shape == (6, 64, 64, 3)
   # Once it is prepared the archive is not needed.
-  prepare.prepare("tiny_imagenet", str(tmp_path))
+  preparation.prepare("tiny_imagenet", str(tmp_path))
   # Labels 0, 1, 2 are n3, n1, n2: grey 150, 50, 100, and likewise in red.
   wnids = np.array([3, 1, 2])
   grey = train.images.mean((1, 2, 3))
@@ -247,7 +247,7 @@ def test_damaged_tiny_imagenet_is_not_prepared(tmp_path, change, message):
   files = {**_tiny_files(), **change}
   _zip(tmp_path, {k: v for k, v in files.items() if v is not None})
   with pytest.raises(data.DataError, match=message):
-    prepare.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
+    preparation.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
   assert not _is_prepared(data.SPECS["tiny_imagenet"], tmp_path)
 
 
@@ -257,11 +257,11 @@ def test_a_damaged_zip_is_named(tmp_path):
   content = file.read_bytes()
   file.write_bytes(content[: len(content) // 2])
   with pytest.raises(data.DataError, match=rf"{file} is damaged"):
-    prepare.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
+    preparation.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
   at = content.index(_tiny_files()["val/images/v1.JPEG"]) + 100
   file.write_bytes(content[:at] + b"\xff\x00\xff" + content[at + 3 :])
   with pytest.raises(data.DataError, match=r"\.zip is damaged: Bad CRC-32.*v1\.JPEG"):
-    prepare.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
+    preparation.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
 
 
 # --- CUB-200-2011 -------------------------------------------------------------
@@ -297,7 +297,7 @@ def _cub_tar(folder, files, name="CUB_200_2011.tar", mode="w"):
 @pytest.mark.parametrize("write", [_cub_tar, _cub_folder])
 def test_cub(tmp_path, write):
   write(tmp_path, _cub_files())
-  prepare.prepare("cub", str(tmp_path), str(tmp_path))
+  preparation.prepare("cub", str(tmp_path), str(tmp_path))
   spec = data.SPECS["cub"]
   assert data.class_names(spec, str(tmp_path)) == ("Herring Gull", "Crow")
   train, test = data.load(spec, str(tmp_path))
@@ -334,19 +334,19 @@ def test_damaged_cub_is_not_prepared(tmp_path, change, message):
   files = {**_cub_files(), **change}
   _cub_tar(tmp_path, {k: v for k, v in files.items() if v is not None})
   with pytest.raises(data.DataError, match=message):
-    prepare.prepare("cub", str(tmp_path), str(tmp_path))
+    preparation.prepare("cub", str(tmp_path), str(tmp_path))
   assert not _is_prepared(data.SPECS["cub"], tmp_path)
 
 
 @pytest.mark.parametrize("error", [ValueError("a chunk"), Image.DecompressionBombError("a bomb")])
 def test_whatever_pillow_raises_names_the_image(tmp_path, monkeypatch, error):
-  def refuse(*_):
+  def refuse(*_, **__):
     raise error
 
   _cub_tar(tmp_path, _cub_files())
-  monkeypatch.setattr("jaxkd.data.builders.encoded.Image.open", refuse)
+  monkeypatch.setattr("jaxkd.data.images.Image.open", refuse)
   with pytest.raises(data.DataError, match=rf"\.jpg in .*\.tar .*{error}"):
-    prepare.prepare("cub", str(tmp_path), str(tmp_path))
+    preparation.prepare("cub", str(tmp_path), str(tmp_path))
 
 
 def test_a_damaged_tar_is_named(tmp_path):
@@ -357,13 +357,13 @@ def test_a_damaged_tar_is_named(tmp_path):
   for damaged in (b"no archive", content[:middle], content[: middle - 3000]):
     file.write_bytes(damaged)
     with pytest.raises(data.DataError, match=rf"{file} (is damaged|lacks)"):
-      prepare.prepare("cub", str(tmp_path), str(tmp_path))
+      preparation.prepare("cub", str(tmp_path), str(tmp_path))
 
 
 def test_another_archive_of_the_published_name_is_refused(tmp_path):
   _cub_tar(tmp_path, _cub_files(), "CUB_200_2011.tgz", "w:gz")
   with pytest.raises(data.DataError, match="wrong checksum"):
-    prepare.prepare("cub", str(tmp_path), str(tmp_path))
+    preparation.prepare("cub", str(tmp_path), str(tmp_path))
   assert not _is_prepared(data.SPECS["cub"], tmp_path)
 
 
@@ -423,7 +423,7 @@ def _at_32(image):
 
 def test_digits_five_joins_five_times_ten_classes(tmp_path):
   expected = _write_digits_five(tmp_path)
-  prepare.prepare("digits_five", str(tmp_path), str(tmp_path))
+  preparation.prepare("digits_five", str(tmp_path), str(tmp_path))
   spec = data.SPECS["digits_five"]
   assert spec.num_classes == 50
   names = data.class_names(spec, str(tmp_path))
@@ -443,7 +443,7 @@ def test_digits_five_joins_five_times_ten_classes(tmp_path):
 
 def test_domains_of_one_data_set_each_can_be_joined(tmp_path):
   _write_digits_five(tmp_path)
-  prepare.prepare("usps+mnist_m", str(tmp_path), str(tmp_path))
+  preparation.prepare("usps+mnist_m", str(tmp_path), str(tmp_path))
   spec = data.find("usps+mnist_m")
   train, _ = data.load(spec, str(tmp_path))
   assert data.class_names(spec, str(tmp_path))[9:11] == ("USPS@9", "MNISTM@0")
@@ -466,17 +466,17 @@ def test_digits_five_names_what_is_wrong(tmp_path, name, content, message):
   if content:
     (tmp_path / name).write_bytes(content)
   with pytest.raises(data.DataError, match=message):
-    prepare.prepare("usps", str(tmp_path), str(tmp_path))
+    preparation.prepare("usps", str(tmp_path), str(tmp_path))
   assert not _is_prepared(data.SPECS["usps"], tmp_path)
 
 
 def test_digits_five_refuses_wrong_labels_and_arrays(tmp_path):
   _write_digits_five(tmp_path, first_label=1)
   with pytest.raises(data.DataError, match=r"syn_number\.mat has label 10"):
-    prepare.prepare("digits_five", str(tmp_path), str(tmp_path))
+    preparation.prepare("digits_five", str(tmp_path), str(tmp_path))
   scipy.io.savemat(tmp_path / "usps_28x28.mat", {"data": [1]})
   with pytest.raises(data.DataError, match="lacks the array 'dataset'"):
-    prepare.prepare("usps", str(tmp_path / "other"), str(tmp_path))
+    preparation.prepare("usps", str(tmp_path / "other"), str(tmp_path))
 
 
 def _change(file, **arrays):
@@ -562,7 +562,7 @@ def test_digits_five_refuses_what_is_not_as_published(tmp_path, domain, file, ar
   _change(tmp_path / file, **arrays)
   spec = dataclasses.replace(data.SPECS["svhn"], builder=f"digits_five/{domain}")
   with pytest.raises(data.DataError, match=message) as error:
-    prepare._build(spec, domain, str(tmp_path), str(tmp_path))
+    preparation._build(spec, domain, str(tmp_path), str(tmp_path))
   assert file in str(error.value)
   assert not _is_prepared(spec, tmp_path)
 
@@ -578,7 +578,7 @@ def test_digits_five_reads_classes_in_a_column(tmp_path):
 
 
 def _labels(tmp_path, name):
-  prepare.prepare("mnist_m", str(tmp_path / name), str(tmp_path))
+  preparation.prepare("mnist_m", str(tmp_path / name), str(tmp_path))
   splits = data.examples(data.SPECS["mnist_m"], str(tmp_path / name))
   return [split.labels for split in splits]
 
@@ -588,7 +588,7 @@ def _labels(tmp_path, name):
 
 def test_syn_is_generated_the_same_each_time(tmp_path, monkeypatch):
   monkeypatch.setattr(syn_digits, "_SIZES", {"train": 20, "test": 10})
-  prepare.prepare("syn", str(tmp_path))
+  preparation.prepare("syn", str(tmp_path))
   train, test = data.load(data.SPECS["syn"], str(tmp_path))
   np.testing.assert_array_equal(np.bincount(train.labels), [2] * 10)
   pairs = zip(train.images, train.labels, strict=True)
