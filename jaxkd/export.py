@@ -7,17 +7,15 @@ takes the newest checkpoint of a phase that is finished or still trains, or with
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from flax import nnx
 
-from jaxkd import data
+from jaxkd.common.errors import UserError
 from jaxkd.models import weights
 from jaxkd.runs import rows
-from jaxkd.runs.store import PhaseFolder, StoreError
+from jaxkd.runs.store import PhaseFolder
 from jaxkd.training import sharding
-from jaxkd.training.checkpoint import CheckpointError
 from jaxkd.training.loop import load_network
 
 
@@ -29,14 +27,15 @@ def main(argv: Sequence[str] | None = None) -> None:
   parser.add_argument("--step", type=int, help="step of the checkpoint (default: the newest)")
   flags = parser.parse_args(argv)
   try:
+    weights.check_output(flags.out)
     entry = PhaseFolder.open(flags.phase, finished=False)
     spec = rows.spec_of(entry.phase)
     model = rows.network(entry.phase, spec)
     _, trained = load_network(entry, spec, sharding.mesh(), flags.step)
     nnx.update(model, *trained)
     weights.write(flags.out, weights.to_torch(model))
-  except (CheckpointError, OSError, StoreError, data.DataError) as error:
-    sys.exit(f"{parser.prog}: {error}")
+  except UserError as error:
+    parser.exit(2, f"{parser.prog}: {error}\n")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from jaxkd.analysis import plan, students, thinning
 from jaxkd.analysis.plan import Source
 from jaxkd.analysis.study import PAPER_EPOCHS, Study, Teacher, duration
 from jaxkd.common.digests import digest
+from jaxkd.common.errors import UserError
 from jaxkd.runs import experiment
 from jaxkd.runs.store import Phase, PhaseFolder
 from jaxkd.training import loop, sharding
@@ -168,6 +169,8 @@ def _collect(
 
   def outputs(variables, source, index):
     (own,), labels, mask = evaluator.outputs((variables,), source, index)
+    if own.features is None:
+      raise UserError("the network gives logits alone; its figures need features")
     return own.logits, own.features.astype(jnp.float32), labels, mask
 
   mesh = evaluator.mesh
