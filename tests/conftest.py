@@ -31,9 +31,19 @@ def pytest_configure(config):
   jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
+@pytest.fixture(scope="session")
+def make_tiny_config():
+  """Returns a function that makes the config of `tiny_config`."""
+  return _tiny_config
+
+
 @pytest.fixture
 def tiny_config():
   """Digits, and a few steps of a small teacher and a small student."""
+  return _tiny_config()
+
+
+def _tiny_config():
   config = jaxkd_config.default()
   config.title = "tiny"
   config.data.batch_size = 64
