@@ -39,17 +39,17 @@ class Multi(Method):
   contrast_negatives: int = option(16384, "`crd.negatives`, for that term", POSITIVE)
   contrast_tau: float = option(0.07, "`crd.tau`, for that term", TEMPERATURE)
 
-  def __post_init__(self) -> None:
-    """Checks the options."""
-    super().__post_init__()
+  def phases(self, plan: Plan) -> Any:
+    """Returns the student of all teachers.
+
+    Raises:
+      ConfigError: there are more or fewer weights than teachers.
+    """
     if len(self.weights) != len(self.networks):
       raise ConfigError(
         f"config.multi.weights is {self.weights}, must be {len(self.networks)} numbers > 0, "
         "one for each of config.multi.networks"
       )
-
-  def phases(self, plan: Plan) -> Any:
-    """Returns the student of all teachers."""
     teachers = [
       plan.train(network, CrossEntropy())
       for network in plan.assistants(self.networks, self.init_from)

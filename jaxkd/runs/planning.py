@@ -16,7 +16,7 @@ from jaxkd.common.files import file_hash
 from jaxkd.methods import Method
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.row_options import of_row
-from jaxkd.runs.store import PhaseFolder
+from jaxkd.runs.store import PhaseFolder, StoreError
 
 ENSEMBLE = "+ens"
 """Ends the name of a row whose students, of several seeds, predict together."""
@@ -66,7 +66,10 @@ class ExperimentPlan:
         f"config.teacher.checkpoint is {section.checkpoint!r}, must be empty for {objective.name}, "
         "which trains its own teacher"
       )
-    return PhaseFolder.open(section.checkpoint).phase
+    try:
+      return PhaseFolder.open(section.checkpoint).phase
+    except StoreError as error:
+      raise ConfigError(f"config.teacher.checkpoint: {error}") from error
 
   def small_teacher(self) -> Phase:
     """Returns the phase of the small teacher."""

@@ -9,8 +9,8 @@ import jax
 from flax import nnx
 from ml_collections import ConfigDict
 
-from jaxkd import data, methods
-from jaxkd.common.errors import ConfigError
+from jaxkd import data, methods, models
+from jaxkd.common.errors import ConfigError, UserError
 from jaxkd.common.spelling import nearest
 from jaxkd.methods import FRACTION, NOT_NEGATIVE, POSITIVE, Bound, View
 from jaxkd.models import weights
@@ -105,12 +105,18 @@ def _check_names(config: ConfigDict) -> None:
     planning.spec_of_config(config)
   except data.DataError as error:
     raise ConfigError(f"config.data.name: {error}") from error
+  for section in (*planning.SECTIONS, "student"):
+    try:
+      models.find(config[section].name)
+    except (UserError, ValueError) as error:
+      raise ConfigError(f"config.{section}.name: {error}") from error
 
 
 def _check_numbers(config: ConfigDict) -> None:
   for option, bound in _NUMBERS.items():
     section, key = option.split(".")
-    _require(config[section][key] in bound, option, config[section][key], bound)
+    allowed = "in [0, 2**32)" if bound is _SEED else bound
+    _require(config[section][key] in bound, option, config[section][key], allowed)
   seed = config.data.seed
   _require(seed is None or seed in _SEED, "data.seed", seed, "in [0, 2**32)")
   batch_size, devices = config.data.batch_size, jax.device_count()
