@@ -29,9 +29,7 @@ def pytest_configure(config):
   jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
-@pytest.fixture
-def tiny_config():
-  """Digits, a few steps of a small teacher and a small student."""
+def _tiny_config():
   config = jaxkd_config.default()
   config.title = "tiny"
   config.data.batch_size = 64
@@ -44,6 +42,18 @@ def tiny_config():
   config.run.eval_every_epochs = 0.25
   config.run.checkpoint_every_steps = 4
   return config
+
+
+@pytest.fixture
+def tiny_config():
+  """Digits, a few steps of a small teacher and a small student."""
+  return _tiny_config()
+
+
+@pytest.fixture(scope="session")
+def make_tiny_config():
+  """Makes the config of `tiny_config`, for fixtures of modules."""
+  return _tiny_config
 
 
 @pytest.fixture(scope="session")
