@@ -593,7 +593,8 @@ def test_bad_studies_are_one_line(arrays, message, analyse, save, capsys):
   assert message in line
 
 
-def test_k_is_at_most_the_number_of_classes(analyse, save):
+def test_k_is_at_most_the_number_of_classes(analyse, save, monkeypatch):
+  monkeypatch.setattr(writeup.figures, "draw", lambda _: [])
   files = (
     save("a.npz", logits=logits(SMALL)),
     save("b.npz", logits=logits(LARGE)),
