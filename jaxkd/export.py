@@ -2,8 +2,8 @@
 
 python -m jaxkd.export runs/cifar100-resnet20-cross_entropy-... OUT.safetensors
 
-It takes the newest checkpoint of a phase, whether or not the phase is finished; `--step=N` takes the
-checkpoint of a step.
+It takes the newest checkpoint of a phase, whether or not the phase is finished; `--step=N` takes
+the checkpoint of a step.
 """
 
 import argparse
