@@ -18,6 +18,7 @@ Labels: an example with a label outside `[0, C)` has loss NaN, with and without 
 has the gradient. `ignore_label=-100` (or any other integer) gives the examples with this label loss
 0 and no gradient, as `ignore_index` does in PyTorch; divide by the number of the others to average.
 With lam = 1 the labels of :func:`kd` do not matter but must be valid.
+:func:`class_mean_probabilities` leaves out the examples with a label outside of its classes.
 
 Masked classes: a logit of -inf masks a class, which then has probability 0. Losses and gradients
 are those without the class. Mask the same classes in both networks: a class that only the student

@@ -1,7 +1,5 @@
 """Losses on logits: cross entropy, and distillation under a label of the teacher's."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -229,8 +227,16 @@ def isats(
   _checks.logits(student_logits=student_logits, teacher_logits=teacher_logits)
   own = _checks.labels(labels, student_logits, ignore_label).own
   tau1, tau2 = teacher_labels.isats_temperatures(teacher_logits, own, grid, gap)
-  taught = functools.partial(ats, student_logits, teacher_logits, labels, tau1=tau1, tau2=tau2)
-  return taught(lam=lam, student_tau=student_tau, ignore_label=ignore_label)
+  return ats(
+    student_logits,
+    teacher_logits,
+    labels,
+    lam=lam,
+    tau1=tau1,
+    tau2=tau2,
+    student_tau=student_tau,
+    ignore_label=ignore_label,
+  )
 
 
 def fgcr(
