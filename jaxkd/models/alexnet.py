@@ -16,14 +16,8 @@ from jaxkd.models.layers import Conv, Linear, torch_default
 from jaxkd.models.registry import Architecture, Form, Reference
 
 _REFERENCE_NAMES = {
-  "conv1": "features.0",
-  "conv2": "features.3",
-  "conv3": "features.6",
-  "conv4": "features.8",
-  "conv5": "features.10",
-  "fc1": "classifier.1",
-  "fc2": "classifier.4",
-  "fc3": "classifier.6",
+  **{f"conv{i + 1}": f"features.{n}" for i, n in enumerate((0, 3, 6, 8, 10))},
+  **{f"fc{i + 1}": f"classifier.{n}" for i, n in enumerate((1, 4, 6))},
 }
 
 

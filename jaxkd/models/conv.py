@@ -79,12 +79,9 @@ def shifts(
   widths = [*none, (padding, padding), (padding, padding), (0, 0)]
   x = jnp.pad(x, widths, constant_values=fill)
   for i, j in itertools.product(range(window[0]), range(window[1])):
-    yield lax.slice(
-      x,
-      (*[0] * len(batch), i, j, 0),
-      (*batch, i + (rows - 1) * strides + 1, j + (columns - 1) * strides + 1, channels),
-      (*[1] * len(batch), strides, strides, 1),
-    )
+    ends = i + (rows - 1) * strides + 1, j + (columns - 1) * strides + 1
+    steps = *[1] * len(batch), strides, strides, 1
+    yield lax.slice(x, (*[0] * len(batch), i, j, 0), (*batch, *ends, channels), steps)
 
 
 def _depthwise(x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.Array:

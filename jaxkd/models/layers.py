@@ -5,8 +5,9 @@ chooses that dtype once, where it casts its images.
 """
 
 import functools
+import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import jax
@@ -166,31 +167,22 @@ class BatchNorm(nnx.Module):
     else:
       axes = tuple(range(y.ndim - 1))
       mean, var = jnp.mean(y, axes), jnp.var(y, axes)
-      self._update_averages(mean, var, y.size // y.shape[-1])
+      n = y.size // y.shape[-1]
+      for average, new in ((self.mean, mean), (self.var, var * (n / max(n - 1, 1)))):
+        old = average[...]
+        average[...] = old + self.momentum * jax.lax.stop_gradient(new - old)
     scale = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
     y = (y - along_channels(mean, y)) * along_channels(scale, y)
     return (y + along_channels(self.bias[...], y)).astype(x.dtype)
 
-  def _update_averages(self, mean: jax.Array, var: jax.Array, n: int) -> None:
-    unbiased = var * (n / max(n - 1, 1))
-    for average, new in ((self.mean, mean), (self.var, unbiased)):
-      old = average[...]
-      average[...] = old + self.momentum * jax.lax.stop_gradient(new - old)
-
 
 def dropout(rate: float, rngs: nnx.Rngs) -> nnx.Dropout:
-  """Dropout whose stream is `dropout` whatever streams `rngs` has.
-
-  So `nnx.reseed(model, dropout=...)` reaches it.
-  """
+  """Dropout that `nnx.reseed(model, dropout=...)` reaches, whatever streams `rngs` has."""
   return nnx.Dropout(rate, rngs=nnx.Rngs(dropout=rngs.dropout()))
 
 
 class Sequential(nnx.List):
   """Layers and functions, called in order; a layer's key is its position."""
-
-  def __init__(self, layers: Iterable[Callable[[jax.Array], jax.Array]] = ()):
-    super().__init__(layers)
 
   def __call__(self, x: jax.Array) -> jax.Array:
     """Feeds each layer with the result of the one before."""
@@ -244,9 +236,7 @@ def channel_shuffle(x: jax.Array, groups: int) -> jax.Array:
 
 def call(block: Callable[[jax.Array], T], x: jax.Array, *, remat: bool) -> T:
   """Calls a block; with `remat` its activations are recomputed backwards."""
-  if not remat:
-    return block(x)
-  return nnx.remat(lambda module, x: module(x))(block, x)
+  return nnx.remat(lambda module, x: module(x))(block, x) if remat else block(x)
 
 
 class Staged(Network):
@@ -271,20 +261,17 @@ class Staged(Network):
     depths: Sequence[int],
     first_stride: int,
   ) -> None:
-    """Adds the stages; each begins with a stride of 2, the first with its own.
+    """Adds stages of so many blocks; each halves the resolution, the first by its own stride.
 
-    Args:
-      make_block: from numbers of input and output channels and a stride to a block.
-      features: channels of the stem and of each stage.
-      depths: number of blocks in each stage.
-      first_stride: stride of the first stage.
+    A block is made of its numbers of input and output channels and its stride; `features` are the
+    channels of the stem and of each stage.
     """
     strides = first_stride
-    for i, (name, depth) in enumerate(zip(self.stage_names, depths, strict=True)):
-      blocks = Sequential([make_block(features[i], features[i + 1], strides)])
-      for _ in range(depth - 1):
-        blocks.append(make_block(features[i + 1], features[i + 1], 1))
-      setattr(self, name, blocks)
+    pairs = itertools.pairwise(features)
+    for name, (before, width), depth in zip(self.stage_names, pairs, depths, strict=True):
+      blocks = [make_block(before, width, strides)]
+      blocks += [make_block(width, width, 1) for _ in range(depth - 1)]
+      setattr(self, name, Sequential(blocks))
       strides = 2
 
   def stem(self, x: jax.Array) -> jax.Array:

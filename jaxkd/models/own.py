@@ -32,8 +32,7 @@ def adapt(
     num_classes: number of classes that its logits must have.
     image_size: height and width of the images.
     in_channels: channels of the images.
-    rngs: the stream `params` initialises a Linen module, `dropout` seeds all that is random in
-      training.
+    rngs: `params` initialises a Linen module, `dropout` seeds all that is random in training.
 
   Raises:
     NetworkError: it is none of these, its logits have another shape, or it has variables that
@@ -70,14 +69,7 @@ class Adapted(Network):
   """A module or function from outside of the package.
 
   In training its random streams, whatever their names are, follow the stream `dropout` of this
-  network, which the training step seeds anew for each step.
-
-  Args:
-    module: an NNX module, a Linen module or a function.
-    name: its name in messages.
-    num_classes: number of classes.
-    images: shape and dtype of a batch.
-    rngs: see `adapt`.
+  network, which the training step seeds anew for each step. For the arguments see `adapt`.
   """
 
   classifier_name = ""
@@ -93,16 +85,12 @@ class Adapted(Network):
     self.is_linen = isinstance(module, linen.Module)
     has_outputs = callable(getattr(type(module), "outputs", None))
     self.method = "outputs" if has_outputs else "__call__"
-    call = getattr(module, self.method) if isinstance(module, nnx.Module) else module
-    if self.is_linen:
-      call = getattr(type(module), self.method)
-    accepted = inspect.signature(call).parameters
+    accepted = inspect.signature(getattr(module, self.method)).parameters
     self.switches = tuple(switch for switch in (*_TRAIN, *_EVAL) if switch in accepted)
     if self.is_linen:
       module = nnx.bridge.ToNNX(module, rngs)
-      module.lazy_init(
-        jnp.zeros(images.shape, images.dtype), method=self.method, **self._mode(training=False)
-      )
+      x = jnp.zeros(images.shape, images.dtype)
+      nnx.bridge.lazy_init(getattr(module, self.method), x, **self._mode(training=False))
       if not self.switches and jax.tree.leaves(nnx.state(module, nnx.BatchStat)):
         raise NetworkError(
           f"{name} has batch statistics, but its {self.method} takes none of "
@@ -129,12 +117,8 @@ class Adapted(Network):
       keys = jax.random.split(self.rngs.dropout(), len(names))
       nnx.reseed(self.module, **dict(zip(names, keys, strict=True)))
     if self.is_linen:
-      mutable = ["batch_stats"] if training else False
-      result = self.module(x, method=self.method, mutable=mutable, **arguments)
-    elif self.method == "outputs":
-      result = self.module.outputs(x, **arguments)
-    else:
-      result = self.module(x, **arguments)
+      arguments["mutable"] = ["batch_stats"] if training else False
+    result = getattr(self.module, self.method)(x, **arguments)
     return _checked(result, self.name, len(x), self.num_classes)
 
 

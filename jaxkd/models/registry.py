@@ -17,14 +17,7 @@ from jaxkd.models.base import Network, NetworkError
 
 
 class Reference(NamedTuple):
-  """A setting whose parameter count is known.
-
-  Attributes:
-    num_classes: number of classes.
-    image_size: height and width of the images.
-    parameters: number of trainable parameters.
-    in_channels: channels of the images.
-  """
+  """A setting in which the number of trainable parameters is known."""
 
   num_classes: int
   image_size: int
@@ -36,8 +29,7 @@ class Form(NamedTuple):
   """A network as it is built for images from a certain size on.
 
   Attributes:
-    network: the class or the factory; the keyword arguments that `settings` leaves open are the
-      network's options.
+    network: the class or the factory; arguments that `settings` leaves open are options.
     settings: the arguments that the network's name stands for.
     min_image_size: the smallest height and width of the images.
     reference: its setting in the literature; None for a network from outside of the package.
@@ -50,12 +42,7 @@ class Form(NamedTuple):
 
 
 class Architecture(NamedTuple):
-  """A name that `create` knows.
-
-  Attributes:
-    family: the family's name, for tables.
-    forms: by increasing image size; the last one that fits is used.
-  """
+  """The family of a name, for tables, and its forms; the last one that fits an image is used."""
 
   family: str
   forms: tuple[Form, ...]
@@ -96,6 +83,7 @@ def register(name: str, factory: Callable[..., Any] | None = None, *, family: st
   >>> model = models.create("tiny", num_classes=10, width=16, rngs=nnx.Rngs(0))
   >>> model(jnp.zeros((4, 32, 32, 3))).shape
   (4, 10)
+  >>> del ARCHITECTURES["tiny"]  # for the tests that follow
 
   Without registration, `create("mypackage.nets:TinyNet", ...)` imports a network by its address.
 
@@ -187,12 +175,10 @@ def create(
     image_size: height and width of the images; where a network has a form for CIFAR and one for
       ImageNet, it chooses the form.
     in_channels: channels of the images.
-    dtype: the dtype of activations; parameters, batch statistics and logits are float32 whatever it
-      is. A network from outside that doesn't take it computes in its own.
+    dtype: see `Network`; a network from outside that doesn't take it computes in its own.
     rngs: the stream `params` is used, and `dropout` where the network has it.
-    **options: the network's own arguments: `remat` (recompute activations in the backward pass) and
-      `feature_dim` (a low-dimensional feature layer) where it has them, `depth` and `width` of an
-      `mlp`.
+    **options: the network's own arguments, as `remat` and `feature_dim` (see `Network`) where it
+      has them, `depth` and `width` of an `mlp`.
 
   Returns:
     The network in training mode.
@@ -226,14 +212,8 @@ def create(
   if missing and (isinstance(form.network, type) or len(missing) > 1 or given):
     raise NetworkError(f"{name} needs the option {missing[0]!r}")
   made = form.network if missing else form.network(**given)
-  return own.adapt(
-    made,
-    name=name,
-    num_classes=num_classes,
-    image_size=image_size,
-    in_channels=in_channels,
-    rngs=rngs,
-  )
+  shape = {"image_size": image_size, "in_channels": in_channels}
+  return own.adapt(made, name=name, num_classes=num_classes, rngs=rngs, **shape)
 
 
 def _parameters(factory: Callable[..., Any]) -> tuple[dict[str, bool], bool]:
@@ -266,12 +246,10 @@ def source_digest(name: str) -> str | None:
 
 
 def arrays_digest(model: nnx.Module) -> str:
-  """Returns the digest of the paths, shapes and dtypes of a network's parameters and statistics.
+  """Returns the digest of paths, shapes and dtypes of a network's parameters and statistics.
 
-  Args:
-    model: the network; it may be abstract, as from `nnx.eval_shape`.
+  The network may be abstract, as from `nnx.eval_shape`.
   """
   arrays = nnx.to_flat_state(nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat)))
-  return digest(
-    "\n".join(sorted(f"{'.'.join(map(str, path))} {v.shape} {v.dtype}" for path, v in arrays))
-  )
+  lines = (f"{'.'.join(map(str, path))} {v.shape} {v.dtype}" for path, v in arrays)
+  return digest("\n".join(sorted(lines)))

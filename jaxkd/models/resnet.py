@@ -162,14 +162,14 @@ class OptionAResNet(ResNet):
 def architecture(
   family: str,
   block: type[BasicBlock] | type[Bottleneck],
-  planes: Sequence[int],
   depths: Sequence[int],
-  reference: Reference,
+  parameters: int,
+  planes: Sequence[int] = (64, 128, 256, 512),
   network: type[ResNet] = ResNet,
   **block_options: Any,
 ) -> Architecture:
-  """Returns an entry of `MODELS`; see `ResNet`."""
-  imagenet = reference.image_size > 32
+  """Returns an entry of `MODELS`, for CIFAR if it has three stages, else for ImageNet."""
+  imagenet = len(planes) == 4
   settings = {
     "block": block,
     "block_options": block_options,
@@ -177,25 +177,13 @@ def architecture(
     "depths": depths,
     "imagenet_stem": imagenet,
   }
+  reference = Reference(1000, 224, parameters) if imagenet else Reference(100, 32, parameters)
   return Architecture(family, (Form(network, settings, 32 if imagenet else 4, reference),))
-
-
-def imagenet(
-  family: str,
-  block: type[BasicBlock] | type[Bottleneck],
-  depths: Sequence[int],
-  parameters: int,
-  **options: Any,
-) -> Architecture:
-  """Returns an entry of `MODELS` for ImageNet."""
-  reference = Reference(1000, 224, parameters)
-  return architecture(family, block, (64, 128, 256, 512), depths, reference, **options)
 
 
 def _cifar(depth: int, parameters: int, **options: Any) -> Architecture:
   depths = ((depth - 2) // 6,) * 3
-  reference = Reference(100, 32, parameters)
-  return architecture("ResNet", BasicBlock, (16, 32, 64), depths, reference, **options)
+  return architecture("ResNet", BasicBlock, depths, parameters, (16, 32, 64), **options)
 
 
 # Parameters for CIFAR-100 by depth: as the authors' networks have them, and of option A.
@@ -216,9 +204,13 @@ MODELS = {
     f"resnet{depth}_a": _cifar(depth, n, network=OptionAResNet, shortcut=ZeroPadding)
     for depth, n in _OPTION_A.items()
   },
-  "resnet18": imagenet("ResNet", BasicBlock, (2, 2, 2, 2), 11_689_512),
-  "resnet34": imagenet("ResNet", BasicBlock, (3, 4, 6, 3), 21_797_672),
-  "resnet50": imagenet("ResNet", Bottleneck, (3, 4, 6, 3), 25_557_032),
-  "wide_resnet26_2": imagenet("WideResNet", Bottleneck, (2, 2, 2, 2), 39_673_640, base_width=128),
-  "wide_resnet50_2": imagenet("WideResNet", Bottleneck, (3, 4, 6, 3), 68_883_240, base_width=128),
+  "resnet18": architecture("ResNet", BasicBlock, (2, 2, 2, 2), 11_689_512),
+  "resnet34": architecture("ResNet", BasicBlock, (3, 4, 6, 3), 21_797_672),
+  "resnet50": architecture("ResNet", Bottleneck, (3, 4, 6, 3), 25_557_032),
+  "wide_resnet26_2": architecture(
+    "WideResNet", Bottleneck, (2, 2, 2, 2), 39_673_640, base_width=128
+  ),
+  "wide_resnet50_2": architecture(
+    "WideResNet", Bottleneck, (3, 4, 6, 3), 68_883_240, base_width=128
+  ),
 }

@@ -37,17 +37,8 @@ _LEAVES = {
 # Where PyTorch's axes are in ours, by rank: OIHW in HWIO, OI in IO.
 _AXES = {4: (3, 2, 0, 1), 2: (1, 0)}
 
-# Where training scripts keep the state dict; the first that a file has is taken.
-_CONTAINERS = (
-  "state_dict_ema",
-  "model_ema",
-  "state_dict",
-  "model_state_dict",
-  "model",
-  "net",
-  "network",
-  "student",
-)
+# Of several state dicts in a file, the first of these is taken.
+_CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model", "net", "student")
 
 # Names that a message lists of those that are wrong in the same way.
 _LISTED = 8
@@ -115,34 +106,26 @@ def torch_shapes(model: Network) -> dict[str, tuple[int, ...]]:
 
 
 class _Fit(NamedTuple):
-  """How a state dict goes with a network: how well, and by which names.
+  """How a state dict goes with a network.
 
   Attributes:
-    tensors: the state dict without the prefix.
-    prefix: what all names of the file begin with; empty if nothing.
+    misfits: how many names are wrong.
+    message: the names that are wrong, by what is wrong with them.
+    tensors: the state dict without a prefix of all names.
     naming: how it names the network's layers.
     classes: number of classes of its classifier; 0 without one.
-    problems: the names that are wrong, by what is wrong with them.
   """
 
+  misfits: int
+  message: str
   tensors: Mapping[str, np.ndarray]
-  prefix: str
   naming: Naming
   classes: int
-  problems: Mapping[str, Sequence[str]]
-
-  @property
-  def misfits(self) -> int:
-    return sum(map(len, self.problems.values()))
 
   def check(self) -> None:
-    problems = [f"all names begin with {self.prefix!r}"] if self.prefix else []
-    for problem, names in self.problems.items():
-      if names:
-        others = f" and {len(names) - _LISTED} others" if len(names) > _LISTED else ""
-        problems.append(f"{problem}: {', '.join(names[:_LISTED])}{others}")
+    """Raises a NetworkError if a name is wrong."""
     if self.misfits:
-      raise NetworkError(f"weights don't fit the network; {'; '.join(problems)}")
+      raise NetworkError(f"weights don't fit the network; {self.message}")
 
 
 def _shape(variable: nnx.Variable, axes: Sequence[int]) -> tuple[int, ...]:
@@ -169,40 +152,48 @@ def _fit(model: Network, tensors: Mapping[str, np.ndarray]) -> _Fit:
   prefixes = ["".join(f"{part}." for part in parts[:n]) for n in range(len(parts) + 1)]
   prefixes = [prefix for prefix in prefixes if all(name.startswith(prefix) for name in tensors)]
   fits = [
-    _compare(model, {name.removeprefix(prefix): t for name, t in tensors.items()}, prefix, naming)
+    _compare(model, {name.removeprefix(prefix): t for name, t in tensors.items()}, naming)
     for prefix in prefixes
     for naming in (model.reference_name, model.timm_name)
   ]
   fit = min(fits, key=lambda fit: fit.misfits)
-  return fit._replace(prefix=prefixes[-1])
+  if prefixes[-1]:
+    fit = fit._replace(message=f"all names begin with {prefixes[-1]!r}; {fit.message}")
+  return fit
 
 
-def _compare(
-  model: Network, tensors: Mapping[str, np.ndarray], prefix: str, naming: Naming
-) -> _Fit:
+def _compare(model: Network, tensors: Mapping[str, np.ndarray], naming: Naming) -> _Fit:
   """Compares all but the classifier's number of classes."""
   classifier = naming(model.classifier_name)
   weight = tensors.get(f"{classifier}.weight") if classifier else None
   classes = weight.shape[0] if weight is not None and weight.ndim else 0
-  problems: dict[str, list[str]] = {
-    problem: [] for problem in ("missing", "left over", "of another shape", "not floating point")
-  }
+  missing, misshaped, whole = [], [], []
   left = {name for name in tensors if not name.endswith("num_batches_tracked")}
   for _, name, variable, axes in _variables(model, naming):
     if name not in left:
-      problems["missing"].append(name)
+      missing.append(name)
       continue
     left.remove(name)
     shape, expected = tensors[name].shape, _shape(variable, axes)
     if classes and name.startswith(f"{classifier}."):
       expected = classes, *expected[1:]
     if shape != expected:
-      problems["of another shape"].append(f"{name} {list(shape)}, not {list(expected)}")
+      misshaped.append(f"{name} {list(shape)}, not {list(expected)}")
     # A whole number is a quantised weight, whose scale is elsewhere.
     if not jnp.issubdtype(tensors[name].dtype, jnp.floating):
-      problems["not floating point"].append(f"{name} {tensors[name].dtype}")
-  problems["left over"] = sorted(left)
-  return _Fit(tensors, prefix, naming, classes, problems)
+      whole.append(f"{name} {tensors[name].dtype}")
+  problems = {
+    "missing": missing,
+    "left over": sorted(left),
+    "of another shape": misshaped,
+    "not floating point": whole,
+  }
+  listed = []
+  for problem, names in problems.items():
+    others = f" and {len(names) - _LISTED} others" if len(names) > _LISTED else ""
+    listed += [f"{problem}: {', '.join(names[:_LISTED])}{others}"] if names else []
+  misfits = sum(map(len, problems.values()))
+  return _Fit(misfits, "; ".join(listed), tensors, naming, classes)
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
@@ -342,20 +333,16 @@ def network_of(
   for form in find(name).forms:
     if form.reference is None and num_classes is None:
       raise NetworkError(f"num_classes is missing: {name} doesn't tell which layer is the last")
-    reference = form.reference or Reference(0, 32, 0)
-    make = functools.partial(
-      create,
-      name,
-      image_size=reference.image_size if image_size is None else image_size,
-      in_channels=reference.in_channels if in_channels is None else in_channels,
-    )
-    classes = 2 if form.reference else num_classes
-    model = nnx.eval_shape(functools.partial(_make, make, classes))
+    _, size, _, channels = form.reference or Reference(0, 32, 0)
+    size = size if image_size is None else image_size
+    channels = channels if in_channels is None else in_channels
+
+    def make(classes, size=size, channels=channels):
+      shape = {"image_size": size, "in_channels": channels}
+      return create(name, num_classes=classes, rngs=nnx.Rngs(0), **shape)
+
+    model = nnx.eval_shape(functools.partial(make, 2 if form.reference else num_classes))
     fits.append((_fit(model, tensors), make))
   fit, make = min(fits, key=lambda pair: pair[0].misfits)
   fit.check()
-  return _make(make, fit.classes if num_classes is None else num_classes)
-
-
-def _make(make: Callable[..., Network], num_classes: int | None) -> Network:
-  return make(num_classes=num_classes, rngs=nnx.Rngs(0))
+  return make(fit.classes if num_classes is None else num_classes)

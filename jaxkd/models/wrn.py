@@ -70,13 +70,11 @@ class WideResNet(Network):
     features = 16
     self.conv1 = Conv(in_channels, features, 3, rngs=rngs)
     for i in range(3):
-      planes = 16 * 2**i * width
-      blocks = Sequential()
-      for j in range((depth - 4) // 6):
-        strides = 2 if i > 0 and j == 0 else 1
-        blocks.append(PreactivationBlock(features, planes, strides, rngs))
-        features = planes
-      setattr(self, f"block{i + 1}", blocks)
+      planes, strides = 16 * 2**i * width, 2 if i > 0 else 1
+      blocks = [PreactivationBlock(features, planes, strides, rngs)]
+      blocks += [PreactivationBlock(planes, planes, 1, rngs) for _ in range((depth - 4) // 6 - 1)]
+      setattr(self, f"block{i + 1}", Sequential(blocks))
+      features = planes
     self.bn1 = BatchNorm(features)
     self.fc = Linear(features, num_classes, rngs=rngs)
     self.dtype = dtype
