@@ -17,10 +17,9 @@ _EVAL = ("deterministic", "use_running_average")
 def adapt(
   made: Any,
   *,
+  images: jax.ShapeDtypeStruct,
   name: str = "",
-  num_classes: int,
-  image_size: int = 32,
-  in_channels: int = 3,
+  num_classes: int | None = None,
   rngs: nnx.Rngs,
 ) -> Network:
   """Makes a `Network` of a module or a function; see `models.register`.
@@ -28,10 +27,9 @@ def adapt(
   Args:
     made: an NNX module, a Linen module, which is initialised here, or a function from images to
       logits.
+    images: shape and dtype of a batch.
     name: its name in messages; by default that of its class.
-    num_classes: number of classes that its logits must have.
-    image_size: height and width of the images.
-    in_channels: channels of the images.
+    num_classes: number of classes that its logits must have; None: any.
     rngs: `params` initialises a Linen module, `dropout` seeds all that is random in training.
 
   Raises:
@@ -46,7 +44,6 @@ def adapt(
       f"{name} must give an NNX module, a Linen module or a function of images, gave an instance "
       f"of {type(made).__name__}"
     )
-  images = jax.ShapeDtypeStruct((2, image_size, image_size, in_channels), jnp.float32)
   network: Network = (
     made if isinstance(made, Network) else Adapted(made, name, num_classes, images, rngs)
   )
@@ -76,7 +73,12 @@ class Adapted(Network):
   follows_torch = False
 
   def __init__(
-    self, module: Any, name: str, num_classes: int, images: jax.ShapeDtypeStruct, rngs: nnx.Rngs
+    self,
+    module: Any,
+    name: str,
+    num_classes: int | None,
+    images: jax.ShapeDtypeStruct,
+    rngs: nnx.Rngs,
   ):
     self.name = name
     self.num_classes = num_classes
@@ -122,7 +124,7 @@ class Adapted(Network):
     return _checked(result, self.name, len(x), self.num_classes)
 
 
-def _checked(result: Any, name: str, batch_size: int, num_classes: int) -> Outputs:
+def _checked(result: Any, name: str, batch_size: int, num_classes: int | None) -> Outputs:
   """Returns logits or `Outputs` as `Outputs` with float32 logits, if the shapes are right."""
   if not isinstance(result, Outputs):
     if not hasattr(result, "shape"):
@@ -131,6 +133,7 @@ def _checked(result: Any, name: str, batch_size: int, num_classes: int) -> Outpu
       )
     result = Outputs(result)
   logits, features = result.logits, result.features
+  num_classes = num_classes or logits.shape[-1]
   if logits.shape != (batch_size, num_classes) or not jnp.issubdtype(logits.dtype, jnp.floating):
     raise NetworkError(
       f"{name} must return float logits of shape [{batch_size}, {num_classes}] for "

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from flax import linen, nnx
 
@@ -212,8 +213,8 @@ def create(
   if missing and (isinstance(form.network, type) or len(missing) > 1 or given):
     raise NetworkError(f"{name} needs the option {missing[0]!r}")
   made = form.network if missing else form.network(**given)
-  shape = {"image_size": image_size, "in_channels": in_channels}
-  return own.adapt(made, name=name, num_classes=num_classes, rngs=rngs, **shape)
+  images = jax.ShapeDtypeStruct((2, image_size, image_size, in_channels), jnp.float32)
+  return own.adapt(made, images=images, name=name, num_classes=num_classes, rngs=rngs)
 
 
 def _parameters(factory: Callable[..., Any]) -> tuple[dict[str, bool], bool]:

@@ -209,8 +209,8 @@ class _Source:
       self.size = len(given)
     elif not hasattr(given, "__iter__"):
       raise ConfigError(
-        f"{what} is {type(given).__name__}, must be (inputs, labels), a source with len and [i], or "
-        "an iterable of batches"
+        f"{what} is {type(given).__name__}, must be (inputs, labels), a source with len and [i], "
+        "or an iterable of batches"
       )
 
   def training_batches(self, batch_size: int, seed: int) -> Iterator[Batch]:
@@ -237,7 +237,7 @@ class _Source:
     """Yields all examples once: inputs, labels, and a mask that is false on padding."""
     if self.size is None:
       raise ConfigError(
-        f"{self._what} must be arrays, or a source with len and [i]: it is read as a whole"
+        f"{self._what} must be arrays or a source with len and [i]: all of it is read"
       )
     for start in range(0, self.size, batch_size):
       places = np.arange(start, start + batch_size)
@@ -330,13 +330,14 @@ def _constants(
   teacher_variables: Any,
 ) -> Any:
   """Returns what the objective prepares of all examples."""
-  if objective.prepare is None:
+  sums = objective.prepare
+  if sums is None:
     return ()
 
   @jax.jit
   def part(inputs, labels, mask):
     logits = apply_teacher(teacher_variables, prepare(inputs)).logits
-    return objective.prepare([logits], labels, mask, logits.shape[-1])
+    return sums([logits], labels, mask, logits.shape[-1])
 
   total: Any = None
   for batch in source.in_order(batch_size):
