@@ -227,3 +227,15 @@ def test_both_loaders_give_the_same_sizes(photos):
     assert batches[-1].sizes.tolist()[:2] == [[256, 341], [492, 256]]
   for resident, streamed in zip(batches[:2], batches[2:], strict=True):
     jax.tree.map(np.testing.assert_array_equal, resident, streamed)
+
+
+def test_an_image_that_cannot_be_opened_is_named(photos):
+  (photos / "train" / "cat" / "9.jpg").symlink_to(photos / "nowhere")
+  with pytest.raises(data.DataError, match=r"train/cat/9\.jpg can't be read: No such file"):
+    data.content("folder", str(photos))
+
+
+def test_files_beside_the_classes_are_named(photos, capfd):
+  (photos / "train" / "stray.jpg").write_bytes(b"")
+  data.examples(data.find("folder", str(photos)), str(photos))
+  assert "3 files are left out" in capfd.readouterr().err
