@@ -9,8 +9,8 @@ Fig. 1 and the ATS paper's Fig. 7: `teachers=resnet14+resnet110`), wrn or
 resnext (Fig. 3, and Fig. 6, where Spearman's rho is mostly above 0.85).
 """
 
-from jaxkd.runs import recipes
+from jaxkd.analysis.recipes import CIFAR_SERIES, analysis
 
 
 def get_config(arg=None):
-  return recipes.analysis(arg, "cifar10", recipes.CIFAR_SERIES)
+  return analysis("cifar10", arg, CIFAR_SERIES)

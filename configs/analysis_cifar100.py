@@ -19,14 +19,14 @@ python -m jaxkd.analyze --config=configs/analysis_cifar100.py \
   --config.analysis.students=vgg8 --config.analysis.grid=True
 """
 
-from jaxkd.runs import recipes
+from jaxkd.analysis.recipes import CIFAR_SERIES, analysis
 
 _SERIES = {
-  **recipes.CIFAR_SERIES,
+  **CIFAR_SERIES,
   # The networks of Table 1.
   "table1": ("resnet20", "wrn28_3", "resnext29_64x4d"),
 }
 
 
 def get_config(arg=None):
-  return recipes.analysis(arg, "cifar100", _SERIES)
+  return analysis("cifar100", arg, _SERIES)

@@ -7,8 +7,8 @@ In the paper, of the three most probable classes 21.6 % of the examples have all
 in common and 56.4 % two, of the eight most probable 69.4 % five or more.
 """
 
-from jaxkd.runs import recipes
+from jaxkd.analysis.recipes import analysis
 
 
 def get_config(arg=None):
-  return recipes.analysis(arg, "cub", {"resnext": ("resnext50_32x4d", "resnext101_32x8d")})
+  return analysis("cub", arg, {"resnext": ("resnext50_32x4d", "resnext101_32x8d")})

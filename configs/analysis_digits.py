@@ -24,8 +24,7 @@ Ten classes and so few images are learnt by all but the smallest: the papers'
 teachers differ more.
 """
 
-from jaxkd.analysis import plan
-from jaxkd.runs import recipes
+from jaxkd.analysis.recipes import analysis
 
 
 def _mlps(*widths, **options):
@@ -35,13 +34,10 @@ def _mlps(*widths, **options):
 _SERIES = {
   "mlp": _mlps(16, 32, 64, 128, 256, 512),
   "mlp_2d": _mlps(16, 64, 256, feature_dim=2),
-  "vgg": {name: (name, {}) for name in ("vgg8", "vgg11", "vgg13")},
-  "resnet": {name: (name, {}) for name in ("resnet8", "resnet14", "resnet20")},
+  "vgg": ("vgg8", "vgg11", "vgg13"),
+  "resnet": ("resnet8", "resnet14", "resnet20"),
 }
 
 
 def get_config(arg=None):
-  options = recipes.parse_arg(arg, series="mlp")
-  config = recipes.digits(None, "analysis_digits")
-  plan.add_teachers(config, recipes.named_series(options.series, _SERIES))
-  return config
+  return analysis("digits", arg, _SERIES)

@@ -7,8 +7,8 @@ In the paper, mean Kendall's tau with rules D.1 to D.3 and mean deviation: VGG8
 0.963; 0.009, VGG13 0.955; 0.007, VGG19 0.967; 0.005.
 """
 
-from jaxkd.runs import recipes
+from jaxkd.analysis.recipes import analysis
 
 
 def get_config(arg=None):
-  return recipes.analysis(arg, "digits_five", {"vgg": ("vgg8", "vgg13", "vgg19")})
+  return analysis("digits_five", arg, {"vgg": ("vgg8", "vgg13", "vgg19")})

@@ -4,8 +4,8 @@ python -m jaxkd.analyze --config=configs/analysis_dogs.py
 python -m jaxkd.analyze --config=configs/analysis_dogs.py:runlocal
 """
 
-from jaxkd.runs import recipes
+from jaxkd.analysis.recipes import analysis
 
 
 def get_config(arg=None):
-  return recipes.analysis(arg, "dogs", {"resnext": ("resnext50_32x4d", "resnext101_32x8d")})
+  return analysis("dogs", arg, {"resnext": ("resnext50_32x4d", "resnext101_32x8d")})

@@ -7,8 +7,8 @@ MLPs of 0.1 to 0.9 million parameters with features of two dimensions; as the
 paper says, their last layer has no bias, and there is no ReLU on the features.
 """
 
+from jaxkd.analysis.recipes import analysis
 from jaxkd.models import mlp
-from jaxkd.runs import recipes
 
 _PARAMETERS = ("100k", "300k", "500k", "600k", "900k")
 
@@ -18,4 +18,4 @@ def get_config(arg=None):
     f"mlp_{parameters}": ("mlp", {"depth": depth, "width": width})
     for parameters, (depth, width) in zip(_PARAMETERS, mlp.SERIES, strict=True)
   }
-  return recipes.analysis(arg, "mnist", {"mlp": networks}, feature_dim=2)
+  return analysis("mnist", arg, {"mlp": networks}, feature_dim=2)

@@ -8,8 +8,8 @@ no bias, and there is no ReLU on the features. Trained on the 73,257 images of
 the split `train`.
 """
 
-from jaxkd.runs import recipes
+from jaxkd.analysis.recipes import CIFAR_SERIES, analysis
 
 
 def get_config(arg=None):
-  return recipes.analysis(arg, "svhn", {"vgg": recipes.CIFAR_SERIES["vgg"]}, feature_dim=3)
+  return analysis("svhn", arg, {"vgg": CIFAR_SERIES["vgg"]}, feature_dim=3)

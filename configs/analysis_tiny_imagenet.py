@@ -4,8 +4,8 @@ python -m jaxkd.analyze --config=configs/analysis_tiny_imagenet.py
 python -m jaxkd.analyze --config=configs/analysis_tiny_imagenet.py:runlocal
 """
 
-from jaxkd.runs import recipes
+from jaxkd.analysis.recipes import analysis
 
 
 def get_config(arg=None):
-  return recipes.analysis(arg, "tiny_imagenet", {"wrn": ("wide_resnet26_2", "wide_resnet50_2")})
+  return analysis("tiny_imagenet", arg, {"wrn": ("wide_resnet26_2", "wide_resnet50_2")})

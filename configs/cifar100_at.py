@@ -1,19 +1,16 @@
-"""Attention transfer, on CIFAR-100.
+"""AT: attention maps, on CIFAR-100.
 
-python -m jaxkd.main --config=configs/cifar100_at.py
-python -m jaxkd.main --config=configs/cifar100_at.py:student=mobilenet_v2
-python -m jaxkd.main --config=configs/cifar100_at.py:runlocal
-
-The paper has no figure for it.
-
-Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
-CPUs.
+Command   python -m jaxkd.main --config=configs/cifar100_at.py
+          python -m jaxkd.main --config=configs/cifar100_at.py:student=mobilenet_v2
+          python -m jaxkd.main --config=configs/cifar100_at.py:runlocal   (minutes, on CPUs)
+Paper     no figure.
+Measured  nothing at full length yet. Seed 0; made for one GPU.
 """
 
-from jaxkd.runs import recipes
+from jaxkd.runs.recipes import recipe
 
 
 def get_config(arg=None):
-  config = recipes.cifar100(arg, "cifar100_at")
-  config.rows = ("at",)
+  config = recipe("cifar100", arg, title="cifar100_at", rows=("at",))
+  config.at.weight = 1000.0  # the toolkits
   return config

@@ -1,19 +1,17 @@
-"""FitNets' hints, on CIFAR-100.
+"""FitNet: the features of a stage, on CIFAR-100.
 
-python -m jaxkd.main --config=configs/cifar100_fitnet.py
-python -m jaxkd.main --config=configs/cifar100_fitnet.py:student=mobilenet_v2
-python -m jaxkd.main --config=configs/cifar100_fitnet.py:runlocal
-
-The paper has no figure for it.
-
-Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
-CPUs.
+Command   python -m jaxkd.main --config=configs/cifar100_fitnet.py
+          python -m jaxkd.main --config=configs/cifar100_fitnet.py:student=mobilenet_v2
+          python -m jaxkd.main --config=configs/cifar100_fitnet.py:runlocal   (minutes, on CPUs)
+Paper     no figure.
+Measured  nothing at full length yet. Seed 0; made for one GPU.
 """
 
-from jaxkd.runs import recipes
+from jaxkd.runs.recipes import recipe
 
 
 def get_config(arg=None):
-  config = recipes.cifar100(arg, "cifar100_fitnet")
-  config.rows = ("fitnet",)
+  config = recipe("cifar100", arg, title="cifar100_fitnet", rows=("fitnet",))
+  config.fitnet.weight = 100.0  # the toolkits
+  config.fitnet.stage = 1  # the toolkits: the second, counted from 0
   return config

@@ -1,20 +1,15 @@
 """The student alone, on TinyImageNet.
 
-python -m jaxkd.main --config=configs/tiny_imagenet_nokd.py
-python -m jaxkd.main --config=configs/tiny_imagenet_nokd.py:student=mobilenet_v2
-python -m jaxkd.main --config=configs/tiny_imagenet_nokd.py:runlocal
-
-Test accuracy (%) in the paper, Table 2: AlexNet 34.62, ShuffleNetV2 45.79,
-MobileNetV2 52.03.
-
-Hardware: one GPU. No run of full length has been timed yet; `runlocal` is for
-CPUs.
+Command   python -m jaxkd.main --config=configs/tiny_imagenet_nokd.py
+          python -m jaxkd.main --config=configs/tiny_imagenet_nokd.py:student=mobilenet_v2
+          python -m jaxkd.main --config=configs/tiny_imagenet_nokd.py:runlocal   (minutes, on CPUs)
+Paper     Table 2, test accuracy (%): AlexNet 34.62, ShuffleNetV2 45.79, MobileNetV2 52.03.
+Measured  nothing at full length yet. Seed 0; made for one GPU.
 """
 
-from jaxkd.runs import recipes
+from jaxkd.runs.recipes import recipe
 
 
 def get_config(arg=None):
-  config = recipes.tiny_imagenet(arg, "tiny_imagenet_nokd")
-  config.rows = ("nokd",)
+  config = recipe("tiny_imagenet", arg, title="tiny_imagenet_nokd", rows=("nokd",))
   return config

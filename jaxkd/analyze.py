@@ -1,6 +1,6 @@
-"""Analyses teachers: `python -m jaxkd.analyze --config=configs/analysis_...`.
+"""Compares teachers: `python -m jaxkd.analyze --config=configs/analysis_...`.
 
-Or those whose logits any framework has saved, from small to large:
+Logits that any framework has saved can be compared too, from the smallest teacher to the largest:
 `python -m jaxkd.analyze --logits=teacher_small.npz,teacher_large.npz`.
 """
 
@@ -8,7 +8,7 @@ import jax
 from absl import app, flags
 
 from jaxkd import cli, data
-from jaxkd.analysis import page, plan, saved, trained
+from jaxkd.analysis import plan, saved, trained, writeup
 from jaxkd.analysis.study import Settings, Study
 from jaxkd.common.errors import ConfigError
 from jaxkd.tuning import tuned
@@ -31,20 +31,17 @@ _K = flags.DEFINE_integer(
 
 
 def _settings(settings: Settings, num_classes: int) -> Settings:
-  """Returns the settings that the flags change, checked."""
+  """Returns the settings with the values of the flags, checked."""
   if _TAU.value is not None:
     settings = settings._replace(tau=_TAU.value)
   k = min(settings.k, num_classes) if _K.value is None else _K.value
   settings = settings._replace(k=k)
-  try:
-    settings.check(num_classes)
-  except ValueError as error:
-    raise ConfigError(str(error)) from error
+  settings.check(num_classes)
   return settings
 
 
 def _studies() -> tuple[list[Study], Settings]:
-  """Returns what the flags describe; trains what is missing of it."""
+  """Returns the studies of the flags, and their settings; trains the missing networks."""
   if _LOGITS.value is not None:
     if cli.CONFIG.value is not None:
       raise ConfigError("--logits and --config exclude each other")
@@ -62,17 +59,11 @@ def _studies() -> tuple[list[Study], Settings]:
 
 
 def run(_: list[str]) -> None:
-  """Analyses what the flags describe."""
+  """Runs the analysis that the flags describe."""
   with cli.command():
-    try:
-      studies, settings = _studies()
-    except saved.SavedError as error:
-      raise ConfigError(str(error)) from error
-    if jax.process_index() != 0:
-      return
-    folder = page.write(studies, settings, cli.WORKDIR.value)
-  print((folder / "report.md").read_text())
-  print(f"Written to {folder}; open report.html there.")
+    studies, settings = _studies()
+    if jax.process_index() == 0:
+      cli.print_report(writeup.write(studies, settings, cli.WORKDIR.value))
 
 
 if __name__ == "__main__":

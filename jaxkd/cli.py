@@ -54,12 +54,10 @@ def config() -> ml_collections.ConfigDict:
   if CONFIG.value is None:
     raise ConfigError("--config is missing: a file of configs/")
   options = CONFIG.value
-  # --config.rows=kd,isats arrives as one string.
-  options.rows = _split(options.rows)
-  options.takd.assistants = _split(options.takd.assistants)
-  options.multi.networks = _split(options.multi.networks)
-  if "analysis" in options:
-    options.analysis.students = _split(options.analysis.students)
+  # A tuple of names, such as --config.rows=kd,isats, arrives as one text.
+  for option, value in traverse_util.flatten_dict(options.to_dict(), sep=".").items():
+    if isinstance(value, tuple) and len(value) == 1 and isinstance(value[0], str):
+      options.update_from_flattened_dict({option: _split(value)})
   return options
 
 
@@ -111,8 +109,15 @@ def given() -> Mapping[str, Any]:
 
 
 def choices() -> pathlib.Path:
-  """Returns the file of what was tuned, which lies beside that of --config."""
-  return pathlib.Path(config_file().partition(":")[0]).with_name(tuned.FILE)
+  """Returns the file of what was tuned, in the workdir."""
+  return pathlib.Path(WORKDIR.value, tuned.FILE)
+
+
+def print_report(folder: pathlib.Path | None) -> None:
+  """Prints a report from the first process; None if there is none."""
+  if folder and jax.process_index() == 0:
+    print((folder / "report.md").read_text())
+    print(f"Written to {folder}; open report.html there.")
 
 
 def _split(names: tuple[str, ...]) -> tuple[str, ...]:

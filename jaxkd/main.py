@@ -3,8 +3,9 @@
 from absl import app, flags
 
 from jaxkd import cli
-from jaxkd.runs import experiment
-from jaxkd.runs.config import validate
+from jaxkd.reports import experiment as report
+from jaxkd.runs.experiment import Experiment, run
+from jaxkd.runs.validation import validate
 from jaxkd.tuning import tuned
 
 flags.adopt_module_key_flags(cli)
@@ -16,10 +17,11 @@ def main(_: list[str]) -> None:
     config = cli.config()
     validate(config)
     tuned.apply(config, cli.choices(), cli.given())
-    folder = experiment.run(config, cli.WORKDIR.value)
-  if folder:
-    print((folder / "report.md").read_text())
-    print(f"Written to {folder} and, phase by phase, beside it.")
+    experiment = Experiment.of(config, cli.WORKDIR.value)
+    failed = run([experiment])
+    cli.print_report(report.write(experiment))
+    for error in failed.values():
+      raise error
 
 
 if __name__ == "__main__":

@@ -8,10 +8,8 @@ table that was stopped goes on, and runs on several machines that share a
 workdir share the cells.
 """
 
-import csv
-import html
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import ml_collections
 from absl import app, flags
@@ -19,37 +17,19 @@ from absl import app, flags
 from jaxkd import cli
 from jaxkd.common.digests import digest
 from jaxkd.common.errors import ConfigError
-from jaxkd.common.files import write_atomically
-from jaxkd.common.spelling import nearest
-from jaxkd.reports import tables, webpage
-from jaxkd.reports.experiment import ACCURACY, SINGLE, split
-from jaxkd.runs import experiment, recipes
-from jaxkd.runs.config import validate
+from jaxkd.reports import experiment as experiment_report
+from jaxkd.reports import paper_table
+from jaxkd.runs import paper, recipes
+from jaxkd.runs.experiment import Experiment, run
+from jaxkd.runs.recipes import recipe
+from jaxkd.runs.validation import validate
 from jaxkd.tuning import tuned
-
-ROWS = {
-  "2": (
-    "nokd",
-    "stkd",
-    "kd",
-    "eskd",
-    "takd",
-    "sckd",
-    "dist",
-    "ats",
-    "fgcr",
-    "regt",
-    "isats",
-  ),
-  "3": ("nokd+ens", "reskd", "ats+ens", "fgcr+ens", "regt+ens", "isats+ens"),
-}
-"""The rows of the paper's Tables 2 and 3."""
 
 SEEDS = {"2": 3, "3": 4}
 """How many there are if none are given; Table 3 is of ensembles of two."""
 
 flags.adopt_module_key_flags(cli)
-_TABLE = flags.DEFINE_enum("table", "2", list(ROWS), "which table")
+_TABLE = flags.DEFINE_enum("table", "2", list(paper.TABLES), "which table")
 _DATASET = flags.DEFINE_string("dataset", None, "which data set's columns")
 _ROWS = flags.DEFINE_list("rows", None, "which rows; all if not given")
 _STUDENTS = flags.DEFINE_list("students", None, "which students; the paper's if not given")
@@ -67,97 +47,30 @@ _SET = flags.DEFINE_multi_string(
   "OPTION=VALUE for all columns, an option of the config; may be repeated",
 )
 
-Recipe = Callable[[str, str], ml_collections.ConfigDict]
-
 
 def configs(
-  recipes: Mapping[str, Recipe],
-  table: str,
-  dataset: str,
-  students: Sequence[str],
-  arg: str = "",
+  table: str, dataset: str, students: Sequence[str], arg: str = ""
 ) -> dict[str, ml_collections.ConfigDict]:
   """Returns the experiment of each column.
 
   Args:
-    recipes: a function of argument and title for each data set.
-    table: a key of `ROWS`.
-    dataset: a key of `recipes`.
+    table: a key of `paper.TABLES`.
+    dataset: a key of `recipes.RECIPES`.
     students: their networks, one a column.
     arg: more of the recipe's argument.
 
   Raises:
     ConfigError: the data set or the argument is unknown.
   """
-  if dataset not in recipes:
-    raise ConfigError(f"--dataset is {dataset!r}, must be {nearest(dataset, recipes)}")
-  columns = {}
-  for student in students:
-    config = recipes[dataset](
+  return {
+    student: recipe(
+      dataset,
       ",".join(filter(None, (f"student={student}", arg))),
-      f"table{table}-{dataset}-{student}",
+      title=f"table{table}-{dataset}-{student}",
+      rows=paper.TABLES[table],
     )
-    config.rows = ROWS[table]
-    columns[student] = config
-  return columns
-
-
-def lines(reports: Mapping[str, pathlib.Path]) -> list[dict[str, str]]:
-  """Joins the reports of the columns into one table, a line for each row.
-
-  Args:
-    reports: by student, the folder of its report.
-  """
-  columns = {ACCURACY: "", SINGLE: f": {SINGLE}", "seeds": ": seeds"}
-  columns |= {"paper (%)": ": paper", "ours - paper": ": ours - paper"}
-  joined: dict[str, dict[str, str]] = {}
-  for student, folder in reports.items():
-    with open(folder / "table.csv") as file:
-      for cells in csv.DictReader(file):
-        line = joined.setdefault(cells["row"], {"row": cells["row"]})
-        for name, suffix in columns.items():
-          if name in cells:
-            line[f"{student}{suffix}"] = cells[name]
-  names = dict.fromkeys(name for line in joined.values() for name in line)
-  return [{name: line.get(name, "") for name in names} for line in joined.values()]
-
-
-def write(
-  title: str,
-  caption: str,
-  reports: Mapping[str, pathlib.Path],
-  workdir: pathlib.Path,
-) -> pathlib.Path:
-  """Writes the joined table as CSV, Markdown and HTML.
-
-  Args:
-    title: of the table.
-    caption: what it says about the figures.
-    reports: as for `lines`.
-    workdir: where to.
-
-  Returns:
-    The Markdown file; the others lie beside it.
-  """
-  joined = lines(reports)
-  markdown = workdir / f"{title}.md"
-  write_atomically(markdown, f"# {title}\n\n{tables.as_markdown(joined)}\n\n{caption}\n")
-  write_atomically(workdir / f"{title}.csv", tables.as_csv(joined))
-  page = webpage.page(title, [tables.as_html(joined), f"<p>{html.escape(caption)}</p>"])
-  write_atomically(workdir / f"{title}.html", page)
-  return markdown
-
-
-def caption(config: ml_collections.ConfigDict) -> str:
-  """Returns how the networks of a column, and so of all, are trained."""
-  share = config.data.train_share * (1 - config.data.validation)
-  return (
-    f"Accuracy (%) on the {split(config)} split of {config.data.name}, mean ± "
-    "standard deviation over seeds, of ensembles over ensembles. Teachers are "
-    f"trained {config.teacher.epochs:g} epochs, students "
-    f"{config.student.epochs:g}, on {share:.0%} of the training split."
-    f"{tuned.told(config)}"
-  )
+    for student in students
+  }
 
 
 def main(_: list[str]) -> None:
@@ -166,8 +79,7 @@ def main(_: list[str]) -> None:
     if not _DATASET.value:
       raise ConfigError("--dataset is missing")
     students = _STUDENTS.value or recipes.students(_DATASET.value)
-    columns = configs(recipes.RECIPES, _TABLE.value, _DATASET.value, students, _ARG.value)
-    choices = pathlib.Path("configs", tuned.FILE)
+    columns = configs(_TABLE.value, _DATASET.value, students, _ARG.value)
     for config in columns.values():
       config.rows = tuple(_ROWS.value or config.rows)
       config.seeds = tuple(range(_SEEDS.value or SEEDS[_TABLE.value]))
@@ -175,14 +87,19 @@ def main(_: list[str]) -> None:
       cli.override(config, _SET.value)
       validate(config)
       given = [text.partition("=")[0] for text in _SET.value]
-      tuned.apply(config, choices, given)
+      tuned.apply(config, cli.choices(), given)
     workdir = pathlib.Path(cli.WORKDIR.value)
-    folders, failed = experiment.run_all([*columns.values()], workdir)
-    reports = {student: folder for student, folder in zip(columns, folders, strict=True) if folder}
-    if reports:
+    experiments = [Experiment.of(config, workdir) for config in columns.values()]
+    failed = run(experiments)
+    written = {
+      student: experiment_report.write(one)
+      for student, one in zip(columns, experiments, strict=True)
+    }
+    if reports := {student: folder for student, folder in written.items() if folder}:
       title = f"table{_TABLE.value}-{_DATASET.value}"
       names = " ".join(str(folder) for folder in reports.values())
-      path = write(f"{title}-{digest(names)}", caption(config), reports, workdir)
+      caption = paper_table.caption(columns)
+      path = paper_table.write(f"{title}-{digest(names)}", caption, reports, workdir)
       print(path.read_text())
       print(f"Written to {path}; .csv and .html lie beside it.")
     for error in failed.values():

@@ -3,15 +3,14 @@
   python -m jaxkd.tune --config=configs/cifar100_ats.py \
     --grid=ats.tau1=2,3,4,5 --grid=ats.tau2=1,2,3,4 --config.seeds=0,1,2
 
-Without --grid: that of `jaxkd.tuning.grid.GRIDS`. `--config.data.validation` is
-the share of the training split that teacher and students don't see and that the
-choice is made on. Every point of the grid is an experiment of the store: what
-is there is not trained again, a search that was stopped goes on, and runs on
-several machines that share a workdir share the points.
+Without --grid the values are those that the method's file in `jaxkd/methods/` searches.
+`--config.data.validation` is the share of the training split that neither teachers nor students
+see; the choice is made on it. Every point of the grid is an experiment of the store: a finished
+point is not trained again, a stopped search resumes, and runs on several machines that share a
+workdir share the points.
 
-The choice goes into `tuned.json` beside the config, from where `jaxkd.main` and
-`jaxkd.table` take it for the same experiment; an option on the command line
-comes before it.
+The choice goes into `tuned.json` in the workdir. `jaxkd.main` and `jaxkd.table` use it there for
+the same experiment; an option on the command line comes before it.
 """
 
 import shlex
@@ -22,8 +21,9 @@ from absl import app, flags
 
 from jaxkd import cli
 from jaxkd.common.errors import ConfigError
-from jaxkd.runs import rows
-from jaxkd.runs.config import validate
+from jaxkd.runs.planning import ENSEMBLE
+from jaxkd.runs.row_options import Values
+from jaxkd.runs.validation import validate
 from jaxkd.tuning import report, tuned
 from jaxkd.tuning.grid import Grid, parse
 from jaxkd.tuning.search import best, search
@@ -48,9 +48,7 @@ def main(_: list[str]) -> None:
     found = search(config, row, grid, cli.WORKDIR.value)
     if found is None:
       return
-    folder = report.write(config, row, grid, found, cli.WORKDIR.value)
-    print((folder / "report.md").read_text())
-    print(f"Written to {folder}; open report.html there.")
+    cli.print_report(report.write(config, row, grid, found, cli.WORKDIR.value))
     chosen = best(found)
     print(f"To train with it:\n{_command(grid, chosen.values)}")
     path = cli.choices()
@@ -71,10 +69,10 @@ def main(_: list[str]) -> None:
 def _row(config: ml_collections.ConfigDict) -> str:
   if len(config.rows) > 1:
     raise ConfigError(f"config.rows is {config.rows}, must be one to tune: --config.rows=ROW")
-  return config.rows[0].removesuffix(rows.ENSEMBLE)
+  return config.rows[0].removesuffix(ENSEMBLE)
 
 
-def _command(grid: Grid, values: tuned.Values) -> str:
+def _command(grid: Grid, values: Values) -> str:
   """Returns the command that trains with the values on the whole split."""
   options = {
     option: value

@@ -1,4 +1,4 @@
-"""Strict numerics for every test, eight host devices, one compilation cache."""
+"""For every test: strict numerics, eight host devices, one compilation cache; shared fixtures."""
 
 import os
 import sys
@@ -11,9 +11,11 @@ import pytest
 from absl import flags
 
 from jaxkd import cli
+from jaxkd.reports import experiment as report
 from jaxkd.runs import config as jaxkd_config
+from jaxkd.runs import experiment
 
-# They import PyTorch, which may be absent; tests that use it skip themselves.
+# These files import PyTorch, which may be absent; tests that use it skip themselves.
 collect_ignore = ["benchmarks", "models/reference.py"]
 
 jax.config.update("jax_num_cpu_devices", 8)
@@ -23,15 +25,25 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 def pytest_configure(config):
   cache = config.cache.mkdir("jax-compilations")
-  # Subprocesses of tests share it, too.
+  # Subprocesses of tests share the cache.
   os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache)
   jax.config.update("jax_compilation_cache_dir", str(cache))
   jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
+@pytest.fixture(scope="session")
+def make_tiny_config():
+  """Returns a function that makes the config of `tiny_config`."""
+  return _tiny_config
+
+
 @pytest.fixture
 def tiny_config():
-  """Digits, a few steps of a small teacher and a small student."""
+  """Digits, and a few steps of a small teacher and a small student."""
+  return _tiny_config()
+
+
+def _tiny_config():
   config = jaxkd_config.default()
   config.title = "tiny"
   config.data.batch_size = 64
@@ -44,6 +56,21 @@ def tiny_config():
   config.run.eval_every_epochs = 0.25
   config.run.checkpoint_every_steps = 4
   return config
+
+
+@pytest.fixture(scope="session")
+def run_experiment():
+  """Returns a function that trains and reports a config, as `jaxkd.main` does."""
+
+  def run(config, workdir):
+    one = experiment.Experiment.of(config, workdir)
+    failed = experiment.run([one])
+    folder = report.write(one)
+    for error in failed.values():
+      raise error
+    return folder
+
+  return run
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,8 @@ import pytest
 
 from jaxkd import cli, table
 from jaxkd.common.errors import ConfigError
+from jaxkd.reports import experiment as run_report
+from jaxkd.reports import paper_table
 from jaxkd.runs import experiment
 from jaxkd.training.loop import NonFiniteError
 
@@ -26,7 +28,8 @@ def recipes(tiny_config):
   return {"digits": digits}
 
 
-def test_columns_join_into_one_table(recipes, tmp_path):
+def test_columns_join_into_one_table(recipes, tmp_path, monkeypatch):
+  monkeypatch.setattr(run_report, "differences", lambda _: [])
   columns = table.configs(recipes, "3", "digits", ["mlp16", "mlp8"], "runlocal")
   for config in columns.values():
     assert config.rows == table.ROWS["3"]
@@ -36,7 +39,7 @@ def test_columns_join_into_one_table(recipes, tmp_path):
   # The teacher, which both columns share, and two students in each.
   assert len(list(tmp_path.glob("*/result.json"))) == 1 + 2 * 2
   reports = dict(zip(columns, folders, strict=True))
-  path = table.write("table3-digits", "How.", reports, tmp_path)
+  path = paper_table.write("table3-digits", "How.", reports, tmp_path)
   with open(path.with_suffix(".csv")) as file:
     lines = {line["row"]: line for line in csv.DictReader(file)}
   assert list(lines) == ["teacher of kd, kd+ens", "kd", "kd+ens"]
@@ -66,7 +69,7 @@ def test_a_cell_that_diverges_costs_no_other(recipes, tmp_path):
   folders, failed = experiment.run_all([*columns.values()], tmp_path)
   assert [phase.loss["name"] for phase in failed] == ["dkd"]
   reports = dict(zip(columns, folders, strict=True))
-  lines = {line["row"]: line for line in table.lines(reports)}
+  lines = {line["row"]: line for line in paper_table.join(reports)}
   assert lines["dkd"]["mlp8"] == "not finite"
   for row, student in (("nokd", "mlp8"), ("nokd", "mlp16"), ("dkd", "mlp16")):
     assert float(lines[row][student]) > 0

@@ -1,7 +1,7 @@
-"""Looks into arrays that a user brought, before anything is measured on them.
+"""Checks of a user's arrays before anything is measured on them.
 
-Works on concrete arrays, outside `jax.jit`. Every complaint is one line that
-names the network, what is wrong and where.
+They work on concrete arrays, outside `jax.jit`. A message is one line that names the network, the
+mistake and its place.
 """
 
 from collections.abc import Mapping
@@ -33,9 +33,8 @@ def check_logits(logits: Mapping[str, np.typing.ArrayLike], labels: np.typing.Ar
     labels: `[N]`, of the examples.
 
   Raises:
-    ValueError: shapes that are not these or differ between the networks, fewer
-      than two classes, logits that are not finite, labels that are not integers
-      in `[0, C)`.
+    ValueError: other shapes, or shapes that differ between the networks; fewer than two classes;
+      logits that are not finite; labels that are not integers in `[0, C)`.
 
   Examples:
     >>> check_logits({"small": [[1.0, 0.0]], "large": [[2.0, 0.0, 1.0]]}, [0])
@@ -74,8 +73,8 @@ def check_features(
     labels: `[N]`, of the examples.
 
   Raises:
-    ValueError: shapes that are not these, features that are not finite, labels
-      that are not integers or of one class only.
+    ValueError: other shapes; features that are not finite; labels that are not integers, or that
+      are all of one class.
 
   Examples:
     >>> check_features({"small": [[1.0, 0.0], [0.0, 1.0]]}, [3, 3])

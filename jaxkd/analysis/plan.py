@@ -1,4 +1,4 @@
-"""Which networks an analysis looks at, from its config."""
+"""The networks of an analysis, from its config."""
 
 import itertools
 import os
@@ -9,25 +9,24 @@ import ml_collections
 from ml_collections import config_dict
 
 from jaxkd import models
-from jaxkd.analysis.study import METHODS, Settings
+from jaxkd.analysis.study import LABELS_OF_ROWS, Settings
 from jaxkd.common.errors import ConfigError
 from jaxkd.common.spelling import nearest
-from jaxkd.runs import config as jaxkd_config
-from jaxkd.runs import rows
+from jaxkd.runs import planning, validation
 from jaxkd.runs.store import PhaseFolder
 
-# Options of `config.teacher` that say which network it is, not how to train.
+# Options of `config.teacher` that choose the network; the others say how it is trained.
 _WHICH = ("teacher.name", "teacher.options", "teacher.checkpoint")
 
 # The rows whose students are drawn.
-_ROWS = ("nokd", *METHODS)
+_ROWS = ("nokd", *LABELS_OF_ROWS)
 
 
 def add_teachers(
   config: ml_collections.ConfigDict,
   teachers: Mapping[str, tuple[str, Mapping[str, Any]]],
 ) -> None:
-  """Adds `analysis` to a config: which networks take the teacher's place.
+  """Adds `analysis` to a config: the networks that take the teacher's place.
 
   Args:
     config: the experiment; changed.
@@ -35,49 +34,46 @@ def add_teachers(
   """
   with config.unlocked():
     config.analysis = ml_collections.ConfigDict()
-    # Of the training split, at most.
+    # The highest number of training examples that are measured.
     config.analysis.examples = 50_000
-    # What is None is as in `config.teacher`.
+    # An option that is None is as in `config.teacher`.
     config.analysis.teachers = {
       title: {**_unset(config.teacher), "name": name, "options": dict(options)}
       for title, (name, options) in teachers.items()
     }
-    # Under each of them all teachers are trained; the tables then have mean and
-    # standard deviation. Empty: once, under each teacher's own seed.
+    # All teachers are trained under each of these seeds; the tables then have mean and standard
+    # deviation. Empty: once, under each teacher's own seed.
     config.analysis.seeds = ()
-    # Fig. 9 also shows the largest teacher after these shares of its epochs,
-    # each a run of its own; the last is the early stop of the row eskd.
+    # Fig. 9 also shows the largest teacher after these shares of its epochs, each a run of its own;
+    # the last is the early stop of the row eskd.
     config.analysis.stages = (1 / 40, 1 / 8, 1 / 3)
-    # Networks that are trained as the config's student is, by all teachers, in
-    # `config.rows` and under `config.seeds`, for Fig. 8 and the ATS paper's
-    # Fig. 3, which needs the row nokd. Empty: none; shown is what the store has
-    # of the config's student.
+    # Networks that are trained as the config's student is, by all teachers, in `config.rows` and
+    # under `config.seeds`, for Fig. 8 and the ATS paper's Fig. 3, which needs the row nokd. Empty:
+    # no student is trained, and the figures show the config's student as far as the store has it.
     config.analysis.students = ()
-    # The largest teacher's are also trained at all temperatures of the ATS
-    # paper's Fig. 10: thirty times, under each seed.
+    # The largest teacher's students are also trained at all temperatures of the ATS paper's
+    # Fig. 10: thirty times, under each seed.
     config.analysis.grid = False
 
 
-def _unset(
-  network: ml_collections.ConfigDict,
-) -> dict[str, ml_collections.FieldReference]:
+def _unset(network: ml_collections.ConfigDict) -> dict[str, ml_collections.FieldReference]:
   """Returns the network's options, each None but still of its type."""
   return {key: config_dict.placeholder(type(value)) for key, value in network.items()}
 
 
 def settings(config: ml_collections.ConfigDict) -> Settings:
-  """Returns what the config says on how to measure."""
+  """Returns the options of the measures."""
   return Settings(tau=config.kd.tau, grid=tuple(config.isats.grid), gap=config.isats.gap)
 
 
 class Source(NamedTuple):
-  """A network to look at.
+  """A network of an analysis.
 
   Attributes:
-    title: what to call it.
+    title: its name in the report.
     config: the experiment in which it is the teacher.
-    entry: its place.
-    experiments: those in which it is the teacher, one for each student.
+    entry: its place in the store.
+    experiments: the experiments in which it is the teacher, one for each student.
   """
 
   title: str
@@ -91,12 +87,12 @@ def validate(config: ml_collections.ConfigDict, given: Iterable[str] = ()) -> No
 
   Args:
     config: the experiment with `analysis`.
-    given: options that were set by hand: none may be without an effect.
+    given: options that were set by hand; one without an effect is refused.
 
   Raises:
-    ConfigError: naming what is wrong.
+    ConfigError: an option is wrong.
   """
-  jaxkd_config.validate(config)
+  validation.validate(config)
   if len(config.get("analysis", {}).get("teachers", {})) < 2:
     raise ConfigError(
       "config.analysis.teachers must have two networks or more; see configs/analysis_digits.py"
@@ -126,10 +122,10 @@ def validate(config: ml_collections.ConfigDict, given: Iterable[str] = ()) -> No
   if not all(a < b for a, b in itertools.pairwise((0, *options.stages, 1))):
     raise ConfigError(f"config.analysis.stages is {options.stages}, must be ascending in (0, 1)")
   for title, one in _experiments(config):
-    # Of any row with a teacher.
+    # Any row with a teacher would do.
     one.rows = ("kd",)
     try:
-      jaxkd_config.validate(one)
+      validation.validate(one)
     except ConfigError as error:
       raise ConfigError(f"config.analysis.teachers.{title}: {error}") from error
   _check_students(config)
@@ -158,7 +154,7 @@ def _check_students(config: ml_collections.ConfigDict) -> None:
       )
   for name in names:
     try:
-      jaxkd_config.validate(_with_student(config, name))
+      validation.validate(_with_student(config, name))
     except ConfigError as error:
       raise ConfigError(f"config.analysis.students, {name}: {error}") from error
 
@@ -186,12 +182,11 @@ def sources(
 def stages(source: Source, workdir: str | os.PathLike[str]) -> list[Source]:
   """Returns a teacher with less training, from little to much.
 
-  None of one that was given as a checkpoint: how it would be trained again is
-  not in the config.
+  A given checkpoint has no stages, because the config does not say how to train it again.
   """
   if source.config.teacher.checkpoint:
     return []
-  phases = [rows.shortened(source.entry.phase, share) for share in source.config.analysis.stages]
+  phases = [source.entry.phase.shortened(share) for share in source.config.analysis.stages]
   return [source._replace(entry=PhaseFolder.of(workdir, p)) for p in phases]
 
 
@@ -203,7 +198,7 @@ def _experiments(
     one = config.copy_and_resolve_references()
     own = {key: value for key, value in teacher.items() if value is not None}
     with one.unlocked():
-      # They would be another network's; all else is as it is there.
+      # These two belong to another network; the other options hold for this one too.
       one.teacher.options, one.teacher.checkpoint = {}, ""
       one.teacher.update(own)
     if seed is not None:
@@ -212,13 +207,11 @@ def _experiments(
 
 
 def _source(
-  title: str,
-  config: ml_collections.ConfigDict,
-  workdir: str | os.PathLike[str],
+  title: str, config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]
 ) -> Source:
   if config.teacher.checkpoint:
     entry = PhaseFolder.open(config.teacher.checkpoint)
   else:
-    entry = PhaseFolder.of(workdir, rows.teacher(config))
+    entry = PhaseFolder.of(workdir, planning.teacher(config))
   names = config.analysis.students or (config.student.name,)
   return Source(title, config, entry, tuple(_with_student(config, name) for name in names))

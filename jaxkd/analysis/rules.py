@@ -1,7 +1,7 @@
-"""Which classes people call similar: the rules of Table 1, as data.
+"""Rules on similar classes, as in Table 1.
 
-A rule says in which order a network should find the classes when it sees an
-example of the first: `p_hamster > p_mouse > p_rabbit > ...`.
+A rule orders classes by their similarity to the first one. A network agrees with it if its
+probabilities of an example of the first class have that order: `p_hamster > p_mouse > ...`.
 """
 
 import re
@@ -41,7 +41,7 @@ CIFAR100_GROUPS = {
 
 
 def as_in_rules(class_names: Sequence[str]) -> tuple[str, ...]:
-  """Returns the names as the rules have them.
+  """Returns the class names as the rules spell them.
 
   Some copies of CIFAR-100 call a maple_tree maple, and so the other trees.
 
@@ -60,8 +60,8 @@ class Rule(NamedTuple):
 
   Attributes:
     name: as in the paper.
-    chains: classes from most to least similar to the first, which is the
-      examples' own; the rule's figure is the mean over its chains.
+    chains: classes, the examples' own first, then from most to least similar to it; the rule's
+      agreement is the mean over its chains.
   """
 
   name: str
@@ -69,7 +69,7 @@ class Rule(NamedTuple):
 
   @property
   def order(self) -> str:
-    """The chains as text; one for all ten digits c.
+    """The chains as text, with c for the ten digits.
 
     Examples:
       >>> CIFAR100_RULES[0].order
@@ -91,10 +91,7 @@ def _digits(name: str, *domains: str) -> Rule:
 CIFAR100_RULES = (
   Rule("C.1", (("hamster", "mouse", "rabbit", "squirrel", "shrew"),)),
   Rule("C.2", (("orchid", "tulip", "rose", "poppy", "sunflower"),)),
-  Rule(
-    "C.3",
-    (("maple_tree", "oak_tree", "willow_tree", "pine_tree", "palm_tree"),),
-  ),
+  Rule("C.3", (("maple_tree", "oak_tree", "willow_tree", "pine_tree", "palm_tree"),)),
   Rule("C.4", (("dolphin", "whale", "seal", "otter", "beaver"),)),
   Rule("C.5", (("apple", "sweet_pepper", "orange", "pear", "mushroom"),)),
 )
@@ -112,11 +109,8 @@ def label_chains(rule: Rule, class_names: Sequence[str]) -> tuple[tuple[int, ...
   """Translates a rule's class names into labels.
 
   Args:
-    rule: one of the above, or one's own.
+    rule: the rule.
     class_names: the data set's classes, in the order of its labels.
-
-  Returns:
-    The rule's chains with labels for names.
 
   Raises:
     ValueError: the data set has no class of that name.

@@ -1,4 +1,4 @@
-"""Logits that any framework saved, with `numpy.savez`."""
+"""Studies of logits that any framework has saved with `numpy.savez`."""
 
 import hashlib
 import os
@@ -11,49 +11,48 @@ import numpy as np
 
 from jaxkd.analysis import checks
 from jaxkd.analysis.study import Study, Teacher
-
-
-class SavedError(Exception):
-  """A file is not what it should be; the message is one line."""
+from jaxkd.common.errors import ConfigError, FileError
 
 
 def read(paths: Sequence[str | os.PathLike[str]]) -> Study:
   """Reads a file for each teacher, from small to large.
 
-  Each has `logits` `[N, C]` and `labels` `[N]`, and may have `features`
-  `[N, D]` and `class_names` `[C]`; N, C and the labels are those of the other
-  files. Nothing is unpickled.
+  Each has `logits` `[N, C]` and `labels` `[N]`, and may have `features` `[N, D]` and `class_names`
+  `[C]`. N, C and the labels are the same in all files. Nothing is unpickled.
 
   Args:
-    paths: of `.npz` files, two or more.
+    paths: two or more `.npz` files.
 
   Returns:
-    A study with a teacher for each file, named after it.
+    A study with a teacher for each file, named after the file.
 
   Raises:
-    SavedError: a file can't be read, lacks an array, or does not fit to the
-      others.
+    ConfigError: the paths are fewer than two, or one is repeated.
+    FileError: a file can't be read, lacks an array, or does not fit to the others.
   """
   if len(paths) < 2:
-    raise SavedError("--logits names one file; a comparison needs two or more")
+    raise ConfigError("--logits names one file; a comparison needs two or more")
   files = [pathlib.Path(path) for path in paths]
   stems = [file.stem for file in files]
   names = stems if len(set(stems)) == len(stems) else [*map(str, files)]
   if len(set(names)) < len(names):
-    raise SavedError("--logits names a file twice")
+    raise ConfigError("--logits names a file twice")
   arrays = {name: _load(file) for name, file in zip(names, files, strict=True)}
   first, *others = names
   labels = arrays[first]["labels"]
   logits = {name: loaded["logits"] for name, loaded in arrays.items()}
-  _check(checks.check_logits, logits, labels)
-  for name in others:
-    if not np.array_equal(arrays[name]["labels"], labels):
-      raise SavedError(
-        f"the labels of {name} differ from those of {first}; both must be of "
-        "the same examples in the same order"
-      )
   features = {name: loaded["features"] for name, loaded in arrays.items() if "features" in loaded}
-  _check(checks.check_features, features, labels)
+  try:
+    checks.check_logits(logits, labels)
+    for name in others:
+      if not np.array_equal(arrays[name]["labels"], labels):
+        raise FileError(
+          f"the labels of {name} differ from those of {first}; both must belong to the same "
+          "examples in the same order"
+        )
+    checks.check_features(features, labels)
+  except ValueError as error:
+    raise FileError(str(error)) from error
   num_examples, num_classes = logits[first].shape
   return Study(
     title="-".join(stems),
@@ -71,30 +70,30 @@ def _load(path: pathlib.Path) -> dict[str, np.ndarray]:
     with open(path, "rb") as file:
       archive = np.load(file, allow_pickle=False)
       if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise SavedError(f"{path} holds one array, must be a .npz file")
+        raise FileError(f"{path} holds one array, must be a .npz file")
       known = ("logits", "labels", "features", "class_names")
       loaded = {name: archive[name] for name in known if name in archive.files}
       found = ", ".join(archive.files) or "none"
   except OSError as error:
-    raise SavedError(f"can't read {path}: {error.strerror or error}") from error
+    raise FileError(f"can't read {path}: {error.strerror or error}") from error
   except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-    # What follows is NumPy's advice to load it unsafely.
+    # Cuts NumPy's advice to load the file unsafely.
     reason = str(error).partition(". ")[0]
-    raise SavedError(f"{path} is not a sound .npz file: {reason}") from error
+    raise FileError(f"{path} is not a sound .npz file: {reason}") from error
   for name in ("logits", "labels"):
     if name not in loaded:
-      raise SavedError(f"{path} has no array {name!r}; its arrays are: {found}")
+      raise FileError(f"{path} has no array {name!r}; its arrays are: {found}")
   for name in {"logits", "features"} & loaded.keys():
     if loaded[name].dtype.kind not in "fiu":
-      raise SavedError(f"{path}: {name} are of type {loaded[name].dtype}, must be numbers")
-    # What float32 can't hold becomes infinite, which is complained about.
+      raise FileError(f"{path}: {name} are of type {loaded[name].dtype}, must be numbers")
+    # Values out of float32's range become infinite, which `checks` refuses.
     with np.errstate(over="ignore"):
       loaded[name] = loaded[name].astype(np.float32)
   return loaded
 
 
 def _digest(arrays: dict[str, dict[str, np.ndarray]]) -> str:
-  """Returns eight digits that stand for all that was read."""
+  """Returns eight hexadecimal digits that identify the arrays."""
   contents = hashlib.sha256()
   for loaded in arrays.values():
     for name, values in loaded.items():
@@ -103,15 +102,8 @@ def _digest(arrays: dict[str, dict[str, np.ndarray]]) -> str:
   return contents.hexdigest()[:8]
 
 
-def _check(check, arrays, labels) -> None:
-  try:
-    check(arrays, labels)
-  except ValueError as error:
-    raise SavedError(str(error)) from error
-
-
 def _class_names(arrays: dict[str, dict[str, np.ndarray]], num_classes: int) -> tuple[str, ...]:
-  """Returns the names that the files give, else numbers."""
+  """Returns the files' names of the classes, or else numbers."""
   named = {
     file: tuple(map(str, np.ravel(loaded["class_names"])))
     for file, loaded in arrays.items()
@@ -121,8 +113,8 @@ def _class_names(arrays: dict[str, dict[str, np.ndarray]], num_classes: int) -> 
     return tuple(map(str, range(num_classes)))
   first, names = next(iter(named.items()))
   if len(names) != num_classes:
-    raise SavedError(f"{first}: {len(names)} class_names for {num_classes} classes")
+    raise FileError(f"{first}: {len(names)} class_names for {num_classes} classes")
   for file, theirs in named.items():
     if theirs != names:
-      raise SavedError(f"the class_names of {file} differ from those of {first}")
+      raise FileError(f"the class_names of {file} differ from those of {first}")
   return names

@@ -1,4 +1,4 @@
-"""What students in the store made of the teachers of a study."""
+"""Students of the teachers: their phases, and their results in the store."""
 
 import os
 from collections.abc import Iterator
@@ -9,21 +9,22 @@ import numpy as np
 
 from jaxkd import losses, metrics
 from jaxkd.analysis import measure
-from jaxkd.analysis.study import METHODS, Student, Teacher
-from jaxkd.runs import rows
-from jaxkd.runs.store import Phase, PhaseFolder
+from jaxkd.analysis.study import LABELS_OF_ROWS, Student, Teacher
+from jaxkd.runs import planning
+from jaxkd.runs.phase import Phase
+from jaxkd.runs.row_options import of_row, with_values
+from jaxkd.runs.store import PhaseFolder
 from jaxkd.tuning import grid
-from jaxkd.tuning.tuned import with_values
 
 
 def phases(config: ml_collections.ConfigDict) -> list[Phase]:
-  """Returns the phases of an experiment's students: of its rows and seeds."""
-  return [phase for row in config.rows for phase in rows.phases(config, row)]
+  """Returns the phases of an experiment's students, for all rows and seeds."""
+  return [phase for row in config.rows for phase in planning.phases(config, row)]
 
 
 def grid_phases(config: ml_collections.ConfigDict) -> list[Phase]:
-  """Returns the phases of its students under ATS at all temperatures."""
-  return [phase for one in _over_grid(config) for phase in rows.phases(one, "ats")]
+  """Returns the phases of an experiment's students under ATS at all temperatures."""
+  return [phase for one in _over_grid(config) for phase in planning.phases(one, "ats")]
 
 
 def find(
@@ -32,7 +33,7 @@ def find(
   teacher: Teacher,
   labels: np.ndarray,
 ) -> Iterator[Student]:
-  """Yields what the store has of one student of one teacher.
+  """Yields the trained students of one network and one teacher, one for each kind of label.
 
   Args:
     config: the experiment of the two.
@@ -41,7 +42,7 @@ def find(
     labels: of its examples, `[N]`.
   """
   alone = _alone(config, workdir)
-  for row in METHODS:
+  for row in LABELS_OF_ROWS:
     yield from _of_row(config, workdir, row, teacher, labels, alone)
 
 
@@ -51,17 +52,15 @@ def find_grid(
   teacher: Teacher,
   labels: np.ndarray,
 ) -> Iterator[Student]:
-  """Yields it under ATS, at those of the grid's temperatures it has."""
+  """Yields the trained students under ATS at the grid's temperatures; arguments as in `find`."""
   alone = _alone(config, workdir)
   for one in _over_grid(config):
     yield from _of_row(one, workdir, "ats", teacher, labels, alone)
 
 
-def _over_grid(
-  config: ml_collections.ConfigDict,
-) -> list[ml_collections.ConfigDict]:
+def _over_grid(config: ml_collections.ConfigDict) -> list[ml_collections.ConfigDict]:
   """Returns the experiment at each point of the ATS paper's Fig. 10."""
-  return [with_values(config, "ats", values) for values in grid.points(grid.GRIDS["ats"])]
+  return [with_values(config, "ats", values) for values in grid.points(grid.default("ats"))]
 
 
 def _of_row(
@@ -72,15 +71,15 @@ def _of_row(
   labels: np.ndarray,
   alone: float | None,
 ) -> Iterator[Student]:
-  """Yields the row's student, if any of its seeds is in the store."""
-  own = rows.of_row(config, row)
+  """Yields the row's student if the store has any of its seeds."""
+  own = of_row(config, row)
   if found := _finished(own, workdir, row):
     average, variance = _label_means(own, row, teacher.logits, labels)
     yield Student(
       network=config.student.name,
       teacher=teacher.name,
-      method=METHODS[row],
-      accuracies=tuple(map(_accuracy, found)),
+      method=LABELS_OF_ROWS[row],
+      accuracies=tuple(100 * entry.accuracy for entry in found),
       seeds=tuple(entry.phase.seed for entry in found),
       epochs=config.student.epochs,
       alone=alone,
@@ -94,28 +93,19 @@ def _of_row(
 def _alone(config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]) -> float | None:
   """Returns the student's mean accuracy without a teacher."""
   found = _finished(config, workdir, "nokd")
-  return float(np.mean([*map(_accuracy, found)])) if found else None
+  return 100 * float(np.mean([entry.accuracy for entry in found])) if found else None
 
 
 def _finished(
-  config: ml_collections.ConfigDict,
-  workdir: str | os.PathLike[str],
-  row: str,
+  config: ml_collections.ConfigDict, workdir: str | os.PathLike[str], row: str
 ) -> list[PhaseFolder]:
-  """Returns the places of those of a row's seeds that the store has."""
-  entries = [PhaseFolder.of(workdir, each) for each in rows.phases(config, row)]
+  """Returns the places of the row's students that the store has, one for each seed."""
+  entries = [PhaseFolder.of(workdir, each) for each in planning.phases(config, row)]
   return [entry for entry in entries if entry.finished]
 
 
-def _accuracy(entry: PhaseFolder) -> float:
-  return 100 * entry.result()["test"]["accuracy"]
-
-
 def _label_means(
-  config: ml_collections.ConfigDict,
-  row: str,
-  logits: np.ndarray,
-  labels: np.ndarray,
+  config: ml_collections.ConfigDict, row: str, logits: np.ndarray, labels: np.ndarray
 ) -> tuple[float, float]:
   """Returns mean e(q) and v(q) of the labels that a row teaches with."""
   options = config[row]
@@ -132,10 +122,7 @@ def _label_means(
     else:
       tau1 = tau2 = options.tau
     probs = losses.asymmetric_softmax(logits, labels, tau1, tau2)
-    return (
-      metrics.derived_average(probs, labels),
-      metrics.derived_variance(probs, labels),
-    )
+    return metrics.derived_average(probs, labels), metrics.derived_variance(probs, labels)
 
   average, variance = measure.over_blocks(derived, logits, labels)
   return measure.mean(average), measure.mean(variance)

@@ -1,4 +1,4 @@
-"""Teachers to compare on the same examples, and how to measure them."""
+"""A study: teachers and their students on the same examples, and the settings of the measures."""
 
 from typing import NamedTuple
 
@@ -6,22 +6,20 @@ import numpy as np
 
 from jaxkd import losses
 from jaxkd.analysis import rules
+from jaxkd.common.errors import ConfigError
 
-PAPER_EPOCHS = 240
-"""How long the papers train; less is called an approximation."""
-
-METHODS = {"kd": "TS", "ats": "ATS", "isats": "ISATS"}
-"""By row, what the papers call the label that it teaches with."""
+LABELS_OF_ROWS = {"kd": "TS", "ats": "ATS", "isats": "ISATS"}
+"""The papers' names of the labels that rows teach with."""
 
 
 class Settings(NamedTuple):
-  """What the measures leave open.
+  """Options of the measures.
 
   Attributes:
     tau: temperature of the compared probabilities.
-    k: how many classes the rank set overlap looks at.
+    k: number of classes in the rank set overlap.
     grid: temperatures of ISATS.
-    gap: how much larger ISATS makes the temperature of the label.
+    gap: difference of ISATS' two temperatures.
   """
 
   tau: float = 4.0
@@ -38,53 +36,47 @@ class Settings(NamedTuple):
     """Refuses settings that C classes don't allow.
 
     Raises:
-      ValueError: k or tau is out of range.
-
-    Examples:
-      >>> Settings(k=5).check(num_classes=3)
-      Traceback (most recent call last):
-        ...
-      ValueError: k = 5; it must be from 1 to the 3 classes
+      ConfigError: k or tau is out of range.
     """
     if not 1 <= self.k <= num_classes:
-      raise ValueError(f"k = {self.k}; it must be from 1 to the {num_classes} classes")
+      raise ConfigError(f"k = {self.k}; it must be from 1 to the {num_classes} classes")
     if not 0 < self.tau < np.inf:
-      raise ValueError(f"tau = {self.tau}; it must be > 0")
+      raise ConfigError(f"tau = {self.tau}; it must be > 0")
 
 
 class Teacher(NamedTuple):
-  """One network's view of the examples.
+  """A network's outputs on the examples.
 
   Attributes:
-    name: what to call it.
+    name: its title.
     logits: `[N, C]`, float32.
     features: penultimate features, `[N, D]`, float32; None if not known.
     parameters: their number; None if not known.
-    test_accuracy: on the study's `split`, in percent; None if not known.
-    family: of its network; empty if not known.
+    accuracy: on the study's `split`, in percent; None if not known.
+    family: the network's; empty if not known.
   """
 
   name: str
   logits: np.ndarray
   features: np.ndarray | None = None
   parameters: int | None = None
-  test_accuracy: float | None = None
+  accuracy: float | None = None
   family: str = ""
 
 
 class Student(NamedTuple):
-  """What one student made of one teacher's labels.
+  """Accuracy of a student that one teacher taught with one kind of label.
 
   Attributes:
     network: the student's name.
     teacher: the name of its teacher.
-    method: one of the values of `METHODS`.
-    accuracies: on the test split, in percent, by seed.
-    seeds: that it was trained under.
-    epochs: that it was trained for.
+    method: the kind of label, one of the values of `LABELS_OF_ROWS`.
+    accuracies: on the study's `split`, in percent, by seed.
+    seeds: its seeds.
+    epochs: its number of epochs.
     alone: the mean accuracy without a teacher, in percent; None if not known.
-    derived_average: mean e(q) of the labels that it was taught with.
-    derived_variance: mean v(q) likewise.
+    derived_average: mean e(q) of the teacher's labels.
+    derived_variance: mean v(q) of the teacher's labels.
     tau1: temperature of the label's class, for ATS.
     tau2: temperature of the other classes, for ATS.
   """
@@ -113,23 +105,23 @@ def duration(epochs: float) -> str:
 
 
 class Study(NamedTuple):
-  """The teachers, from small to large, and what they looked at.
+  """Teachers, from small to large, with their outputs on the same examples.
 
   Attributes:
     title: names the report.
     teachers: two or more.
     labels: of the examples, `[N]`, int32.
-    class_names: of the labels.
+    class_names: names of the classes, by label.
     about: data, networks, epochs and seeds, for the captions.
-    approximations: in what this falls short of the papers' setting.
-    digest: stands for the networks: those of another study have another.
-    seed: that the first teacher was trained under; None if not known.
-    split: of which the test accuracies are: 'test', or 'validation' if a part
-      of the training split was held out in its place.
-    stages: the largest teacher after fewer epochs, from few to many, last as it
-      is; each named after its epochs.
-    students: those of the teachers that have been trained.
-    grid: students of the largest teacher under ATS, over its temperatures.
+    approximations: differences from the papers' setting.
+    digest: identifies the networks.
+    seed: seed of the first teacher; None if not known.
+    split: the split of the accuracies: 'test', or 'validation' if a part of the training split was
+      held out.
+    stages: the largest teacher after fewer epochs, from few to many, with the whole training last;
+      each named after its epochs.
+    students: the trained students of the teachers.
+    grid: students of the largest teacher under ATS at several temperatures.
   """
 
   title: str
@@ -152,20 +144,18 @@ class Study(NamedTuple):
 
   @property
   def context(self) -> str:
-    """What a caption says of all figures: data, networks, approximations."""
+    """Data, networks and approximations, which every caption ends with."""
     if not self.approximations:
       return self.about
     return f"{self.about} Approximated: {'; '.join(self.approximations)}."
 
   @property
   def rule_names(self) -> tuple[str, ...]:
-    """The classes as `jaxkd.analysis.rules` calls them."""
+    """The class names as `jaxkd.analysis.rules` spells them."""
     return rules.as_in_rules(self.class_names)
 
   @property
   def features(self) -> dict[str, np.ndarray]:
-    """The features by teacher; empty where a teacher has none."""
-    found = {
-      teacher.name: teacher.features for teacher in self.teachers if teacher.features is not None
-    }
+    """The features by teacher; empty if a teacher has none."""
+    found = {t.name: t.features for t in self.teachers if t.features is not None}
     return found if len(found) == len(self.teachers) else {}

@@ -1,14 +1,10 @@
-"""Studies of teachers from the store; trains those that it lacks."""
+"""Studies of teachers from the store; trains the teachers and students that it lacks."""
 
 import itertools
 import os
-from collections.abc import (
-  Callable,
-  Iterable,
-  Iterator,
-  Mapping,
-  Sequence,
-)
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,15 +12,17 @@ import ml_collections
 import numpy as np
 
 from jaxkd import data, models
-from jaxkd.analysis import plan, students, thinning
+from jaxkd.analysis import plan, students
 from jaxkd.analysis.plan import Source
-from jaxkd.analysis.study import PAPER_EPOCHS, Study, Teacher, duration
+from jaxkd.analysis.study import Study, Teacher, duration
 from jaxkd.common.digests import digest
-from jaxkd.runs import experiment
-from jaxkd.runs.store import Phase, PhaseFolder
-from jaxkd.training import loop, sharding
-from jaxkd.training.loop import Dataset
-from jaxkd.training.step import Evaluator, Variables
+from jaxkd.runs import experiment, teachers
+from jaxkd.runs.paper import EPOCHS as PAPER_EPOCHS
+from jaxkd.runs.phase import Phase
+from jaxkd.runs.queue import Queue
+from jaxkd.training import evaluation, sharding
+from jaxkd.training.jobs import Dataset
+from jaxkd.training.step import Evaluator
 
 
 def studies(
@@ -32,47 +30,44 @@ def studies(
   workdir: str | os.PathLike[str],
   choose: Callable[[ml_collections.ConfigDict], None] = lambda _: None,
 ) -> list[Study]:
-  """Trains what is missing of teachers and students, and looks at all.
+  """Trains the missing teachers and students, and computes the outputs of all teachers.
 
   Args:
-    config: of `jaxkd.config` with `plan.add_teachers`, validated.
+    config: a default config with `plan.add_teachers`, validated.
     workdir: the store.
-    choose: gives the experiment of a teacher and a student what was tuned for
-      it.
+    choose: gives the experiment of a teacher and a student the options that were tuned for it.
 
   Returns:
-    A study for each seed, with the teachers by their number of parameters; the
-    first also has the stages of training and the students.
+    A study for each seed, with the teachers by their number of parameters; the first study also has
+    the stages of training and the students.
   """
   by_seed = plan.sources(config, workdir)
   for one in itertools.chain(*(source.experiments for source in by_seed[0])):
     choose(one)
   mesh = sharding.mesh()
-  dataset = experiment.load_dataset(config, mesh)
+  dataset = experiment.load_dataset(config.data, config.run, mesh)
 
-  def train_missing(missing: list[PhaseFolder], entries: Mapping[Phase, PhaseFolder]):
-    experiment.train_all(config, missing, entries, dataset, mesh)
-    # Nobody reads a result before the first process has written it.
+  def train(phases: Iterable[Phase]) -> None:
+    queue = Queue(pathlib.Path(workdir), phases)
+    for error in queue.train(dataset, config.run, mesh).values():
+      raise error
+    # No process reads a result before the first process has written it.
     sharding.agreed(True)
 
-  def train_teachers(sources: Iterable[Source]):
-    entries = [source.entry for source in sources]
-    train_missing([each for each in entries if not sharding.agreed(each.finished)], {})
-
-  train_teachers(itertools.chain(*by_seed))
+  train(source.entry.phase for source in itertools.chain(*by_seed))
   for sources in by_seed:
     sources.sort(key=lambda source: source.entry.result()["parameters"])
   sources = by_seed[0]
   stages = plan.stages(sources[-1], workdir)
-  train_teachers(stages)
+  train(stage.entry.phase for stage in stages)
   if config.analysis.students:
-    train_missing(*_missing_students(sources, workdir))
+    train(_students(sources))
 
   digest = _digest(by_seed)
-  split = thinning.thin(dataset.train, config.analysis.examples)
+  split = thin(dataset.train, config.analysis.examples)
   found = [_study(sources, dataset, split, mesh)._replace(digest=digest) for sources in by_seed]
   first = found[0]
-  looked = [_look(stage, dataset.spec, split, mesh)[0] for stage in stages]
+  looked = [_look(stage, dataset, split, mesh)[0] for stage in stages]
   if looked:
     stages, looked = [*stages, sources[-1]], [*looked, first.teachers[-1]]
   found[0] = first._replace(
@@ -94,23 +89,37 @@ def studies(
   return found
 
 
-def _missing_students(
-  sources: Sequence[Source], workdir: str | os.PathLike[str]
-) -> tuple[list[PhaseFolder], dict[Phase, PhaseFolder]]:
-  """Returns the places of the students to train, and of their teachers."""
-  wanted = []
+def _students(sources: Sequence[Source]) -> Iterator[Phase]:
+  """Yields the phases of the students to train."""
   for source in sources:
     for one in source.experiments:
-      phases = students.phases(one)
+      yield from students.phases(one)
       if one.analysis.grid and source is sources[-1]:
-        phases += students.grid_phases(one)
-      wanted.append((one, phases))
-  entries, missing = experiment.all_places(wanted, workdir)
-  return list(missing.values()), entries
+        yield from students.grid_phases(one)
+
+
+def thin(split: data.Arrays | data.Examples, limit: int) -> data.Arrays | data.Examples:
+  """Returns every n-th example of a split, at most `limit`.
+
+  The first examples would not do: a split may be sorted by class.
+
+  Args:
+    split: arrays, or examples to stream.
+    limit: at least 1.
+
+  Examples:
+    >>> train, _ = data.load(data.find("digits"))
+    >>> thin(train, 100).labels.shape
+    (96,)
+  """
+  stride = -(-data.size(split) // limit)
+  if stride == 1:
+    return split
+  return data.take(split, np.arange(0, data.size(split), stride))
 
 
 def _digest(by_seed: Iterable[Iterable[Source]]) -> str:
-  """Returns eight digits that stand for the networks."""
+  """Returns eight hexadecimal digits that identify the networks."""
   identities = [s.entry.phase.identity for s in itertools.chain(*by_seed)]
   return digest(" ".join(identities))
 
@@ -121,15 +130,15 @@ def _study(
   split: data.Arrays | data.Examples,
   mesh: jax.sharding.Mesh,
 ) -> Study:
-  looked = [_look(source, dataset.spec, split, mesh) for source in sources]
+  looked = [_look(source, dataset, split, mesh) for source in sources]
   labels = looked[0][1]
   config = sources[0].config
   return Study(
-    # Not the config's title, which another --config.data.name leaves as it is.
+    # The config's title would not follow --config.data.name.
     title=config.data.name,
     teachers=tuple(teacher for teacher, _ in looked),
     labels=labels,
-    class_names=data.class_names(dataset.spec, config.data.data_dir),
+    class_names=dataset.class_names,
     about=_about(config.data.name, len(labels), sources),
     approximations=tuple(_approximations(data.size(dataset.train), len(labels), sources)),
     seed=config.teacher.seed,
@@ -139,49 +148,42 @@ def _study(
 
 def _look(
   source: Source,
-  spec: data.Spec,
+  dataset: Dataset,
   split: data.Arrays | data.Examples,
   mesh: jax.sharding.Mesh,
 ) -> tuple[Teacher, np.ndarray]:
-  """Returns the teacher with its view of the examples, and their labels."""
-  network, variables = loop.load_network(source.entry, spec, mesh)
-  batch_size = source.config.data.batch_size
-  logits, features, labels = _collect(Evaluator(network, spec, batch_size, mesh), variables, split)
-  result = source.entry.result()
+  """Returns the teacher with its outputs on the examples, and their labels."""
+  loaded = teachers.load(source.entry, dataset, mesh)
+  # As its own teacher it sees images normalised as in its training.
+  evaluator = Evaluator(
+    loaded.network.network,
+    dataset.spec,
+    source.config.data.batch_size,
+    mesh,
+    (loaded.network,),
+  )
+
+  def take(outputs: tuple[models.Outputs, ...], labels: jax.Array) -> tuple[Any, ...]:
+    own = outputs[-1]
+    features = None if own.features is None else own.features.astype(jnp.float32)
+    return own.logits, features, labels
+
+  logits, features, labels = evaluation.collect(
+    evaluator, (loaded.variables,) * 2, split, take, dataset.workers
+  )
   teacher = Teacher(
     source.title,
     logits,
     features,
-    parameters=result["parameters"],
-    test_accuracy=100 * result["test"]["accuracy"],
+    parameters=source.entry.result()["parameters"],
+    accuracy=100 * source.entry.accuracy,
     family=models.list_models()[source.entry.phase.network["name"]].family,
   )
   return teacher, labels
 
 
-def _collect(
-  evaluator: Evaluator,
-  variables: Variables,
-  split: data.Arrays | data.Examples,
-) -> list[np.ndarray]:
-  """Returns logits `[N, C]`, features `[N, D]` and labels `[N]`."""
-
-  def outputs(variables, source, index):
-    (own,), labels, mask = evaluator.outputs((variables,), source, index)
-    return own.logits, own.features.astype(jnp.float32), labels, mask
-
-  mesh = evaluator.mesh
-  run = jax.jit(outputs, out_shardings=sharding.replicated(mesh))
-  batches = [
-    jax.tree.map(np.asarray, run(variables, source, index))
-    for source, index in data.eval_batches(split, evaluator.batch_size, sharding.split_batch(mesh))
-  ]
-  *found, mask = map(np.concatenate, zip(*batches, strict=True))
-  return [values[mask] for values in found]
-
-
 def _about(name: str, size: int, sources: Sequence[Source]) -> str:
-  """Says what was looked at, and how each network was trained."""
+  """Returns the examples and the training of each network, for captions."""
   titles: dict[str, list[str]] = {}
   for source in sources:
     seed = source.entry.phase.seed
@@ -191,14 +193,14 @@ def _about(name: str, size: int, sources: Sequence[Source]) -> str:
 
 
 def _split(sources: Sequence[Source]) -> str:
-  """Names the split that the teachers were evaluated on."""
-  # A checkpoint may have been trained on other splits than the rest.
+  """Returns the name of the split that the teachers were evaluated on."""
+  # A given checkpoint may have been evaluated on another split.
   splits = {source.entry.phase.split for source in sources}
   return " or ".join(sorted(splits))
 
 
 def _epochs(source: Source) -> str:
-  return duration(source.entry.phase.optim["epochs"])
+  return duration(source.entry.phase.schedule["epochs"])
 
 
 def _approximations(size: int, used: int, sources: Sequence[Source]) -> Iterator[str]:
@@ -211,5 +213,5 @@ def _approximations(size: int, used: int, sources: Sequence[Source]) -> Iterator
       yield f"trained on {100 * share:.3g} % of the training split"
   if used < size:
     yield f"{used} of the {size} examples"
-  if any(phase.optim["epochs"] < PAPER_EPOCHS for phase in phases):
+  if any(phase.schedule["epochs"] < PAPER_EPOCHS for phase in phases):
     yield f"the papers train {PAPER_EPOCHS} epochs"

@@ -33,7 +33,6 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
     raise FileError(f"can't write {path}: {error.strerror}") from error
 
 
-@functools.cache
 def file_hash(path: str) -> str:
   """Returns the SHA-256 of a file, which stands for its content.
 
@@ -41,7 +40,15 @@ def file_hash(path: str) -> str:
     FileError: it can't be read.
   """
   try:
-    with open(path, "rb") as file:
-      return hashlib.file_digest(file, "sha256").hexdigest()
+    found = os.stat(path)
+    return _file_hash(path, found.st_mtime_ns, found.st_size)
   except OSError as error:
     raise FileError(f"can't read {path}: {error.strerror}") from error
+
+
+@functools.cache
+def _file_hash(path: str, modified: int, size: int) -> str:
+  """Hashes a file once for each time that it was written."""
+  del modified, size
+  with open(path, "rb") as file:
+    return hashlib.file_digest(file, "sha256").hexdigest()

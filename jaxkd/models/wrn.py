@@ -1,7 +1,7 @@
 """Wide residual networks of 6n+4 layers for CIFAR, without dropout.
 
-Zagoruyko and Komodakis, Wide Residual Networks, 2016. Normalisation and ReLU
-come before the convolutions.
+Zagoruyko and Komodakis, Wide Residual Networks, 2016. Normalisation and ReLU come before the
+convolutions.
 """
 
 import jax
@@ -22,11 +22,8 @@ class PreactivationBlock(nnx.Module):
     self.conv1 = Conv(in_features, out_features, 3, strides=strides, rngs=rngs)
     self.bn2 = BatchNorm(out_features)
     self.conv2 = Conv(out_features, out_features, 3, rngs=rngs)
-    self.shortcut = (
-      None
-      if in_features == out_features
-      else Conv(in_features, out_features, 1, strides=strides, rngs=rngs)
-    )
+    same = in_features == out_features
+    self.shortcut = None if same else Conv(in_features, out_features, 1, strides=strides, rngs=rngs)
 
   def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Returns the block's output and its input before the first ReLU.
@@ -44,18 +41,12 @@ class PreactivationBlock(nnx.Module):
 class WideResNet(Network):
   """Three stages of pre-activation blocks, `width` times as wide as a ResNet.
 
-  A stage's preactivation is its sum after the normalisation that follows it, in
-  the next stage's first block or before the classifier. Features are the last
-  stage, averaged over the image.
+  A stage's preactivation is its sum after the normalisation that follows it, in the next stage's
+  first block or before the classifier. Features are the last stage, averaged over the image.
 
   Args:
     depth: 6n+4 layers.
     width: factor of the widths 16, 32 and 64.
-    num_classes: number of classes.
-    in_channels: channels of the images.
-    dtype: what the network computes in.
-    remat: recompute the blocks' activations in the backward pass.
-    rngs: the stream `params` is used.
 
   Raises:
     ValueError: the depth is not 6n+4.
@@ -79,13 +70,11 @@ class WideResNet(Network):
     features = 16
     self.conv1 = Conv(in_channels, features, 3, rngs=rngs)
     for i in range(3):
-      planes = 16 * 2**i * width
-      blocks = Sequential()
-      for j in range((depth - 4) // 6):
-        strides = 2 if i > 0 and j == 0 else 1
-        blocks.append(PreactivationBlock(features, planes, strides, rngs))
-        features = planes
-      setattr(self, f"block{i + 1}", blocks)
+      planes, strides = 16 * 2**i * width, 2 if i > 0 else 1
+      blocks = [PreactivationBlock(features, planes, strides, rngs)]
+      blocks += [PreactivationBlock(planes, planes, 1, rngs) for _ in range((depth - 4) // 6 - 1)]
+      setattr(self, f"block{i + 1}", Sequential(blocks))
+      features = planes
     self.bn1 = BatchNorm(features)
     self.fc = Linear(features, num_classes, rngs=rngs)
     self.dtype = dtype
@@ -104,8 +93,7 @@ class WideResNet(Network):
     preactivations = [*preactivations[1:], self.bn1(x)]
     stages = tuple(nnx.relu(p) for p in preactivations)
     features = layers.global_average_pool(stages[-1])
-    logits = self.fc.logits(features)
-    return Outputs(logits, features, stages, tuple(preactivations))
+    return self.classify(features, stages, preactivations)
 
   def reference_name(self, name: str) -> str:
     """The authors keep a stage's blocks in `layer`."""
@@ -129,15 +117,8 @@ _PARAMETERS = {
 
 MODELS = {
   f"wrn{depth}_{width}": Architecture(
-    family="WideResNet",
-    forms=(
-      Form(
-        network=WideResNet,
-        settings={"depth": depth, "width": width},
-        min_image_size=4,
-        reference=Reference(100, 32, parameters),
-      ),
-    ),
+    "WideResNet",
+    (Form(WideResNet, {"depth": depth, "width": width}, 4, Reference(100, 32, parameters)),),
   )
   for (depth, width), parameters in _PARAMETERS.items()
 }

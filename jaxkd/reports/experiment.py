@@ -1,29 +1,24 @@
-"""The table and pictures of an experiment, the paper's figures beside ours."""
+"""The report of a run: its table with the paper's figures, and its pictures."""
 
 import collections
-import html
-import json
-import os
+import dataclasses
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import jax
 import ml_collections
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxkd.analysis import figures
 from jaxkd.common.digests import digest
-from jaxkd.common.files import write_atomically
-from jaxkd.reports import tables, webpage
-from jaxkd.runs import rows
-from jaxkd.runs.ensemble import Ensemble
-from jaxkd.runs.rows import ENSEMBLE
-from jaxkd.runs.store import Phase, PhaseFolder
-from jaxkd.tuning import tuned
-
-Plan = Mapping[str, tuple[Phase, ...]]
-Entries = Mapping[Phase, PhaseFolder]
-Cells = list[dict[str, str]]
+from jaxkd.reports import document, pictures, tables
+from jaxkd.reports.document import Block, Picture, Report, Table, Text
+from jaxkd.reports.tables import Lines
+from jaxkd.runs import paper, row_options
+from jaxkd.runs.experiment import Experiment
+from jaxkd.runs.phase import Phase
+from jaxkd.runs.planning import ENSEMBLE
 
 ACCURACY = "accuracy (%)"
 """The column of the accuracy."""
@@ -31,135 +26,125 @@ ACCURACY = "accuracy (%)"
 SINGLE = "each alone (%)"
 """The column of the accuracy of an ensemble's students."""
 
+PAPER = "paper (%)"
+"""The column of the paper's accuracy."""
+
+DIFFERENCE = "ours - paper"
+"""The column of the difference between both."""
+
 TEACHER = "teacher of "
 """Starts the name of a line that is about a teacher."""
 
+_TAU_STAR = "train_tau_star_"
 
-def write(
-  config: ml_collections.ConfigDict,
-  workdir: str | os.PathLike[str],
-  plan: Plan,
-  entries: Entries,
-  ensembles: Mapping[str, Sequence[Ensemble]],
-) -> pathlib.Path | None:
-  """Writes what the rows gave; of one that diverged, that it did.
+
+def write(experiment: Experiment) -> pathlib.Path | None:
+  """Writes the results of the rows; a row that diverged is marked as such.
 
   Args:
-    config: the experiment.
-    workdir: the store.
-    plan: the students' phases of each row, one for each seed.
-    entries: the places of all phases.
-    ensembles: of the rows whose students predict together.
+    experiment: trained.
 
   Returns:
-    The folder with `report.md`, `report.html`, `table.csv` and the pictures;
-    None if no row is finished.
+    The folder with `report.md`, `report.html`, and the files of the tables and pictures; None if
+    no row is finished, and in processes other than the first.
   """
-  students = " ".join(phase.identity for phases in plan.values() for phase in phases)
-  name = f"report-{config.title}-{digest(f'{[*plan]} {students}')}"
-  folder = pathlib.Path(workdir) / name
-  cells = table(config, plan, entries, ensembles)
-  plan = {row: plan[row] for row in plan if _accuracies(plan[row], entries)}
-  if not plan:
+  if jax.process_index() != 0:
     return None
-  folder.mkdir(parents=True, exist_ok=True)
-  pictures = {"curves": _curves(config, plan, entries)}
-  if teachers := _finished_teachers(plan, entries):
-    pictures["derived"] = _derived(config, teachers, entries)
-  for name, picture in pictures.items():
-    figures.save(picture, folder / name)
-  write_atomically(folder / "table.csv", tables.as_csv(cells))
-  chosen = temperatures(plan, entries)
-  write_atomically(folder / "report.md", _markdown(config, cells, chosen, pictures))
-  write_atomically(folder / "report.html", _html(config, cells, chosen, pictures, folder))
+  config, rows = experiment.config, experiment.rows
+  name = f"report-{config.title}-{digest(f'{[*rows]} {_identities(experiment)}')}"
+  lines = table(experiment)
+  finished = {row: phases for row, phases in rows.items() if _accuracies(experiment, phases)}
+  if not finished:
+    return None
+  experiment = dataclasses.replace(experiment, rows=finished)
+  blocks = [Table("table", lines), Text(_about(config)), *_pictures(experiment)]
+  folder = experiment.workdir / name
+  document.write(Report(config.title, blocks), folder)
   return folder
 
 
-def table(
-  config: ml_collections.ConfigDict,
-  plan: Plan,
-  entries: Entries,
-  ensembles: Mapping[str, Sequence[Ensemble]],
-) -> Cells:
-  """Returns a dict of texts per line: the teachers, then the config's rows."""
+def _identities(experiment: Experiment) -> str:
+  return " ".join(phase.identity for phases in experiment.rows.values() for phase in phases)
+
+
+def _pictures(experiment: Experiment) -> Iterator[Block]:
+  """Yields the table of temperatures, if a row has some, and the pictures."""
+  if chosen := temperatures(experiment):
+    yield Table("temperatures", chosen)
+    yield Text(
+      "Share of the examples for which each τ* was chosen in training, between the last two "
+      "evaluations; metrics.jsonl has the shares of all evaluations."
+    )
+  if any(not row.endswith(ENSEMBLE) for row in experiment.rows):
+    yield _curves(experiment)
+  if teachers := _finished_teachers(experiment):
+    yield Picture("derived", *_derived(experiment, teachers))
+
+
+def table(experiment: Experiment) -> Lines:
+  """Returns a line for each teacher and for each row of the config."""
+  config = experiment.config
   lines = [
-    _line(f"{TEACHER}{rows}", [phase], entries) | _dark_knowledge(phase, entries, config.kd.tau)
-    for phase, rows in _finished_teachers(plan, entries).items()
+    _line(experiment, f"{TEACHER}{rows}", [phase])
+    | _dark_knowledge(experiment.folder(phase).result(), config.kd.tau)
+    for phase, rows in _finished_teachers(experiment).items()
   ]
-  papers = _paper(config)
-  for row, phases in plan.items():
-    line = _line(row, phases, entries)
-    accuracies = _accuracies(phases, entries)
-    if row in ensembles and accuracies:
+  papers = paper.accuracies(config.data.name, config.student.name)
+  if papers and paper.differences(config):
+    papers = {}
+  for row, phases in experiment.rows.items():
+    line = _line(experiment, row, phases)
+    accuracies = _accuracies(experiment, phases)
+    if row in experiment.ensembles and accuracies:
       line[SINGLE] = line[ACCURACY]
-      accuracies = [ensemble.accuracy for ensemble in ensembles[row]]
-      line[ACCURACY] = _spread(accuracies)
+      accuracies = [ensemble.accuracy for ensemble in experiment.ensembles[row]]
+      line[ACCURACY] = tables.percent(accuracies)
       line["seeds"] += f", {config.ensemble} together"
     if row in papers:
-      line["paper (%)"] = f"{papers[row]:.2f}"
+      line[PAPER] = f"{papers[row]:.2f}"
       if accuracies:
-        difference = 100 * float(np.mean(accuracies)) - papers[row]
-        line["ours - paper"] = f"{difference:+.2f}"
+        line[DIFFERENCE] = f"{100 * float(np.mean(accuracies)) - papers[row]:+.2f}"
     lines.append(line)
-  columns = dict.fromkeys(column for line in lines for column in line)
-  return [{column: line.get(column, "") for column in columns} for line in lines]
+  return tables.joined(lines)
 
 
-def _paper(config: ml_collections.ConfigDict) -> Mapping[str, float]:
-  """Returns the paper's figures, if they are of this experiment."""
-  theirs = config.paper.data, config.paper.teacher, config.paper.student
-  ours = config.data.name, config.teacher.name, config.student.name
-  published = "content" not in rows.data_of(config, seed=0)
-  return config.paper.accuracies if theirs == ours and published else {}
+def _finished_teachers(experiment: Experiment) -> dict[Phase, str]:
+  """Returns the networks that teach a student directly, with the names of their rows.
 
-
-def _finished_teachers(plan: Plan, entries: Entries) -> dict[Phase, str]:
-  """Returns the networks that teach a student directly, with their rows.
-
-  One whose students were trained elsewhere may be missing from the store.
+  A teacher may be missing from the store if its students were trained elsewhere.
   """
-  teachers: dict[Phase, list[str]] = {}
-  for row, phases in plan.items():
+  teachers: dict[Phase, dict[str, None]] = {}
+  for row, phases in experiment.rows.items():
     for teacher in (teacher for phase in phases for teacher in phase.teachers):
-      rows = teachers.setdefault(teacher, [])
-      if row not in rows:
-        rows.append(row)
+      teachers.setdefault(teacher, {})[row] = None
   names = {phase: ", ".join(rows) for phase, rows in teachers.items()}
-  several = {name for name, n in collections.Counter(names.values()).items() if n > 1}
+  count = collections.Counter(names.values())
   return {
-    phase: f"{name}: {phase.folder}" if name in several else name
+    phase: f"{name}: {phase.folder}" if count[name] > 1 else name
     for phase, name in names.items()
-    if entries[phase].finished
+    if experiment.folder(phase).finished
   }
 
 
-def _accuracies(phases: Sequence[Phase], entries: Entries) -> list[float]:
-  """Returns one for each phase; none at all if one of them has diverged."""
-  # What is not finished when a report is written has.
-  if not all(entries[phase].finished for phase in phases):
-    return []
-  return [entries[phase].result()["test"]["accuracy"] for phase in phases]
+def _accuracies(experiment: Experiment, phases: Sequence[Phase]) -> list[float]:
+  """Returns the accuracy of each phase; an empty list if one of them has diverged."""
+  # When a report is written, each phase has either finished or diverged.
+  folders = [experiment.folder(phase) for phase in phases]
+  return [folder.accuracy for folder in folders] if all(f.finished for f in folders) else []
 
 
-def _spread(accuracies: Sequence[float]) -> str:
-  percent = 100 * np.asarray(accuracies)
-  spread = f" ± {np.std(percent, ddof=1):.2f}" if len(percent) > 1 else ""
-  return f"{np.mean(percent):.2f}{spread}"
-
-
-def _line(row: str, phases: Sequence[Phase], entries: Entries) -> dict[str, str]:
-  accuracies = _accuracies(phases, entries)
+def _line(experiment: Experiment, row: str, phases: Sequence[Phase]) -> dict[str, str]:
+  accuracies = _accuracies(experiment, phases)
   return {
     "row": row,
     "network": phases[0].network["name"],
-    "loss": phases[0].loss["name"],
-    ACCURACY: _spread(accuracies) if accuracies else "not finite",
+    "objective": phases[0].objective["name"],
+    ACCURACY: tables.percent(accuracies) if accuracies else "not finite",
     "seeds": str(len(phases)),
   }
 
 
-def _dark_knowledge(phase: Phase, entries: Entries, tau: float) -> dict[str, str]:
-  result = entries[phase].result()
+def _dark_knowledge(result: Mapping[str, Any], tau: float) -> dict[str, str]:
   index = int(np.argmin(np.abs(np.array(result["temperatures"]) - tau)))
   at = f"at {result['temperatures'][index]:g}"
   train = result["train"]
@@ -169,54 +154,59 @@ def _dark_knowledge(phase: Phase, entries: Entries, tau: float) -> dict[str, str
   }
 
 
-_TAU_STAR = "train_tau_star_"
+def temperatures(experiment: Experiment) -> Lines:
+  """Returns a line for each row that chooses a temperature for each example.
 
-
-def temperatures(plan: Plan, entries: Entries) -> Cells:
-  """Returns a line for each row that chooses a temperature per instance.
-
-  How often each was, as logged last, mean over seeds.
+  A cell is the share of the examples in the last evaluation's line of metrics.jsonl, mean over
+  the seeds.
   """
-  cells = []
-  for row, phases in plan.items():
-    logged = [_logged(entries[phase])[-1] for phase in phases]
+  lines = []
+  for row, phases in experiment.rows.items():
+    logged = [experiment.folder(phase).logged()[-1] for phase in phases]
     shares = {
-      f"τ* = {name.removeprefix(_TAU_STAR)}": np.mean([line[name] for line in logged])
+      f"τ* = {name.removeprefix(_TAU_STAR)}": f"{np.mean([line[name] for line in logged]):.1%}"
       for name in logged[0]
       if name.startswith(_TAU_STAR)
     }
     if shares and not row.endswith(ENSEMBLE):
-      texts = {name: f"{share:.1%}" for name, share in shares.items()}
-      cells.append({"row": row, **texts})
-  return cells
+      lines.append({"row": row, **shares})
+  return tables.joined(lines)
 
 
-def _logged(entry: PhaseFolder) -> list[dict[str, float]]:
-  """Returns what was logged in training, one dict for each evaluation."""
-  return [json.loads(line) for line in entry.metrics.read_text().splitlines()]
-
-
-def _curves(config: ml_collections.ConfigDict, plan: Plan, entries: Entries) -> Figure:
-  def curve(phase):
-    points = [(line["epoch"], 100 * line["test_accuracy"]) for line in _logged(entries[phase])]
-    epochs, accuracies = np.transpose(points)
-    return epochs, accuracies
-
-  return figures.learning_curves(
-    {row: list(map(curve, phases)) for row, phases in plan.items() if not row.endswith(ENSEMBLE)},
+def _curves(experiment: Experiment) -> Picture:
+  config = experiment.config
+  curves = {
+    row: [_evaluations(experiment, phase) for phase in phases]
+    for row, phases in experiment.rows.items()
+    if not row.endswith(ENSEMBLE)
+  }
+  several = ", mean and standard deviation over" if len(config.seeds) > 1 else ","
+  figure = pictures.learning_curves(
+    curves,
     split=split(config),
-    caption=f"{config.title}: {config.student.name} on {config.data.name} in "
-    f"training, seeds {', '.join(map(str, config.seeds))}.",
+    caption=f"{config.title}: {config.student.name} on {config.data.name} in training{several} "
+    f"seeds {', '.join(map(str, config.seeds))}.",
   )
+  lines = [
+    {"row": row, "seed": phase.seed, "epoch": float(epoch), "accuracy (%)": float(accuracy)}
+    for row, runs in curves.items()
+    for phase, run in zip(experiment.rows[row], runs, strict=True)
+    for epoch, accuracy in zip(*run, strict=True)
+  ]
+  return Picture("curves", figure, lines)
 
 
-def _derived(
-  config: ml_collections.ConfigDict,
-  teachers: Mapping[Phase, str],
-  entries: Entries,
-) -> Figure:
+def _evaluations(experiment: Experiment, phase: Phase) -> tuple[np.ndarray, np.ndarray]:
+  """Returns epochs `[T]` and accuracies in percent `[T]` of a phase's evaluations."""
+  logged = experiment.folder(phase).logged()
+  points = [(line["epoch"], 100 * line[f"{phase.split}_accuracy"]) for line in logged]
+  epochs, accuracies = np.transpose(points)
+  return epochs, accuracies
+
+
+def _derived(experiment: Experiment, teachers: Mapping[Phase, str]) -> tuple[Figure, Lines]:
   results = {
-    f"{phase.network['name']} of {rows}": entries[phase].result()
+    f"{phase.network['name']} of {rows}": experiment.folder(phase).result()
     for phase, rows in teachers.items()
   }
   (taus, *_) = (result["temperatures"] for result in results.values())
@@ -224,14 +214,14 @@ def _derived(
     {name: result["train"][key] for name, result in results.items()}
     for key in ("derived_average", "derived_variance")
   )
-  return figures.derived_curves(
+  figure = pictures.derived_curves(
     taus,
     averages,
     variances,
-    caption=f"{config.title}: the teachers' wrong-class probabilities, mean "
-    f"over the training split of {config.data.name}; the variance on a "
-    "logarithmic scale.",
+    caption=f"{experiment.config.title}: the teachers' wrong-class probabilities, mean over the "
+    f"training split of {experiment.config.data.name}. The variance's scale is logarithmic.",
   )
+  return figure, pictures.derived_lines(taus, averages, variances)
 
 
 def split(config: ml_collections.ConfigDict) -> str:
@@ -241,47 +231,17 @@ def split(config: ml_collections.ConfigDict) -> str:
 
 def _about(config: ml_collections.ConfigDict) -> str:
   return (
-    f"Accuracy of the last step on the {split(config)} split of "
-    f"{config.data.name}, mean ± standard deviation over seeds; derived "
-    "average and variance of the teacher's wrong-class probabilities at a "
-    f"temperature, mean over the training split.{tuned.told(config)}"
+    f"Accuracy of the last step on the {split(config)} split of {config.data.name}, mean ± "
+    "standard deviation over seeds. Derived average and derived variance describe the teacher's "
+    "wrong-class probabilities at a temperature, mean over the training split."
+    f"{notes(config)}"
   )
 
 
-_CHOSEN = (
-  "How often each τ* was chosen in training, between the last two evaluations; "
-  "metrics.jsonl has it for all."
-)
-
-
-def _markdown(
-  config: ml_collections.ConfigDict,
-  cells: Cells,
-  chosen: Cells,
-  pictures: Iterable[str],
-) -> str:
-  images = [f"![{name}]({name}.png)" for name in pictures]
-  parts = [
-    f"# {config.title}",
-    tables.as_markdown(cells),
-    _about(config),
-    *((tables.as_markdown(chosen), _CHOSEN) if chosen else ()),
-    *images,
-  ]
-  return "\n\n".join(parts) + "\n"
-
-
-def _html(
-  config: ml_collections.ConfigDict,
-  cells: Cells,
-  chosen: Cells,
-  pictures: Iterable[str],
-  folder: pathlib.Path,
-) -> str:
-  parts = [
-    tables.as_html(cells),
-    f"<p>{html.escape(_about(config))}</p>",
-    *((tables.as_html(chosen), f"<p>{_CHOSEN}</p>") if chosen else ()),
-    *(webpage.figure(folder / f"{name}.svg") for name in pictures),
-  ]
-  return webpage.page(config.title, parts)
+def notes(config: ml_collections.ConfigDict) -> str:
+  """Returns sentences on tuned options, and on missing figures of the paper; may be empty."""
+  found = row_options.told(config)
+  papers = paper.accuracies(config.data.name, config.student.name)
+  if papers.keys() & set(config.rows) and (differ := paper.differences(config)):
+    found += f" The paper's accuracies are not shown, because of differences: {'; '.join(differ)}."
+  return found

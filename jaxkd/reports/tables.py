@@ -4,12 +4,15 @@ import csv
 import html
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 
 class Spread(NamedTuple):
-  """A cell of several values.
+  """A cell that summarises several values.
 
   Attributes:
     mean: their mean.
@@ -22,6 +25,38 @@ class Spread(NamedTuple):
 
 Lines = Sequence[Mapping[str, object]]
 """A table: cells by column for each line, all with the same columns."""
+
+
+def deviation(values: Sequence[float] | np.ndarray) -> float:
+  """Returns the standard deviation of a sample, NaN of a single value.
+
+  Examples:
+    >>> deviation([1.0, 3.0])
+    1.4142135623730951
+  """
+  return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+
+
+def percent(shares: Sequence[float] | np.ndarray) -> str:
+  """Returns shares in percent: their mean, and their deviation if there are several.
+
+  Examples:
+    >>> percent([0.5]), percent([0.5, 0.6])
+    ('50.00', '55.00 ± 7.07')
+  """
+  values = 100 * np.asarray(shares)
+  return f"{np.mean(values):.2f}" + (f" ± {deviation(values):.2f}" if len(values) > 1 else "")
+
+
+def joined(lines: Lines) -> Lines:
+  """Gives all lines the columns of any of them, with empty cells.
+
+  Examples:
+    >>> joined([{"row": "kd"}, {"row": "ats", "tau1": 4}])
+    [{'row': 'kd', 'tau1': ''}, {'row': 'ats', 'tau1': 4}]
+  """
+  columns = dict.fromkeys(column for line in lines for column in line)
+  return [{column: line.get(column, "") for column in columns} for line in lines]
 
 
 def as_csv(lines: Lines) -> str:
@@ -38,6 +73,17 @@ def as_csv(lines: Lines) -> str:
   return text.getvalue()
 
 
+def escaped(text: str) -> str:
+  r"""Escapes the characters that Markdown would take for markup.
+
+  Examples:
+    >>> print(escaped("<c> and *d*; τ* and resnext29_4x4d stay"))
+    \<c> and \*d*; τ* and resnext29_4x4d stay
+  """
+  markup = r"[\\<`]|\](?=\()|(?<!\w)[*_](?=\S)|\*(?=\w)|&(?=#?\w+;)"
+  return re.sub(markup, r"\\\g<0>", " ".join(text.splitlines()))
+
+
 def as_markdown(lines: Lines) -> str:
   """Returns the table in columns of one width each.
 
@@ -47,18 +93,11 @@ def as_markdown(lines: Lines) -> str:
     | ------- | ------ |
     | mlp     | 0.1235 |
   """
-  cells = [{c: shown(value) for c, value in line.items()} for line in lines]
-  widths = {
-    column: max(len(line[column]) for line in [{column: column}, *cells]) for column in cells[0]
-  }
-  rows = [
-    {column: column for column in widths},
-    {column: "-" * width for column, width in widths.items()},
-    *cells,
-  ]
-  return "\n".join(
-    "| " + " | ".join(row[c].ljust(w) for c, w in widths.items()) + " |" for row in rows
-  )
+  texts = [[*lines[0]], *([shown(value) for value in line.values()] for line in lines)]
+  heads, *cells = [[escaped(text).replace("|", r"\|") for text in row] for row in texts]
+  widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+  rows = [heads, ["-" * width for width in widths], *cells]
+  return "\n".join("| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows)
 
 
 def as_html(lines: Lines) -> str:

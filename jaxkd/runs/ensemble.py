@@ -2,24 +2,21 @@
 
 import hashlib
 import json
-import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 
-from jaxkd import data
 from jaxkd import losses
-from jaxkd.methods import objectives
-from jaxkd.training import sharding
-from jaxkd.training.step import Evaluator
-from jaxkd.runs.store import PhaseFolder
-from jaxkd.runs.store import Phase
-from jaxkd.runs.store import StoreError
 from jaxkd.common.files import write_atomically
-from jaxkd.training.loop import Dataset
-from jaxkd.training.loop import load_network
+from jaxkd.models import Outputs
+from jaxkd.runs import planning, teachers
+from jaxkd.runs.phase import Phase
+from jaxkd.runs.store import PhaseFolder, StoreError
+from jaxkd.training import evaluation
+from jaxkd.training.jobs import Dataset
+from jaxkd.training.step import Evaluator
 
 
 class Ensemble:
@@ -28,30 +25,22 @@ class Ensemble:
   Args:
     workdir: the store, which keeps the accuracy.
     phases: the phases.
-    entries: the places of these and their teachers.
   """
 
-  def __init__(
-    self,
-    workdir: str | os.PathLike[str],
-    phases: Sequence[Phase],
-    entries: Mapping[Phase, PhaseFolder],
-  ):
-    self._phases, self._entries = phases, entries
+  def __init__(self, workdir: pathlib.Path, phases: Sequence[Phase]):
+    self._workdir, self._phases = workdir, phases
     identities = " ".join(phase.identity for phase in phases)
     digest = hashlib.sha256(identities.encode()).hexdigest()[:12]
-    self.path = (
-      pathlib.Path(workdir) / f"ensemble-{phases[0].name}-{digest}.json"
-    )
+    self.path = workdir / f"ensemble-{phases[0].name}-{digest}.json"
 
   @property
   def complete(self) -> bool:
     """Whether all of the networks are trained."""
-    return all(self._entries[phase].finished for phase in self._phases)
+    return all(PhaseFolder.of(self._workdir, phase).finished for phase in self._phases)
 
   @property
   def accuracy(self) -> float:
-    """What `evaluate` found.
+    """Accuracy on the evaluated split, as `evaluate` found it.
 
     Raises:
       StoreError: it was not called, or the file can't be read.
@@ -62,56 +51,40 @@ class Ensemble:
       raise StoreError(f"can't read {self.path}: {error}") from error
 
   def evaluate(self, dataset: Dataset, mesh: jax.sharding.Mesh) -> None:
-    """Evaluates the phases together on the test split.
+    """Evaluates the phases together and writes their accuracy.
 
     Args:
       dataset: that of the phases.
       mesh: all devices.
     """
-    predicts = [
-      objectives.objective(phase.loss).predict for phase in self._phases
-    ]
+    objectives = [planning.objective_of(phase) for phase in self._phases]
     # Where a phase predicts with its teachers, these too.
     needed = dict.fromkeys(self._phases)
-    for phase, predict in zip(self._phases, predicts, strict=True):
-      if predict is not objectives.own_logits:
+    for phase, objective in zip(self._phases, objectives, strict=True):
+      if objective.predicts_with_teachers:
         needed |= dict.fromkeys(phase.teachers)
-    networks, variables = zip(
-      *(
-        load_network(self._entries[phase], dataset.spec, mesh)
-        for phase in needed
-      ),
-      strict=True,
-    )
+    loaded = [
+      teachers.load(PhaseFolder.of(self._workdir, phase), dataset, mesh) for phase in needed
+    ]
+    first, *others = loaded
     evaluator = Evaluator(
-      networks[0],
+      first.network.network,
       dataset.spec,
       self._phases[0].data["batch_size"],
       mesh,
-      teachers=networks[1:],
+      tuple(teacher.network for teacher in others),
     )
 
-    def correct(variables, source, index):
-      outputs, labels, mask = evaluator.outputs(variables, source, index)
+    def right(outputs: tuple[Outputs, ...], labels: jax.Array) -> jax.Array:
       of = dict(zip(needed, outputs, strict=True))
       logits = [
-        predict(of[phase], tuple(of[t] for t in phase.teachers if t in of))
-        for phase, predict in zip(self._phases, predicts, strict=True)
+        objective.predict(of[phase], tuple(of[t] for t in phase.teachers if t in of))
+        for phase, objective in zip(self._phases, objectives, strict=True)
       ]
       probs = jnp.stack([losses.softmax(each) for each in logits])
-      right = jnp.argmax(jnp.mean(probs, axis=0), axis=-1) == labels
-      return jnp.sum(right & mask)
+      return jnp.argmax(jnp.mean(probs, axis=0), axis=-1) == labels
 
-    count = jax.jit(correct)
-    counts = [
-      count(variables, source, index)
-      for source, index in data.eval_batches(
-        dataset.test,
-        evaluator.batch_size,
-        sharding.split_batch(mesh),
-        dataset.workers,
-      )
-    ]
+    variables = tuple(teacher.variables for teacher in loaded)
+    found = evaluation.collect(evaluator, variables, dataset.evaluated, right, dataset.workers)
     if jax.process_index() == 0:
-      accuracy = sum(map(int, counts)) / data.size(dataset.test)
-      write_atomically(self.path, json.dumps({"accuracy": accuracy}) + "\n")
+      write_atomically(self.path, json.dumps({"accuracy": float(found.mean())}) + "\n")

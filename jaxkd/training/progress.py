@@ -1,81 +1,9 @@
-"""What a run reports: a line per evaluation, TensorBoard, progress."""
+"""Progress of a training run on the terminal: how far, how fast, and when it ends."""
 
-import importlib.util
-import json
-import os
 import sys
 import time
-from collections.abc import Mapping
 
 import jax
-from clu import parameter_overview
-from flax import nnx
-
-from jaxkd.common.files import write_atomically
-from jaxkd.runs.store import PhaseFolder, StoreError
-
-
-class Writer:
-  """Writes what a phase reports into its folder, from the first process.
-
-  `parameters.txt` lists the network's parameters. Evaluations go to
-  `metrics.jsonl` and, where TensorFlow is installed, to TensorBoard. Lines of
-  steps after `step` are dropped: a run that goes on from a checkpoint writes
-  them again.
-
-  Args:
-    entry: the phase's place.
-    step: the step that the run goes on from.
-    params: the network's parameters.
-  """
-
-  def __init__(self, entry: PhaseFolder, step: int, params: nnx.State):
-    self._writes = jax.process_index() == 0
-    self._board = None
-    if not self._writes:
-      return
-    write_atomically(
-      entry.path / "parameters.txt",
-      parameter_overview.get_parameter_overview(nnx.to_pure_dict(params), include_stats=False),
-    )
-    self._path = entry.metrics
-    if self._path.exists():
-      kept = [
-        line
-        for line in self._path.read_text().splitlines()
-        # A killed process may have left half a line.
-        if line.endswith("}") and json.loads(line)["step"] <= step
-      ]
-      write_atomically(self._path, "".join(line + "\n" for line in kept))
-    # clu's writers import both, which are an extra.
-    if all(map(importlib.util.find_spec, ("tensorflow", "tensorboard"))):
-      from clu import metric_writers
-
-      self._board = metric_writers.SummaryWriter(str(entry.path / "tensorboard"))
-
-  def write(self, step: int, scalars: Mapping[str, float]) -> None:
-    """Appends one evaluation and brings it to disk.
-
-    Raises:
-      StoreError: it can't be written.
-    """
-    if not self._writes:
-      return
-    try:
-      with open(self._path, "a") as file:
-        file.write(json.dumps({"step": step, **scalars}) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    except OSError as error:
-      raise StoreError(f"can't write {self._path}: {error.strerror}") from error
-    if self._board:
-      self._board.write_scalars(step, scalars)
-      self._board.flush()
-
-  def close(self) -> None:
-    """Ends TensorBoard's file."""
-    if self._board:
-      self._board.close()
 
 
 class Progress:
@@ -99,7 +27,7 @@ class Progress:
     self._quiet = jax.process_index() != 0
     self._live = sys.stderr.isatty()
     if step:
-      self.note(f"goes on from step {step}/{total}")
+      self.note(f"resumes at step {step}/{total}")
 
   def update(self, step: int, loss: float) -> None:
     """Tells that a step is done; shows it unless it has just shown another."""

@@ -1,16 +1,16 @@
 """The pure functions of training and evaluation: state in, state out."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 
 from jaxkd import data, losses, metrics
-from jaxkd.methods.objectives import Objective, Scalars, View, own_logits
+from jaxkd.methods import Method, Scalars, View
 from jaxkd.models import Outputs
 from jaxkd.training import sharding
 
@@ -65,6 +65,29 @@ def functional(model: nnx.Module) -> tuple[Functional, Variables]:
   graphdef, *states = nnx.split(model, nnx.Param, nnx.BatchStat, nnx.RngState)
   params, stats, rngs = states
   return Functional(graphdef, rngs), Variables(params, stats)
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+  """A network that teaches: it sees images as in its own training.
+
+  Attributes:
+    network: without its variables.
+    spec: the data set that it was trained on; its mean and standard deviation normalise the images.
+    classes: for each of the student's classes, its place in this network's logits; None if the
+      order is the same.
+  """
+
+  network: Functional
+  spec: data.Spec
+  classes: tuple[int, ...] | None = None
+
+  def apply(self, variables: Variables, pixels: jax.Array) -> Outputs:
+    """Returns its outputs on images `[B, H, W, channels]` of uint8, in evaluation mode."""
+    outputs = self.network.apply(variables, data.normalize(pixels, self.spec))
+    if self.classes is None:
+      return outputs
+    return outputs._replace(logits=outputs.logits[..., np.array(self.classes)])
 
 
 class TrainState(NamedTuple):
@@ -129,13 +152,13 @@ class Learner:
   Attributes:
     network: what is trained.
     adapter: the objective's adapter; None without one.
-    objective: the loss.
+    objective: the method whose loss is minimised.
     optimizer: the optax chain.
   """
 
   network: Functional
   adapter: Functional | None
-  objective: Objective
+  objective: Method
   optimizer: optax.GradientTransformation
 
   def init(self, variables: Variables, adapter: Variables, constants: Any) -> TrainState:
@@ -191,6 +214,7 @@ class Learner:
         progress=progress,
         adapter=adapter,
       )
+      assert self.objective.loss is not None  # methods.objective refuses such methods
       terms, diagnostics = jax.tree.map(jnp.mean, self.objective.loss(view))
       loss = sum(terms.values(), start=jnp.zeros(()))
       prediction = self.objective.predict(outputs, targets)
@@ -240,7 +264,7 @@ class Trainer:
   """
 
   learners: tuple[Learner, ...]
-  teachers: tuple[Functional, ...]
+  teachers: tuple[Frozen, ...]
   spec: data.Spec
   batch_size: int
   total_steps: int
@@ -276,12 +300,12 @@ class Trainer:
     """One step on a batch, whose fields are those of `data.Arrays`."""
     step = states[0].step
     augment_key, _ = _step_keys(keys.data, step)
-    images = data.augment(images, self.spec, augment_key, sizes)
-    images = data.normalize(images, self.spec)
+    pixels = data.augment(images, self.spec, augment_key, sizes)
     targets = tuple(
-      network.apply(variables, images)
-      for network, variables in zip(self.teachers, teachers, strict=True)
+      teacher.apply(variables, pixels)
+      for teacher, variables in zip(self.teachers, teachers, strict=True)
     )
+    images = data.normalize(pixels, self.spec)
     progress = step.astype(jnp.float32) / self.total_steps
     stepped = [
       learner.step(state, targets, images, labels, _step_keys(key, step)[1], progress)
@@ -343,15 +367,15 @@ class Evaluator:
     batch_size: examples per batch, over all devices.
     mesh: all devices.
     teachers: the networks that the prediction may need.
-    predict: `Objective.predict` of the phase.
+    objective: the method that says how the network predicts; None: by its own logits.
   """
 
   network: Functional
   spec: data.Spec
   batch_size: int
   mesh: jax.sharding.Mesh
-  teachers: tuple[Functional, ...] = ()
-  predict: Callable[[Outputs, tuple[Outputs, ...]], jax.Array] = own_logits
+  teachers: tuple[Frozen, ...] = ()
+  objective: Method | None = None
 
   def outputs(
     self,
@@ -373,11 +397,13 @@ class Evaluator:
       data.eval_batch_at(source, index, self.batch_size),
       sharding.split_batch(self.mesh),
     )
-    images = data.center_crop(images, self.spec, sizes)
-    images = data.normalize(images, self.spec)
-    networks = (self.network, *self.teachers)
-    outputs = tuple(
-      network.apply(arrays, images) for network, arrays in zip(networks, variables, strict=True)
+    pixels = data.center_crop(images, self.spec, sizes)
+    own, *theirs = variables
+    outputs = (
+      self.network.apply(own, data.normalize(pixels, self.spec)),
+      *(
+        teacher.apply(arrays, pixels) for teacher, arrays in zip(self.teachers, theirs, strict=True)
+      ),
     )
     return outputs, labels, mask
 
@@ -393,7 +419,8 @@ class Evaluator:
     `losses.ISATS_GRID`.
     """
     (own, *teachers), labels, mask = self.outputs(variables, source, index)
-    logits = self.predict(own, tuple(teachers))
+    predict = self.objective and self.objective.predict
+    logits = predict(own, tuple(teachers)) if predict else own.logits
 
     def derived(tau):
       probs = losses.softmax(logits, tau)

@@ -1,6 +1,5 @@
-"""The table and picture of a search."""
+"""The report of a search: its table and its picture."""
 
-import html
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,20 +9,19 @@ import ml_collections
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxkd.analysis import figures
 from jaxkd.common.digests import digest
-from jaxkd.common.files import write_atomically
-from jaxkd.reports import tables, webpage
+from jaxkd.reports import document, pictures
+from jaxkd.reports.document import Block, Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
-from jaxkd.runs.store import Phase
-from jaxkd.tuning import tuned
+from jaxkd.runs import row_options
+from jaxkd.runs.phase import Phase
 from jaxkd.tuning.grid import Grid
 from jaxkd.tuning.search import Point, best
 
 ACCURACY = "validation accuracy (%)"
 """The column of the mean over the seeds."""
 
-_PICTURE = "grid"
+_AXES = {"ats.tau1": pictures.TAU1, "ats.tau2": pictures.TAU2}
 
 
 def write(
@@ -33,39 +31,28 @@ def write(
   found: Sequence[Point],
   workdir: str | os.PathLike[str],
 ) -> pathlib.Path:
-  """Writes what a search found.
+  """Writes the points of a search.
 
   Args:
     config: the experiment.
-    row: what was tuned.
-    grid: what was tried.
-    found: its points.
+    row: the tuned row.
+    grid: the values that were tried.
+    found: the points.
     workdir: the store.
 
   Returns:
-    The folder `tune-<title>-<hash>` with `report.md`, `report.html`,
-    `table.csv` and the picture.
+    The folder `tune-<title>-<hash>` with `report.md`, `report.html`, `table.csv` and the picture.
   """
   students = " ".join(phase.identity for point in found for phase in point.students)
-  name = f"tune-{config.title}-{digest(f'{row} {students}')}"
-  folder = pathlib.Path(workdir) / name
-  folder.mkdir(parents=True, exist_ok=True)
-  title = f"{config.title}: {row}, tuned"
-  chosen, about = summary(found), " ".join(_about(config, row, found))
-  lines = table(found)
-  svg = figures.save(_picture(grid, found, about), folder / _PICTURE)[1]
-  write_atomically(folder / "table.csv", tables.as_csv(lines))
-  write_atomically(
-    folder / "report.md",
-    f"# {title}\n\n{tables.as_markdown(lines)}\n\n{chosen}\n\n{about}\n\n"
-    f"![{_PICTURE}]({_PICTURE}.png)\n",
-  )
-  parts = [
-    tables.as_html(lines),
-    *(f"<p>{html.escape(text)}</p>" for text in (chosen, about)),
-    webpage.figure(svg),
+  folder = pathlib.Path(workdir) / f"tune-{config.title}-{digest(f'{row} {students}')}"
+  about = " ".join(_about(config, row, found))
+  blocks: list[Block] = [
+    Table("table", table(found)),
+    Text(summary(found)),
+    Text(about),
+    Picture("grid", _picture(grid, found, about)),
   ]
-  write_atomically(folder / "report.html", webpage.page(title, parts))
+  document.write(Report(f"{config.title}: {row}, tuned", blocks), folder)
   return folder
 
 
@@ -95,7 +82,7 @@ def summary(found: Sequence[Point]) -> str:
   chosen = best(found)
   spread = f" ± {100 * chosen.deviation:.2f}" if len(chosen.students) > 1 else ""
   return (
-    f"Chosen: {tuned.shown(chosen.values)}, with a validation accuracy of "
+    f"Chosen: {row_options.shown(chosen.values)}, with a validation accuracy of "
     f"{100 * chosen.mean:.2f}{spread} %."
   )
 
@@ -107,25 +94,25 @@ def _about(config: ml_collections.ConfigDict, row: str, found: Sequence[Point]) 
   )
   seeds = ", ".join(map(str, config.seeds))
   several = "mean over seeds" if len(config.seeds) > 1 else "seed"
-  yield (f"Validation accuracy (%) of {_trained(student)}, in row {row}, {several} {seeds}.")
+  yield f"Validation accuracy (%) of {_trained(student)}, in row {row}, {several} {seeds}."
   names = dict.fromkeys(f"{_trained(t)}, seed {t.seed}" for t in teachers)
-  yield f"Taught by {'; '.join(names)}."
+  yield f"Teachers: {'; '.join(names)}."
   yield (
-    f"{config.data.validation:.0%} of the training split of "
-    f"{config.data.name} are kept from training and evaluated here; the test "
-    "split was not looked at."
+    f"{config.data.validation:.0%} of the training split of {config.data.name} are held out from "
+    "training and evaluated here. The test split is not used."
   )
   if any(point.accuracies is None for point in found):
-    yield "Where nothing is shown, the loss was not finite."
+    yield "A point without an accuracy had a loss that was not finite."
   for teacher in teachers:
     if _held_out(teacher) != _held_out(student):
       yield (
-        f"The given teacher, {teacher.folder}, may have been trained on what is evaluated here."
+        f"The given teacher, {teacher.folder}, may have been trained on the examples that are "
+        "evaluated here."
       )
 
 
 def _trained(phase: Phase) -> str:
-  return f"{phase.network['name']}, {phase.optim['epochs']:g} epochs"
+  return f"{phase.network['name']}, {phase.schedule['epochs']:g} epochs"
 
 
 def _held_out(phase: Phase) -> list[Any]:
@@ -134,46 +121,32 @@ def _held_out(phase: Phase) -> list[Any]:
 
 def _picture(grid: Grid, found: Sequence[Point], caption: str) -> Figure:
   if len(grid) == 2:
-    return _heat_map(grid, found, caption)
+    (up, rows), (right, columns) = grid.items()
+    student = found[0].students[0]
+    teachers = ", ".join(teacher.network["name"] for teacher in student.teachers)
+    return pictures.accuracy_grid(
+      rows,
+      columns,
+      np.reshape([100 * point.mean for point in found], (len(rows), len(columns))),
+      xlabel=_AXES.get(right, right),
+      ylabel=_AXES.get(up, up),
+      title=f"{teachers} teaches {student.network['name']}",
+      caption=caption,
+    )
   if len(grid) > 1:
-    caption = f"{summary(found)} Each option, the others as chosen. {caption}"
-  return figures.option_curves(
-    [_slice(option, found) for option in grid],
-    ylabel=ACCURACY,
-    caption=caption,
-  )
+    caption = f"{summary(found)} A panel varies one option and keeps the others. {caption}"
+  panels = [_slice(option, found) for option in grid]
+  return pictures.option_curves(panels, ylabel=ACCURACY, caption=caption)
 
 
-def _heat_map(grid: Grid, found: Sequence[Point], caption: str) -> Figure:
-  (up, rows), (right, columns) = grid.items()
-  accuracies = np.reshape([100 * point.mean for point in found], (len(rows), len(columns)))
-  title = _pair(found[0].students[0])
-  if (up, right) == ("ats.tau1", "ats.tau2"):
-    return figures.temperature_grid(rows, columns, accuracies, title=title, caption=caption)
-  return figures.accuracy_grid(
-    rows,
-    columns,
-    accuracies,
-    xlabel=right,
-    ylabel=up,
-    title=title,
-    caption=caption,
-  )
-
-
-def _pair(student: Phase) -> str:
-  teachers = ", ".join(t.network["name"] for t in student.teachers)
-  return f"{teachers} teaches {student.network['name']}"
-
-
-def _slice(option: str, found: Sequence[Point]) -> figures.OptionPanel:
+def _slice(option: str, found: Sequence[Point]) -> pictures.OptionPanel:
   """Returns the points that differ from the best in one option alone."""
 
   def others(point: Point) -> Mapping[str, float]:
     return {o: v for o, v in point.values.items() if o != option}
 
   points = [p for p in found if others(p) == others(best(found))]
-  return figures.OptionPanel(
+  return pictures.OptionPanel(
     option,
     [point.values[option] for point in points],
     [100 * point.mean for point in points],

@@ -4,30 +4,28 @@ import itertools
 import math
 import os
 import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import jax
 import ml_collections
 
 from jaxkd.common.errors import ConfigError
-from jaxkd.runs import experiment, rows
-from jaxkd.runs.config import validate
-from jaxkd.runs.store import Phase, PhaseFolder
-from jaxkd.training import sharding
-from jaxkd.training.loop import NonFiniteError
+from jaxkd.runs import experiment
+from jaxkd.runs.experiment import Experiment
+from jaxkd.runs.phase import Phase
+from jaxkd.runs.row_options import Values, with_values
+from jaxkd.runs.validation import validate
 from jaxkd.tuning.grid import Grid, points
-from jaxkd.tuning.tuned import Values, with_values
 
 
 class Point(NamedTuple):
-  """What the row made of one combination of values.
+  """The results of a row with one combination of values.
 
   Attributes:
     values: by option.
     students: the phases, one for each seed.
-    accuracies: theirs on the validation split; None if one didn't end with
-      finite numbers.
+    accuracies: theirs on the validation split; None if one didn't end with finite numbers.
   """
 
   values: Values
@@ -58,49 +56,50 @@ def search(
 ) -> list[Point] | None:
   """Trains what is missing of the grid's points, under every seed.
 
-  A point whose loss does not stay finite does not stop the others. When the
-  search is repeated it goes on from its last good checkpoint, to fail again.
+  A point whose loss does not stay finite does not stop the others. When the search is repeated,
+  that point resumes from its last good checkpoint, to fail again.
 
   Args:
     config: the experiment; `data.validation` is the share that is evaluated.
-    row: a key of `rows.ROWS`.
-    grid: what to try.
+    row: the name of a method.
+    grid: the values to try.
     workdir: the store.
 
   Returns:
     The points, in the grid's order; None in processes other than the first.
 
   Raises:
-    ConfigError: one of the points is not valid; nothing has been trained.
+    ConfigError: a point is not valid; nothing has been trained.
     NonFiniteError: no point could be trained.
-    CheckpointError, DataError, StoreError, Stopped: see `experiment.train_all`.
+    CheckpointError, DataError, StoreError, Stopped: see `experiment.run`.
   """
   if not config.data.validation:
     raise ConfigError("config.data.validation is 0, must be > 0 to tune")
-  experiments = [with_values(config, row, values) for values in points(grid)]
-  for one in experiments:
+  experiments = []
+  for values in points(grid):
+    one = with_values(config, row, values)
+    one.rows = (row,)
     validate(one)
-  students = [rows.phases(one, row) for one in experiments]
-  entries, missing = experiment.places(config, list(itertools.chain(*students)), workdir)
-  failed: dict[Phase, NonFiniteError] = {}
-  if missing:
-    mesh = sharding.mesh()
-    dataset = experiment.load_dataset(config, mesh)
-    failed = experiment.train_finite([config], list(missing.values()), entries, dataset, mesh)
-  ended = [all(_can_train(phase, failed) for phase in phases) for phases in students]
-  if not any(ended):
+    experiments.append(Experiment.of(one, workdir))
+  failed = experiment.run(experiments)
+  if all(not _finite(one, failed) for one in experiments):
     raise next(iter(failed.values()))
   if jax.process_index() != 0:
     return None
   return [
-    Point(values, phases, _accuracies(phases, entries) if finite else None)
-    for values, phases, finite in zip(points(grid), students, ended, strict=True)
+    Point(
+      values,
+      tuple(one.students),
+      tuple(one.folder(phase).accuracy for phase in one.students) if _finite(one, failed) else None,
+    )
+    for values, one in zip(points(grid), experiments, strict=True)
   ]
 
 
-def _accuracies(phases: Iterable[Phase], entries: Mapping[Phase, PhaseFolder]) -> tuple[float, ...]:
-  # What is evaluated instead of the test split has its place in the result.
-  return tuple(entries[phase].result()["test"]["accuracy"] for phase in phases)
+def _finite(one: Experiment, failed: Collection[Phase]) -> bool:
+  """Returns whether all students, and their teachers, ended with finite numbers."""
+  needed = itertools.chain(*(phase.with_teachers() for phase in one.students))
+  return set(failed).isdisjoint(needed)
 
 
 def best(found: Sequence[Point]) -> Point:
@@ -118,7 +117,3 @@ def best(found: Sequence[Point]) -> Point:
     (point for point in found if point.accuracies is not None),
     key=lambda point: point.mean,
   )
-
-
-def _can_train(phase: Phase, failed: Collection[Phase]) -> bool:
-  return set(failed).isdisjoint(phase.with_teachers())

@@ -1,109 +1,33 @@
-"""The choices of `jaxkd.tune`: the file that keeps them, and who gets them.
+"""The choices of `jaxkd.tune`: the file that keeps them, and the experiments that use them.
 
-A choice is of a row, and of all else that determines what the row trains: data
-set, networks, epochs, every other option. It is used where all of that is the
-same, so what was tuned in a short run does not steer a long one.
+A choice belongs to a row, and to all else that determines what the row trains: data set, networks,
+epochs, every other option. It is used where all of that is the same, so values that were tuned in a
+short run do not steer a long one.
 """
 
-import contextlib
-import fcntl
 import json
 import os
 import pathlib
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import jax
+import filelock
 import ml_collections
 
+from jaxkd.common.console import tell
 from jaxkd.common.errors import ConfigError
 from jaxkd.common.files import write_atomically
-from jaxkd.runs import rows
-from jaxkd.runs.config import default, validate
-from jaxkd.runs.store import Phase
+from jaxkd.runs import planning
+from jaxkd.runs.config import default
+from jaxkd.runs.phase import Phase
+from jaxkd.runs.row_options import Values, of_row, shown, with_values
+from jaxkd.runs.validation import validate
 
 FILE = "tuned.json"
-"""Name of the file, which lies beside the configs."""
-
-Values = Mapping[str, float]
-"""Numbers by option, named as on the command line: `ats.tau1`."""
+"""Name of the file, in the workdir."""
 
 Choice = Mapping[str, Any]
 """What the file has of a search: `row`, `options` and what they are for."""
-
-
-def with_values(
-  config: ml_collections.ConfigDict, row: str, values: Values
-) -> ml_collections.ConfigDict:
-  """Returns a config in which one row alone has other values.
-
-  Args:
-    config: the experiment.
-    row: a key of `rows.ROWS`; what was tuned for it before is forgotten.
-    values: the row's own.
-
-  Raises:
-    ConfigError: there is no such option.
-
-  Examples:
-    >>> from jaxkd import config
-    >>> tuned = with_values(config.default(), "ats", {"ats.tau1": 6.0})
-    >>> tuned.ats.tau1, rows.of_row(tuned, "ats").ats.tau1
-    (4.0, 6.0)
-  """
-  sections: dict[str, dict[str, float]] = {}
-  for option, value in values.items():
-    section, _, key = option.partition(".")
-    if key not in config.get(section, {}):
-      raise ConfigError(f"there is no option {option!r} to tune {row} with")
-    sections.setdefault(section, {})[key] = value
-  changed = config.copy_and_resolve_references()
-  with changed.unlocked():
-    changed.tuned[row] = sections
-  return changed
-
-
-def of(config: ml_collections.ConfigDict) -> dict[str, Values]:
-  """Returns by row the values that it alone has; the inverse of `with_values`.
-
-  Examples:
-    >>> from jaxkd import config
-    >>> of(with_values(config.default(), "ats", {"ats.tau1": 6.0}))
-    {'ats': {'ats.tau1': 6.0}}
-  """
-  return {
-    row: {
-      f"{section}.{key}": value
-      for section, options in sections.items()
-      for key, value in options.items()
-    }
-    for row, sections in config.tuned.items()
-  }
-
-
-def shown(values: Values) -> str:
-  """Returns values for people.
-
-  Examples:
-    >>> shown({"ats.tau1": 3.0, "ats.lam": 0.5})
-    'ats.tau1 = 3, ats.lam = 0.5'
-  """
-  return ", ".join(f"{option} = {value:g}" for option, value in values.items())
-
-
-def told(config: ml_collections.ConfigDict) -> str:
-  """Returns a sentence for each row that has values of its own, for reports.
-
-  Examples:
-    >>> from jaxkd import config
-    >>> told(with_values(config.default(), "ats", {"ats.tau1": 6.0}))
-    ' Tuned on a validation split: ats has ats.tau1 = 6.'
-  """
-  return "".join(
-    f" Tuned on a validation split: {row} has {shown(values)}."
-    for row, values in of(config).items()
-  )
 
 
 def apply(
@@ -122,7 +46,7 @@ def apply(
     ConfigError: the file has something else.
   """
   choices, given = _read(pathlib.Path(path)), set(given)
-  for row in dict.fromkeys(row.removesuffix(rows.ENSEMBLE) for row in config.rows):
+  for row in dict.fromkeys(row.removesuffix(planning.ENSEMBLE) for row in config.rows):
     alike = _alike(choices, config, row)
     for choice in alike:
       if _belongs(choice, config, row):
@@ -133,11 +57,11 @@ def apply(
         }
         if values:
           config.tuned = with_values(config, row, values).tuned
-          _tell(f"{row} has {shown(values)}, chosen in {path}")
+          tell(f"{row} has {shown(values)}, chosen in {path}")
         break
     else:
       if alike:
-        _tell(f"{row}: what was chosen in {path} is for other options")
+        tell(f"{row}: what was chosen in {path} is for other options")
   if config.tuned:
     validate(config)
 
@@ -165,12 +89,12 @@ def write(
   path = pathlib.Path(path)
   choice = {
     "row": row,
-    **_about(rows.phases(config, row)[0]),
+    **_about(planning.student(config, row, 0)),
     "options": dict(values),
     "trains": _trains(config, row, values),
     **found,
   }
-  with _lock(path):
+  with filelock.FileLock(path.with_suffix(".lock")):
     others = [
       other for other in _read(path) if other["row"] != row or not _belongs(other, config, row)
     ]
@@ -188,7 +112,7 @@ def _about(student: Phase) -> dict[str, Any]:
 
 def _alike(choices: Iterable[Choice], config: ml_collections.ConfigDict, row: str) -> list[Choice]:
   """Returns the choices of the row for the same data and networks."""
-  wanted = {"row": row, **_about(rows.phases(config, row)[0])}
+  wanted = {"row": row, **_about(planning.student(config, row, 0))}
   return [c for c in choices if wanted.items() <= c.items()]
 
 
@@ -196,8 +120,7 @@ def _trains(config: ml_collections.ConfigDict, row: str, values: Values) -> str:
   """Identifies what the row trains with the values, whatever the seeds."""
   whole = with_values(config, row, values)
   whole.data.validation, whole.data.seed = 0.0, None
-  whole.seeds = (0,)
-  return rows.phases(whole, row)[0].identity
+  return planning.student(whole, row, 0).identity
 
 
 def _belongs(choice: Choice, config: ml_collections.ConfigDict, row: str) -> bool:
@@ -211,7 +134,7 @@ def _read(path: pathlib.Path) -> list[Choice]:
     choices = json.loads(path.read_text())
     for choice in choices:
       row = choice["row"]
-      rows.of_row(with_values(default(), row, choice["options"]), row)
+      of_row(with_values(default(), row, choice["options"]), row)
       choice["trains"]
   except FileNotFoundError:
     return []
@@ -224,16 +147,3 @@ def _read(path: pathlib.Path) -> list[Choice]:
   ) as error:
     raise ConfigError(f"{path} is not a file of choices of jaxkd.tune: {error}") from error
   return choices
-
-
-@contextlib.contextmanager
-def _lock(path: pathlib.Path) -> Iterator[None]:
-  """Keeps searches that end together from losing each other's choices."""
-  with open(path.with_suffix(".lock"), "w") as file:
-    fcntl.flock(file, fcntl.LOCK_EX)
-    yield
-
-
-def _tell(text: str) -> None:
-  if jax.process_index() == 0:
-    print(text, file=sys.stderr)

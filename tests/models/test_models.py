@@ -69,6 +69,11 @@ COUNTS = {
   ("resnet44", 100, 32): 667_188,
   ("resnet56", 100, 32): 861_620,
   ("resnet110", 100, 32): 1_736_564,
+  ("resnet20_a", 100, 32): 275_572,
+  ("resnet32_a", 100, 32): 470_004,
+  ("resnet44_a", 100, 32): 664_436,
+  ("resnet56_a", 100, 32): 858_868,
+  ("resnet110_a", 100, 32): 1_733_812,
   ("wrn16_2", 100, 32): 703_284,
   ("wrn28_1", 100, 32): 375_348,
   ("wrn28_2", 100, 32): 1_479_220,
@@ -114,16 +119,7 @@ def test_parameter_counts():
 
 def test_mlp_series_spans_the_papers_capacities():
   counts = [
-    count(
-      abstract(
-        "mlp",
-        image_size=28,
-        in_channels=1,
-        depth=depth,
-        width=width,
-        feature_dim=2,
-      )
-    )
+    count(abstract("mlp", image_size=28, in_channels=1, depth=depth, width=width, feature_dim=2))
     for depth, width in SERIES
   ]
   assert counts == sorted(counts)
@@ -201,9 +197,7 @@ def test_bfloat16_computes_on_float32_state(name):
 def test_remat_changes_nothing(name):
   plain, remat = (
     jax.jit(step, static_argnums=0)(
-      nnx.graphdef(abstract(name, image_size=8, remat=remat)),
-      *initial_state(name),
-      images(name),
+      nnx.graphdef(abstract(name, image_size=8, remat=remat)), *initial_state(name), images(name)
     )
     for remat in (False, True)
   )
@@ -254,13 +248,13 @@ def test_dropout_follows_its_key():
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
-    ({"name": "resnet21"}, "unknown model 'resnet21'; did you mean .*resnet20"),
-    ({"name": "zzz"}, "unknown model 'zzz'; known: alexnet, mlp, "),
+    ({"name": "resnet21"}, "unknown network 'resnet21', .*; did you mean 'resnet2.*'"),
+    ({"name": "zzz"}, "unknown network 'zzz', must be one of resnet8, resnet14, "),
     ({"num_classes": 1}, "num_classes must be at least 2, got 1"),
     ({"image_size": 3}, "at least 4 pixels, got image_size=3"),
-    ({"remta": True}, "resnet8 has no option 'remta'; did you mean remat"),
+    ({"remta": True}, "resnet8 has no option 'remta', must be one of remat; did you .*'remat'"),
     ({"depths": (1,)}, "resnet8 has no option 'depths'"),
-    ({"name": "mlp", "remat": True}, "mlp has no option 'remat'"),
+    ({"name": "mlp", "remat": True}, "mlp has no option 'remat', must be one of depth, width, f"),
   ],
 )
 def test_bad_input_is_one_clear_line(arguments, message):

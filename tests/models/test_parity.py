@@ -26,7 +26,6 @@ def imagenet_resnet(block, depths, **block_options):
     block_options=block_options,
     planes=(64, 128, 256, 512),
     depths=depths,
-    stem_features=64,
     imagenet_stem=True,
     num_classes=CLASSES,
   )
@@ -47,6 +46,7 @@ CASES = {
   for name, size in (
     ("resnet8", 16),
     ("resnet14", 16),
+    ("resnet20_a", 16),
     ("wrn16_2", 16),
     ("resnext29_4x4d", 16),
     ("vgg8", 32),
@@ -159,8 +159,8 @@ def test_equals_reference(case):
   randomize(network)
   # Nothing is initialised that is overwritten at once.
   model = nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0)))
-  weights = {k: v.numpy() for k, v in weights_of(network).items()}
-  nnx.update(model, *weights.from_torch(model, weights))
+  tensors = {k: v.numpy() for k, v in weights_of(network).items()}
+  nnx.update(model, *weights.from_torch(model, tensors))
   disable_dropout(model, network)
   x = np.random.default_rng(0).normal(size=(4, 3, image_size, image_size))
   x = x.astype(np.float32)

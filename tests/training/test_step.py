@@ -1,6 +1,8 @@
-"""The step equals its definition, on any number of devices."""
+"""The training step equals its definition, on any number of devices."""
 
 import dataclasses
+import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +12,11 @@ import pytest
 from flax import nnx
 from jax.sharding import Mesh
 
-from jaxkd import data, losses, models
-from jaxkd.methods import objectives
+from jaxkd import data, losses, methods, models
 from jaxkd.training import sharding
 from jaxkd.training.step import (
   Evaluator,
+  Frozen,
   Keys,
   Learner,
   Trainer,
@@ -25,14 +27,6 @@ from jaxkd.training.step import (
 BATCH = 16
 SPEC = dataclasses.replace(data.SPECS["digits"], padding=0)
 TRAIN, TEST = data.load(SPEC)
-KD = {
-  "name": "kd",
-  "lam": 0.5,
-  "tau": 4.0,
-  "student_tau": None,
-  "standardize": False,
-  "until": 1.0,
-}
 RATE = 0.1
 KEYS = Keys(jax.random.key(2), (jax.random.key(2),))
 
@@ -45,15 +39,40 @@ def make(name, seed):
   return models.create(name, num_classes=10, image_size=8, in_channels=1, rngs=nnx.Rngs(seed))
 
 
-def setting(mesh, spec=SPEC):
-  """A trainer, its first states, its teachers' variables, its loader."""
-  student, variables = functional(make("resnet8", 0))
-  teacher, teacher_variables = functional(make("resnet8", 1))
+class Setting(NamedTuple):
+  """A training that a test takes steps of.
+
+  Attributes:
+    train_steps: jitted.
+    states: before the first step.
+    teachers: their variables.
+    loader: of the training split.
+  """
+
+  train_steps: Any
+  states: Any
+  teachers: Any
+  loader: data.Resident
+
+  def run(self, *numbers, states=None):
+    """Takes steps one by one; returns the states and the last pulse."""
+    states = states or self.states
+    for number in numbers:
+      source = self.loader.source(number)
+      states, pulse = self.train_steps(states, self.teachers, KEYS, source)
+    return states, pulse
+
+
+@functools.cache
+def setting(devices, name="resnet8", spec=SPEC):
+  mesh = mesh_of(devices)
+  student, variables = functional(make(name, 0))
+  teacher, teacher_variables = functional(make(name, 1))
   put = sharding.replicate(mesh)
-  learner = Learner(student, None, objectives.objective(KD), optax.sgd(RATE))
+  learner = Learner(student, None, methods.objective("kd"), optax.sgd(RATE))
   trainer = Trainer(
     learners=(learner,),
-    teachers=(teacher,),
+    teachers=(Frozen(teacher, spec),),
     spec=spec,
     batch_size=BATCH,
     total_steps=10,
@@ -64,23 +83,13 @@ def setting(mesh, spec=SPEC):
   start = learner.init(variables, empty, ())
   states = put(trainer.init((start,), teachers))
   loader = data.Resident(put(TRAIN), BATCH, put(jax.random.key(3)))
-  return trainer, states, teachers, loader
-
-
-def run(count, steps, in_one_call=False, spec=SPEC):
-  trainer, states, teachers, loader = setting(mesh_of(count), spec)
-  train_steps = jax.jit(trainer.train_steps)
-  if in_one_call:
-    states, _ = train_steps(states, teachers, KEYS, loader.source(0), np.int32(steps))
-    return states[0]
-  for step in range(steps):
-    states, _ = train_steps(states, teachers, KEYS, loader.source(step))
-  return states[0]
+  return Setting(jax.jit(trainer.train_steps), states, teachers, loader)
 
 
 @pytest.fixture(scope="module")
 def three_steps():
-  return run(1, 3)
+  ((state,), _) = setting(1).run(0, 1, 2)
+  return state
 
 
 def assert_close(actual, expected, rtol):
@@ -92,11 +101,9 @@ def assert_close(actual, expected, rtol):
 
 
 def test_a_step_is_sgd_on_the_public_loss():
-  trainer, states, teachers, loader = setting(mesh_of(1))
-  source = loader.source(0)
-  (after,), pulse = jax.jit(trainer.train_steps)(states, teachers, KEYS, source)
+  (after,), pulse = setting(1).run(0)
 
-  rows = np.asarray(source.order[:BATCH])
+  rows = np.asarray(setting(1).loader.source(0).order[:BATCH])
   images = data.normalize(jnp.asarray(TRAIN.images[rows]), SPEC)
   labels = jnp.asarray(TRAIN.labels[rows])
   teacher, student = make("resnet8", 1), make("resnet8", 0)
@@ -123,20 +130,21 @@ def test_a_step_is_sgd_on_the_public_loss():
 
 
 def test_a_loop_of_steps_is_the_steps(three_steps):
-  looped = run(1, 3, in_one_call=True)
+  train_steps, states, teachers, loader = setting(1)
+  (looped,), _ = train_steps(states, teachers, KEYS, loader.source(0), np.int32(3))
   assert int(looped.step) == 3
   assert_close(looped.variables.params, three_steps.variables.params, rtol=1e-3)
   assert_close(looped.sums, three_steps.sums, rtol=1e-3)
 
 
 def test_eight_devices_do_what_one_does(three_steps):
-  sharded = run(8, 3)
+  (sharded,), _ = setting(8).run(0, 1, 2)
   assert len(jax.tree.leaves(sharded.variables.params)[0].devices()) == 8
   assert_close(sharded.variables.params, three_steps.variables.params, rtol=1e-3)
   assert_close(sharded.sums, three_steps.sums, rtol=1e-3)
 
 
-def test_what_is_logged_is_the_mean_since_the_last_report(three_steps):
+def test_sums_are_of_the_steps_since_the_last_report(three_steps):
   assert three_steps.steps_summed == 3
   sums = three_steps.sums
   np.testing.assert_allclose(sums["loss"], sums["hard"] + sums["soft"], 1e-6)
@@ -147,20 +155,18 @@ def test_what_is_logged_is_the_mean_since_the_last_report(three_steps):
 
 
 def test_augmentation_changes_the_images_with_the_step():
-  plain = run(1, 1)
-  shifted = run(1, 1, spec=data.SPECS["digits"])
+  ((plain,), _), ((shifted,), _) = (
+    setting(1, "mlp", spec).run(0) for spec in (SPEC, data.SPECS["digits"])
+  )
   assert plain.sums["loss"] != shifted.sums["loss"]
 
 
 def test_the_first_step_that_is_not_finite_is_remembered():
-  trainer, states, teachers, loader = setting(mesh_of(1))
-  train_steps = jax.jit(trainer.train_steps)
-  (state,), pulse = train_steps(states, teachers, KEYS, loader.source(0))
+  (state,), pulse = setting(1, "mlp").run(0)
   assert pulse.bad_steps.tolist() == [-1]
   broken = jax.tree.map(lambda x: x * jnp.inf, state.variables.params)
   states = (state._replace(variables=state.variables._replace(params=broken)),)
-  for step in (1, 2):
-    states, pulse = train_steps(states, teachers, KEYS, loader.source(step))
+  _, pulse = setting(1, "mlp").run(1, 2, states=states)
   assert pulse.bad_steps.tolist() == [1]
 
 

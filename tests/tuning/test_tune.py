@@ -162,7 +162,7 @@ def test_a_teacher_that_may_know_the_answers_is_told_of(searched, tmp_path):
     found = [Point({"ats.tau1": 4.0}, rows.phases(config, "ats"), (0.5,))]
     folder = write(config, "ats", {"ats.tau1": (4.0,)}, found, tmp_path)
     report = (folder / "report.md").read_text()
-    assert ("may have been trained on what is evaluated" in report) == known
+    assert ("may have been trained on the examples that are evaluated" in report) == known
 
 
 def test_a_point_that_is_not_finite_is_left_out(tiny_config, tmp_path, monkeypatch, capsys):

@@ -1,51 +1,50 @@
-"""The papers' figures: from arrays to Matplotlib figures, nothing is trained.
+"""The papers' figures, one file each: what a figure needs, its data, caption and drawing.
 
-Every function returns a `matplotlib.figure.Figure` with the caller's caption
-below the axes; `save` writes it. It can be read in one column of a page, unless
-the caption ends by saying that it is two columns wide.
+A module of this package has a function `draw(findings)` that yields the pictures (or the table) of
+one figure of the papers, or a `Missing` that says what the figure needs. Modules whose names start
+with an underscore hold what several figures share. A new figure is a new file.
 """
 
-from jaxkd.analysis.figures.curves import (
-  AccuracyPanel,
-  OptionPanel,
-  derived_curves,
-  feature_angles,
-  option_curves,
-  student_accuracy,
-)
-from jaxkd.analysis.figures.labels import confidence, softened_labels
-from jaxkd.analysis.figures.maps import (
-  accuracy_grid,
-  agreement,
-  group_posteriors,
-  temperature_grid,
-  topk_overlap,
-)
-from jaxkd.analysis.figures.scatters import (
-  class_directions,
-  feature_scatter,
-  improvement_correlation,
-)
-from jaxkd.analysis.figures.style import save
-from jaxkd.analysis.figures.training import learning_curves
+import importlib
+import pkgutil
+import re
+from typing import NamedTuple
 
-__all__ = [
-  "AccuracyPanel",
-  "OptionPanel",
-  "accuracy_grid",
-  "agreement",
-  "class_directions",
-  "confidence",
-  "derived_curves",
-  "feature_angles",
-  "feature_scatter",
-  "group_posteriors",
-  "improvement_correlation",
-  "learning_curves",
-  "option_curves",
-  "save",
-  "softened_labels",
-  "student_accuracy",
-  "temperature_grid",
-  "topk_overlap",
-]
+from jaxkd.analysis.measure import Findings
+from jaxkd.reports.document import Picture, Table
+
+
+class Missing(NamedTuple):
+  """A figure that can't be drawn.
+
+  Attributes:
+    needs: the figure's title, its needs, and the option or config that meets them.
+  """
+
+  needs: str
+
+
+Drawn = Picture | Table | Missing
+
+
+def draw(findings: Findings) -> list[Drawn]:
+  """Draws every figure that the findings allow, in the papers' order."""
+  names = [module.name for module in pkgutil.iter_modules(__path__)]
+  return [
+    drawn
+    for name in sorted(names, key=_order)
+    if not name.startswith("_")
+    for drawn in importlib.import_module(f"{__name__}.{name}").draw(findings)
+  ]
+
+
+def _order(name: str) -> tuple[str, list[int]]:
+  """Returns a key that sorts fig2 before fig10, and the ATS paper's figures last.
+
+  Examples:
+    >>> sorted(["ats_fig3", "fig10", "table1", "fig2"], key=_order)
+    ['fig2', 'fig10', 'table1', 'ats_fig3']
+  """
+  prefix = re.sub(r"\d", "", name)
+  paper = prefix if prefix.startswith(("fig", "table")) else f"~{prefix}"
+  return paper, [*map(int, re.findall(r"\d+", name))]

@@ -18,7 +18,7 @@ class DigitsFive(tfds.core.GeneratorBasedBuilder):
   """One config for each domain; each reads its own files."""
 
   VERSION = tfds.core.Version("1.0.0")
-  BUILDER_CONFIGS = [  # noqa: RUF012  (TFDS wants a list)
+  BUILDER_CONFIGS = [
     tfds.core.BuilderConfig(name=name) for name in ("mnist", "mnist_m", "usps", "svhn", "syn")
   ]
 

@@ -1,0 +1,74 @@
+"""Labels of one example, which Fig. 1 and Fig. 9 show as bars."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from jaxkd import losses
+from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.study import Study, Teacher
+from jaxkd.reports import style
+from jaxkd.reports.tables import Lines
+
+TRUTH = (
+  "The bar of the ground truth comes first and is cut where it exceeds the scale of the others; "
+  "p_y is its probability."
+)
+"""Explains the bars."""
+
+
+def typical_example(findings: Findings) -> int:
+  """Returns the number of the example that figures of one example show.
+
+  It has the median ratio of the smallest to the largest teacher's derived variance among the
+  examples that all teachers classify correctly, or among all examples if there are none.
+  """
+  of = [findings.measured.examples[name] for name in findings.study.names]
+  correct = np.all([examples.correct for examples in of], axis=0)
+  rows = np.flatnonzero(correct if correct.any() else ~correct)
+  with np.errstate(divide="ignore", invalid="ignore"):
+    ratios = of[0].derived_variance[rows] / of[-1].derived_variance[rows]
+  return int(rows[np.argsort(ratios, kind="stable")[len(rows) // 2]])
+
+
+def name_of(study: Study, example: int) -> str:
+  """Returns an example's number and class, for captions."""
+  return f"example {example}, of class {study.class_names[study.labels[example]]}"
+
+
+def softened(teacher: Teacher, example: int, tau: float) -> np.ndarray:
+  """Returns a teacher's label of an example, `[C]`."""
+  return np.asarray(losses.softmax(teacher.logits[example], tau))
+
+
+def label_lines(study: Study, labels: Mapping[str, np.ndarray], column: str) -> Lines:
+  """Returns a line for each class of each label; `column` names the labels' keys."""
+  return [
+    {column: key, "class": name, "probability": float(value)}
+    for key, probs in labels.items()
+    for name, value in zip(study.class_names, probs, strict=True)
+  ]
+
+
+def draw_labels(axes: Iterable[Axes], labels: Sequence[np.ndarray], label: int) -> None:
+  """Draws labels as bars on the common scale of their wrong classes.
+
+  The ground truth comes first, in another colour and with its value; it is cut where it exceeds the
+  scale.
+  """
+  highest = max(float(np.max(np.delete(p, label))) for p in labels)
+  # Leaves room for the value.
+  top = 1.3 * highest or 1.0
+  for ax, probs in zip(axes, labels, strict=True):
+    bars = np.concatenate([probs[label : label + 1], np.delete(probs, label)])
+    colors = [style.COLORS[1]] + [style.COLORS[0]] * (len(bars) - 1)
+    ax.bar(np.arange(len(bars)), bars, width=0.9, color=colors)
+    ax.annotate(
+      f"$p_y$ = {probs[label]:.2f}",
+      (0.5, top),
+      xytext=(2, -8),
+      textcoords="offset points",
+      color=style.COLORS[1],
+    )
+    ax.set(ylim=(0, top), xticks=[])

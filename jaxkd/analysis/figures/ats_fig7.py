@@ -1,0 +1,69 @@
+"""ATS paper, Fig. 7: derived average and derived variance against temperature."""
+
+from collections.abc import Iterator, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkd import losses, metrics
+from jaxkd.analysis.figures import Drawn
+from jaxkd.analysis.measure import Findings, over_blocks
+from jaxkd.analysis.study import Teacher
+from jaxkd.reports.document import Picture
+from jaxkd.reports.pictures import derived_curves, derived_lines
+
+TAUS = (0.1, 0.25, 0.4, 0.5, *map(float, range(1, 11)))
+"""The figure's temperatures."""
+
+
+def draw(findings: Findings) -> Iterator[Drawn]:
+  """Yields the figure, of the smallest and the largest teacher."""
+  study = findings.study
+  small, *_, large = study.teachers
+  # The temperatures of the ATS curve are those of its authors' code.
+  shown: Sequence[tuple[str, Teacher, tuple[float, float]]] = (
+    (f"{small.name}, TS", small, (1.0, 1.0)),
+    (f"{large.name}, TS", large, (1.0, 1.0)),
+    (f"{large.name}, ATS", large, (1.25, 0.75)),
+  )
+  curves = {
+    name: temperature_curves(teacher.logits, study.labels, ratios)
+    for name, teacher, ratios in shown
+  }
+  averages = {name: average for name, (average, _) in curves.items()}
+  variances = {name: variance for name, (_, variance) in curves.items()}
+  text = (
+    "ATS paper, Fig. 7. Derived average and derived variance of the teachers' labels against "
+    "temperature, mean over the examples. The variance's scale is logarithmic. ATS has "
+    "τ1 = 1.25 τ and τ2 = 0.75 τ."
+  )
+  figure = derived_curves(TAUS, averages, variances, caption=findings.caption(text))
+  yield Picture("ats-fig7", figure, derived_lines(TAUS, averages, variances))
+
+
+@jax.jit
+def _curves(
+  logits: jax.Array, labels: jax.Array, ratio1: float, ratio2: float
+) -> tuple[jax.Array, jax.Array]:
+  def at(tau):
+    probs = losses.asymmetric_softmax(logits, labels, ratio1 * tau, ratio2 * tau)
+    return metrics.derived_average(probs, labels), metrics.derived_variance(probs, labels)
+
+  averages, variances = jax.lax.map(at, jnp.array(TAUS))
+  return averages.T, variances.T
+
+
+def temperature_curves(
+  logits: np.ndarray, labels: np.ndarray, ratios: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+  """Returns mean e(q) and v(q) at each of `TAUS`, `[T]` each.
+
+  Args:
+    logits: `[N, C]`.
+    labels: `[N]`.
+    ratios: of the label's and the other classes' temperature to tau; equal for TS.
+  """
+  curves = over_blocks(lambda *block: _curves(*block, *ratios), logits, labels)
+  averages, variances = (values.mean(axis=0, dtype=np.float64) for values in curves)
+  return averages, variances

@@ -1,0 +1,45 @@
+"""Fig. 1: each teacher's label for one example."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxkd.analysis.figures import Drawn, _labels
+from jaxkd.analysis.measure import Findings
+from jaxkd.reports import style
+from jaxkd.reports.document import Picture
+
+
+def draw(findings: Findings) -> Iterator[Drawn]:
+  """Yields the figure."""
+  study, tau = findings.study, findings.settings.tau
+  example = _labels.typical_example(findings)
+  probs = {t.name: _labels.softened(t, example, tau) for t in study.teachers}
+  text = (
+    f"Fig. 1. Softened probabilities at τ = {tau:g} of {_labels.name_of(study, example)}, a "
+    f"typical example. {_labels.TRUTH}"
+  )
+  figure = plot(probs, int(study.labels[example]), caption=findings.caption(text))
+  yield Picture("fig1", figure, _labels.label_lines(study, probs, "network"))
+
+
+@style.styled
+def plot(probs: Mapping[str, np.ndarray], label: int, *, caption: str = "") -> Figure:
+  """Draws labels as bars, one row for each network.
+
+  Args:
+    probs: `[C]` by network, at one temperature.
+    label: the example's class.
+    caption: text below the axes.
+  """
+  height = 0.95 * len(probs) + 0.2
+  figure, axes = style.new_figure(
+    len(probs), 1, caption=caption, height=height, sharex=True, sharey=True
+  )
+  _labels.draw_labels(axes[:, 0], [*map(np.asarray, probs.values())], label)
+  for ax, name in zip(axes[:, 0], probs, strict=True):
+    ax.set_title(name)
+    ax.set_ylabel("probability")
+  axes[-1, 0].set_xlabel("class, ground truth first")
+  return figure

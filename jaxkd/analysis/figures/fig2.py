@@ -1,0 +1,100 @@
+"""Fig. 2: features of two or three dimensions, by class."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from jaxkd.analysis.figures import Drawn, Missing
+from jaxkd.analysis.measure import Findings
+from jaxkd.reports import style
+from jaxkd.reports.document import Picture
+
+# More labels than these would cover the points.
+_MOST_LABELS = 20
+
+
+def draw(findings: Findings) -> Iterator[Drawn]:
+  """Yields the figure if all features have two dimensions, or all three."""
+  study = findings.study
+  if {values.shape[1] for values in study.features.values()} not in ({2}, {3}):
+    yield Missing(
+      "Fig. 2, features by class, needs features of two or three dimensions: networks with the "
+      "option feature_dim, as in configs/analysis_mnist.py and configs/analysis_svhn.py."
+    )
+    return
+  accuracies = {t.name: t.accuracy for t in study.teachers if t.accuracy is not None}
+  known = len(accuracies) == len(study.teachers)
+  above = f" The titles have the {study.split} accuracy." if known else ""
+  figure = plot(
+    study.features,
+    study.labels,
+    accuracies=accuracies if known else None,
+    caption=findings.caption(f"Fig. 2. Penultimate features by class.{above}"),
+  )
+  lines = [
+    {
+      "network": name,
+      "class": study.class_names[label],
+      **dict(zip("xyz", map(float, point), strict=False)),
+    }
+    for name, points in study.features.items()
+    for label, point in zip(study.labels, points, strict=True)
+  ]
+  yield Picture("fig2", figure, lines)
+
+
+@style.styled
+def plot(
+  features: Mapping[str, np.ndarray],
+  labels: np.ndarray,
+  *,
+  accuracies: Mapping[str, float] | None = None,
+  caption: str = "",
+) -> Figure:
+  """Draws features as points, one panel for each network.
+
+  The label of each class, if there are no more than twenty, stands just outside the mean of its
+  features, seen from the origin.
+
+  Args:
+    features: `[N, 2]` or `[N, 3]` by network.
+    labels: `[N]`, integers.
+    accuracies: in percent, for the titles.
+    caption: text below the axes.
+  """
+  solid = next(iter(features.values())).shape[1] == 3
+  classes = np.unique(labels)
+  figure, axes = style.new_figure(
+    1,
+    len(features),
+    caption=caption,
+    height=1.9,
+    width=style.COLUMN_WIDTH if len(features) < 3 else style.PAGE_WIDTH,
+    subplot_kw={"projection": "3d"} if solid else {},
+  )
+  for ax, (name, values) in zip(axes[0], features.items(), strict=True):
+    for index, label in enumerate(classes):
+      points = values[labels == label]
+      turn, color = divmod(index, len(style.CLASS_COLORS))
+      ax.scatter(
+        *points.T,
+        s=3,
+        color=style.CLASS_COLORS[color],
+        marker=style.MARKERS[turn % len(style.MARKERS)],
+        linewidths=0,
+        rasterized=True,
+      )
+      if len(classes) <= _MOST_LABELS:
+        # A 3-d axes sorts by depth; the labels stand above the points.
+        outline = {"zorder": 100, "path_effects": [withStroke(linewidth=1.5, foreground="white")]}
+        position = 1.15 * points.mean(axis=0)
+        ax.text(*position, str(label), weight="bold", ha="center", va="center", **outline)
+    ax.set_title(name + (f", {accuracies[name]:.1f} %" if accuracies else ""))
+    ax.margins(0.12)
+    if solid:
+      # The numbers would take more room than the points.
+      ax.set(xticklabels=[], yticklabels=[], zticklabels=[])
+      ax.set_box_aspect(None, zoom=1.3)
+  return figure

@@ -1,0 +1,54 @@
+"""Fig. 5: number of common classes in two teachers' top K."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxkd import metrics
+from jaxkd.analysis.figures import Drawn
+from jaxkd.analysis.measure import Findings
+from jaxkd.reports import style
+from jaxkd.reports.document import Picture
+from jaxkd.reports.pictures import draw_cells
+
+# The paper's highest K.
+_HIGHEST_K = 8
+
+
+def draw(findings: Findings) -> Iterator[Drawn]:
+  """Yields the figure, of the smallest and the largest teacher."""
+  small, *_, large = findings.study.teachers
+  most = min(_HIGHEST_K, small.logits.shape[1])
+  distributions = [
+    np.asarray(metrics.topk_overlap(small.logits, large.logits, k)) for k in range(1, most + 1)
+  ]
+  text = "Fig. 5. Number of common classes in the two teachers' top K, percent of the examples."
+  title = f"{small.name}, {large.name}"
+  figure = plot(distributions, title=title, caption=findings.caption(text))
+  lines = [
+    {"K": k, "common classes": common, "fraction": float(value)}
+    for k, distribution in enumerate(distributions, 1)
+    for common, value in enumerate(distribution)
+  ]
+  yield Picture("fig5", figure, lines)
+
+
+@style.styled
+def plot(distributions: Sequence[np.ndarray], *, title: str = "", caption: str = "") -> Figure:
+  """Draws a heat map of percentages; colours range from 0 to 100.
+
+  Args:
+    distributions: for each K the distribution `[K + 1]` of `jaxkd.metrics.topk_overlap`.
+    title: the two teachers.
+    caption: text below the axes.
+  """
+  figure, ((axes,),) = style.new_figure(1, 1, caption=caption, height=2.3)
+  highest = max(map(len, distributions))
+  percent = np.full((highest, len(distributions)), np.nan)
+  for column, distribution in enumerate(distributions):
+    percent[: len(distribution), column] = 100 * np.asarray(distribution)
+  sizes = [len(distribution) - 1 for distribution in distributions]
+  draw_cells(axes, percent, sizes, range(highest), ".0f", (0, 100))
+  axes.set(title=title, xlabel="K", ylabel="common classes")
+  return figure

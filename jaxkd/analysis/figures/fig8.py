@@ -1,0 +1,113 @@
+"""Fig. 8: students' accuracy against their teachers' capacity."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxkd.analysis.figures import Drawn, Missing, _students
+from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.study import Teacher
+from jaxkd.reports import style
+from jaxkd.reports.document import Picture
+from jaxkd.reports.pictures import draw_band
+from jaxkd.reports.tables import deviation
+
+
+class AccuracyPanel(NamedTuple):
+  """One student under a family of teachers.
+
+  Attributes:
+    title: the student and its teachers' family.
+    capacities: the teachers' names, from small to large, `[T]`.
+    accuracies: the student's accuracy in percent under each teacher, `[T]`, by method; NaN where
+      there is none.
+    deviations: their standard deviations over the seeds, likewise.
+  """
+
+  title: str
+  capacities: Sequence[str]
+  accuracies: Mapping[str, np.ndarray]
+  deviations: Mapping[str, np.ndarray] | None = None
+
+
+def draw(findings: Findings) -> Iterator[Drawn]:
+  """Yields the figure if there are students of two teachers."""
+  study = findings.study
+  if len({student.teacher for student in study.students}) < 2:
+    yield Missing(
+      "Fig. 8, students' accuracy against capacity, needs students of two teachers: "
+      "--config.analysis.students=NAME,NAME,... trains them."
+    )
+    return
+
+  def curves(network, teachers, statistic):
+    found = {
+      (s.method, s.teacher): statistic(s.accuracies) for s in study.students if s.network == network
+    }
+    return {
+      method: np.array([found.get((method, t.name), np.nan) for t in teachers])
+      for method in _students.methods(study.students)
+    }
+
+  families = families_of(study.teachers)
+  panels = [
+    AccuracyPanel(
+      ", ".join(filter(None, (network, family))),
+      [teacher.name for teacher in teachers],
+      curves(network, teachers, np.mean),
+      curves(network, teachers, deviation),
+    )
+    for network in _students.networks(study.students)
+    for family, teachers in families.items()
+  ]
+  several = any(len(s.seeds) > 1 for s in study.students)
+  text = f"Fig. 8. Accuracy of students on the {study.split} split against their teachers' capacity"
+  text += ", mean and standard deviation over seeds." if several else "."
+  figure = plot(
+    panels,
+    columns=len(families) if len(families) > 1 else 3,
+    caption=_students.caption(findings, study.students, text),
+  )
+  yield Picture("fig8", figure, [_students.line(s) for s in study.students])
+
+
+def families_of(teachers: Sequence[Teacher]) -> dict[str, list[Teacher]]:
+  """Returns the teachers by family; all together if no family has two teachers."""
+  families: dict[str, list[Teacher]] = {}
+  for teacher in teachers:
+    families.setdefault(teacher.family, []).append(teacher)
+  if len(families) > 1 and any(len(own) > 1 for own in families.values()):
+    return families
+  return {"": list(teachers)}
+
+
+@style.styled
+def plot(panels: Sequence[AccuracyPanel], *, columns: int = 3, caption: str = "") -> Figure:
+  """Draws the panels; in the paper a row for each student, a column for each family.
+
+  Args:
+    panels: pairs of a student and a family of teachers.
+    columns: panels side by side, if there are more than two.
+    caption: text below the axes.
+  """
+  rows, columns, width = style.arrange(len(panels), columns)
+  figure, axes = style.new_figure(rows, columns, caption=caption, height=2.0 * rows, width=width)
+  for ax, panel in zip(axes.flat, panels, strict=False):
+    positions = np.arange(len(panel.capacities))
+    for index, (method, values) in enumerate(panel.accuracies.items()):
+      spread = panel.deviations[method] if panel.deviations else None
+      look = {"marker": style.MARKERS[index], "color": style.COLORS[index], "label": method}
+      draw_band(ax, positions, values, spread, **look)
+    ax.set_xticks(positions, panel.capacities, rotation=30, ha="right")
+    ax.set_title(panel.title)
+  handles, methods = axes[0, 0].get_legend_handles_labels()
+  figure.legend(handles, methods, loc="outside upper center", ncols=len(methods))
+  for ax in axes[-1]:
+    ax.set_xlabel("teacher, by capacity")
+  for ax in axes[:, 0]:
+    ax.set_ylabel("accuracy (%)")
+  for ax in axes.flat[len(panels) :]:
+    ax.remove()
+  return figure

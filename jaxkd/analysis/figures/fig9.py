@@ -1,0 +1,159 @@
+"""Fig. 9: a teacher's label and its derived variance under rising confidence."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxkd import losses, metrics
+from jaxkd.analysis.figures import Drawn, Missing, _labels
+from jaxkd.analysis.measure import Findings, mean, over_blocks
+from jaxkd.analysis.study import Teacher
+from jaxkd.reports import style
+from jaxkd.reports.document import Picture
+
+# In one column of a page, the bars of a hundred classes are too thin for more labels.
+_MOST_LABELS = 4
+
+
+class Level(NamedTuple):
+  """A degree of confidence: its name, a teacher and a temperature."""
+
+  name: str
+  teacher: Teacher
+  tau: float
+
+
+def draw(findings: Findings) -> Iterator[Drawn]:
+  """Yields a figure each for capacity, training time and temperature."""
+  study, settings = findings.study, findings.settings
+  tau, largest = settings.tau, study.teachers[-1]
+  yield _picture(
+    findings,
+    [Level(teacher.name, teacher, tau) for teacher in study.teachers],
+    "capacity",
+    "network",
+    f"The teachers' labels at τ = {tau:g}, from the smallest teacher to the largest",
+  )
+  if study.stages:
+    yield _picture(
+      findings,
+      [Level(stage.name, stage, tau) for stage in study.stages],
+      "training",
+      "training",
+      f"The label of {largest.name} at τ = {tau:g} after more and more training, each time from "
+      "the start with a whole schedule",
+    )
+  else:
+    yield Missing(
+      "Fig. 9 over training needs the largest teacher after fewer epochs: "
+      "--config.analysis.stages=SHARE,SHARE,... trains it, unless it is a checkpoint."
+    )
+  yield _picture(
+    findings,
+    [Level(f"τ = {tau:g}", largest, tau) for tau in sorted(settings.grid, reverse=True)],
+    "temperature",
+    "temperature",
+    f"The label of {largest.name} at falling temperatures",
+  )
+
+
+def _picture(
+  findings: Findings, levels: Sequence[Level], name: str, xlabel: str, text: str
+) -> Picture:
+  study, example = findings.study, _labels.typical_example(findings)
+  label = int(study.labels[example])
+  labels = {one.name: _labels.softened(one.teacher, example, one.tau) for one in levels}
+  variances = dict(zip(labels, variances_of([*labels.values()], label), strict=True))
+  means = {one.name: _mean_variance(one.teacher.logits, study.labels, one.tau) for one in levels}
+  text = (
+    f"Fig. 9. {text}, for {_labels.name_of(study, example)}: above, at most four of the labels; "
+    f"below, the variance of the wrong classes in all of them. {_labels.TRUTH}"
+  )
+  figure = plot(
+    list(labels.values()),
+    label,
+    list(labels),
+    xlabel=xlabel,
+    means=list(means.values()),
+    caption=findings.caption(text),
+  )
+  lines = [
+    {
+      **line,
+      "derived variance": float(variances[str(line[xlabel])]),
+      "mean derived variance": means[str(line[xlabel])],
+    }
+    for line in _labels.label_lines(study, labels, xlabel)
+  ]
+  return Picture(f"fig9-{name}", figure, lines)
+
+
+def variances_of(probs: Sequence[np.ndarray], label: int) -> np.ndarray:
+  """Returns the derived variance of each label of one example."""
+  return np.asarray(metrics.derived_variance(np.stack(probs), np.full(len(probs), label)))
+
+
+@jax.jit
+def _variances(logits: jax.Array, labels: jax.Array, tau: float) -> jax.Array:
+  return metrics.derived_variance(losses.softmax(logits, tau), labels)
+
+
+def _mean_variance(logits: np.ndarray, labels: np.ndarray, tau: float) -> float:
+  """Returns mean v(q) at a temperature, of logits `[N, C]` and labels `[N]`."""
+  return mean(over_blocks(functools.partial(_variances, tau=tau), logits, labels))
+
+
+@style.styled
+def plot(
+  probs: Sequence[np.ndarray],
+  label: int,
+  levels: Sequence[str],
+  *,
+  xlabel: str = "confidence",
+  means: Sequence[float] | None = None,
+  caption: str = "",
+) -> Figure:
+  """Draws labels as in Fig. 1, and below them the derived variance at every level.
+
+  Args:
+    probs: `[C]` for each level, from unsure to sure; at most four are drawn, from first to last.
+    label: the example's class.
+    levels: the levels' names.
+    xlabel: the kind of level.
+    means: mean derived variance over all examples at each level.
+    caption: text below the axes.
+  """
+  count = len(probs)
+  shown = np.linspace(0, count - 1, min(count, _MOST_LABELS)).round().astype(int)
+  figure, axes = style.new_figure(
+    len(shown) + 1,
+    1,
+    caption=caption,
+    height=0.8 * len(shown) + 1.6,
+    gridspec_kw={"height_ratios": [1] * len(shown) + [1.7]},
+  )
+  *above, below = axes[:, 0]
+  _labels.draw_labels(above, [probs[level] for level in shown], label)
+  for ax, level in zip(above, shown, strict=True):
+    ax.set_title(levels[level])
+    ax.set_ylabel("probability")
+  above[-1].set_xlabel("class, ground truth first")
+
+  curves = {"this example": variances_of(probs, label)}
+  if means is not None:
+    curves["mean over all examples"] = np.asarray(means)
+  for marker, (name, values) in zip(style.MARKERS, curves.items(), strict=False):
+    below.plot(np.arange(count), values, marker=marker, label=name)
+  below.set_xticks(np.arange(count), levels, rotation=30, ha="right")
+  below.set_xlim(-0.5, count - 0.5)
+  # Leaves room for the highest marker.
+  below.set_ylim(0, 1.15 * max(map(np.max, curves.values())) or 1.0)
+  below.set(xlabel=xlabel, ylabel="derived variance $v(q)$")
+  if means is not None:
+    below.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+  figure.align_ylabels()
+  return figure

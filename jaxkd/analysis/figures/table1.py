@@ -1,0 +1,65 @@
+"""Table 1: agreement of each teacher with rules on similar classes."""
+
+from collections.abc import Iterator
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkd import metrics
+from jaxkd.analysis import rules, summary
+from jaxkd.analysis.figures import Drawn, Missing
+from jaxkd.analysis.measure import Findings, Measures
+from jaxkd.analysis.study import Settings, Study
+from jaxkd.reports.tables import Lines
+
+
+def draw(findings: Findings) -> Iterator[Drawn]:
+  """Yields the table if a rule is known for the classes."""
+  if known_rules(findings.study.rule_names):
+    title = "Table 1: agreement with rules on similar classes"
+    yield summary.table(findings, "table1", title, lines)
+  else:
+    yield Missing(
+      "Table 1, agreement with rules, needs the classes of CIFAR-100 or Digits-Five: "
+      "configs/analysis_cifar100.py or configs/analysis_digits_five.py."
+    )
+
+
+def known_rules(class_names: tuple[str, ...]) -> list[rules.Rule]:
+  """Returns the rules whose classes the data set has.
+
+  Examples:
+    >>> [rule.name for rule in known_rules(rules.DIGITS_FIVE_CLASSES)]
+    ['D.1', 'D.2', 'D.3']
+  """
+  return [
+    rule
+    for rule in (*rules.CIFAR100_RULES, *rules.DIGITS_FIVE_RULES)
+    if all(set(chain) <= set(class_names) for chain in rule.chains)
+  ]
+
+
+def lines(study: Study, measures: Measures | None, settings: Settings) -> Lines:
+  """Returns a line for each rule, and after each teacher's rules their average."""
+  found = []
+  for teacher in study.teachers:
+    values = []
+    for rule in known_rules(study.rule_names):
+      consistency = metrics.rule_consistency(
+        jnp.asarray(teacher.logits),
+        jnp.asarray(study.labels),
+        rules.label_chains(rule, study.rule_names),
+        settings.tau,
+      )
+      values.append((rule.name, rule.order, *map(float, consistency)))
+    _, _, kendall, deviation = zip(*values, strict=True)
+    values.append(("average", "", float(np.mean(kendall)), float(np.mean(deviation))))
+    found += [(teacher.name, *value) for value in values]
+  heads = (
+    "network",
+    "rule",
+    "probabilities' order",
+    "Kendall's τ",
+    f"deviation of all but the first, τ = {settings.tau:g}",
+  )
+  return [dict(zip(heads, line, strict=True)) for line in found]

@@ -1,0 +1,73 @@
+"""Analyses of teachers that the recipes of the data sets train."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ml_collections
+
+from jaxkd.analysis import plan
+from jaxkd.common.errors import ConfigError
+from jaxkd.common.spelling import nearest
+from jaxkd.runs.recipes import parse_arg, recipe, set_teacher
+
+Networks = Mapping[str, tuple[str, Mapping[str, Any]]]
+"""By a title, a network's name and options, from small to large."""
+
+CIFAR_SERIES = {
+  "resnet": [f"resnet{depth}" for depth in (8, 14, 20, 32, 44, 56, 110)],
+  "wrn": [f"wrn28_{width}" for width in (1, 2, 3, 4, 8)],
+  "resnext": [f"resnext29_{groups}x4d" for groups in (4, 8, 16, 32, 64)],
+  "vgg": [f"vgg{depth}" for depth in (8, 11, 13, 16, 19)],
+}
+"""Networks of one family, from small to large."""
+
+
+def analysis(
+  dataset: str,
+  arg: str | None,
+  series: Mapping[str, Sequence[str] | Networks],
+  **network_options: Any,
+) -> ml_collections.ConfigDict:
+  """Returns the analysis of teachers that the data set's recipe trains.
+
+  Args:
+    dataset: a key of `recipes.RECIPES`.
+    arg: `series=`, one of `series`; `teachers=`, names joined by +, instead; `epochs=` of each
+      teacher; `student=`; `runlocal`: a few epochs of no more than three teachers.
+    series: names of networks, from small to large, or networks by title; the first is the default.
+    **network_options: of all teachers' networks.
+  """
+  options = parse_arg(
+    arg, series=next(iter(series)), teachers="", epochs="", student="", runlocal=False
+  )
+  if options.series not in series:
+    known = nearest(options.series, series)
+    raise ConfigError(f"config argument 'series' is {options.series!r}, must be {known}")
+  networks = _networks(series[options.series])
+  if options.runlocal:
+    networks = dict(itertools.islice(networks.items(), 3))
+  if options.teachers:
+    networks = _networks(options.teachers.split("+"))
+  passed = [f"student={options.student}"] if options.student else []
+  passed += ["runlocal"] if options.runlocal else []
+  config = recipe(dataset, ",".join(passed), title=f"analysis_{dataset}")
+  set_teacher(config, list(networks.values())[-1][0])
+  if options.epochs:
+    try:
+      config.teacher.epochs = float(options.epochs)
+    except ValueError:
+      raise ConfigError(
+        f"config argument 'epochs' is {options.epochs!r}, must be a number"
+      ) from None
+  plan.add_teachers(
+    config,
+    {title: (name, {**own, **network_options}) for title, (name, own) in networks.items()},
+  )
+  return config
+
+
+def _networks(named: Sequence[str] | Networks) -> Networks:
+  if isinstance(named, Mapping):
+    return named
+  return {name: (name, {}) for name in named}

@@ -1,0 +1,80 @@
+"""Writes an analysis: verdicts, tables, figures, and the figures that are missing."""
+
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+
+from jaxkd.analysis import figures, measure, summary, verdicts
+from jaxkd.analysis.figures import Missing
+from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.study import Settings, Study
+from jaxkd.common.digests import digest
+from jaxkd.reports import document
+from jaxkd.reports.document import Block, Heading, Picture, Points, Report, Table, Text
+
+
+def write(
+  studies: Sequence[Study], settings: Settings, workdir: str | os.PathLike[str]
+) -> pathlib.Path:
+  """Measures studies and writes their report.
+
+  Args:
+    studies: one, or one for each seed; their arrays are trusted, see `jaxkd.analysis.checks`.
+    settings: checked.
+    workdir: the parent of the report's folder.
+
+  Returns:
+    The folder `analysis-<title>-<digest>`, one for the same networks, examples and settings, with
+    `report.html`, `report.md`, and the files of all tables and figures.
+
+  Raises:
+    FileError: a file can't be written.
+  """
+  findings = Findings(studies, settings, [measure.measure(study, settings) for study in studies])
+  folder = pathlib.Path(workdir) / _folder(studies[0], settings)
+  report = Report(f"Dark knowledge: {studies[0].title}", [*_blocks(findings)])
+  document.write(report, folder)
+  return folder
+
+
+def _folder(study: Study, settings: Settings) -> str:
+  """Returns a name that no report with another content has."""
+  stages = [stage.name for stage in study.stages]
+  content = f"{study.digest} {len(study.labels)} {stages} {settings}"
+  return f"analysis-{study.title}-{digest(content)}"
+
+
+def _blocks(findings: Findings) -> Iterator[Block]:
+  yield Text(_notes(findings))
+  yield Text(verdicts.observation_1(findings))
+  yield Text(verdicts.observation_2(findings))
+  widest, *others = (verdicts.pair(found, findings.settings) for found in findings.comparisons)
+  yield Text(widest)
+  if others:
+    yield Points(others, f"The other pairs ({len(others)})")
+  drawn = figures.draw(findings)
+  yield from summary.tables(findings)
+  yield from (block for block in drawn if isinstance(block, Table))
+  yield Heading("Figures")
+  yield from (block for block in drawn if isinstance(block, Picture))
+  if missing := [block.needs for block in drawn if isinstance(block, Missing)]:
+    yield Heading("Not drawn")
+    yield Points(missing)
+
+
+def _notes(findings: Findings) -> str:
+  settings = findings.settings
+  tau1, tau2 = settings.ats
+  notes = [
+    findings.study.context,
+    "All values are means over these examples. e(q) and v(q) are derived average and derived "
+    f"variance. ATS has τ1 = {tau1:g} and τ2 = {tau2:g}; ISATS has τ1 = τ* + {settings.gap:g} and "
+    "τ2 = τ*.",
+  ]
+  if len(findings.studies) > 1:
+    seeds = ", ".join(str(study.seed) for study in findings.studies)
+    notes.append(
+      f"Sentences and tables summarise the seeds {seeds}: mean ± standard deviation. Pictures "
+      f"show seed {findings.study.seed}."
+    )
+  return " ".join(notes)

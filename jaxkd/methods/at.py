@@ -1,0 +1,32 @@
+"""AT (Zagoruyko and Komodakis, ICLR 2017): attention maps of all stages."""
+
+import dataclasses
+
+import jax.numpy as jnp
+
+from jaxkd import losses
+from jaxkd.methods.base import Method, Scalars, View, feature_map, plus_cross_entropy
+from jaxkd.methods.options import NOT_NEGATIVE, option
+from jaxkd.methods.registry import register
+from jaxkd.models import layers
+
+
+@register("at")
+@dataclasses.dataclass(frozen=True)
+class AT(Method):
+  """Cross entropy, and the distance of the attention maps, summed over the stages of both."""
+
+  weight: float = option(1000.0, "the toolkits", NOT_NEGATIVE)
+
+  def loss(self, view: View) -> tuple[Scalars, Scalars]:
+    """Returns cross entropy and the attention term."""
+    # The first stages where one network has more, and the larger map averaged down to the smaller,
+    # as in the toolkits.
+    count = max(min(len(view.student.stages), len(view.teacher.stages)), 1)
+    maps = []
+    for stage in range(count):
+      pair = feature_map(view.student, stage), feature_map(view.teacher, stage)
+      size = min(x.shape[1] for x in pair)
+      maps.append(losses.at(*(layers.adaptive_average_pool(x, size) for x in pair)))
+    attention = jnp.sum(jnp.stack(maps), axis=0)
+    return plus_cross_entropy(view, attention=self.weight * attention), {}

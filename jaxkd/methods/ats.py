@@ -1,0 +1,39 @@
+"""ATS (Li et al., NeurIPS 2022): asymmetric temperatures, Eq. 9 of the paper."""
+
+import dataclasses
+
+from jaxkd import losses
+from jaxkd.methods.base import Method, Scalars, View, hard_and_soft, soft_logits
+from jaxkd.methods.options import FRACTION, TEMPERATURE, option
+from jaxkd.methods.registry import register
+
+
+@register("ats")
+@dataclasses.dataclass(frozen=True)
+class ATS(Method):
+  """KD whose teacher label has temperature tau1 on the true class and tau2 on the others."""
+
+  lam: float = option(0.5, "the authors' code", FRACTION)
+  tau1: float = option(
+    4.0,
+    "the authors search 1 to 6; they recommend tau1 - tau2 in [1, 2]",
+    TEMPERATURE,
+  )
+  tau2: float = option(3.0, "the authors search 1 to 5", TEMPERATURE)
+  student_tau: float = option(1.0, "the authors' code; `kd` says what it weighs", TEMPERATURE)
+  standardize: bool = option(False, "as in `kd`")
+
+  # Fig. 10 of the ATS paper.
+  search = {"tau1": (1.0, 2.0, 3.0, 4.0, 5.0, 6.0), "tau2": (1.0, 2.0, 3.0, 4.0, 5.0)}
+
+  def loss(self, view: View) -> tuple[Scalars, Scalars]:
+    """Returns the hard and the soft term."""
+    soft = losses.ats(
+      *soft_logits(view, self.standardize),
+      view.labels,
+      lam=1.0,
+      tau1=self.tau1,
+      tau2=self.tau2,
+      student_tau=self.student_tau,
+    )
+    return hard_and_soft(self.lam, view.student.logits, view.labels, soft), {}

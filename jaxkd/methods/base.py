@@ -1,0 +1,186 @@
+"""A method: its options, its objective, the phases of its row, and the search of `tune`."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jaxkd import losses
+from jaxkd.methods.options import checked
+from jaxkd.models import Outputs
+
+Scalars = dict[str, jax.Array]
+
+
+class View(NamedTuple):
+  """The training step as an objective sees it.
+
+  Attributes:
+    student: outputs of the network that is trained, on the batch.
+    teachers: outputs of the frozen networks, on the same augmented images.
+    labels: `[B]`.
+    constants: the sum of what `Method.prepare` returned for all batches.
+    progress: the share of the training that is done, in [0, 1).
+    adapter: the module that `Method.adapter` returned, trained with the student.
+  """
+
+  student: Outputs
+  teachers: tuple[Outputs, ...]
+  labels: jax.Array
+  constants: Any = ()
+  progress: jax.Array | float = 0.0
+  adapter: Any = None
+
+  @property
+  def teacher(self) -> Outputs:
+    """The only teacher."""
+    (teacher,) = self.teachers
+    return teacher
+
+
+class Plan(Protocol):
+  """An experiment under one seed: it makes the phases that a method asks for."""
+
+  def options(self, name: str) -> "Method":
+    """Returns a method with the options that the experiment gives it."""
+
+  def teacher(self, objective: "Method | None" = None) -> Any:
+    """Returns the phase of the large teacher, by default trained with cross entropy.
+
+    Without an objective of its own it may be a finished phase, `config.teacher.checkpoint`.
+    """
+
+  def small_teacher(self) -> Any:
+    """Returns the phase of the small teacher, trained with cross entropy."""
+
+  def student(self, objective: "Method", *teachers: Any) -> Any:
+    """Returns a phase that trains the experiment's student under its seed."""
+
+  def assistants(self, names: Sequence[str], weights: Sequence[str] = ()) -> list[Any]:
+    """Returns networks to train: sections of the config, or names of networks.
+
+    Args:
+      names: 'teacher' and 'small_teacher', or the networks of these sections, stand for all that
+        the sections say. Another network is trained as the teacher is, from random weights.
+      weights: a file of weights for each, '' for none.
+    """
+
+  def residual(self, name: str, weights: str = "") -> Any:
+    """Returns a network that is trained as the student is, but is `name` unless that is empty."""
+
+  def train(
+    self, network: Any, objective: "Method", *teachers: Any, seed: int | None = None
+  ) -> Any:
+    """Returns a phase that trains a network of `assistants` or `residual`."""
+
+  def shortened(self, phase: Any, share: float) -> Any:
+    """Returns a phase like another that trains for a share of its epochs."""
+
+  def parameters(self, phase: Any) -> int:
+    """Returns how many parameters a phase's network has."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+  """A row of a table. A subclass is a frozen dataclass, and its fields are the method's options.
+
+  `jaxkd.methods.register` gives it its name. A new method is one file that defines `loss`; all else
+  has a default that fits a student of one teacher.
+
+  Attributes:
+    version: raise it when the method computes something else for the same options, so that results
+      of the old definition are not reused.
+    search: by option, the values that `jaxkd.tune` tries unless it is told others.
+    loss: `View -> (terms, diagnostics)`, dicts of scalars or of per-example `[B]` arrays. The mean
+      of each is logged; the sum of the terms is minimised. None if the method's networks are
+      trained with other methods' objectives.
+    prepare: `(teachers' logits, labels, mask, num_classes) -> constants`. It is called with each
+      batch of the training split, not augmented, before the first step; results are added up.
+      None if the objective needs no constants.
+    adapter: `(student's outputs, teachers' outputs, rngs) -> module`, from abstract outputs. The
+      module is trained with the student and then dropped; its `nnx.BatchStat` are kept from step
+      to step. None if the objective needs no module.
+    predicts_with_teachers: whether `predict` needs the teachers' outputs.
+  """
+
+  name: ClassVar[str] = ""
+  version: ClassVar[int] = 1
+  search: ClassVar[Mapping[str, Sequence[float]]] = {}
+  loss: ClassVar[Callable[..., tuple[Scalars, Scalars]] | None] = None
+  prepare: ClassVar[Callable[..., Any] | None] = None
+  adapter: ClassVar[Callable[..., nnx.Module] | None] = None
+  predicts_with_teachers: ClassVar[bool] = False
+
+  def __post_init__(self) -> None:
+    """Checks the options.
+
+    Raises:
+      ConfigError: an option has another type or is out of bounds.
+    """
+    for field in dataclasses.fields(self):
+      value = checked(self.name, field, getattr(self, field.name))
+      object.__setattr__(self, field.name, value)
+
+  def phases(self, plan: Plan) -> Any:
+    """Returns the last phase of the row, which holds its teachers."""
+    return plan.student(self, plan.teacher())
+
+  def predict(self, student: Outputs, teachers: tuple[Outputs, ...]) -> jax.Array:
+    """Returns the logits that are evaluated, `[B, C]`."""
+    del teachers
+    return student.logits
+
+
+def hard_and_soft(
+  lam: jax.typing.ArrayLike, student: jax.Array, labels: jax.Array, soft: jax.Array
+) -> Scalars:
+  """Returns the two terms of Eq. 2: (1 - lam) times cross entropy, lam times `soft`."""
+  hard = losses.cross_entropy(student, labels)
+  lam = jnp.asarray(lam, hard.dtype)
+  return {"hard": (1 - lam) * hard, "soft": lam * soft}
+
+
+def plus_cross_entropy(view: View, **terms: jax.Array) -> Scalars:
+  """Returns cross entropy and a method's own terms."""
+  return {"cross_entropy": losses.cross_entropy(view.student.logits, view.labels), **terms}
+
+
+def comparable(logits: jax.Array, standardize: bool) -> jax.Array:
+  """Returns logits, or their z-scores, for a soft term to compare."""
+  return losses.standardize(logits) if standardize else logits
+
+
+def soft_logits(view: View, standardize: bool) -> tuple[jax.Array, jax.Array]:
+  """Returns the student's and the only teacher's logits, or their z-scores."""
+  student, teacher = view.student.logits, view.teacher.logits
+  return comparable(student, standardize), comparable(teacher, standardize)
+
+
+def features(outputs: Outputs) -> jax.Array:
+  """Returns the penultimate features `[B, D]`.
+
+  Raises:
+    ValueError: the network gives logits alone.
+  """
+  if outputs.features is None:
+    raise ValueError(
+      "the method needs features, but a network gives logits alone: return jaxkd.models.Outputs"
+    )
+  return outputs.features
+
+
+def feature_map(outputs: Outputs, stage: int) -> jax.Array:
+  """Returns the output of a stage as a map `[B, H, W, C]`.
+
+  Raises:
+    ValueError: the network has no such stage, or it is not a map.
+  """
+  if not 0 <= stage < len(outputs.stages) or outputs.stages[stage].ndim != 4:
+    raise ValueError(
+      f"the method needs stage {stage} as a map, but a network has {len(outputs.stages)} stages, "
+      f"of rank {[x.ndim for x in outputs.stages]}"
+    )
+  return outputs.stages[stage]

@@ -1,0 +1,31 @@
+"""DIST (Huang et al., NeurIPS 2022): correlations between and within classes."""
+
+import dataclasses
+
+import jax.numpy as jnp
+
+from jaxkd import losses
+from jaxkd.methods.base import Method, Scalars, View
+from jaxkd.methods.options import NOT_NEGATIVE, TEMPERATURE, option
+from jaxkd.methods.registry import register
+
+
+@register("dist")
+@dataclasses.dataclass(frozen=True)
+class DIST(Method):
+  """Cross entropy, and Pearson correlations of rows and columns of the softened probabilities."""
+
+  beta: float = option(2.0, "the original for CIFAR-100; 1 for ImageNet", NOT_NEGATIVE)
+  gamma: float = option(2.0, "the original for CIFAR-100; 1 for ImageNet", NOT_NEGATIVE)
+  tau: float = option(4.0, "the original for CIFAR-100; 1 for ImageNet", TEMPERATURE)
+
+  search = {"beta": (1.0, 2.0), "gamma": (1.0, 2.0)}
+
+  def loss(self, view: View) -> tuple[Scalars, Scalars]:
+    """Returns cross entropy and the relations."""
+    student, teacher = view.student.logits, view.teacher.logits
+    hard = jnp.mean(losses.cross_entropy(student, view.labels))
+    total = losses.dist(
+      student, teacher, view.labels, beta=self.beta, gamma=self.gamma, tau=self.tau
+    )
+    return {"cross_entropy": hard, "relations": total - hard}, {}

@@ -1,0 +1,62 @@
+"""FGCR: fused global class relations, Eq. 7 of the paper."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxkd import losses
+from jaxkd.methods.base import (
+  Method,
+  Scalars,
+  View,
+  comparable,
+  hard_and_soft,
+  soft_logits,
+)
+from jaxkd.methods.options import FRACTION, TEMPERATURE, Bound, option
+from jaxkd.methods.registry import register
+
+
+@register("fgcr")
+@dataclasses.dataclass(frozen=True)
+class FGCR(Method):
+  """KD whose teacher label is mixed with the mean label of its class, at temperature tau - 1."""
+
+  lam: float = option(0.5, "the authors' code for ATS; the paper leaves it open", FRACTION)
+  tau: float = option(
+    4.0,
+    "the field's default; the paper leaves it open",
+    Bound(1, TEMPERATURE.high, low_open=True),
+  )
+  alpha: float = option(0.5, "share of the class mean: 0.1 or 0.5 in the paper", FRACTION)
+  student_tau: float | None = option(None, "None: tau", TEMPERATURE)
+  standardize: bool = option(False, "as in `kd`")
+
+  search = {"alpha": (0.1, 0.5)}
+
+  def prepare(
+    self, teacher_logits: list[jax.Array], labels: jax.Array, mask: jax.Array, num_classes: int
+  ) -> dict[str, Any]:
+    """Returns sums of probabilities by class, and numbers of examples."""
+    (teacher,) = teacher_logits
+    logits = comparable(teacher, self.standardize)
+    # A label outside of the classes counts for none of them.
+    labels = jnp.where(mask, labels, num_classes)
+    means = losses.class_mean_probabilities(logits, labels, num_classes, tau=self.tau - 1)
+    counts = jnp.sum(jax.nn.one_hot(labels, num_classes), axis=0)[:, None]
+    return {"sums": counts * means, "counts": counts}
+
+  def loss(self, view: View) -> tuple[Scalars, Scalars]:
+    """Returns the hard and the soft term."""
+    soft = losses.fgcr(
+      *soft_logits(view, self.standardize),
+      view.labels,
+      view.constants["sums"] / jnp.maximum(view.constants["counts"], 1),
+      lam=1.0,
+      tau=self.tau,
+      alpha=self.alpha,
+      student_tau=self.student_tau,
+    )
+    return hard_and_soft(self.lam, view.student.logits, view.labels, soft), {}

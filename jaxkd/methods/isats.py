@@ -1,0 +1,41 @@
+"""ISATS: asymmetric temperatures of each instance, Eq. 10 of the paper."""
+
+import dataclasses
+
+import jax.numpy as jnp
+
+from jaxkd import losses
+from jaxkd.methods.base import Method, Scalars, View, hard_and_soft, soft_logits
+from jaxkd.methods.kd import LAM_SEARCH
+from jaxkd.methods.options import FRACTION, NOT_NEGATIVE, TEMPERATURE, option
+from jaxkd.methods.registry import register
+
+
+@register("isats")
+@dataclasses.dataclass(frozen=True)
+class ISATS(Method):
+  """ATS with tau2 = tau*, of the largest derived variance, and tau1 = tau* + gap."""
+
+  lam: float = option(0.5, "the authors' code for ATS", FRACTION)
+  grid: tuple[float, ...] = option(losses.ISATS_GRID, "Eq. 10", TEMPERATURE)
+  gap: float = option(1.0, "section 5.3 of the paper", NOT_NEGATIVE)
+  student_tau: float = option(1.0, "the authors' code for ATS", TEMPERATURE)
+  standardize: bool = option(False, "as in `kd`")
+
+  search = {"lam": LAM_SEARCH}
+
+  def loss(self, view: View) -> tuple[Scalars, Scalars]:
+    """Returns the two terms, and how often each tau* is chosen, as section 5.3 reports it."""
+    student, teacher = soft_logits(view, self.standardize)
+    tau1, tau2 = losses.isats_temperatures(teacher, view.labels, self.grid, self.gap)
+    soft = losses.ats(
+      student,
+      teacher,
+      view.labels,
+      lam=1.0,
+      tau1=tau1,
+      tau2=tau2,
+      student_tau=self.student_tau,
+    )
+    shares = {f"tau_star_{tau:g}": (tau2 == tau).astype(jnp.float32) for tau in self.grid}
+    return hard_and_soft(self.lam, view.student.logits, view.labels, soft), shares

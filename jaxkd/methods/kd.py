@@ -1,0 +1,62 @@
+"""KD (Hinton et al., 2015): Eq. 2 of the paper."""
+
+import dataclasses
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxkd import losses
+from jaxkd.methods.base import Method, Plan, Scalars, View, hard_and_soft, soft_logits
+from jaxkd.methods.options import FRACTION, NOT_NEGATIVE, TEMPERATURE, option
+from jaxkd.methods.registry import register
+
+LAM_SEARCH = (0.5, 0.9)
+"""Weights of the soft term: the authors' code has 0.5, the toolkits 0.9."""
+
+
+@register("kd")
+@dataclasses.dataclass(frozen=True)
+class KD(Method):
+  """KD from the large teacher: (1 - lam) CE + lam weight s^2 CE(p_t(tau), p_s(s)).
+
+  s is the student's temperature. With s = tau = 4, as in Eq. 2, the soft term weighs lam * 16 = 8;
+  in `ats` and `isats`, where s = 1 as in the authors' code, it weighs 0.5. So these rows differ in
+  more than the teacher's label. To compare labels alone, set student_tau to 1 (or 4) for all rows.
+  """
+
+  lam: float = option(0.5, "the authors' code for ATS; the paper leaves it open for KD", FRACTION)
+  tau: float = option(4.0, "the field's default; the paper leaves it open for KD", TEMPERATURE)
+  student_tau: float | None = option(None, "None: tau, as in Eq. 2", TEMPERATURE)
+  standardize: bool = option(
+    False,
+    "True: z-scores of the logits (Sun et al., 2024), there with tau 2, lam 0.9, weight 10: 0.1 of "
+    "the cross entropy beside 9 times the soft term",
+  )
+  until: float = option(1.0, "share of the training; then the labels alone teach", FRACTION)
+  weight: float = option(1.0, "of the soft term, times lam", NOT_NEGATIVE)
+
+  search = {"tau": losses.ISATS_GRID, "lam": LAM_SEARCH}
+
+  def loss(self, view: View) -> tuple[Scalars, Scalars]:
+    """Returns the hard and the soft term."""
+    soft = self.weight * losses.kd(
+      *soft_logits(view, self.standardize),
+      view.labels,
+      lam=1.0,
+      tau=self.tau,
+      student_tau=self.student_tau,
+    )
+    lam = jnp.where(view.progress < self.until, self.lam, 0.0)
+    return hard_and_soft(lam, view.student.logits, view.labels, soft), {}
+
+
+@register("stkd")
+@dataclasses.dataclass(frozen=True)
+class STKD(Method):
+  """KD from the small teacher, with the options of `kd`."""
+
+  search = {f"kd.{option}": values for option, values in KD.search.items()}
+
+  def phases(self, plan: Plan) -> Any:
+    """Returns the small teacher's student."""
+    return plan.student(plan.options("kd"), plan.small_teacher())

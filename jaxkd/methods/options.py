@@ -1,0 +1,122 @@
+"""The options of methods: their defaults, bounds and sources."""
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from jaxkd.common.errors import ConfigError
+from jaxkd.common.spelling import nearest
+
+
+class Bound(NamedTuple):
+  """An interval of numbers.
+
+  Attributes:
+    low: its lower end.
+    high: its upper end.
+    low_open: whether `low` is outside.
+    high_open: whether `high` is outside.
+  """
+
+  low: float = -math.inf
+  high: float = math.inf
+  low_open: bool = False
+  high_open: bool = False
+
+  def __contains__(self, value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+      return False
+    above = value > self.low if self.low_open else value >= self.low
+    return above and (value < self.high if self.high_open else value <= self.high)
+
+  def __str__(self) -> str:
+    if self.high == math.inf:
+      return f"{'>' if self.low_open else '>='} {self.low:g}"
+    left, right = "(" if self.low_open else "[", ")" if self.high_open else "]"
+    return f"in {left}{self.low:g}, {self.high:g}{right}"
+
+
+POSITIVE = Bound(0, low_open=True)
+NOT_NEGATIVE = Bound(0)
+FRACTION = Bound(0, 1)
+TEMPERATURE = Bound(1e-3, 1e6)
+"""Temperatures for which float32 holds the softened logits of usual networks."""
+
+
+def option(
+  default: Any,
+  source: str = "",
+  within: Bound | Sequence[str] | None = None,
+  *,
+  selects: bool = False,
+) -> Any:
+  """Declares an option of a method: a field of its dataclass.
+
+  Args:
+    default: its value where an experiment doesn't set it.
+    source: who has this default, and what else is usual.
+    within: the numbers or the words that are allowed; of a tuple, for each of its values.
+    selects: whether it only names networks and weights. These are identified by their content,
+      whatever the option says.
+  """
+  return dataclasses.field(
+    default=default, metadata={"source": source, "within": within, "selects": selects}
+  )
+
+
+def checked(owner: str, field: dataclasses.Field, value: Any) -> Any:
+  """Returns an option's value as its type has it: 1 is 1.0 where a float is wanted.
+
+  Args:
+    owner: name of the method, for messages.
+    field: the option.
+    value: what was given.
+
+  Raises:
+    ConfigError: the value is of another type, or out of bounds.
+  """
+  within = field.metadata.get("within")
+  kinds = set(_kinds(field.type))
+  if value is None and types.NoneType in kinds:
+    return None
+  (kind,) = kinds - {types.NoneType}
+  allowed = _allowed(kind, within, types.NoneType in kinds)
+  if typing.get_origin(kind) is tuple:
+    element = typing.get_args(kind)[0]
+    enough = element is str or value != ()
+    if isinstance(value, list | tuple) and enough and all(_fits(v, element, within) for v in value):
+      return tuple(element(v) for v in value)
+  elif _fits(value, kind, within):
+    return kind(value)
+  raise ConfigError(f"config.{owner}.{field.name} is {value!r}, must be {allowed}")
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+  if isinstance(annotation, types.UnionType):
+    yield from typing.get_args(annotation)
+  else:
+    yield annotation
+
+
+def _fits(value: Any, kind: type, within: Bound | Sequence[str] | None) -> bool:
+  if kind in (int, float):
+    number = type(value) is int or (kind is float and isinstance(value, float))
+    return number and value in (within or Bound())
+  return isinstance(value, kind) and (within is None or value in within)
+
+
+def _allowed(kind: Any, within: Bound | Sequence[str] | None, optional: bool) -> str:
+  """Says which values an option takes."""
+  several = typing.get_origin(kind) is tuple
+  element = typing.get_args(kind)[0] if several else kind
+  noun = {int: "an integer", float: "a number", str: "a text", bool: "True or False"}[element]
+  if several:
+    noun = f"{'texts' if element is str else 'one or more values'}, each {noun}"
+  if isinstance(within, Bound):
+    noun = f"{noun} {within}"
+  elif within is not None:
+    noun = nearest("", within)
+  return f"{noun} or None" if optional else noun

@@ -1,0 +1,163 @@
+"""The names of methods."""
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from jaxkd.common.errors import ConfigError
+from jaxkd.common.source import source_digest
+from jaxkd.common.spelling import nearest
+from jaxkd.methods.base import Method
+
+M = TypeVar("M", bound=type[Method])
+
+_METHODS: dict[str, type[Method]] = {}
+_OBJECTIVES_ONLY: set[str] = set()
+
+
+def register(name: str, *, row: bool = True) -> Callable[[M], M]:
+  """Gives a method its name: in `config.rows`, in `--config.rows`, and for its options.
+
+  Args:
+    name: letters, digits and _; it becomes the section of the config that has the options.
+    row: whether it can be a row of a table; otherwise it is an objective for other methods.
+
+  Returns:
+    A decorator of a frozen dataclass that extends `Method`.
+
+  Raises:
+    ConfigError: another class has the name, or the name is no identifier.
+
+  Examples:
+    >>> @register("doubled_kd")
+    ... @dataclasses.dataclass(frozen=True)
+    ... class DoubledKD(Method):
+    ...   tau: float = 4.0
+    >>> find("doubled_kd")(tau=2).tau
+    2.0
+    >>> unregister("doubled_kd")
+  """
+  if not name.isidentifier():
+    raise ConfigError(f"the method's name is {name!r}, must be letters, digits and _")
+
+  def named(method: M) -> M:
+    known = _METHODS.get(name)
+    same = known and (known.__module__, known.__qualname__) == (
+      method.__module__,
+      method.__qualname__,
+    )
+    if known and not same:
+      raise ConfigError(f"the method {name!r} is registered already, as {known.__module__}")
+    method.name = name
+    _METHODS[name] = method
+    if not row:
+      _OBJECTIVES_ONLY.add(name)
+    return method
+
+  return named
+
+
+def unregister(name: str) -> None:
+  """Forgets a registered method."""
+  _METHODS.pop(name, None)
+  _OBJECTIVES_ONLY.discard(name)
+
+
+def find(name: str) -> type[Method]:
+  """Returns the method of a name, or of `module:class`, which is imported.
+
+  Raises:
+    ConfigError: there is none; the message has the nearest name.
+
+  Examples:
+    >>> find("isat")
+    Traceback (most recent call last):
+      ...
+    jaxkd.common.errors.ConfigError: there is no method 'isat'; must be one of ... mean 'isats'?
+  """
+  if ":" in name:
+    return _imported(name)
+  if name not in _METHODS:
+    raise ConfigError(f"there is no method {name!r}; must be {nearest(name, _METHODS)}")
+  return _METHODS[name]
+
+
+def _imported(name: str) -> type[Method]:
+  module, _, attribute = name.partition(":")
+  try:
+    found = getattr(importlib.import_module(module), attribute)
+  except (ImportError, AttributeError) as error:
+    raise ConfigError(f"there is no method {name!r}: {error}") from error
+  if not (isinstance(found, type) and issubclass(found, Method)):
+    raise ConfigError(f"{name!r} is not a subclass of jaxkd.methods.Method")
+  # One that is not registered bears the name that it was asked for by.
+  found.name = found.name or name
+  return found
+
+
+def list_methods() -> dict[str, type[Method]]:
+  """Returns every method that can be a row, by name.
+
+  Examples:
+    >>> sorted(list_methods())[:3]
+    ['at', 'ats', 'crd']
+  """
+  return {name: m for name, m in sorted(_METHODS.items()) if name not in _OBJECTIVES_ONLY}
+
+
+def all_methods() -> dict[str, type[Method]]:
+  """Returns every method by name, also those that are objectives only."""
+  return dict(_METHODS)
+
+
+def objective(options: Mapping[str, Any] | str) -> Method:
+  """Returns a method that has an objective, by its name and those options that differ.
+
+  Args:
+    options: `name` and options of the method; an option that is not named has its default. A name
+      alone stands for all defaults.
+
+  Raises:
+    ConfigError: the method or an option is unknown, or a value is out of bounds.
+
+  Examples:
+    >>> objective({"name": "isats", "lam": 0.3}).gap
+    1.0
+  """
+  options = {"name": options} if isinstance(options, str) else dict(options)
+  method = create(options.pop("name", ""), options)
+  if method.loss is None:
+    raise ConfigError(f"the method {method.name!r} has no objective of its own")
+  return method
+
+
+def create(name: str, options: Mapping[str, Any]) -> Method:
+  """Returns a method with these of its options, and the defaults of the others.
+
+  Raises:
+    ConfigError: as for `objective`.
+  """
+  method = find(name)
+  known = {field.name for field in dataclasses.fields(method)}
+  for option in options:
+    if option not in known:
+      raise ConfigError(
+        f"the method {name!r} has no option {option!r}; must be {nearest(option, known)}"
+      )
+  return method(**options)
+
+
+def identity(method: Method) -> dict[str, Any]:
+  """Returns everything that determines what a method computes, as JSON holds it.
+
+  For a method of this package its version stands for its definition, for any other its source.
+  """
+  own = type(method).__module__.startswith("jaxkd.")
+  definition = {"version": method.version} if own else {"source": source_digest(type(method))}
+  options = {
+    field.name: getattr(method, field.name)
+    for field in dataclasses.fields(method)
+    if not field.metadata.get("selects")
+  }
+  return {"name": method.name, **options, **definition}

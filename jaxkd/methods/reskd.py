@@ -1,0 +1,59 @@
+"""ResKD (Li et al., 2021, arXiv 2006.04719): a residual student learns the rest of the teacher."""
+
+import dataclasses
+from typing import Any
+
+import jax
+
+from jaxkd import losses
+from jaxkd.methods.base import Method, Plan, Scalars, View, hard_and_soft
+from jaxkd.methods.options import FRACTION, option
+from jaxkd.methods.registry import register
+from jaxkd.models import Outputs
+
+
+@register("reskd")
+@dataclasses.dataclass(frozen=True)
+class ResKD(Method):
+  """KD with the options of `kd`, then a residual student that fits teacher minus student.
+
+  The sum of the student's and the residual student's logits predicts.
+  """
+
+  lam: float = option(
+    0.5,
+    "weight of the gap's squared error against the sum's cross entropy; the paper is silent",
+    FRACTION,
+  )
+  network: str = option(
+    "",
+    "the residual student; empty: the student's network. The original's is much smaller; the paper "
+    "doesn't say which it has. It is trained as the student is",
+    selects=True,
+  )
+  init_from: str = option(
+    "", "file of weights for the residual student; empty: it starts at random", selects=True
+  )
+
+  predicts_with_teachers = True
+
+  def phases(self, plan: Plan) -> Any:
+    """Returns the residual student, whose teachers are the teacher and the student."""
+    large = plan.teacher()
+    base = plan.student(plan.options("kd"), large)
+    # A seed of its own: the same network would start where its base did.
+    seed = (base.seed + 2**31) % 2**32
+    residual = plan.residual(self.network, self.init_from)
+    return plan.train(residual, self, large, base, seed=seed)
+
+  def predict(self, student: Outputs, teachers: tuple[Outputs, ...]) -> jax.Array:
+    """Returns the sum of both students' logits."""
+    _, base = teachers
+    return base.logits + student.logits
+
+  def loss(self, view: View) -> tuple[Scalars, Scalars]:
+    """Returns the cross entropy of the sum, and the gap."""
+    teacher, base = view.teachers
+    gap = losses.fitnet(view.student.logits, teacher.logits - base.logits)
+    prediction = self.predict(view.student, view.teachers)
+    return hard_and_soft(self.lam, prediction, view.labels, gap), {}

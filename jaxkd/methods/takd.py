@@ -1,0 +1,50 @@
+"""TAKD (Mirzadeh et al., AAAI 2020): KD through assistants of middle size."""
+
+import dataclasses
+from typing import Any
+
+from jaxkd.common.errors import ConfigError
+from jaxkd.methods.base import Method, Plan
+from jaxkd.methods.kd import STKD
+from jaxkd.methods.options import option
+from jaxkd.methods.registry import register
+
+
+@register("takd")
+@dataclasses.dataclass(frozen=True)
+class TAKD(Method):
+  """KD with the options of `kd`, through assistants, each distilled from the one before."""
+
+  assistants: tuple[str, ...] = option(
+    ("resnet14",),
+    "the largest first; the paper doesn't name its own. 'teacher' and 'small_teacher', or the "
+    "names of their networks, stand for their sections",
+    selects=True,
+  )
+  init_from: tuple[str, ...] = option(
+    (),
+    "files of weights to start from, one for each, '' for none; empty: all start at random",
+    selects=True,
+  )
+
+  search = STKD.search
+
+  def phases(self, plan: Plan) -> Any:
+    """Returns the student of the last assistant.
+
+    Raises:
+      ConfigError: there is no assistant, or one is larger than the network that teaches it.
+    """
+    if not self.assistants:
+      raise ConfigError("config.takd.assistants is (), must be one network or more")
+    last = plan.teacher()
+    for network in plan.assistants(self.assistants, self.init_from):
+      assistant = plan.train(network, plan.options("kd"), last)
+      own, theirs = plan.parameters(assistant), plan.parameters(last)
+      if own > theirs:
+        raise ConfigError(
+          f"config.takd.assistants is {self.assistants}, must be networks no larger than the one "
+          f"that teaches them: {network.name} has {own:,} parameters, its teacher has {theirs:,}"
+        )
+      last = assistant
+    return plan.student(plan.options("kd"), last)

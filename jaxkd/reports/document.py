@@ -1,0 +1,162 @@
+"""The one writer of reports: blocks of text, tables and pictures become files.
+
+A report is written as Markdown, as one HTML page with all pictures in it, as a CSV file for each
+table, and as PNG, SVG and CSV files for each picture.
+"""
+
+import html
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+
+from jaxkd.common.files import write_atomically
+from jaxkd.reports import page, style, tables
+from jaxkd.reports.tables import Lines
+
+
+class Heading(NamedTuple):
+  """The title of a section."""
+
+  text: str
+
+
+class Text(NamedTuple):
+  """A paragraph."""
+
+  text: str
+
+
+class Points(NamedTuple):
+  """A list.
+
+  Attributes:
+    items: a text for each point.
+    summary: if given, it stands above, and the page shows the list after a click on it.
+  """
+
+  items: Sequence[str]
+  summary: str = ""
+
+
+class Table(NamedTuple):
+  """A table.
+
+  Attributes:
+    name: of its CSV file.
+    lines: as people read it.
+    title: stands above it, if given.
+    data: the content of the CSV file, if it has more than `lines`.
+  """
+
+  name: str
+  lines: Lines
+  title: str = ""
+  data: Lines | None = None
+
+  @property
+  def csv(self) -> Lines:
+    """The content of its CSV file."""
+    return self.data or self.lines
+
+
+class Picture(NamedTuple):
+  """A figure with the data that it shows.
+
+  Attributes:
+    name: of its files.
+    figure: with its caption.
+    csv: the content of its CSV file; None if a table of the report has the data.
+  """
+
+  name: str
+  figure: Figure
+  csv: Lines | None = None
+
+
+Block = Heading | Text | Points | Table | Picture
+
+
+class Report(NamedTuple):
+  """A title and the blocks below it."""
+
+  title: str
+  blocks: Sequence[Block]
+
+
+def write(report: Report, folder: str | os.PathLike[str], name: str = "report") -> pathlib.Path:
+  """Writes a report; every file is written atomically, those with all blocks last.
+
+  Args:
+    report: the report.
+    folder: its place, which is made.
+    name: of the files `<name>.md` and `<name>.html`.
+
+  Returns:
+    The Markdown file; the others lie beside it.
+
+  Raises:
+    FileError: a file can't be written.
+  """
+  folder = pathlib.Path(folder)
+  folder.mkdir(parents=True, exist_ok=True)
+  for block in report.blocks:
+    if isinstance(block, Picture):
+      style.save(block.figure, folder / block.name)
+    if isinstance(block, Table | Picture) and block.csv:
+      write_atomically(folder / f"{block.name}.csv", tables.as_csv(block.csv))
+  write_atomically(folder / f"{name}.html", page.page(report.title, _html(report, folder)))
+  markdown = folder / f"{name}.md"
+  write_atomically(markdown, "\n\n".join(_markdown(report)) + "\n")
+  return markdown
+
+
+def _markdown(report: Report) -> Iterator[str]:
+  yield f"# {tables.escaped(report.title)}"
+  for block in report.blocks:
+    match block:
+      case Heading(text):
+        yield f"## {tables.escaped(text)}"
+      case Text(text):
+        yield tables.escaped(text)
+      case Points(items, summary):
+        if summary:
+          yield f"{tables.escaped(summary)}:"
+        yield "\n".join(f"- {tables.escaped(item)}" for item in items)
+      case Table():
+        if block.title:
+          yield f"## {tables.escaped(block.title)}"
+        yield tables.as_markdown(block.lines)
+      case Picture(name):
+        yield f"![{name}]({name}.png)"
+
+
+def _html(report: Report, folder: pathlib.Path) -> Iterator[str]:
+  for block in report.blocks:
+    match block:
+      case Heading(text):
+        yield f"<h2>{html.escape(text)}</h2>"
+      case Text(text):
+        yield f"<p>{html.escape(text)}</p>"
+      case Points(items, summary):
+        points = "".join(f"<li>{html.escape(item)}</li>\n" for item in items)
+        points = f"<ul>{points}</ul>"
+        if summary:
+          points = f"<details><summary>{html.escape(summary)}</summary>{points}</details>"
+        yield points
+      case Table():
+        if block.title:
+          yield f"<h2>{html.escape(block.title)}</h2>"
+        yield tables.as_html(block.lines)
+        yield _links(block.name, ["csv"])
+      case Picture(name):
+        svg = (folder / f"{name}.svg").read_text()
+        links = _links(name, ["png", "svg", "csv"] if block.csv else ["png", "svg"])
+        # The prologue belongs to a document of its own, not to a page.
+        yield f"<figure>{svg[svg.index('<svg') :]}<figcaption>{links}</figcaption></figure>"
+
+
+def _links(name: str, ends: Sequence[str]) -> str:
+  return ", ".join(f'<a href="{html.escape(name)}.{end}">{end.upper()}</a>' for end in ends)

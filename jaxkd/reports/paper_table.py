@@ -1,0 +1,73 @@
+"""A table of the paper: the reports of its columns, joined."""
+
+import csv
+import os
+import pathlib
+from collections.abc import Mapping
+
+import ml_collections
+
+from jaxkd.reports import document, experiment, tables
+from jaxkd.reports.document import Report, Table, Text
+from jaxkd.reports.experiment import ACCURACY, DIFFERENCE, PAPER, SINGLE
+from jaxkd.reports.tables import Lines
+
+# By column of a report, the addition to the student's name.
+_COLUMNS = {
+  ACCURACY: "",
+  SINGLE: f": {SINGLE}",
+  "seeds": ": seeds",
+  PAPER: ": paper",
+  DIFFERENCE: f": {DIFFERENCE}",
+}
+
+
+def join(reports: Mapping[str, pathlib.Path]) -> Lines:
+  """Joins the reports of the columns into one table, a line for each row.
+
+  Args:
+    reports: by student, the folder of its report.
+  """
+  lines: dict[str, dict[str, str]] = {}
+  for student, folder in reports.items():
+    with open(folder / "table.csv", newline="") as file:
+      for cells in csv.DictReader(file):
+        line = lines.setdefault(cells["row"], {"row": cells["row"]})
+        for name, suffix in _COLUMNS.items():
+          if name in cells:
+            line[f"{student}{suffix}"] = cells[name]
+  return tables.joined([*lines.values()])
+
+
+def write(
+  title: str,
+  caption: str,
+  reports: Mapping[str, pathlib.Path],
+  workdir: str | os.PathLike[str],
+) -> pathlib.Path:
+  """Writes the joined table as `<title>.md`, `.html` and `.csv`.
+
+  Args:
+    title: the table's.
+    caption: how its networks were trained.
+    reports: as for `join`.
+    workdir: the files' folder.
+
+  Returns:
+    The Markdown file.
+  """
+  report = Report(title, [Table(title, join(reports)), Text(caption)])
+  return document.write(report, workdir, title)
+
+
+def caption(columns: Mapping[str, ml_collections.ConfigDict]) -> str:
+  """Returns how the networks of the columns, configs by student, are trained."""
+  config = next(iter(columns.values()))
+  share = config.data.train_share * (1 - config.data.validation)
+  noted = dict.fromkeys(map(experiment.notes, columns.values()))
+  return (
+    f"Accuracy (%) on the {experiment.split(config)} split of {config.data.name}, mean ± standard "
+    "deviation over seeds; that of an ensemble over ensembles. Teachers are trained "
+    f"{config.teacher.epochs:g} epochs and students {config.student.epochs:g}, on {share:.0%} of "
+    f"the training split.{''.join(noted)}"
+  )

@@ -1,0 +1,166 @@
+"""The style of all figures: size, fonts, colours, caption, and the files that they are saved as."""
+
+import functools
+import io
+import pathlib
+import textwrap
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.rcsetup import cycler
+
+from jaxkd.common.files import write_atomically
+
+COLUMN_WIDTH = 3.35
+"""Inches: one column of a two-column page."""
+
+PAGE_WIDTH = 6.9
+"""Inches: both columns."""
+
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Okabe and Ito's palette, which colour-blind readers can tell apart."""
+
+# fmt: off
+CLASS_COLORS = (
+  "#332288", "#88ccee", "#117733", "#999933", "#cc6677",
+  "#882255", "#44aa99", "#ddcc77", "#aa4499", "#808080",
+)
+# fmt: on
+"""Tol's muted palette: ten colours that colour-blind readers can tell apart."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""Tell curves apart in print without colours."""
+
+COLORMAP = "cividis"
+"""For magnitudes: monotone in lightness, and equal for colour-blind readers."""
+
+_FONT_SIZE = 7
+_LINE_HEIGHT = 1.35 * _FONT_SIZE / 72
+_CHARACTERS_PER_INCH = 19
+
+_RC: Any = {
+  "font.size": _FONT_SIZE,
+  "axes.formatter.limits": (-3, 4),
+  "axes.titlesize": _FONT_SIZE,
+  "axes.linewidth": 0.6,
+  "axes.prop_cycle": cycler(color=COLORS),
+  "legend.frameon": False,
+  "lines.linewidth": 1.2,
+  "lines.markersize": 3.5,
+  "image.cmap": COLORMAP,
+  "savefig.dpi": 200,
+  # Text stays text, and the same figure is the same file.
+  "svg.fonttype": "none",
+  "svg.hashsalt": "jaxkd",
+}
+
+_Arguments = ParamSpec("_Arguments")
+
+
+def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
+  """Makes a drawing function use this style, and leaves Matplotlib's settings unchanged."""
+
+  @functools.wraps(draw)
+  def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Figure:
+    with matplotlib.rc_context(_RC):
+      return draw(*args, **kwargs)
+
+  return wrapper
+
+
+def arrange(panels: int, columns: int = 3) -> tuple[int, int, float]:
+  """Returns rows, columns and the figure's width for panels of half a page's column each.
+
+  One or two panels stand above each other in one column of a page; more take both columns, with
+  `columns` panels side by side.
+
+  Examples:
+    >>> arrange(2), arrange(4)
+    ((2, 1, 3.35), (2, 3, 6.9))
+  """
+  if panels < 3:
+    return panels, 1, COLUMN_WIDTH
+  columns = min(columns, panels)
+  return -(-panels // columns), columns, PAGE_WIDTH
+
+
+def title(text: str, width: float, columns: int) -> str:
+  r"""Breaks a panel's title into lines that don't reach into the next panel.
+
+  Args:
+    text: the title.
+    width: the figure's, in inches.
+    columns: panels side by side.
+
+  Examples:
+    >>> title("wide_resnet50_2, ATS", COLUMN_WIDTH, 3)
+    'wide_resnet50_2,\nATS'
+  """
+  # The axes' numbers and names need the rest.
+  inches = 0.8 * width / columns
+  length = int(inches * _CHARACTERS_PER_INCH)
+  return textwrap.fill(text, length, break_long_words=False)
+
+
+def new_figure(
+  rows: int,
+  columns: int,
+  *,
+  caption: str,
+  height: float,
+  width: float = COLUMN_WIDTH,
+  **subplots: Any,
+) -> tuple[Figure, np.ndarray]:
+  """Starts a figure with a caption below its axes.
+
+  Args:
+    rows: rows of axes.
+    columns: columns of axes.
+    caption: data, networks, epochs, seeds and approximations; may be empty. The caption of a
+      figure that is too wide for one column of a page says so.
+    height: the axes', in inches; the caption adds to it.
+    width: the figure's, in inches.
+    **subplots: for `Figure.subplots`.
+
+  Returns:
+    The figure and its axes, an array `[rows, columns]`.
+  """
+  if caption and width > COLUMN_WIDTH:
+    caption = f"{caption} Drawn to be two columns wide."
+  lines = textwrap.wrap(caption, int(width * _CHARACTERS_PER_INCH))
+  below = (len(lines) + 0.5) * _LINE_HEIGHT if lines else 0.0
+  share = below / (height + below)
+  figure = Figure(
+    figsize=(width, height + below),
+    layout=ConstrainedLayoutEngine(rect=(0, share, 1, 1 - share)),
+  )
+  if lines:
+    figure.text(0.01, share, "\n".join(lines), va="top")
+  return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
+
+
+def save(figure: Figure, path: str | pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+  """Writes a figure for screens and for print.
+
+  Args:
+    figure: any figure.
+    path: its files without their endings; the folder is made.
+
+  Returns:
+    The PNG's and the SVG's path.
+  """
+  path = pathlib.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  png, svg = (path.with_name(path.name + end) for end in (".png", ".svg"))
+  with matplotlib.rc_context(_RC):
+    for file, metadata in ((png, None), (svg, {"Date": None})):
+      content = io.BytesIO()
+      figure.savefig(content, format=file.suffix[1:], metadata=metadata)
+      # The second file has the layout of the first, which takes half of the time.
+      figure.set_layout_engine("none")
+      write_atomically(file, content.getvalue())
+  return png, svg

@@ -1,0 +1,1 @@
+"""From a config to trained phases: planning, store, queue, cohorts, ensembles."""

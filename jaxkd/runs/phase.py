@@ -1,0 +1,100 @@
+"""A phase: everything that determines what one training run gives."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+SCHEMA = 2
+"""Goes into every identity; raised when a phase, or the training step, changes its meaning."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Phase:
+  """One training run, identified by the content of all that determines its result.
+
+  Attributes:
+    data: `data.identity`, `batch_size`, and where they are not the usual `validation`,
+      `train_share`, and `seed`, of order and augmentation.
+    network: `name`, `dtype`, `options`, `arrays`, a digest of the shapes of its arrays, `source`, a
+      digest of its source if it is not the package's own, and `init_from`, the hash of a file of
+      weights, if it starts from them.
+    schedule: `epochs` and the arguments of `optim.schedule` and `optim.optimizer`.
+    objective: `methods.identity` of the method that is minimised.
+    seed: of initialisation and dropout, and of order and augmentation if `data` has none for these.
+    teachers: the phases whose networks teach.
+    weights: the file of weights to start from, which `network` identifies; '' if there is none.
+    location: the folder of a phase from outside of the store; '' for the store's own.
+  """
+
+  data: Mapping[str, Any]
+  network: Mapping[str, Any]
+  schedule: Mapping[str, Any]
+  objective: Mapping[str, Any]
+  seed: int
+  teachers: tuple["Phase", ...] = ()
+  weights: str = ""
+  location: str = ""
+
+  @property
+  def name(self) -> str:
+    """Data set, network and objective, for people."""
+    parts = self.data["name"], self.network["name"], self.objective["name"]
+    return "-".join(re.sub(r"[^\w.]+", ".", part) for part in parts)
+
+  @functools.cached_property
+  def identity(self) -> str:
+    """Twelve hexadecimal digits of the hash of all fields but `weights` and `location`."""
+    text = json.dumps({"schema": SCHEMA, **self.to_dict()}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+  @property
+  def data_seed(self) -> int:
+    """Seed of the order of the examples and of augmentation."""
+    return self.data.get("seed", self.seed)
+
+  @property
+  def split(self) -> str:
+    """Name of the split that is evaluated: 'test', or 'validation' if a part is held out."""
+    return "validation" if "validation" in self.data else "test"
+
+  @property
+  def folder(self) -> str:
+    """Name of the phase's folder in the store."""
+    return f"{self.name}-{self.identity}"
+
+  def with_teachers(self) -> list["Phase"]:
+    """Returns the phases to train, in order, this one last; each once."""
+    phases = dict.fromkeys(phase for teacher in self.teachers for phase in teacher.with_teachers())
+    return [*phases, self]
+
+  def shortened(self, share: float) -> "Phase":
+    """Returns the phase that trains for a share of the epochs."""
+    epochs = share * self.schedule["epochs"]
+    return dataclasses.replace(self, schedule={**self.schedule, "epochs": epochs})
+
+  def to_dict(self) -> dict[str, Any]:
+    """Returns what identifies the phase, as JSON holds it."""
+    return {
+      "data": self.data,
+      "network": self.network,
+      "schedule": self.schedule,
+      "objective": self.objective,
+      "seed": self.seed,
+      "teachers": [teacher.to_dict() for teacher in self.teachers],
+    }
+
+  @classmethod
+  def from_dict(cls, fields: Mapping[str, Any], location: str = "") -> "Phase":
+    """The inverse of `to_dict`."""
+    teachers = tuple(map(cls.from_dict, fields["teachers"]))
+    return cls(**{**fields, "teachers": teachers}, location=location)
+
+  def __hash__(self) -> int:
+    return hash(self.identity)
+
+  def __eq__(self, other: object) -> bool:
+    return isinstance(other, Phase) and self.identity == other.identity

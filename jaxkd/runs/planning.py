@@ -1,0 +1,267 @@
+"""From a config to phases: the rows of an experiment, each under its seeds."""
+
+import functools
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from ml_collections import ConfigDict
+
+from jaxkd import data, methods, models
+from jaxkd.common.errors import ConfigError
+from jaxkd.common.files import file_hash
+from jaxkd.methods import Method
+from jaxkd.runs.phase import Phase
+from jaxkd.runs.row_options import of_row
+from jaxkd.runs.store import PhaseFolder, StoreError
+
+ENSEMBLE = "+ens"
+"""Ends the name of a row whose students, of several seeds, predict together."""
+
+SECTIONS = ("teacher", "small_teacher")
+"""The sections of the config that `takd.assistants` and `multi.networks` may name."""
+
+
+def phases(config: ConfigDict, row: str) -> tuple[Phase, ...]:
+  """Returns the phases of a row's students, one for each seed.
+
+  Raises:
+    ConfigError: the row or an option of it is wrong.
+  """
+  return tuple(student(config, row, seed) for seed in config.seeds)
+
+
+def student(config: ConfigDict, row: str, seed: int) -> Phase:
+  """Returns the phase of a row's student under a seed; see `phases`."""
+  row = row.removesuffix(ENSEMBLE)
+  plan = ExperimentPlan(of_row(config, row), seed)
+  return plan.options(row).phases(plan)
+
+
+def teacher(config: ConfigDict) -> Phase:
+  """Returns the phase of the large teacher."""
+  return ExperimentPlan(config, 0).teacher()
+
+
+class ExperimentPlan:
+  """An experiment under one seed; see `jaxkd.methods.Plan`, which it implements."""
+
+  def __init__(self, config: ConfigDict, seed: int):
+    self._config, self._seed = config, seed
+
+  def options(self, name: str) -> Method:
+    """Returns a method with the options of the config's section of its name."""
+    return methods.create(name, self._config.get(name, ConfigDict()).to_dict())
+
+  def teacher(self, objective: Method | None = None) -> Phase:
+    """Returns the phase of the large teacher, or the finished one that was given."""
+    section = self._config.teacher
+    if not section.checkpoint:
+      return self._phase(section, objective or _cross_entropy(), (), section.seed)
+    if objective:
+      raise ConfigError(
+        f"config.teacher.checkpoint is {section.checkpoint!r}, must be empty for {objective.name}, "
+        "which trains its own teacher"
+      )
+    try:
+      return PhaseFolder.open(section.checkpoint).phase
+    except StoreError as error:
+      raise ConfigError(f"config.teacher.checkpoint: {error}") from error
+
+  def small_teacher(self) -> Phase:
+    """Returns the phase of the small teacher."""
+    section = self._config.small_teacher
+    return self._phase(section, _cross_entropy(), (), section.seed)
+
+  def student(self, objective: Method, *teachers: Phase) -> Phase:
+    """Returns a phase that trains the experiment's student under its seed."""
+    return self._phase(self._config.student, objective, teachers, self._seed)
+
+  def assistants(self, names: Sequence[str], weights: Sequence[str] = ()) -> list[ConfigDict]:
+    """Returns networks to train: sections of the config, or names of networks."""
+    if weights and len(weights) != len(names):
+      raise ConfigError(
+        f"init_from is {tuple(weights)}, must be (), or {len(names)} files, one for each of "
+        f"{', '.join(names)}, '' for none"
+      )
+    files = weights or ("",) * len(names)
+    return [self._named(*pair, SECTIONS) for pair in zip(names, files, strict=True)]
+
+  def residual(self, name: str, weights: str = "") -> ConfigDict:
+    """Returns a network that is trained as the student is, but is `name` unless that is empty."""
+    return self._named(name or "student", weights, ("student",))
+
+  def train(
+    self, network: ConfigDict, objective: Method, *teachers: Phase, seed: int | None = None
+  ) -> Phase:
+    """Returns a phase that trains a network of `assistants` or `residual`."""
+    if not teachers and network == self._config.teacher:
+      return self.teacher()
+    return self._phase(network, objective, teachers, network.seed if seed is None else seed)
+
+  def shortened(self, phase: Phase, share: float) -> Phase:
+    """Returns the phase that trains for a share of another's epochs."""
+    if phase.location:
+      raise ConfigError(
+        f"config.teacher.checkpoint is {phase.location!r}, must be empty for a row that trains the "
+        "teacher for fewer epochs"
+      )
+    return phase.shortened(share)
+
+  def parameters(self, phase: Phase) -> int:
+    """Returns how many parameters a phase's network has."""
+    return num_parameters(phase)
+
+  def _named(self, name: str, weights: str, sections: Sequence[str]) -> ConfigDict:
+    """Returns the section of a name or of a network's name; else the first, with that network."""
+    found = [s for s in sections if name in (s, self._config[s].name)]
+    network = self._config[found[0] if found else sections[0]].copy_and_resolve_references()
+    if not found:
+      network.name, network.options, network.init_from = name, ConfigDict(), ""
+    if weights:
+      network.init_from = weights
+    return network
+
+  def _phase(
+    self, network: ConfigDict, objective: Method, teachers: tuple[Phase, ...], seed: int
+  ) -> Phase:
+    config = self._config
+    described = {
+      "name": network.name,
+      "dtype": config.dtype,
+      "options": network.options.to_dict(),
+    }
+    described["arrays"] = arrays_digest(described, spec_of_config(config))
+    if source := models.source_digest(network.name):
+      described["source"] = source
+    if network.init_from:
+      described["init_from"] = file_hash(network.init_from)
+    schedule = {
+      **config.optim.to_dict(),
+      "epochs": network.epochs,
+      "learning_rate": network.learning_rate,
+    }
+    return Phase(
+      data=data_of(config, seed),
+      network=described,
+      schedule=schedule,
+      objective=methods.identity(objective),
+      seed=seed,
+      teachers=teachers,
+      weights=network.init_from,
+    )
+
+
+def _cross_entropy() -> Method:
+  return methods.objective("cross_entropy")
+
+
+def spec_of_config(config: ConfigDict) -> data.Spec:
+  """Returns the data set of an experiment."""
+  return data.find(config.data.name, config.data.data_dir)
+
+
+def data_of(config: ConfigDict, seed: int) -> dict[str, Any]:
+  """Returns the `data` of the config's phase of a seed."""
+  own = config.data
+  described = {**data.identity(own.name, own.data_dir), "batch_size": own.batch_size}
+  if own.validation:
+    described["validation"] = own.validation
+  if own.train_share < 1:
+    described["train_share"] = own.train_share
+  if own.seed not in (None, seed):
+    described["seed"] = own.seed
+  return described
+
+
+def spec_of(phase: Phase) -> data.Spec:
+  """Returns the data set of a phase, from the phase alone: the images may be away."""
+  fields = ("name", "num_classes", "image_size", "channels", "padding", "flip", "resize")
+  mean, std = tuple(phase.data["mean"]), tuple(phase.data["std"])
+  return data.Spec(mean=mean, std=std, **{field: phase.data[field] for field in fields})
+
+
+def network(phase: Phase, rngs: nnx.Rngs | None = None) -> models.Network:
+  """Makes the phase's network, initialised under its seed unless `rngs` are given.
+
+  Raises:
+    ValueError: the network can't be made for the data set; see `models.create`.
+  """
+  return _create(phase.network, spec_of(phase), rngs or nnx.Rngs(phase.seed))
+
+
+def _create(described: Any, spec: data.Spec, rngs: nnx.Rngs) -> models.Network:
+  return models.create(
+    described["name"],
+    num_classes=spec.num_classes,
+    image_size=spec.image_size,
+    in_channels=spec.channels,
+    dtype=jnp.dtype(described["dtype"]),
+    rngs=rngs,
+    **described["options"],
+  )
+
+
+def arrays_digest(described: Any, spec: data.Spec) -> str:
+  """Returns a digest of the shapes of a network's arrays.
+
+  Raises:
+    ConfigError: the network can't be made for the data set.
+  """
+  return models.arrays_digest(_abstract(_json(described), spec))
+
+
+def num_parameters(phase: Phase) -> int:
+  """Returns how many parameters a phase's network has."""
+  model = _abstract(_json(phase.network), spec_of(phase))
+  return sum(x.size for x in jax.tree.leaves(nnx.state(model, nnx.Param)))
+
+
+def outputs(phase: Phase) -> models.Outputs:
+  """Returns the shapes of a network's outputs for one image."""
+  return _outputs(_json(phase.network), spec_of(phase))
+
+
+def _json(described: Any) -> str:
+  fields = ("name", "dtype", "options")
+  own = {field: described[field] for field in fields}
+  # A network may be registered again under its name.
+  return json.dumps({**own, "source": models.source_digest(described["name"])}, sort_keys=True)
+
+
+def _refusing(described: Any, spec: data.Spec, make: Any) -> Any:
+  try:
+    return nnx.eval_shape(make)
+  except (TypeError, ValueError) as error:
+    raise ConfigError(f"network {described['name']!r} on {spec.name}: {error}") from error
+
+
+@functools.cache
+def _abstract(text: str, spec: data.Spec) -> models.Network:
+  described = json.loads(text)
+  return _refusing(described, spec, lambda: _create(described, spec, nnx.Rngs(0)))
+
+
+@functools.cache
+def _outputs(text: str, spec: data.Spec) -> models.Outputs:
+  described = json.loads(text)
+  shape = (1, spec.image_size, spec.image_size, spec.channels)
+  return _refusing(
+    described,
+    spec,
+    lambda: _create(described, spec, nnx.Rngs(0)).outputs(jnp.zeros(shape)),
+  )
+
+
+def with_teachers(students: Iterable[Phase]) -> list[Phase]:
+  """Returns phases and all their teachers, teachers first, each once."""
+  return list(dict.fromkeys(phase for student in students for phase in student.with_teachers()))
+
+
+def objective_of(phase: Phase) -> Method:
+  """Returns the method that a phase minimises."""
+  options = {k: v for k, v in phase.objective.items() if k not in ("version", "source")}
+  return methods.objective(options)

@@ -1,0 +1,219 @@
+"""The queue: trains the phases that a store lacks, teachers before their students."""
+
+import contextlib
+import datetime
+import pathlib
+import threading
+import time
+from collections.abc import Iterable, Sequence
+
+import jax
+import ml_collections
+import numpy as np
+from flax import nnx
+
+from jaxkd.common.console import tell
+from jaxkd.common.signals import Stopped, stop_requested
+from jaxkd.models import weights
+from jaxkd.runs import planning, teachers
+from jaxkd.runs.cohorts import cohorts, common_step
+from jaxkd.runs.phase import Phase
+from jaxkd.runs.store import LockedError, PhaseFolder
+from jaxkd.training import sharding
+from jaxkd.training.jobs import Dataset, Job, Student
+from jaxkd.training.loop import NonFiniteError, train
+
+
+class Queue:
+  """Phases to train into a store.
+
+  Runs that share a store share the work: a phase that another run is training is left to it, and
+  waited for if need be.
+
+  Args:
+    workdir: the store.
+    students: the phases that are wanted.
+
+  Raises:
+    StoreError: a teacher has a result but no network.
+  """
+
+  def __init__(self, workdir: pathlib.Path, students: Iterable[Phase]):
+    self._workdir = workdir
+    self._missing: dict[Phase, PhaseFolder] = {}
+    self._reused: dict[Phase, PhaseFolder] = {}
+    for phase in students:
+      self._add(phase)
+
+  def _add(self, phase: Phase) -> None:
+    folder = PhaseFolder.of(self._workdir, phase)
+    if sharding.agreed(folder.finished):
+      self._reused[phase] = folder
+      return
+    for teacher in phase.teachers:
+      self._add(teacher)
+      if teacher not in self._missing:
+        self._reused[teacher].check_network()
+    self._missing[phase] = folder
+
+  @property
+  def empty(self) -> bool:
+    """Whether nothing is missing."""
+    return not self._missing
+
+  def tell_reused(self) -> None:
+    """Says which phases are not trained again."""
+    for phase, folder in self._reused.items():
+      date = folder.result().get("finished", "at an unknown date")
+      tell(f"reused: {phase.folder}, trained {date}")
+
+  def train(
+    self, dataset: Dataset, run: ml_collections.ConfigDict, mesh: jax.sharding.Mesh
+  ) -> dict[Phase, NonFiniteError]:
+    """Trains all phases, each as soon as its teachers are finished.
+
+    Args:
+      dataset: that of all phases.
+      run: `config.run` of all phases.
+      mesh: all devices.
+
+    Returns:
+      The phases that did not stay finite. The phases that need them were not trained.
+
+    Raises:
+      CheckpointError, StoreError: see `jaxkd.training.loop.train`.
+      Stopped: a signal asked for it; what was trained is saved.
+    """
+    with stop_requested() as stop:
+      return _Worker(self._workdir, self._missing, dataset, run, mesh, stop).work()
+
+
+class _Worker:
+  """Works off a queue; the arguments are those of `Queue`."""
+
+  def __init__(
+    self,
+    workdir: pathlib.Path,
+    missing: dict[Phase, PhaseFolder],
+    dataset: Dataset,
+    run: ml_collections.ConfigDict,
+    mesh: jax.sharding.Mesh,
+    stop: threading.Event,
+  ):
+    self._workdir, self._dataset = workdir, dataset
+    self._run, self._mesh, self._stop = run, mesh, stop
+    self._numbers = {phase: number for number, phase in enumerate(missing, 1)}
+    self._count = len(missing)
+    self._waiting = dict(missing)
+    self._failed: dict[Phase, NonFiniteError] = {}
+    self._told = False
+
+  def work(self) -> dict[Phase, NonFiniteError]:
+    """Trains until nothing waits."""
+    while self._waiting:
+      before = len(self._waiting)
+      steps = {phase: self._steps(folder) for phase, folder in self._waiting.items()}
+      for cohort in cohorts(steps, self._run.cohort, self._run.checkpoint_every_steps):
+        if self._teachers_finished(cohort[0]):
+          self._train_free(cohort)
+      for phase in list(self._waiting):
+        if not self._failed.keys().isdisjoint(phase.with_teachers()):
+          del self._waiting[phase]
+      if len(self._waiting) == before:
+        time.sleep(5)
+        if self._stop.is_set():
+          raise Stopped("stopped while waiting for another process; run the same command to resume")
+    return self._failed
+
+  def _folder(self, phase: Phase) -> PhaseFolder:
+    return PhaseFolder.of(self._workdir, phase)
+
+  def _steps(self, folder: PhaseFolder) -> set[int]:
+    """Returns 0 and the steps of the checkpoints, as the first process has it."""
+    count = self._run.keep_checkpoints
+    newest = np.array(sorted(folder.steps)[-count:])
+    return {0, *sharding.of_first(np.resize(newest, count)).tolist()}
+
+  def _teachers_finished(self, phase: Phase) -> bool:
+    return sharding.agreed(all(self._folder(teacher).finished for teacher in phase.teachers))
+
+  def _train_free(self, cohort: Sequence[Phase]) -> None:
+    """Trains those phases of a cohort that no other run is training."""
+    with contextlib.ExitStack() as stack:
+      free = [phase for phase in cohort if self._claim(phase, stack)]
+      # Another run may have finished some meanwhile.
+      todo = [phase for phase in free if not sharding.agreed(self._folder(phase).finished)]
+      done = free
+      try:
+        if todo:
+          self._train(todo)
+      except NonFiniteError as error:
+        bad = todo[error.student]
+        self._failed[bad] = error
+        # The others of its cohort resume in the next round.
+        done = [bad]
+        if len(self._waiting) > 1:
+          tell(f"{error}; the other phases go on")
+    for phase in done:
+      del self._waiting[phase]
+
+  def _claim(self, phase: Phase, stack: contextlib.ExitStack) -> bool:
+    """Makes and locks the folder of a phase; says whether it could be locked.
+
+    Raises:
+      LockedError: it could not, and there are other processes of this run, which would not know.
+    """
+    if jax.process_index() > 0:
+      return True
+    folder = self._folder(phase)
+    folder.create()
+    try:
+      stack.enter_context(folder.lock())
+    except LockedError:
+      if jax.process_count() > 1:
+        raise
+      if not self._told:
+        self._told = True
+        tell(f"another process is training {folder.path}; its result is waited for")
+      return False
+    return True
+
+  def _train(self, cohort: Sequence[Phase]) -> None:
+    """Trains phases in one job and writes their results."""
+    first = cohort[0]
+    others = f" and {len(cohort) - 1} more" if len(cohort) > 1 else ""
+    job = Job(
+      label=f"[{self._numbers[first]}/{self._count} {first.name}{others}]",
+      students=tuple(map(self._student, cohort)),
+      teachers=tuple(
+        teachers.load(self._folder(teacher), self._dataset, self._mesh)
+        for teacher in first.teachers
+      ),
+      dataset=self._dataset,
+      batch_size=first.data["batch_size"],
+      epochs=first.schedule["epochs"],
+      data_seed=first.data_seed,
+      step=common_step([self._steps(self._folder(phase)) for phase in cohort]),
+      run=self._run,
+      mesh=self._mesh,
+    )
+    for phase, result in zip(cohort, train(job, self._stop), strict=True):
+      if jax.process_index() == 0:
+        today = datetime.datetime.now(datetime.UTC).date()
+        self._folder(phase).finish({**result, "finished": str(today)})
+    if self._stop.is_set():
+      raise Stopped(
+        f"stopped after {self._folder(first).path}{others}; run the same command to resume"
+      )
+
+  def _student(self, phase: Phase) -> Student:
+    model = planning.network(phase)
+    if phase.weights:
+      nnx.update(model, *weights.from_torch(model, weights.read(phase.weights)))
+    return Student(
+      folder=self._folder(phase).path,
+      model=model,
+      objective=planning.objective_of(phase),
+      schedule=phase.schedule,
+      seed=phase.seed,
+    )

@@ -1,0 +1,92 @@
+"""Options of methods that hold for one row alone."""
+
+from collections.abc import Mapping
+
+import ml_collections
+
+from jaxkd.common.errors import ConfigError
+
+Values = Mapping[str, float]
+"""Numbers by option, named as on the command line: `ats.tau1`."""
+
+
+def of_row(config: ml_collections.ConfigDict, row: str) -> ml_collections.ConfigDict:
+  """Returns the config as a row sees it: with the options that were tuned for it alone."""
+  if row not in config.tuned:
+    return config
+  own = config.copy_and_resolve_references()
+  own.update(config.tuned[row])
+  return own
+
+
+def with_values(
+  config: ml_collections.ConfigDict, row: str, values: Values
+) -> ml_collections.ConfigDict:
+  """Returns a config in which one row alone has other values.
+
+  Args:
+    config: the experiment.
+    row: the name of a method; its earlier values are forgotten.
+    values: the row's own.
+
+  Raises:
+    ConfigError: there is no such option.
+
+  Examples:
+    >>> from jaxkd.runs import config
+    >>> tuned = with_values(config.default(), "ats", {"ats.tau1": 6.0})
+    >>> tuned.ats.tau1, of_row(tuned, "ats").ats.tau1
+    (4.0, 6.0)
+  """
+  sections: dict[str, dict[str, float]] = {}
+  for option, value in values.items():
+    section, _, key = option.partition(".")
+    if key not in config.get(section, {}):
+      raise ConfigError(f"there is no option {option!r} to tune {row} with")
+    sections.setdefault(section, {})[key] = value
+  changed = config.copy_and_resolve_references()
+  with changed.unlocked():
+    changed.tuned[row] = sections
+  return changed
+
+
+def of(config: ml_collections.ConfigDict) -> dict[str, Values]:
+  """Returns by row the values that it alone has; the inverse of `with_values`.
+
+  Examples:
+    >>> from jaxkd.runs import config
+    >>> of(with_values(config.default(), "ats", {"ats.tau1": 6.0}))
+    {'ats': {'ats.tau1': 6.0}}
+  """
+  return {
+    row: {
+      f"{section}.{key}": value
+      for section, options in sections.items()
+      for key, value in options.items()
+    }
+    for row, sections in config.tuned.items()
+  }
+
+
+def shown(values: Values) -> str:
+  """Returns values for people.
+
+  Examples:
+    >>> shown({"ats.tau1": 3.0, "ats.lam": 0.5})
+    'ats.tau1 = 3, ats.lam = 0.5'
+  """
+  return ", ".join(f"{option} = {value:g}" for option, value in values.items())
+
+
+def told(config: ml_collections.ConfigDict) -> str:
+  """Returns a sentence for each row that has values of its own, for reports.
+
+  Examples:
+    >>> from jaxkd.runs import config
+    >>> told(with_values(config.default(), "ats", {"ats.tau1": 6.0}))
+    ' Tuned on a validation split: ats has ats.tau1 = 6.'
+  """
+  return "".join(
+    f" Tuned on a validation split: {row} has {shown(values)}."
+    for row, values in of(config).items()
+  )

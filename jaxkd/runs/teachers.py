@@ -1,0 +1,107 @@
+"""Trained networks of the store, as teachers and for evaluation."""
+
+import contextlib
+from collections.abc import Sequence
+
+import jax
+
+from jaxkd import data
+from jaxkd.common.errors import ConfigError
+from jaxkd.runs import planning
+from jaxkd.runs.phase import Phase
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.training import sharding
+from jaxkd.training.checkpoint import Checkpoints
+from jaxkd.training.jobs import Dataset, Teacher
+from jaxkd.training.step import Frozen, Functional, Variables, functional
+
+
+def load_network(
+  folder: PhaseFolder, mesh: jax.sharding.Mesh, step: int | None = None
+) -> tuple[Functional, Variables]:
+  """Returns a phase's network, on all devices.
+
+  Args:
+    folder: the phase's.
+    mesh: all devices.
+    step: of the checkpoint; by default the last of a finished phase, the newest of another.
+
+  Raises:
+    CheckpointError: there is none of that step, or it can't be read.
+  """
+  network, variables = functional(planning.network(folder.phase))
+  with contextlib.closing(Checkpoints(folder.checkpoints, keep=None)) as checkpoints:
+    variables = sharding.replicate(mesh)(variables)
+    if step is None and folder.finished:
+      step = folder.result()["steps"]
+    return network, checkpoints.restore_network(variables, step)
+
+
+def load(folder: PhaseFolder, dataset: Dataset, mesh: jax.sharding.Mesh) -> Teacher:
+  """Returns a finished phase as a teacher on a data set.
+
+  It sees images normalised as in its own training, and its classes are brought into the data set's
+  order.
+
+  Raises:
+    CheckpointError: it can't be read.
+    ConfigError: it was trained on other images or other classes; see `class_order`.
+  """
+  classes = class_order(folder, dataset.spec, dataset.class_names)
+  network, variables = load_network(folder, mesh)
+  return Teacher(Frozen(network, planning.spec_of(folder.phase), classes), variables)
+
+
+def class_order(
+  folder: PhaseFolder, spec: data.Spec, class_names: Sequence[str] | None
+) -> tuple[int, ...] | None:
+  """Returns where each class of a data set is in a teacher's logits.
+
+  Args:
+    folder: the teacher's.
+    spec: the data set of the student.
+    class_names: its classes in order; None if they are not known yet.
+
+  Returns:
+    The places, or None if the order is the same.
+
+  Raises:
+    ConfigError: the teacher was trained on images of another size or number of channels, or on
+      other classes, or its classes are not known to be the same.
+  """
+  theirs = planning.spec_of(folder.phase)
+
+  def require(what: str, ours: object, own: object) -> None:
+    if ours != own:
+      raise ConfigError(
+        f"the teacher {folder.path} was trained on {theirs.name} with {what} {own}, must have been "
+        f"with {what} {ours} for {spec.name}"
+      )
+
+  for what in ("num_classes", "image_size", "channels"):
+    require(what, getattr(spec, what), getattr(theirs, what))
+  names = _class_names(folder)
+  if class_names is None or names == list(class_names):
+    return None
+  if names is None:
+    require("data set", spec.name, theirs.name)
+    return None
+  missing = sorted(set(class_names) - set(names))
+  if missing or len(set(names)) < len(names):
+    raise ConfigError(
+      f"the teacher {folder.path} was trained on other classes than those of {spec.name}; it has "
+      f"no {', '.join(map(repr, missing[:5])) or 'unique names'}"
+    )
+  return tuple(names.index(name) for name in class_names)
+
+
+def _class_names(folder: PhaseFolder) -> list[str] | None:
+  """Returns a phase's classes in order, if they are known."""
+  if folder.finished and (names := folder.result().get("class_names")):
+    return list(names)
+  return folder.phase.data.get("class_names")
+
+
+def predicts_alone(phase: Phase) -> bool:
+  """Returns whether a phase's network predicts without its teachers."""
+  return not planning.objective_of(phase).predicts_with_teachers

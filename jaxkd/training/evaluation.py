@@ -1,0 +1,102 @@
+"""Evaluation of a network on a whole split."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxkd import data
+from jaxkd.training import sharding
+from jaxkd.training.step import Evaluator, Variables
+
+Split = data.Arrays | data.Examples
+
+
+def mean_over(
+  evaluator: Evaluator, teachers: tuple[Variables, ...], workers: int | None
+) -> Callable[[Variables, Split], dict[str, Any]]:
+  """Returns a function `(variables, split) -> means` of what `Evaluator.sums` adds up.
+
+  Args:
+    evaluator: of the network and of the teachers that its prediction needs.
+    teachers: the teachers' variables.
+    workers: of the streamed loader.
+  """
+  # Jitted once, for all evaluations of a training.
+  run = _replicated(evaluator, evaluator.sums)
+
+  def means(variables: Variables, split: Split) -> dict[str, Any]:
+    sums = [run((variables, *teachers), *batch) for batch in _batches(evaluator, split, workers)]
+    return {
+      name: (np.sum([each[name] for each in sums], axis=0) / data.size(split)).tolist()
+      for name in sums[0]
+    }
+
+  return means
+
+
+def constants(
+  evaluator: Evaluator, variables: tuple[Variables, ...], split: Split, workers: int | None
+) -> Any:
+  """Returns what the objective prepares: the sum over a pass over the training split.
+
+  Args:
+    evaluator: of the student, its teachers and its objective.
+    variables: the student's and the teachers'.
+    split: the training split.
+    workers: of the streamed loader.
+  """
+  objective = evaluator.objective
+  if objective is None or objective.prepare is None:
+    return ()
+  prepare = objective.prepare
+
+  def prepared(variables, source, index):
+    (_, *teachers), labels, mask = evaluator.outputs(variables, source, index)
+    logits = [teacher.logits for teacher in teachers]
+    return prepare(logits, labels, mask, evaluator.spec.num_classes)
+
+  run = _replicated(evaluator, prepared)
+  # On the host: several programs at work at once have deadlocked on CPUs.
+  parts = (jax.device_get(run(variables, *batch)) for batch in _batches(evaluator, split, workers))
+  return functools.reduce(lambda total, part: jax.tree.map(np.add, total, part), parts)
+
+
+def collect(
+  evaluator: Evaluator,
+  variables: tuple[Variables, ...],
+  split: Split,
+  take: Callable[..., Any],
+  workers: int | None = None,
+) -> Any:
+  """Returns a tree of arrays `[N, ...]`: what `take` gives for every example of a split.
+
+  Args:
+    evaluator: of one or more networks.
+    variables: theirs.
+    split: N examples.
+    take: `(outputs of the networks, labels) -> tree` of arrays `[B, ...]`.
+    workers: of the streamed loader.
+  """
+
+  def taken(variables, source, index):
+    outputs, labels, mask = evaluator.outputs(variables, source, index)
+    return take(outputs, labels), mask
+
+  run = _replicated(evaluator, taken)
+  parts = []
+  for batch in _batches(evaluator, split, workers):
+    values, mask = jax.device_get(run(variables, *batch))
+    parts.append(jax.tree.map(lambda x, mask=mask: x[mask], values))
+  return jax.tree.map(lambda *xs: np.concatenate(xs), *parts)
+
+
+def _replicated(evaluator: Evaluator, function: Callable[..., Any]) -> Callable[..., Any]:
+  return jax.jit(function, out_shardings=sharding.replicated(evaluator.mesh))
+
+
+def _batches(evaluator: Evaluator, split: Split, workers: int | None) -> Any:
+  batch = sharding.split_batch(evaluator.mesh)
+  return data.eval_batches(split, evaluator.batch_size, batch, workers)

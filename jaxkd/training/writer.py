@@ -1,0 +1,76 @@
+"""Evaluations of a training run on disk: metrics.jsonl, parameters.txt, TensorBoard."""
+
+import importlib.util
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+
+import jax
+from clu import parameter_overview
+from flax import nnx
+
+from jaxkd.common.errors import FileError
+from jaxkd.common.files import write_atomically
+
+
+class Writer:
+  """Writes what a training run reports into its folder, from the first process.
+
+  `parameters.txt` lists the network's parameters. Evaluations go to `metrics.jsonl` and, where
+  TensorFlow is installed, to TensorBoard. Lines of steps after `step` are dropped: a run that
+  resumes from a checkpoint writes them again.
+
+  Args:
+    folder: of the run.
+    step: the step that the run resumes from.
+    params: the network's parameters.
+  """
+
+  def __init__(self, folder: pathlib.Path, step: int, params: nnx.State):
+    self._writes = jax.process_index() == 0
+    self._board = None
+    if not self._writes:
+      return
+    write_atomically(
+      folder / "parameters.txt",
+      parameter_overview.get_parameter_overview(nnx.to_pure_dict(params), include_stats=False),
+    )
+    self._path = folder / "metrics.jsonl"
+    if self._path.exists():
+      kept = [
+        line
+        for line in self._path.read_text().splitlines()
+        # A killed process may have left half a line.
+        if line.endswith("}") and json.loads(line)["step"] <= step
+      ]
+      write_atomically(self._path, "".join(line + "\n" for line in kept))
+    # clu's writers import both, which are an extra.
+    if all(map(importlib.util.find_spec, ("tensorflow", "tensorboard"))):
+      from clu import metric_writers
+
+      self._board = metric_writers.SummaryWriter(str(folder / "tensorboard"))
+
+  def write(self, step: int, scalars: Mapping[str, float]) -> None:
+    """Appends one evaluation and brings it to disk.
+
+    Raises:
+      FileError: it can't be written.
+    """
+    if not self._writes:
+      return
+    try:
+      with open(self._path, "a") as file:
+        file.write(json.dumps({"step": step, **scalars}) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    except OSError as error:
+      raise FileError(f"can't write {self._path}: {error.strerror}") from error
+    if self._board:
+      self._board.write_scalars(step, scalars)
+      self._board.flush()
+
+  def close(self) -> None:
+    """Ends TensorBoard's file."""
+    if self._board:
+      self._board.close()

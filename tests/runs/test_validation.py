@@ -1,0 +1,182 @@
+"""A wrong config is refused with one line: the option, its value, what is allowed."""
+
+import re
+
+import pytest
+
+from jaxkd.common.errors import ConfigError, UserError
+from jaxkd.runs import config as jaxkd_config
+from jaxkd.runs import planning
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.runs.validation import validate
+
+
+@pytest.mark.parametrize(
+  ("option", "value", "message"),
+  [
+    ("rows", (), "one row or more"),
+    ("rows", ("isat",), "'isat', must be one of .*did you mean 'isats'"),
+    ("rows", ("kd", "kd"), "without repetitions"),
+    ("title", "../up", "it names a folder"),
+    ("optim.milestones", ("a",), "numbers"),
+    ("isats.grid", ("a",), "each a number in"),
+    (
+      "rows",
+      ("kd+ens",),
+      "as many as fill ensembles of 2 .* rows that end in '.ens'",
+    ),
+    ("seeds", (), "one integer or more"),
+    ("seeds", (0.5,), "one integer or more"),
+    ("seeds", (-1,), r"in \[0, 2\*\*32\)"),
+    ("dtype", "float16", "one of float32, bfloat16"),
+    ("data.name", "cifar-100", "did you mean 'cifar100'"),
+    ("data.batch_size", 0, "positive multiple of the number of devices, 8"),
+    ("data.batch_size", 100, "100, must be a positive multiple .* 8"),
+    ("tuned", {"isat": {}}, "did you mean 'isats'"),
+    ("data.train_share", 0.0, r"in \(0, 1\]"),
+    ("data.seed", -1, r"in \[0, 2\*\*32\)"),
+    ("teacher.name", "resnt20", "'resnt20'; did you mean resnet20 or"),
+    ("small_teacher.name", "ml", "'ml'; did you mean mlp"),
+    ("student.name", "vg8", "'vg8'; did you mean vgg8 or"),
+    ("student.epochs", 0.0, "> 0"),
+    ("student.epochs", float("inf"), "inf, must be > 0"),
+    ("student.learning_rate", float("nan"), "nan, must be > 0"),
+    ("teacher.seed", -1, r"\[0, 2\*\*32\)"),
+    ("teacher.checkpoint", "/nowhere", "/nowhere is not the folder of a phase"),
+    ("optim.momentum", 1.0, r"in \[0, 1\)"),
+    ("optim.weight_decay", -1e-4, ">= 0"),
+    ("optim.warmup", 1.0, r"in \[0, 1\)"),
+    ("optim.milestones", (0.5, 0.5), "ascending"),
+    ("optim.milestones", (0.01,), "after the warm-up"),
+    ("optim.decay", 0.0, r"in \(0, 1\]"),
+    ("kd.lam", 1.5, r"1.5, must be a number in \[0, 1\]"),
+    ("kd.tau", 0.0, r"0.0, must be a number in \[0.001, 1e\+06\]"),
+    ("kd.student_tau", -1.0, r"-1.0, must be a number in \[0.001, 1e\+06\] or None"),
+    ("kd.weight", -1.0, "-1.0, must be a number >= 0"),
+    ("ats.tau1", -4.0, r"-4.0, must be a number in \[0.001"),
+    ("ats.lam", -0.1, r"in \[0, 1\]"),
+    ("isats.grid", (), r"one or more values, each a number in \[0.001"),
+    ("isats.grid", (1.0, 0.0), r"one or more values, each a number in \[0.001"),
+    ("isats.gap", -1.0, ">= 0"),
+    ("fgcr.alpha", 2.0, r"in \[0, 1\]"),
+    ("fgcr.tau", 1.0, r"must be a number in \(1, "),
+    ("regt.beta", -0.01, ">= 0"),
+    ("dist.gamma", -1.0, ">= 0"),
+    ("sckd.per", "epoch", "one of sample, batch"),
+    ("crd.negatives", 0, "0, must be an integer > 0"),
+    ("crd.tau", 0.0, r"0.0, must be a number in \[0.001"),
+    ("crd.weight", -0.8, "-0.8, must be a number >= 0"),
+    ("multi.contrast", float("nan"), "nan, must be a number >= 0"),
+    ("eskd.teacher_epochs", 1.5, r"in \(0, 1\]"),
+    ("run.eval_every_epochs", 0.0, "> 0"),
+    ("run.checkpoint_every_steps", 0, "> 0"),
+    ("run.keep_checkpoints", 0, "> 0"),
+    ("run.steps_per_dispatch", -1, ">= 0"),
+    ("run.workers", -1, ">= 0"),
+  ],
+)
+def test_a_wrong_value_is_refused_by_the_name_of_its_option(tiny_config, option, value, message):
+  section, _, key = option.rpartition(".")
+  target = tiny_config[section] if section else tiny_config
+  target[key] = value
+  with pytest.raises(ConfigError, match=message) as caught:
+    validate(tiny_config)
+  named = "seeds" if value == ("kd+ens",) else option
+  assert str(caught.value).startswith(f"config.{named}")
+  assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+  ("option", "value", "message"),
+  [
+    ("takd.assistants", ("resnet200",), "'resnet200'; did you mean resnet20"),
+    ("takd.init_from", ("a", "b"), "1 files, one for each of mlp"),
+    ("multi.networks", ("vg8", "teacher"), "'vg8'; did you mean vgg8"),
+    ("multi.weights", (1.0,), "must be 2 numbers > 0, one for each of config.multi.networks"),
+    ("multi.init_from", ("a",), "2 files, one for each of teacher, small_teacher"),
+    ("reskd.network", "vg8", "'vg8'; did you mean vgg8"),
+    ("reskd.init_from", "nowhere", "can't read nowhere"),
+  ],
+)
+def test_a_wrong_network_of_a_row_is_refused(tiny_config, option, value, message):
+  row, key = option.split(".")
+  tiny_config[row][key] = value
+  tiny_config.rows = (row,)
+  with pytest.raises(UserError, match=message) as caught:
+    validate(tiny_config)
+  assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+  ("name", "options", "message"),
+  [
+    ("mlp", {"widht": 3}, "did you mean width"),
+    ("alexnet", {}, "'alexnet' on digits: .*pixels"),
+  ],
+)
+def test_a_network_that_cannot_be_made_is_refused(tiny_config, name, options, message):
+  tiny_config.student.name, tiny_config.student.options = name, options
+  with pytest.raises(ConfigError, match=message):
+    validate(tiny_config)
+
+
+@pytest.mark.parametrize(
+  ("assistants", "message"),
+  [
+    (("resnet8",), "no larger than the one .*: resnet8 has 77,754 .*, its teacher has 3,466$"),
+    (("mlp", "vgg8"), "vgg8 has .* parameters, its teacher has 3,466$"),
+    ((), "one network or more"),
+  ],
+)
+def test_assistants_are_no_larger_than_their_teachers(assistants, message, tiny_config):
+  tiny_config.takd.assistants = assistants
+  validate(tiny_config)
+  tiny_config.rows = ("takd",)
+  with pytest.raises(ConfigError, match=rf"^config.takd.assistants is .*{message}"):
+    validate(tiny_config)
+
+
+@pytest.mark.parametrize(
+  ("row", "message"),
+  [
+    ("eskd", "empty for a row that trains the teacher for fewer epochs"),
+    ("eskd+ens", "empty for a row that trains the teacher for fewer epochs"),
+    ("regt", "empty for regt, which trains its own teacher"),
+    ("multi", "empty, since none of the rows multi uses it"),
+    ("stkd", "empty, since none of the rows stkd uses it"),
+  ],
+)
+def test_a_row_that_would_not_use_the_given_teacher_is_refused(row, message, tiny_config, tmp_path):
+  folder = PhaseFolder.of(tmp_path, planning.teacher(tiny_config))
+  folder.create()
+  folder.finish({})
+  tiny_config.rows, tiny_config.seeds = (row,), (0, 1)
+  tiny_config.multi.networks = ("resnet14", "resnet8")
+  validate(tiny_config)
+  tiny_config.teacher.checkpoint = str(folder.path)
+  with pytest.raises(ConfigError, match=f"^config.teacher.checkpoint is .*{message}$"):
+    validate(tiny_config)
+
+
+def test_a_given_teacher_may_be_one_of_several(tiny_config, tmp_path):
+  tiny_config.teacher.epochs = 0.1
+  given = planning.teacher(tiny_config)
+  folder = PhaseFolder.of(tmp_path, given)
+  folder.create()
+  folder.finish({})
+  tiny_config.teacher.checkpoint = str(folder.path)
+  tiny_config.teacher.epochs = 99.0
+  tiny_config.rows = ("multi",)
+  validate(tiny_config)
+  assert planning.student(tiny_config, "multi", 0).teachers[0] == given
+
+
+def test_the_config_is_locked_and_typed(tiny_config):
+  with pytest.raises(AttributeError, match=re.escape("taus")):
+    tiny_config.kd.taus = 4.0
+  with pytest.raises(TypeError):
+    tiny_config.kd.tau = "4"
+
+
+def test_the_defaults_are_valid():
+  validate(jaxkd_config.default())
