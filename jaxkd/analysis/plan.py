@@ -24,8 +24,7 @@ _ROWS = ("nokd", *LABELS_OF_ROWS)
 
 
 def add_teachers(
-  config: ml_collections.ConfigDict,
-  teachers: Mapping[str, tuple[str, Mapping[str, Any]]],
+  config: ml_collections.ConfigDict, teachers: Mapping[str, tuple[str, Mapping[str, Any]]]
 ) -> None:
   """Adds `analysis` to a config: the networks that take the teacher's place.
 
@@ -68,18 +67,12 @@ def settings(config: ml_collections.ConfigDict) -> Settings:
 
 
 class Source(NamedTuple):
-  """A network of an analysis.
+  """A network of an analysis."""
 
-  Attributes:
-    title: its name in the report.
-    config: the experiment in which it is the teacher.
-    entry: its place in the store.
-    experiments: the experiments in which it is the teacher, one for each student.
-  """
-
-  title: str
-  config: ml_collections.ConfigDict
-  entry: PhaseFolder
+  title: str  # its name in the report
+  config: ml_collections.ConfigDict  # the experiment in which it is the teacher
+  entry: PhaseFolder  # its place in the store
+  # the experiments in which it is the teacher, one for each student
   experiments: tuple[ml_collections.ConfigDict, ...]
 
 

@@ -152,10 +152,7 @@ def _study(
 
 
 def _look(
-  source: Source,
-  spec: data.Spec,
-  split: data.Arrays | data.Examples,
-  mesh: jax.sharding.Mesh,
+  source: Source, spec: data.Spec, split: data.Arrays | data.Examples, mesh: jax.sharding.Mesh
 ) -> tuple[Teacher, np.ndarray]:
   """Returns the teacher with its outputs on the examples, and their labels."""
   network, variables = loop.load_network(source.entry, spec, mesh)
@@ -173,9 +170,7 @@ def _look(
 
 
 def _collect(
-  evaluator: Evaluator,
-  variables: Variables,
-  split: data.Arrays | data.Examples,
+  evaluator: Evaluator, variables: Variables, split: data.Arrays | data.Examples
 ) -> list[np.ndarray]:
   """Returns logits `[N, C]`, features `[N, D]` and labels `[N]`."""
 

@@ -40,10 +40,7 @@ def join(reports: Mapping[str, pathlib.Path]) -> Lines:
 
 
 def write(
-  title: str,
-  caption: str,
-  reports: Mapping[str, pathlib.Path],
-  workdir: str | os.PathLike[str],
+  title: str, caption: str, reports: Mapping[str, pathlib.Path], workdir: str | os.PathLike[str]
 ) -> pathlib.Path:
   """Writes the joined table as `<title>.md`, `.html` and `.csv`.
 

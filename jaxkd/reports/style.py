@@ -135,8 +135,7 @@ def new_figure(
   below = (len(lines) + 0.5) * _LINE_HEIGHT if lines else 0.0
   share = below / (height + below)
   figure = Figure(
-    figsize=(width, height + below),
-    layout=ConstrainedLayoutEngine(rect=(0, share, 1, 1 - share)),
+    figsize=(width, height + below), layout=ConstrainedLayoutEngine(rect=(0, share, 1, 1 - share))
   )
   if lines:
     figure.text(0.01, share, "\n".join(lines), va="top")

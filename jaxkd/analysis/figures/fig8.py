@@ -16,19 +16,14 @@ from jaxkd.reports.tables import deviation
 
 
 class AccuracyPanel(NamedTuple):
-  """One student under a family of teachers.
+  """One student under a family of teachers."""
 
-  Attributes:
-    title: the student and its teachers' family.
-    capacities: the teachers' names, from small to large, `[T]`.
-    accuracies: the student's accuracy in percent under each teacher, `[T]`, by method; NaN where
-      there is none.
-    deviations: their standard deviations over the seeds, likewise.
-  """
-
-  title: str
-  capacities: Sequence[str]
+  title: str  # the student and its teachers' family
+  capacities: Sequence[str]  # the teachers' names, from small to large, `[T]`
+  # the student's accuracy in percent under each teacher, `[T]`, by method; NaN where there is
+  # none
   accuracies: Mapping[str, np.ndarray]
+  # their standard deviations over the seeds, likewise
   deviations: Mapping[str, np.ndarray] | None = None
 
 
@@ -85,13 +80,7 @@ def families_of(teachers: Sequence[Teacher]) -> dict[str, list[Teacher]]:
 
 @style.styled
 def plot(panels: Sequence[AccuracyPanel], *, columns: int = 3, caption: str = "") -> Figure:
-  """Draws the panels; in the paper a row for each student, a column for each family.
-
-  Args:
-    panels: pairs of a student and a family of teachers.
-    columns: panels side by side, if there are more than two.
-    caption: text below the axes.
-  """
+  """Draws the panels; in the paper a row for each student, a column for each family."""
   rows, columns, width = style.arrange(len(panels), columns)
   figure, axes = style.new_figure(rows, columns, caption=caption, height=2.0 * rows, width=width)
   for ax, panel in zip(axes.flat, panels, strict=False):
