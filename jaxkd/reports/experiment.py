@@ -6,9 +6,9 @@ import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 
-import ml_collections
 import numpy as np
 from matplotlib.figure import Figure
+from ml_collections import ConfigDict
 
 from jaxkd.common.digests import digest
 from jaxkd.reports import document, pictures, tables
@@ -61,7 +61,7 @@ def _logged(folder: PhaseFolder) -> list[dict[str, float]]:
 
 
 def write(
-  config: ml_collections.ConfigDict,
+  config: ConfigDict,
   workdir: str | os.PathLike[str],
   plan: Plan,
   entries: Entries,
@@ -92,7 +92,7 @@ def write(
   return folder
 
 
-def _pictures(config: ml_collections.ConfigDict, plan: Plan, entries: Entries) -> Iterator[Block]:
+def _pictures(config: ConfigDict, plan: Plan, entries: Entries) -> Iterator[Block]:
   """Yields the table of temperatures, if a row has some, and the pictures."""
   if chosen := temperatures(plan, entries):
     yield Table("temperatures", chosen)
@@ -108,10 +108,7 @@ def _pictures(config: ml_collections.ConfigDict, plan: Plan, entries: Entries) -
 
 
 def table(
-  config: ml_collections.ConfigDict,
-  plan: Plan,
-  entries: Entries,
-  ensembles: Mapping[str, Sequence[Ensemble]],
+  config: ConfigDict, plan: Plan, entries: Entries, ensembles: Mapping[str, Sequence[Ensemble]]
 ) -> Lines:
   """Returns a line for each teacher and for each row of the config."""
   lines = [
@@ -135,7 +132,7 @@ def table(
   return tables.joined(lines)
 
 
-def differences(config: ml_collections.ConfigDict) -> list[str]:
+def differences(config: ConfigDict) -> list[str]:
   """Returns the ways in which an experiment is not the paper's.
 
   The paper's accuracies stand beside ours only if there are none: same data, split, networks,
@@ -162,9 +159,7 @@ def differences(config: ml_collections.ConfigDict) -> list[str]:
   return found
 
 
-def _network(
-  config: ml_collections.ConfigDict, role: str
-) -> tuple[str, Mapping[str, object], float, object]:
+def _network(config: ConfigDict, role: str) -> tuple[str, Mapping[str, object], float, object]:
   """Returns name, options, epochs and initial weights of the teacher or the student."""
   own = config[role]
   if not own.get("checkpoint"):
@@ -244,7 +239,7 @@ def temperatures(plan: Plan, entries: Entries) -> Lines:
   return tables.joined(lines)
 
 
-def _curves(config: ml_collections.ConfigDict, plan: Plan, entries: Entries) -> Picture:
+def _curves(config: ConfigDict, plan: Plan, entries: Entries) -> Picture:
   curves = {row: [_evaluations(entries[phase]) for phase in plan[row]] for row in plan}
   several = ", mean and standard deviation over" if len(config.seeds) > 1 else ","
   figure = pictures.learning_curves(
@@ -263,7 +258,7 @@ def _curves(config: ml_collections.ConfigDict, plan: Plan, entries: Entries) -> 
 
 
 def _derived(
-  config: ml_collections.ConfigDict, teachers: Mapping[Phase, str], entries: Entries
+  config: ConfigDict, teachers: Mapping[Phase, str], entries: Entries
 ) -> tuple[Figure, Lines]:
   results = {
     f"{phase.network['name']} of {rows}": entries[phase].result()
@@ -284,12 +279,12 @@ def _derived(
   return figure, pictures.derived_lines(taus, averages, variances)
 
 
-def split(config: ml_collections.ConfigDict) -> str:
+def split(config: ConfigDict) -> str:
   """Returns the name of the split that is evaluated."""
   return "validation" if config.data.validation else "test"
 
 
-def _about(config: ml_collections.ConfigDict) -> str:
+def _about(config: ConfigDict) -> str:
   return (
     f"Accuracy of the last step on the {split(config)} split of {config.data.name}, mean ± "
     "standard deviation over seeds. Derived average and derived variance describe the teacher's "
@@ -298,7 +293,7 @@ def _about(config: ml_collections.ConfigDict) -> str:
   )
 
 
-def notes(config: ml_collections.ConfigDict) -> str:
+def notes(config: ConfigDict) -> str:
   """Returns sentences on tuned options, and on missing figures of the paper; may be empty."""
   tuned = "".join(
     f" Tuned on a validation split: {row} has "
