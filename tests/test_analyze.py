@@ -267,10 +267,7 @@ def test_students_are_trained(config, workdir, monkeypatch):
   (study,) = trained.studies(config, workdir)
   taught = {(s.teacher, s.method): s for s in study.students}
   assert set(taught) == {("narrow", "ISATS"), ("wide", "ISATS")}
-  assert [(s.teacher, s.tau1, s.tau2) for s in study.grid] == [
-    ("wide", 2, 1),
-    ("wide", 5, 1),
-  ]
+  assert [(s.teacher, s.tau1, s.tau2) for s in study.grid] == [("wide", 2, 1), ("wide", 5, 1)]
   ((_, wide),) = plan.sources(config, workdir)
   entry = PhaseFolder.of(workdir, rows.ROWS["isats"](wide.config, 0))
   accuracy = 100 * entry.result()["test"]["accuracy"]
@@ -526,10 +523,7 @@ def test_the_page_in_a_browser(report, tmp_path):
       {"logits": np.full((4, 3), np.nan)},
       "b: logits: 4 of 4 examples are not finite, the first is number 0",
     ),
-    (
-      {"logits": np.full((4, 3), 1e300)},
-      "b: logits: 4 of 4 examples are not finite",
-    ),
+    ({"logits": np.full((4, 3), 1e300)}, "b: logits: 4 of 4 examples are not finite"),
     (
       {"logits": np.ones((4, 3)), "labels": np.array([0, 1, 2, 1])},
       "the labels of b differ from those of a",
@@ -539,14 +533,8 @@ def test_the_page_in_a_browser(report, tmp_path):
       {"logits": np.array([{}] * 4)},
       "b.npz is not a sound .npz file: Object arrays cannot be loaded",
     ),
-    (
-      {"logits": np.full((4, 3), "1")},
-      "b.npz: logits are of type <U1, must be numbers",
-    ),
-    (
-      {"logits": np.ones((4, 3)), "features": np.ones(4)},
-      "b: features must be [N, D], not (4,)",
-    ),
+    ({"logits": np.full((4, 3), "1")}, "b.npz: logits are of type <U1, must be numbers"),
+    ({"logits": np.ones((4, 3)), "features": np.ones(4)}, "b: features must be [N, D], not (4,)"),
     (
       {"logits": np.ones((4, 3)), "class_names": np.array(["x", "y"])},
       "b: 2 class_names for 3 classes",
@@ -571,16 +559,9 @@ def test_bad_arrays_are_one_line(arrays, message, analyse, save, capsys):
       {"logits": logits(SMALL), "labels": LABELS + 1},
       "label 3 of example 2 is outside the 3 classes",
     ),
+    ({"logits": logits(SMALL), "labels": LABELS * 1.0}, "labels must be integers, not float64"),
     (
-      {"logits": logits(SMALL), "labels": LABELS * 1.0},
-      "labels must be integers, not float64",
-    ),
-    (
-      {
-        "logits": logits(SMALL),
-        "labels": np.zeros(4, int),
-        "features": np.ones((4, 2)),
-      },
+      {"logits": logits(SMALL), "labels": np.zeros(4, int), "features": np.ones((4, 2))},
       "all labels are 0: angles between classes need two classes",
     ),
   ],
@@ -595,10 +576,7 @@ def test_bad_studies_are_one_line(arrays, message, analyse, save, capsys):
 
 def test_k_is_at_most_the_number_of_classes(analyse, save, monkeypatch):
   monkeypatch.setattr(writeup.figures, "draw", lambda _: [])
-  files = (
-    save("a.npz", logits=logits(SMALL)),
-    save("b.npz", logits=logits(LARGE)),
-  )
+  files = (save("a.npz", logits=logits(SMALL)), save("b.npz", logits=logits(LARGE)))
   folder = analyse("--logits=" + ",".join(files))
   (pair,) = lines(folder / "pairs.csv")
   assert float(pair["rank set overlap, K = 3"]) == 1
@@ -647,15 +625,9 @@ def test_no_report_overwrites_another(save):
       ["CONFIG", "--config.analysis.teachers.wide.epochs=0"],
       "config.analysis.teachers.wide: config.teacher.epochs is 0.0",
     ),
-    (
-      ["CONFIG", "--config.analysis.students=mpl,resnet8"],
-      "'mpl' must be one of ",
-    ),
+    (["CONFIG", "--config.analysis.students=mpl,resnet8"], "'mpl' must be one of "),
     (["CONFIG", "--config.analysis.students=mpl"], "did you mean 'mlp'?"),
-    (
-      ["CONFIG", "--config.analysis.students=mlp,mlp"],
-      "must be without repetitions",
-    ),
+    (["CONFIG", "--config.analysis.students=mlp,mlp"], "must be without repetitions"),
     (
       ["CONFIG", "--config.analysis.students=mlp", "--config.rows=kd,regt"],
       "'regt' of config.analysis.students must be one of nokd, kd, ats, isats",
@@ -668,23 +640,14 @@ def test_no_report_overwrites_another(save):
       ["CONFIG", "--config.analysis.students=mlp", "--config.student.name=mlp"],
       "config.student.name has no effect here: the networks are those of config.analysis.students",
     ),
-    (
-      ["CONFIG", "--config.analysis.students=resnet50"],
-      "config.analysis.students, resnet50: ",
-    ),
+    (["CONFIG", "--config.analysis.students=resnet50"], "config.analysis.students, resnet50: "),
     (["CONFIG", "--config.analysis.grid=True"], "config.analysis.students is"),
     (
       ["CONFIG", "--config.teacher.options.width=8"],
       "config.teacher.options.width has no effect here",
     ),
-    (
-      ["CONFIG", "--config.teacher.epochs=0"],
-      "config.teacher.epochs is 0.0, must be > 0",
-    ),
-    (
-      ["CONFIG", "--config.analysis.teachers.wide.name=mpl"],
-      "did you mean 'mlp'",
-    ),
+    (["CONFIG", "--config.teacher.epochs=0"], "config.teacher.epochs is 0.0, must be > 0"),
+    (["CONFIG", "--config.analysis.teachers.wide.name=mpl"], "did you mean 'mlp'"),
     (
       ["CONFIG", "--config.analysis.teachers.wide.checkpoint=nowhere"],
       "nowhere is not the folder of a phase",

@@ -19,10 +19,7 @@ def tables(findings: Findings) -> Iterator[Table]:
 
 
 def table(
-  findings: Findings,
-  name: str,
-  title: str,
-  of_seed: Callable[[Study, Measures, Settings], Lines],
+  findings: Findings, name: str, title: str, of_seed: Callable[[Study, Measures, Settings], Lines]
 ) -> Table:
   """Makes a table of one seed's lines; of several seeds it shows mean and deviation.
 

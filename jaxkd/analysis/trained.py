@@ -8,8 +8,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 import numpy as np
+from ml_collections import ConfigDict
 
 from jaxkd import data, models
 from jaxkd.analysis import plan, students
@@ -26,9 +26,9 @@ from jaxkd.training.step import Evaluator
 
 
 def studies(
-  config: ml_collections.ConfigDict,
+  config: ConfigDict,
   workdir: str | os.PathLike[str],
-  choose: Callable[[ml_collections.ConfigDict], None] = lambda _: None,
+  choose: Callable[[ConfigDict], None] = lambda _: None,
 ) -> list[Study]:
   """Trains the missing teachers and students, and computes the outputs of all teachers.
 

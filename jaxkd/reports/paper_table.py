@@ -5,7 +5,7 @@ import os
 import pathlib
 from collections.abc import Mapping
 
-import ml_collections
+from ml_collections import ConfigDict
 
 from jaxkd.reports import document, experiment, tables
 from jaxkd.reports.document import Report, Table, Text
@@ -40,10 +40,7 @@ def join(reports: Mapping[str, pathlib.Path]) -> Lines:
 
 
 def write(
-  title: str,
-  caption: str,
-  reports: Mapping[str, pathlib.Path],
-  workdir: str | os.PathLike[str],
+  title: str, caption: str, reports: Mapping[str, pathlib.Path], workdir: str | os.PathLike[str]
 ) -> pathlib.Path:
   """Writes the joined table as `<title>.md`, `.html` and `.csv`.
 
@@ -60,7 +57,7 @@ def write(
   return document.write(report, workdir, title)
 
 
-def caption(columns: Mapping[str, ml_collections.ConfigDict]) -> str:
+def caption(columns: Mapping[str, ConfigDict]) -> str:
   """Returns how the networks of the columns, configs by student, are trained."""
   config = next(iter(columns.values()))
   share = config.data.train_share * (1 - config.data.validation)

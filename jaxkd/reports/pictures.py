@@ -149,18 +149,12 @@ def derived_lines(
 
 
 class OptionPanel(NamedTuple):
-  """A student under several values of one option.
+  """A student under several values of one option."""
 
-  Attributes:
-    option: its name.
-    values: from left to right, `[V]`.
-    accuracies: in percent, `[V]`; NaN where there is none.
-    deviations: their standard deviations over the seeds, `[V]`; NaN of one seed.
-  """
-
-  option: str
-  values: Sequence[float]
-  accuracies: Sequence[float] | np.ndarray
+  option: str  # its name
+  values: Sequence[float]  # from left to right, `[V]`
+  accuracies: Sequence[float] | np.ndarray  # in percent, `[V]`; NaN where there is none
+  # their standard deviations over the seeds, `[V]`; NaN of one seed
   deviations: Sequence[float] | np.ndarray
 
 
