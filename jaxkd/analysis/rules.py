@@ -101,10 +101,6 @@ DIGITS_FIVE_RULES = (
 def label_chains(rule: Rule, class_names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
   """Translates a rule's class names into labels.
 
-  Args:
-    rule: the rule.
-    class_names: the data set's classes, in the order of its labels.
-
   Raises:
     ValueError: the data set has no class of that name.
 

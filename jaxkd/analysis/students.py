@@ -37,13 +37,9 @@ def _over_grid(config: ConfigDict) -> list[ConfigDict]:
 def find(
   config: ConfigDict, workdir: Workdir, teacher: Teacher, labels: np.ndarray
 ) -> Iterator[Student]:
-  """Yields the trained students of one network and one teacher, one for each kind of label.
+  """Yields the trained students of an experiment's teacher, one for each kind of label.
 
-  Args:
-    config: the experiment of the two.
-    workdir: the store.
-    teacher: the teacher.
-    labels: of its examples, `[N]`.
+  The teacher's logits and the labels `[N]` give the means of its soft labels.
   """
   for row in LABELS_OF_ROWS:
     yield from _of_row(config, workdir, row, teacher, labels)

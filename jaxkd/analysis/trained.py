@@ -103,10 +103,6 @@ def thin(split: data.Arrays | data.Examples, limit: int) -> data.Arrays | data.E
 
   The first examples would not do: a split may be sorted by class.
 
-  Args:
-    split: arrays, or examples to stream.
-    limit: at least 1.
-
   Examples:
     >>> train, _ = data.load(data.find("digits"))
     >>> thin(train, 100).labels.shape

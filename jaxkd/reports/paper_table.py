@@ -23,11 +23,7 @@ _COLUMNS = {
 
 
 def join(reports: Mapping[str, pathlib.Path]) -> Lines:
-  """Joins the reports of the columns into one table, a line for each row.
-
-  Args:
-    reports: by student, the folder of its report.
-  """
+  """Joins reports, folders by student, into one table with a line for each row."""
   lines: dict[str, dict[str, str]] = {}
   for student, folder in reports.items():
     with open(folder / "table.csv", newline="") as file:
@@ -42,17 +38,7 @@ def join(reports: Mapping[str, pathlib.Path]) -> Lines:
 def write(
   title: str, caption: str, reports: Mapping[str, pathlib.Path], workdir: str | os.PathLike[str]
 ) -> pathlib.Path:
-  """Writes the joined table as `<title>.md`, `.html` and `.csv`.
-
-  Args:
-    title: the table's.
-    caption: how its networks were trained.
-    reports: as for `join`.
-    workdir: the files' folder.
-
-  Returns:
-    The Markdown file.
-  """
+  """Writes the joined table as `<title>.md`, `.html` and `.csv`; returns the Markdown file."""
   report = Report(title, [Table(title, join(reports)), Text(caption)])
   return document.write(report, workdir, title)
 

@@ -73,12 +73,7 @@ def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
 
 
 def title(text: str, width: float, columns: int) -> str:
-  r"""Breaks a panel's title into lines that don't reach into the next panel.
-
-  Args:
-    text: the title.
-    width: the figure's, in inches.
-    columns: panels side by side.
+  r"""Breaks the title of one of several panels side by side, so that titles don't touch.
 
   Examples:
     >>> title("wide_resnet50_2, ATS", COLUMN_WIDTH, 3)

@@ -27,14 +27,7 @@ _AXES = {"ats.tau1": pictures.TAU1, "ats.tau2": pictures.TAU2}
 def write(
   config: ConfigDict, row: str, grid: Grid, found: Sequence[Point], workdir: str | os.PathLike[str]
 ) -> pathlib.Path:
-  """Writes the points of a search.
-
-  Args:
-    config: the experiment.
-    row: the tuned row.
-    grid: the values that were tried.
-    found: the points.
-    workdir: the store.
+  """Writes the points of a row's search.
 
   Returns:
     The folder `tune-<title>-<hash>` with `report.md`, `report.html`, `table.csv` and the picture.

@@ -102,13 +102,8 @@ def plot(
 ) -> Figure:
   """Draws labels as in Fig. 1, and below them the derived variance at every level.
 
-  Args:
-    probs: `[C]` for each level, from unsure to sure; at most four are drawn, from first to last.
-    label: the example's class.
-    levels: the levels' names.
-    xlabel: the kind of level.
-    means: mean derived variance over all examples at each level.
-    caption: text below the axes.
+  `probs` are `[C]` for each level, from unsure to sure; at most four are drawn, from first to last.
+  `means` are the mean derived variance over all examples at each level.
   """
   count = len(probs)
   shown = np.linspace(0, count - 1, min(count, _MOST_LABELS)).round().astype(int)
