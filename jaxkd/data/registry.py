@@ -191,7 +191,7 @@ def content(name: str, data_dir: str = "") -> str:
 def identity(name: str, data_dir: str = "") -> dict[str, Any]:
   """Returns everything of a data set that determines results, JSON-able.
 
-  Files are looked at in each call, so that a changed image is noticed.
+  Each call looks at all files of a folder, and notices a changed image.
 
   Args:
     name: as for `find`.
