@@ -37,7 +37,7 @@ def test_what_is_published_or_missing_is_known_by_its_name(published, config, mi
   published()
   if missing:
     shutil.rmtree(pathlib.Path(config.data.data_dir, "stripes"))
-  described = planning.data_of(config, 0)
+  described = planning.phases(config, "nokd")[0].data
   assert (described["content"], described["class_names"]) == ("", None)
   assert not capfd.readouterr().err
 
