@@ -143,20 +143,13 @@ def _study(
 
 
 def _look(
-  source: Source,
-  dataset: Dataset,
-  split: data.Arrays | data.Examples,
-  mesh: jax.sharding.Mesh,
+  source: Source, dataset: Dataset, split: data.Arrays | data.Examples, mesh: jax.sharding.Mesh
 ) -> tuple[Teacher, np.ndarray]:
   """Returns the teacher with its outputs on the examples, and their labels."""
   loaded = teachers.load(source.entry, dataset, mesh)
   # As its own teacher it sees images normalised as in its training.
   evaluator = Evaluator(
-    loaded.network.network,
-    dataset.spec,
-    source.config.data.batch_size,
-    mesh,
-    (loaded.network,),
+    loaded.network.network, dataset.spec, source.config.data.batch_size, mesh, (loaded.network,)
   )
 
   def take(outputs: tuple[models.Outputs, ...], labels: jax.Array) -> tuple[Any, ...]:

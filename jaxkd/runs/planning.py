@@ -153,11 +153,7 @@ class ExperimentPlan:
     self, network: ConfigDict, objective: Method, teachers: tuple[Phase, ...], seed: int
   ) -> Phase:
     config = self._config
-    described = {
-      "name": network.name,
-      "dtype": config.dtype,
-      "options": network.options.to_dict(),
-    }
+    described = {"name": network.name, "dtype": config.dtype, "options": network.options.to_dict()}
     described["arrays"] = arrays_digest(described, spec_of_config(config))
     if source := models.source_digest(network.name):
       described["source"] = source
@@ -261,9 +257,7 @@ def _outputs(text: str, spec: data.Spec) -> models.Outputs:
   described = json.loads(text)
   shape = (1, spec.image_size, spec.image_size, spec.channels)
   return _refusing(
-    described,
-    spec,
-    lambda: _create(described, spec, nnx.Rngs(0)).outputs(jnp.zeros(shape)),
+    described, spec, lambda: _create(described, spec, nnx.Rngs(0)).outputs(jnp.zeros(shape))
   )
 
 

@@ -58,8 +58,7 @@ def render(split: str, number: int) -> np.ndarray:
   digits[1] = str(number % 10)
   fonts = pathlib.Path(matplotlib.get_data_path(), "fonts", "ttf")
   font = ImageFont.truetype(
-    str(fonts / str(random.choice(_FONTS))),
-    int(random.integers(20, 31)) * _SCALE,
+    str(fonts / str(random.choice(_FONTS))), int(random.integers(20, 31)) * _SCALE
   )
   mask = Image.new("L", (size, size))
   draw = ImageDraw.Draw(mask)
