@@ -99,7 +99,9 @@ def test_an_adapter_belongs_to_one_student(config, both, tmp_path):
   assert_close(together["crd", 0], alone["crd", 0])
 
 
-def test_a_cohort_resumes_if_killed_between_its_checkpoints_of_a_step(config, both, tmp_path, capsys):
+def test_a_cohort_resumes_if_killed_between_its_checkpoints_of_a_step(
+  config, both, tmp_path, capsys
+):
   whole = both[1]["kd", 0].path.parent
   workdir = tmp_path / "runs"
   shutil.copytree(whole, workdir)

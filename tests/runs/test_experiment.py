@@ -147,8 +147,7 @@ def test_a_second_seed_trains_only_the_missing_phases(
   reused = [planning.student(all_rows, row, 0) for row in ("nokd", "kd")]
   wanted = [*reused, planning.teacher(all_rows)]
   assert sorted(said) == sorted(
-    f"reused: {phase.folder}, trained "
-    f"{PhaseFolder.of(report.parent, phase).result()['finished']}"
+    f"reused: {phase.folder}, trained {PhaseFolder.of(report.parent, phase).result()['finished']}"
     for phase in wanted
   )
 
@@ -217,9 +216,7 @@ def test_a_residual_predicts_with_its_base(all_rows, report):
   assert result["loss"] == pytest.approx(float(loss), rel=1e-5)
 
 
-def test_residual_students_and_their_bases_predict_together(
-  tiny_config, run_experiment, tmp_path
-):
+def test_residual_students_and_their_bases_predict_together(tiny_config, run_experiment, tmp_path):
   tiny_config.rows, tiny_config.seeds = ("reskd", "reskd+ens"), (0, 1)
   validate(tiny_config)
   table = table_of(run_experiment(tiny_config, tmp_path))
@@ -353,9 +350,7 @@ def test_weights_that_do_not_fit_are_refused_before_anything_is_trained(tiny_con
     validate(tiny_config)
 
 
-def test_a_teacher_without_its_last_checkpoint_is_named(
-  all_rows, report, run_experiment, tmp_path
-):
+def test_a_teacher_without_its_last_checkpoint_is_named(all_rows, report, run_experiment, tmp_path):
   teacher = PhaseFolder.of(report.parent, planning.teacher(all_rows))
   copy = PhaseFolder.of(tmp_path, teacher.phase)
   shutil.copytree(teacher.path, copy.path)

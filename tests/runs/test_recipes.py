@@ -79,7 +79,7 @@ def test_a_wrong_argument_is_named(arg, message):
 
 
 def test_an_unknown_data_set_is_named():
-  with pytest.raises(ConfigError, match="'cifar-100', must be one of .*did you mean 'cifar100'"):
+  with pytest.raises(ConfigError, match=r"'cifar-100', must be one of .*did you mean 'cifar100'"):
     recipe("cifar-100", title="t")
 
 
