@@ -1,99 +1,217 @@
 #!/usr/bin/env bash
-# Sets jaxkd up in an environment of its own, and runs it.
+# Sets jaxkd up in an environment of its own and runs it.
 #
-#   ./launch.sh                        the digits example
-#   ./launch.sh --config=FILE [...]    python -m jaxkd.main with these flags
-#   ./launch.sh test [...]             linter, type checker, pytest
-#   ./launch.sh COMMAND [...]          analyze, convert, export, prepare, table, tune
-#   ./launch.sh --processes=N [...]    N processes on this machine, one per GPU
-#   srun ./launch.sh --config=FILE     SLURM: a task per process
+#   ./launch.sh                              the digits example
+#   ./launch.sh --config=FILE [...]          python -m jaxkd.main with these flags
+#   ./launch.sh COMMAND [...]                python -m jaxkd.COMMAND with these flags
+#   ./launch.sh --processes=N [COMMAND] ...  N processes on this machine, one per GPU
+#   ./launch.sh test [...]                   linter, type checker, API reference, pytest [...]
+#   ./launch.sh docs                         builds the API reference
+#   srun ./launch.sh --config=FILE           SLURM: one process per task
 #
-# On a TPU pod the same command runs on every worker; --workdir must then be a
-# folder that all of them see.
+# On a TPU pod the same command runs on every worker; --workdir must then be a folder that all of
+# them see.
 #
-# JAXKD_VENV    where the environment is (default: .venv)
-# JAXKD_EXTRAS  more of pyproject.toml's extras, e.g. tensorflow
-set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+# JAXKD_VENV        the environment (default: .venv beside this file)
+# JAXKD_EXTRAS      more extras of pyproject.toml, separated by commas
+# JAXKD_PYTHON      a version (3.13), `newest`, or an interpreter
+# JAXKD_RESOLUTION  `lowest-direct` installs the lowest supported versions
+# JAXKD_INSTALLER   uv or pip (default: uv where it is found)
+#
+# The tests with the oldest Python and the lowest versions, and with the newest and the latest:
+#
+#   JAXKD_PYTHON=3.11 JAXKD_RESOLUTION=lowest-direct ./launch.sh test
+#   JAXKD_PYTHON=newest ./launch.sh test
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
+set +o posix -euo pipefail
+unset CDPATH PYTHONHOME
 
-venv=${JAXKD_VENV:-.venv}
-extras=${JAXKD_EXTRAS:-}
-[[ ${1:-} == test ]] && extras+=,test
-if command -v nvidia-smi >/dev/null; then
-  extras+=,gpu
-elif [[ -n ${TPU_NAME:-} || -e /dev/accel0 || -e /dev/vfio/0 ]]; then
-  extras+=,tpu
-fi
-extras=${extras#,}
+script=${BASH_SOURCE[0]}
+while [[ -L $script ]]; do
+  link=$(readlink "$script")
+  [[ $link == /* ]] || link=$(dirname "$script")/$link
+  script=$link
+done
+root=$(cd "$(dirname "$script")" && pwd -P)
 
-find_python() {
-  for python in python3 python3.14 python3.13 python3.12 python3.11; do
-    if "$python" -c \
-      'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' \
-      2>/dev/null; then
-      echo "$python"
-      return
-    fi
-  done
-  echo "jaxkd needs Python 3.11 to 3.14, found $(python3 --version 2>&1)" >&2
-  return 1
+fail() {
+  echo "jaxkd: $*" >&2
+  exit 2
 }
 
-# Installs once for each state of pyproject.toml, and again when an extra is
-# wanted that isn't there; processes that start together on one file system take
-# turns.
-set_up() {
-  local python stamp installed wanted
+# Prints the interpreter if its version is supported.
+supported() {
+  "$1" -I -c 'import sys
+if (3, 11) <= sys.version_info[:2] < (3, 15): print(sys.executable)' 2>/dev/null | grep .
+}
+
+find_python() {
+  local wanted=${JAXKD_PYTHON:-} versions=(3.14 3.13 3.12 3.11) version prefix
+  case $wanted in
+    "") supported python3 && return ;;
+    newest) ;;
+    [0-9]*) versions=("$wanted") ;;
+    *) supported "$wanted" && return || versions=() ;;
+  esac
+  for version in "${versions[@]}"; do
+    supported "python$version" && return
+    prefix=$(pyenv prefix "$version" 2>/dev/null) && supported "$prefix/bin/python" && return
+  done
+  if [[ $installer == uv && ${wanted:-3.13} == 3.1[1-4]* ]]; then
+    # uv downloads it.
+    echo "${wanted:-3.13}"
+  elif [[ $wanted && $wanted != newest ]]; then
+    fail "JAXKD_PYTHON is '$wanted', must be Python 3.11 to 3.14 that runs here"
+  else
+    fail "Python 3.11 to 3.14 is needed; python3 is $(python3 --version 2>&1 | tail -1)"
+  fi
+}
+
+# Makes the environment, and again where its interpreter is gone. Only what this script made is
+# removed.
+make_environment() {
+  local python
+  if [[ -x $venv/bin/python ]] && "$venv/bin/python" -c '' 2>/dev/null; then return; fi
+  if [[ -e $venv/pyvenv.cfg && ! -e $venv/jaxkd-stamp ]]; then
+    fail "the interpreter of $venv does not run; remove that folder, or set JAXKD_VENV"
+  fi
   python=$(find_python)
-  mkdir -p "$venv"
+  [[ ! -e $venv/pyvenv.cfg ]] || rm -rf "$venv"/{bin,include,lib,lib64,pyvenv.cfg,jaxkd-stamp}
+  if [[ $installer == uv ]]; then
+    uv venv --quiet --allow-existing --python "$python" "$venv"
+  else
+    "$python" -m venv "$venv" >&2 ||
+      fail "$python can't make an environment (on Debian: apt install python3-venv)"
+  fi
+}
+
+install() {
+  local package=$root${1:+[$1]} resolution=${JAXKD_RESOLUTION:-highest} python=$venv/bin/python
+  if [[ $installer == pip && $resolution != highest ]]; then
+    # pip knows the highest versions only.
+    "$python" -m pip install --quiet uv
+    PATH=$venv/bin:$PATH installer=uv
+  fi
+  if [[ $installer == uv ]]; then
+    uv pip install --quiet --python "$python" --resolution "$resolution" --editable "$package"
+  else
+    "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >/dev/null
+    PIP_USER=0 "$python" -m pip install --quiet --disable-pip-version-check --editable "$package"
+  fi
+}
+
+# Installs once for each state of pyproject.toml, and again when an extra is wanted that isn't
+# there; processes that start together on one file system take turns.
+set_up() {
+  local extras=$1 stamp installed wanted
+  venv=${JAXKD_VENV:-$root/.venv${JAXKD_PYTHON:+-${JAXKD_PYTHON##*/}}${JAXKD_RESOLUTION:+-$JAXKD_RESOLUTION}}
+  installer=${JAXKD_INSTALLER:-$(command -v uv >/dev/null && echo uv || echo pip)}
+  [[ $installer == uv || $installer == pip ]] ||
+    fail "JAXKD_INSTALLER is '$installer', must be uv or pip"
+  if command -v nvidia-smi >/dev/null; then
+    extras+=,gpu
+  elif [[ -n ${TPU_NAME:-} || -e /dev/accel0 || -e /dev/vfio/0 ]]; then
+    extras+=,tpu
+  fi
+  extras+=,${JAXKD_EXTRAS:-}
+  mkdir -p "$venv" 2>/dev/null || fail "can't make the folder $venv"
+  venv=$(cd "$venv" && pwd -P)
   (
+    # Neither the caller's modules nor the caller's uv.toml have a say in what is installed.
+    cd "$root"
     if command -v flock >/dev/null; then flock 9; fi
-    stamp=$(cksum <pyproject.toml)
+    stamp="$(cksum <pyproject.toml) $root python=${JAXKD_PYTHON:-} ${JAXKD_RESOLUTION:-highest}"
     { read -r installed && read -r had; } 2>/dev/null <"$venv/jaxkd-stamp" || true
-    wanted=$(tr ',' '\n' <<<"${had:-},$extras" | sort -u | paste -sd, -)
-    wanted=${wanted#,}
-    if [[ ${installed:-} != "$stamp" || ${had:-} != "$wanted" ]]; then
+    wanted=$(tr ',' '\n' <<<"${had:-},$extras" | sed '/^$/d' | sort -u | paste -sd, -)
+    if [[ ${installed:-} != "$stamp" || ${had:-} != "$wanted" ]] ||
+      ! "$venv/bin/python" -c '' 2>/dev/null; then
       echo "Setting up $venv ..." >&2
-      "$python" -m venv "$venv"
-      "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --editable ".${wanted:+[$wanted]}"
+      make_environment
+      install "$wanted"
       printf '%s\n%s\n' "$stamp" "$wanted" >"$venv/jaxkd-stamp"
     fi
   ) 9>"$venv/jaxkd-lock"
-  PATH="$(cd "$venv" && pwd)/bin:$PATH"
+  export PATH=$venv/bin:$PATH VIRTUAL_ENV=$venv
+  # A checkout that lies in the working directory is no package; this comes before.
+  export PYTHONPATH=$root
 }
 
 run_processes() {
-  local count=$1 pids=() id
-  shift
-  [[ $count =~ ^[1-9][0-9]*$ ]] || {
-    echo "jaxkd: --processes is '$count', must be an integer >= 1" >&2
-    exit 2
-  }
-  export JAX_NUM_PROCESSES=$count
+  local pids=() id
+  export JAX_NUM_PROCESSES=$processes
   export JAX_COORDINATOR_ADDRESS=${JAX_COORDINATOR_ADDRESS:-127.0.0.1:$((20000 + RANDOM % 20000))}
   trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
-  for ((id = 0; id < count; id++)); do
-    JAX_PROCESS_ID=$id JAX_LOCAL_DEVICE_IDS=$id python -m jaxkd.main "$@" &
+  for ((id = 0; id < processes; id++)); do
+    JAX_PROCESS_ID=$id JAX_LOCAL_DEVICE_IDS=$id "$@" &
     pids+=($!)
   done
   # The first that fails ends the others.
-  for ((id = 0; id < count; id++)); do wait -n; done
+  for ((id = 0; id < processes; id++)); do wait -n; done
 }
 
-set_up
+run_tests() {
+  cd "$root"
+  # Other versions of the tools would have other opinions.
+  if [[ -z ${JAXKD_PYTHON:-}${JAXKD_RESOLUTION:-} ]]; then
+    python -m ruff check .
+    python -m ruff format --check .
+    python -m mypy
+    build_docs --quiet
+  fi
+  # A file at a time, so that what its tests share is made once.
+  exec python -m pytest -n 2 --dist loadfile "$@"
+}
+
+build_docs() {
+  python -m mkdocs build --strict --config-file "$root/docs/mkdocs.yml" "$@"
+}
+
+if [[ -n ${PYTHONPATH:-} ]]; then
+  echo "jaxkd: PYTHONPATH is ignored; your own modules are found in the working directory" >&2
+  unset PYTHONPATH
+fi
+
+processes=1
 case ${1:-} in
-  "") exec python -m jaxkd.main --config=configs/digits_isats.py ;;
-  analyze | convert | export | table | tune) exec python -m "jaxkd.$1" "${@:2}" ;;
-  prepare) exec python -m jaxkd.prepare "${@:2}" ;;
-  test)
-    shift
-    ruff check .
-    ruff format --check .
-    mypy
-    # A file at a time, so that what its tests share is made once.
-    exec pytest -n 2 --dist loadfile "$@"
+  --processes=*) processes=${1#*=} && shift ;;
+  --processes) processes=${2:-} && shift $(($# < 2 ? 1 : 2)) ;;
+esac
+[[ $processes =~ ^[1-9][0-9]*$ ]] || fail "--processes is '$processes', must be an integer >= 1"
+
+case ${1:-} in
+  "") set -- main --config="$root/configs/digits_isats.py" ;;
+  -h | --help | help)
+    sed -n '2,/^\[/ { s/^# \{0,1\}//p; }' "$root/launch.sh"
+    set -- help
     ;;
-  --processes=*) run_processes "${1#*=}" "${@:2}" ;;
-  *) exec python -m jaxkd.main "$@" ;;
+  -*) set -- main "$@" ;;
+esac
+command=$1
+shift
+extras=all
+case $command in
+  test | docs) ((processes == 1)) || fail "--processes is for commands, not for $command" ;;&
+  test | docs) extras=$command ;;
+  prepare) extras+=,tensorflow ;;
+  convert) extras+=,torch ;;
+  *)
+    # The list of commands and a wrong command need no environment.
+    if ! grep -qs '^if __name__ ==' "$root/jaxkd/$command.py"; then
+      installer=pip
+      python=$(find_python)
+      PYTHONPATH=$root exec "$python" -m jaxkd "$command"
+    fi
+    ;;
+esac
+set_up "$extras"
+case $command in
+  test) run_tests "$@" ;;
+  docs) build_docs "$@" ;;
+  *)
+    if ((processes > 1)); then
+      run_processes python -m "jaxkd.$command" "$@"
+    else
+      exec python -m "jaxkd.$command" "$@"
+    fi
+    ;;
 esac

@@ -1,1 +1,56 @@
-"""Knowledge distillation in JAX, for teachers of every capacity."""
+"""Knowledge distillation in JAX, for teachers of every capacity.
+
+The public names are imported when they are first used. So `jaxkd.losses` and `jaxkd.metrics` work
+with JAX and Optax alone; the others name the extra that they need.
+"""
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+from jaxkd.common import extras as _extras
+
+if TYPE_CHECKING:
+  from jaxkd import data as data
+  from jaxkd import losses as losses
+  from jaxkd import methods as methods
+  from jaxkd import metrics as metrics
+  from jaxkd import models as models
+
+__version__ = "0.1.0"
+
+# The module of each name, and the extra that it needs.
+_NAMES = {
+  "data": ("jaxkd.data", "data"),
+  "distill": ("jaxkd.training.distill", "train"),
+  "losses": ("jaxkd.losses", ""),
+  "methods": ("jaxkd.methods", "train"),
+  "metrics": ("jaxkd.metrics", ""),
+  "models": ("jaxkd.models", "train"),
+}
+
+__all__ = ["__version__", "data", "distill", "losses", "methods", "metrics", "models"]
+
+# `python -m jaxkd.COMMAND` imports this package before the command.
+if sys.argv[:1] == ["-m"]:
+  _extras.report_missing_extras()
+
+
+def __getattr__(name: str) -> Any:
+  if name not in _NAMES:
+    raise AttributeError(f"module 'jaxkd' has no attribute {name!r}")
+  path, extra = _NAMES[name]
+  try:
+    value: Any = importlib.import_module(path)
+  except ModuleNotFoundError as error:
+    if advice := _extras.advice(error, extra):
+      raise ModuleNotFoundError(f"jaxkd.{name}: {advice}", name=error.name) from None
+    raise
+  if name == "distill":
+    value = value.distill
+  globals()[name] = value
+  return value
+
+
+def __dir__() -> list[str]:
+  return __all__

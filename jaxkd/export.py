@@ -2,22 +2,20 @@
 
 python -m jaxkd.export runs/cifar100-resnet20-cross_entropy-... OUT.safetensors
 
-takes the newest checkpoint of a phase that is finished or still trains, or with
-`--step=N` the one of a step.
+It takes the newest checkpoint of a phase, whether or not the phase is finished; `--step=N` takes
+the checkpoint of a step.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from flax import nnx
 
-from jaxkd import data
+from jaxkd.common.errors import UserError
 from jaxkd.models import weights
 from jaxkd.runs import planning, teachers
-from jaxkd.runs.store import PhaseFolder, StoreError
+from jaxkd.runs.store import PhaseFolder
 from jaxkd.training import sharding
-from jaxkd.training.checkpoint import CheckpointError
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,13 +26,14 @@ def main(argv: Sequence[str] | None = None) -> None:
   parser.add_argument("--step", type=int, help="step of the checkpoint (default: the newest)")
   flags = parser.parse_args(argv)
   try:
-    entry = PhaseFolder.open(flags.phase, finished=False)
-    model = planning.network(entry.phase)
-    _, trained = teachers.load_network(entry, sharding.mesh(), flags.step)
+    weights.check_output(flags.out)
+    folder = PhaseFolder.open(flags.phase, finished=False)
+    model = planning.network(folder.phase)
+    _, trained = teachers.load_network(folder, sharding.mesh(), flags.step)
     nnx.update(model, *trained)
     weights.write(flags.out, weights.to_torch(model))
-  except (CheckpointError, OSError, StoreError, data.DataError) as error:
-    sys.exit(f"{parser.prog}: {error}")
+  except (UserError, OSError) as error:
+    parser.exit(2, f"{parser.prog}: {error}\n")
 
 
 if __name__ == "__main__":

@@ -1,161 +1,38 @@
 """Prepares a data set with TFDS: `python -m jaxkd.prepare NAME`.
 
-With `--archives` nothing is downloaded: that folder must have what is needed.
-Without it archives are downloaded, where TFDS knows from where. Nothing that is
-half written is ever taken for whole: a run that was interrupted is started
-anew.
+With `--archives` nothing is downloaded: the folder must have all that is needed. Without it,
+archives are downloaded where TFDS knows a source. An interrupted run starts anew: a half-written
+data set is never read.
 """
 
 import argparse
-import contextlib
-import importlib.util
 import logging
-import os
 import sys
-from collections.abc import Callable, Iterator
-
-import tensorflow_datasets as tfds
-import tqdm  # type: ignore[import-untyped]
 
 from jaxkd.common import signals
-from jaxkd.data import builders, prepared, sources
+from jaxkd.data import preparation
 from jaxkd.data.base import DataError
-from jaxkd.data.specs import DIGITS, SPECS, Spec
-
-_OWN = {getattr(builders, name).name for name in builders.__all__}
-
-
-def prepare(name: str, data_dir: str = "", archives: str = "") -> None:
-  """Prepares a data set, or all that it joins.
-
-  Args:
-    name: as in `config.data.name`.
-    data_dir: where TFDS keeps its data; TFDS's own default if empty.
-    archives: folder of the archives; if empty, they are downloaded.
-
-  Raises:
-    DataError: there is no such data set, an archive is missing or damaged, or
-      TensorFlow is needed and is not there.
-  """
-  if archives and not os.path.isdir(archives):
-    raise DataError(f"--archives={archives} is not a folder")
-  spec = sources.find(name, data_dir)
-  for part in spec.domains or (spec,):
-    if part.builder:
-      _prepare(part, name, data_dir, archives)
-    else:
-      print(f"{part.name} needs no preparation")
-
-
-def _prepare(spec: Spec, name: str, data_dir: str, archives: str) -> None:
-  try:
-    _describe(spec, name, data_dir)
-  except DataError:
-    _build(spec, name, data_dir, archives)
-    _describe(spec, name, data_dir)
-
-
-def _describe(spec: Spec, name: str, data_dir: str) -> None:
-  """Prints what is prepared.
-
-  Raises:
-    DataError: it isn't.
-  """
-  splits = {
-    split: prepared.Prepared(spec, split, data_dir, name)
-    for split in (spec.train_split, spec.test_split)
-  }
-  for split, examples in splits.items():
-    print(f"{spec.name}, {split}: {len(examples)} images, {len(examples.class_names)} classes")
-  if how := prepared.difference(spec, *splits.values()):
-    print(f"{spec.name} has {how}")
-  print(f"{spec.name} is prepared in {prepared.root(data_dir) / spec.builder}")
-
-
-def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
-  own = spec.builder.split("/")[0] in _OWN
-  if not own and importlib.util.find_spec("tensorflow") is None:
-    raise DataError(
-      f"preparing {spec.name!r} needs TensorFlow: {sys.executable} -m pip install tensorflow-cpu"
-    )
-  try:
-    builder = tfds.builder(
-      spec.builder,
-      data_dir=prepared.root(data_dir),
-      file_format="array_record",
-    )
-
-    def before_download(url, size, name):
-      if archives:
-        several = builder.MANUAL_DOWNLOAD_INSTRUCTIONS
-        lacks = f"none of {several}" if several else f"no {name}"
-        raise DataError(f"{archives} has {lacks}")
-      # Above TFDS's progress bars.
-      tqdm.tqdm.write(f"downloading {url} ({size})", file=sys.stderr)
-
-    with _told_of_downloads(before_download):
-      builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(
-          manual_dir=archives or None, try_download_gcs=False
-        )
-      )
-  except DataError:
-    raise
-  # TFDS, and what it calls to download and unpack, have no common class.
-  except Exception as error:
-    reason = f"{type(error).__name__}: {error}"
-    if isinstance(error, AssertionError):
-      # That archives which it can't download are not at hand.
-      command = prepared.command(name, data_dir)
-      reason = f"{error}; with them in a folder: {command} --archives=FOLDER"
-    raise DataError(f"data set {spec.name!r} can't be prepared: {reason}") from error
-
-
-@contextlib.contextmanager
-def _told_of_downloads(tell: Callable[[str, str, str], None]) -> Iterator[None]:
-  """Has a function called before anything is downloaded.
-
-  Args:
-    tell: takes the URL, the size for people, and the file's name.
-  """
-  # TFDS has no other way.
-  manager = tfds.download.DownloadManager
-  download = manager._download
-
-  def told(self, resource):
-    info = self._url_infos.get(resource.url)
-    size, name = (info.size, info.filename) if info else ("unknown size", "")
-    tell(resource.url, str(size), name or os.path.basename(resource.url))
-    return download(self, resource)
-
-  manager._download = told
-  try:
-    yield
-  finally:
-    manager._download = download
+from jaxkd.data.specs import DIGITS, SPECS
 
 
 def main() -> None:
-  """Runs the command; what is wrong is one line."""
+  """Runs the command; an error is one line."""
   parser = argparse.ArgumentParser(prog="python -m jaxkd.prepare", description=__doc__)
-  parser.add_argument(
-    "name",
-    metavar="NAME",
-    help=f"one of {', '.join(SPECS)}, or several of {', '.join(DIGITS)} with + in between",
-  )
-  parser.add_argument("--data_dir", default="", help="where TFDS keeps its data")
+  names = f"one of {', '.join(SPECS)}, or several of {', '.join(DIGITS)} with + in between"
+  parser.add_argument("name", metavar="NAME", help=names)
+  parser.add_argument("--data_dir", default="", help="the folder of TFDS's data")
   parser.add_argument("--archives", default="", help="folder of archives that are at hand")
   args = parser.parse_args()
-  # Of each attempt to reach a server; the last one's failure is told.
+  # It logs each attempt to reach a server; the last failure is reported.
   logging.getLogger("urllib3").setLevel(logging.ERROR)
   try:
     with signals.exit_when_terminated():
-      prepare(args.name, args.data_dir, args.archives)
+      preparation.prepare(args.name, args.data_dir, args.archives)
   except DataError as error:
     print(f"jaxkd: {' '.join(str(error).split())}", file=sys.stderr)
     raise SystemExit(2) from None
   except KeyboardInterrupt:
-    print("jaxkd: interrupted; what was half written is gone", file=sys.stderr)
+    print("jaxkd: interrupted; the half-written data set is deleted", file=sys.stderr)
     raise SystemExit(130) from None
 
 

@@ -1,4 +1,4 @@
-"""From the command line to the report: teachers of the store, saved logits."""
+"""From the command line to the report: teachers of the store, and saved logits."""
 
 import contextlib
 import csv
@@ -16,12 +16,12 @@ import pytest
 from absl import flags
 
 from jaxkd import analyze, cli, data, metrics
-from jaxkd.analysis import page, plan, saved, students, trained
+from jaxkd.analysis import plan, saved, students, trained, writeup
 from jaxkd.analysis.study import Settings, Teacher
 from jaxkd.common.errors import ConfigError
-from jaxkd.runs import experiment, rows
+from jaxkd.runs import planning, queue, teachers
 from jaxkd.runs.store import PhaseFolder
-from jaxkd.training import loop, sharding
+from jaxkd.training import sharding
 from jaxkd.tuning import grid
 
 LABELS = np.array([0, 1, 2, 0])
@@ -41,13 +41,23 @@ def lines(path):
 
 
 def forget_flags():
-  """Lets the next command line start from nothing."""
+  """Resets the flags for the next command line."""
   for name in ("config", "workdir", "logits", "tau", "k"):
     flags.FLAGS[name].unparse()
   for name in list(flags.FLAGS):
     if name.startswith("config."):
       delattr(flags.FLAGS, name)
   flags.FLAGS.unparse_flags()
+
+
+def run(argv):
+  """Runs the command; returns its output."""
+  forget_flags()
+  printed = io.StringIO()
+  with contextlib.redirect_stdout(printed):
+    analyze.run(cli.parse(["jaxkd", *argv]))
+  forget_flags()
+  return printed.getvalue()
 
 
 @pytest.fixture
@@ -89,43 +99,63 @@ def config(tiny_config):
   return tiny_config
 
 
-@pytest.fixture
-def config_file(config, tmp_path):
-  path = tmp_path / "tiny.py"
-  options = {k: v for k, v in config.to_dict().items() if k != "analysis"}
+def write_config(folder, tiny):
+  """Writes a config file with the options of `config`; returns the flag that names it."""
+  path = folder / "tiny.py"
+  options = tiny.to_dict()
   path.write_text(
     "import ml_collections\n"
     "from jaxkd.analysis import plan\n"
     "def get_config():\n"
     f"  config = ml_collections.ConfigDict({options!r})\n"
     f"  plan.add_teachers(config, {TEACHERS!r})\n"
-    f"  config.analysis.stages = {config.analysis.stages!r}\n"
+    "  config.analysis.stages = (0.5,)\n"
     "  return config\n"
   )
   return f"--config={path}"
 
 
+@pytest.fixture
+def config_file(tiny_config, tmp_path):
+  return write_config(tmp_path, tiny_config)
+
+
 def outputs(entry, images):
   """Runs a network of the store on images, the plain way."""
   spec = data.find("digits")
-  network, variables = loop.load_network(entry, spec, sharding.mesh())
+  network, variables = teachers.load_network(entry, sharding.mesh())
   return network.apply(variables, data.normalize(jnp.asarray(images), spec))
 
 
-def test_teachers_of_the_store(analyse, config, config_file, tmp_path, capsys, monkeypatch):
-  folder = analyse(config_file)
-  # After the data, whatever the config is called.
-  assert folder.name.startswith("analysis-digits-")
-  printed = capsys.readouterr().out
+@pytest.fixture(scope="module")
+def store(tmp_path_factory, make_tiny_config):
+  """Returns the output of the command and the store in which it trained the teachers."""
+  place = tmp_path_factory.mktemp("store")
+  argv = [write_config(place, make_tiny_config()), f"--workdir={place / 'runs'}"]
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(sys, "argv", ["jaxkd", *argv])
+    return run(argv), place / "runs"
+
+
+@pytest.fixture
+def workdir(store, tmp_path):
+  """Returns a copy of the store with its trained teachers."""
+  return shutil.copytree(store[1], tmp_path / "runs")
+
+
+def test_teachers_of_the_store(store, config, workdir, monkeypatch):
+  printed, _ = store
+  # Named after the data set, whatever the config's title is.
+  (folder,) = workdir.glob("analysis-digits-*")
   assert (folder / "report.md").read_text() in printed
 
-  # What the tables say is what the metrics say of the networks.
+  # The tables agree with the metrics of the networks.
   split, _ = data.load(data.find("digits"))
   labels = jnp.asarray(split.labels)
   entries = {}
-  for path in (tmp_path / "runs").glob("digits-*"):
+  for path in workdir.glob("digits-*"):
     entry = PhaseFolder.open(path)
-    if entry.phase.optim["epochs"] < 0.5:
+    if entry.phase.schedule["epochs"] < 0.5:
       early = entry
       continue
     width = entry.phase.network["options"]["width"]
@@ -141,7 +171,7 @@ def test_teachers_of_the_store(analyse, config, config_file, tmp_path, capsys, m
     np.testing.assert_allclose(float(line["v(q), τ = 4"]), variance, rtol=1e-4)
     accuracy = 100 * jnp.mean(jnp.argmax(found[name].logits, -1) == labels)
     np.testing.assert_allclose(float(line["training accuracy (%)"]), accuracy, rtol=1e-5)
-    test = entries[name].result()["test"]["accuracy"]
+    test = entries[name].accuracy
     assert float(line["test accuracy (%)"]) == 100 * test
   (pair,) = lines(folder / "pairs.csv")
   rho = metrics.spearman(found["narrow"].logits, found["wide"].logits)
@@ -157,8 +187,8 @@ def test_teachers_of_the_store(analyse, config, config_file, tmp_path, capsys, m
   assert "Approximated" in caption
 
   # Nothing is trained twice; of the largest there is also an early stop.
-  monkeypatch.setattr(experiment, "train", None)
-  (again,) = trained.studies(config, tmp_path / "runs")
+  monkeypatch.setattr(queue, "train", None)
+  (again,) = trained.studies(config, workdir)
   assert [stage.name for stage in again.stages] == ["0.25 epochs", "0.5 epochs"]
   for logits, expected in [
     (again.teachers[0].logits, found["narrow"].logits),
@@ -170,7 +200,7 @@ def test_teachers_of_the_store(analyse, config, config_file, tmp_path, capsys, m
   assert levels == 10 * ["0.25 epochs"] + 10 * ["0.5 epochs"]
 
 
-def test_some_of_the_examples_and_the_students(config, tmp_path):
+def test_some_of_the_examples_and_the_students(config, workdir):
   config.analysis.examples = 100
   config.seeds = (0, 1)
   config.rows = ("nokd", "kd", "ats")
@@ -179,10 +209,10 @@ def test_some_of_the_examples_and_the_students(config, tmp_path):
     for row in config.rows:
       for one.ats.tau1 in (4.0, 5.0) if row == "ats" else (4.0,):
         for seed in config.seeds:
-          entry = PhaseFolder.of(tmp_path, rows.ROWS[row](one, seed))
+          entry = PhaseFolder.of(workdir, planning.student(one, row, seed))
           entry.create()
           entry.finish({"test": {"accuracy": next(accuracy) / 100}})
-  (study,) = trained.studies(config, tmp_path)
+  (study,) = trained.studies(config, workdir)
 
   split, _ = data.load(data.find("digits"))
   np.testing.assert_array_equal(study.labels, split.labels[::15])
@@ -211,7 +241,7 @@ def test_some_of_the_examples_and_the_students(config, tmp_path):
 def test_a_grid_looks_at_ats_alone(config, tmp_path, monkeypatch):
   ((_, wide),) = plan.sources(config, tmp_path)
   for row in ("nokd", "kd", "ats", "isats"):
-    entry = PhaseFolder.of(tmp_path, rows.ROWS[row](wide.config, 0))
+    entry = PhaseFolder.of(tmp_path, planning.student(wide.config, row, 0))
     entry.create()
     entry.finish({"test": {"accuracy": 0.5}})
   looked = []
@@ -227,33 +257,29 @@ def test_a_grid_looks_at_ats_alone(config, tmp_path, monkeypatch):
   assert looked == [("ats", 4, 3)]
 
 
-def test_students_are_trained(config, tmp_path, monkeypatch):
-  grids = {"ats": {"ats.tau1": (2.0, 5.0), "ats.tau2": (1.0,)}}
-  monkeypatch.setattr(grid, "GRIDS", grids)
+def test_students_are_trained(config, workdir, monkeypatch):
+  monkeypatch.setattr(grid, "default", lambda _: {"ats.tau1": (2.0, 5.0), "ats.tau2": (1.0,)})
   config.analysis.stages = ()
   config.analysis.students = ("mlp",)
   config.analysis.grid = True
   config.rows = ("nokd", "isats")
-  (study,) = trained.studies(config, tmp_path)
+  (study,) = trained.studies(config, workdir)
   taught = {(s.teacher, s.method): s for s in study.students}
   assert set(taught) == {("narrow", "ISATS"), ("wide", "ISATS")}
-  assert [(s.teacher, s.tau1, s.tau2) for s in study.grid] == [
-    ("wide", 2, 1),
-    ("wide", 5, 1),
-  ]
-  ((_, wide),) = plan.sources(config, tmp_path)
-  entry = PhaseFolder.of(tmp_path, rows.ROWS["isats"](wide.config, 0))
-  accuracy = 100 * entry.result()["test"]["accuracy"]
+  assert [(s.teacher, s.tau1, s.tau2) for s in study.grid] == [("wide", 2, 1), ("wide", 5, 1)]
+  ((_, wide),) = plan.sources(config, workdir)
+  entry = PhaseFolder.of(workdir, planning.student(wide.config, "isats", 0))
+  accuracy = 100 * entry.accuracy
   assert taught["wide", "ISATS"].accuracies == (accuracy,)
   assert taught["wide", "ISATS"].alone is not None
 
   # What there is, is not trained again; without being asked, nothing is.
-  monkeypatch.setattr(experiment, "train", None)
-  (again,) = trained.studies(config, tmp_path)
+  monkeypatch.setattr(queue, "train", None)
+  (again,) = trained.studies(config, workdir)
   assert again.students == study.students
   config.analysis.students, config.analysis.grid = (), False
   config.rows = ("kd",)
-  (again,) = trained.studies(config, tmp_path)
+  (again,) = trained.studies(config, workdir)
   assert again.students == study.students
 
 
@@ -264,13 +290,13 @@ def test_students_are_named_by_their_networks(config, tmp_path):
   config.student.epochs = 3.0
   config.analysis.students = ("mlp", "resnet8")
   ((source, _),) = plan.sources(config, tmp_path)
-  same, other = (rows.ROWS["kd"](e, 0) for e in source.experiments)
+  same, other = (planning.student(e, "kd", 0) for e in source.experiments)
   assert same.network["options"] == {"depth": 1, "width": 16}
   assert "init_from" in same.network
   # Neither the options nor the weights are of that network.
   assert (other.network["name"], other.network["options"]) == ("resnet8", {})
   assert "init_from" not in other.network
-  assert other.optim["epochs"] == 3
+  assert other.schedule["epochs"] == 3
   assert other.teachers == (source.entry.phase,)
 
 
@@ -285,7 +311,7 @@ def test_every_teacher_has_the_seeds(config, tmp_path):
   config.analysis.seeds = ()
   ((narrow, wide),) = plan.sources(config, tmp_path)
   assert (wide.entry.phase.seed, narrow.entry.phase.seed) == (0, 7)
-  assert narrow.entry.phase.optim["epochs"] == 2
+  assert narrow.entry.phase.schedule["epochs"] == 2
   about = trained._about("digits", 100, (wide, narrow))
   assert about.endswith("not augmented; wide: 0.5 epochs, seed 0; narrow: 2 epochs, seed 7.")
   assert list(trained._approximations(100, 90, (wide, narrow))) == [
@@ -314,8 +340,8 @@ def test_what_a_teacher_leaves_open_is_as_in_the_config(config, tmp_path):
   config.analysis.teachers.narrow.learning_rate = 0.2
   ((narrow, wide),) = plan.sources(config, tmp_path)
   for source, rate in ((wide, 0.1), (narrow, 0.2)):
-    assert source.entry.phase.optim["epochs"] == 20
-    assert source.entry.phase.optim["learning_rate"] == rate
+    assert source.entry.phase.schedule["epochs"] == 20
+    assert source.entry.phase.schedule["learning_rate"] == rate
   assert narrow.entry.phase.network["options"] == {"depth": 1, "width": 8}
 
 
@@ -325,7 +351,7 @@ def test_teachers_may_start_from_weights(config, tmp_path):
   config.analysis.teachers.wide.init_from = str(file)
   ((narrow, wide),) = plan.sources(config, tmp_path)
   (early,) = plan.stages(wide, tmp_path)
-  weights = [experiment._weights([config], source.entry.phase) for source in (narrow, wide, early)]
+  weights = [source.entry.phase.weights for source in (narrow, wide, early)]
   assert weights == ["", str(file), str(file)]
 
 
@@ -349,31 +375,27 @@ def report(tmp_path_factory):
       features=np.eye(4, 2) + 1.0,
       class_names=np.array(["<cat>", "dog", "owl"]),
     )
-  argv = ["jaxkd", f"--workdir={place}", "--k=2"]
+  argv = [f"--workdir={place}", "--k=2"]
   argv += ["--logits=" + ",".join(f"{place / name}.npz" for name in files)]
-  forget_flags()
-  printed = io.StringIO()
-  with contextlib.redirect_stdout(printed):
-    analyze.run(cli.parse(argv))
-  forget_flags()
+  printed = run(argv)
   (folder,) = place.glob("analysis-small-middle-large-*")
-  return printed.getvalue(), folder
+  return printed, folder
 
 
 def test_saved_logits_with_a_known_ratio(report):
   printed, folder = report
   assert (
-    "large beside small: the larger teacher's wrong-class probabilities are "
-    "4.0 times less distinct at τ = 4 (lower derived variance on 100 % of the "
+    "large compared with small: the larger teacher's wrong-class probabilities are "
+    "4.0 times less distinct at τ = 4 (its derived variance is lower on 100 % of the "
     "examples)."
   ) in printed
   assert (
-    "The two order the classes alike: Spearman's ρ 1.00, Kendall's τ 1.00, 2.0 "
+    "The two teachers order the classes alike: Spearman's ρ 1.00, Kendall's τ 1.00, 2.0 "
     "of the top 2 classes in common."
   ) in printed
   assert (
-    "large beside middle: the larger teacher's wrong-class probabilities are "
-    "as distinct as the smaller one's"
+    "large compared with middle: the larger teacher's wrong-class probabilities are "
+    "as distinct as the smaller teacher's"
   ) in printed
   assert "derived variance does not clearly fall from middle to large" in printed
   ratios = [float(line["times less distinct"]) for line in lines(folder / "pairs.csv")]
@@ -500,10 +522,7 @@ def test_the_page_in_a_browser(report, tmp_path):
       {"logits": np.full((4, 3), np.nan)},
       "b: logits: 4 of 4 examples are not finite, the first is number 0",
     ),
-    (
-      {"logits": np.full((4, 3), 1e300)},
-      "b: logits: 4 of 4 examples are not finite",
-    ),
+    ({"logits": np.full((4, 3), 1e300)}, "b: logits: 4 of 4 examples are not finite"),
     (
       {"logits": np.ones((4, 3)), "labels": np.array([0, 1, 2, 1])},
       "the labels of b differ from those of a",
@@ -513,14 +532,8 @@ def test_the_page_in_a_browser(report, tmp_path):
       {"logits": np.array([{}] * 4)},
       "b.npz is not a sound .npz file: Object arrays cannot be loaded",
     ),
-    (
-      {"logits": np.full((4, 3), "1")},
-      "b.npz: logits are of type <U1, must be numbers",
-    ),
-    (
-      {"logits": np.ones((4, 3)), "features": np.ones(4)},
-      "b: features must be [N, D], not (4,)",
-    ),
+    ({"logits": np.full((4, 3), "1")}, "b.npz: logits are of type <U1, must be numbers"),
+    ({"logits": np.ones((4, 3)), "features": np.ones(4)}, "b: features must be [N, D], not (4,)"),
     (
       {"logits": np.ones((4, 3)), "class_names": np.array(["x", "y"])},
       "b: 2 class_names for 3 classes",
@@ -545,16 +558,9 @@ def test_bad_arrays_are_one_line(arrays, message, analyse, save, capsys):
       {"logits": logits(SMALL), "labels": LABELS + 1},
       "label 3 of example 2 is outside the 3 classes",
     ),
+    ({"logits": logits(SMALL), "labels": LABELS * 1.0}, "labels must be integers, not float64"),
     (
-      {"logits": logits(SMALL), "labels": LABELS * 1.0},
-      "labels must be integers, not float64",
-    ),
-    (
-      {
-        "logits": logits(SMALL),
-        "labels": np.zeros(4, int),
-        "features": np.ones((4, 2)),
-      },
+      {"logits": logits(SMALL), "labels": np.zeros(4, int), "features": np.ones((4, 2))},
       "all labels are 0: angles between classes need two classes",
     ),
   ],
@@ -567,11 +573,9 @@ def test_bad_studies_are_one_line(arrays, message, analyse, save, capsys):
   assert message in line
 
 
-def test_k_is_at_most_the_number_of_classes(analyse, save):
-  files = (
-    save("a.npz", logits=logits(SMALL)),
-    save("b.npz", logits=logits(LARGE)),
-  )
+def test_k_is_at_most_the_number_of_classes(analyse, save, monkeypatch):
+  monkeypatch.setattr(writeup.figures, "draw", lambda _: [])
+  files = (save("a.npz", logits=logits(SMALL)), save("b.npz", logits=logits(LARGE)))
   folder = analyse("--logits=" + ",".join(files))
   (pair,) = lines(folder / "pairs.csv")
   assert float(pair["rank set overlap, K = 3"]) == 1
@@ -580,7 +584,7 @@ def test_k_is_at_most_the_number_of_classes(analyse, save):
 def test_no_report_overwrites_another(save):
   def folder(large, **changed):
     files = save("a.npz", logits=logits(SMALL)), save("b.npz", logits=large)
-    return page._folder(saved.read(files), Settings(**changed))
+    return writeup._folder(saved.read(files), Settings(**changed))
 
   large = logits(LARGE)
   names = [
@@ -594,7 +598,7 @@ def test_no_report_overwrites_another(save):
   assert folder(large) == names[0]
   study = saved.read([save("a.npz", logits=large), save("b.npz", logits=large)])
   fewer = study._replace(labels=study.labels[:3])
-  assert page._folder(fewer, Settings()) != page._folder(study, Settings())
+  assert writeup._folder(fewer, Settings()) != writeup._folder(study, Settings())
 
 
 @pytest.mark.parametrize(
@@ -620,15 +624,9 @@ def test_no_report_overwrites_another(save):
       ["CONFIG", "--config.analysis.teachers.wide.epochs=0"],
       "config.analysis.teachers.wide: config.teacher.epochs is 0.0",
     ),
-    (
-      ["CONFIG", "--config.analysis.students=mpl,resnet8"],
-      "'mpl' must be one of ",
-    ),
+    (["CONFIG", "--config.analysis.students=mpl,resnet8"], "'mpl' must be one of "),
     (["CONFIG", "--config.analysis.students=mpl"], "did you mean 'mlp'?"),
-    (
-      ["CONFIG", "--config.analysis.students=mlp,mlp"],
-      "must be without repetitions",
-    ),
+    (["CONFIG", "--config.analysis.students=mlp,mlp"], "must be without repetitions"),
     (
       ["CONFIG", "--config.analysis.students=mlp", "--config.rows=kd,regt"],
       "'regt' of config.analysis.students must be one of nokd, kd, ats, isats",
@@ -641,23 +639,14 @@ def test_no_report_overwrites_another(save):
       ["CONFIG", "--config.analysis.students=mlp", "--config.student.name=mlp"],
       "config.student.name has no effect here: the networks are those of config.analysis.students",
     ),
-    (
-      ["CONFIG", "--config.analysis.students=resnet50"],
-      "config.analysis.students, resnet50: ",
-    ),
+    (["CONFIG", "--config.analysis.students=resnet50"], "config.analysis.students, resnet50: "),
     (["CONFIG", "--config.analysis.grid=True"], "config.analysis.students is"),
     (
       ["CONFIG", "--config.teacher.options.width=8"],
       "config.teacher.options.width has no effect here",
     ),
-    (
-      ["CONFIG", "--config.teacher.epochs=0"],
-      "config.teacher.epochs is 0.0, must be > 0",
-    ),
-    (
-      ["CONFIG", "--config.analysis.teachers.wide.name=mpl"],
-      "did you mean 'mlp'",
-    ),
+    (["CONFIG", "--config.teacher.epochs=0"], "config.teacher.epochs is 0.0, must be > 0"),
+    (["CONFIG", "--config.analysis.teachers.wide.name=mpl"], "did you mean 'mlp'"),
     (
       ["CONFIG", "--config.analysis.teachers.wide.checkpoint=nowhere"],
       "nowhere is not the folder of a phase",

@@ -114,7 +114,7 @@ def observation_1(findings: Findings) -> str:
   elif len(measures) == 1:
     verdict = (
       "is undecided: the largest teacher's derived variance is within "
-      f"{_SAME - 1:.0%} of the smallest's"
+      f"{100 * (_SAME - 1):.0f} % of the smallest's"
     )
   else:
     verdict = (

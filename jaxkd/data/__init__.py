@@ -1,27 +1,18 @@
-"""Data sets: what they are, where they come from, how batches are made.
+"""Data sets, their augmentation and their batches.
 
-The contract of every loader: a training batch is a pure function of (seed,
-step); the steps run through one permutation of the examples after another, so
-that each example comes exactly once per epoch; evaluation counts each example
-exactly once.
+Every loader keeps one contract. A training batch is a pure function of (seed, step). The steps run
+through one permutation of the examples after another, so each example comes exactly once per epoch.
+Evaluation counts each example exactly once.
 """
 
 from jaxkd.data.augment import augment, center_crop, normalize
 from jaxkd.data.base import Arrays, DataError, EvalBatch, Examples
-from jaxkd.data.holdout import holdout
-from jaxkd.data.loaders import (
-  LOADERS,
-  RESIDENT_GIB,
-  eval_batches,
-  read,
-  size,
-  train_loader,
-)
+from jaxkd.data.loaders import LOADERS, RESIDENT_GIB, eval_batches, read, size, train_loader
+from jaxkd.data.registry import class_names, content, examples, find, identity, load, register
 from jaxkd.data.resident import Resident, TrainSource, batch_at, eval_batch_at
-from jaxkd.data.sources import class_names, content, examples, find, identity, load
 from jaxkd.data.specs import SPECS, Spec
 from jaxkd.data.streamed import Streamed
-from jaxkd.data.subset import take
+from jaxkd.data.subset import holdout, take
 
 __all__ = [
   "LOADERS",
@@ -49,6 +40,7 @@ __all__ = [
   "load",
   "normalize",
   "read",
+  "register",
   "size",
   "take",
   "train_loader",

@@ -15,17 +15,12 @@ def normalize(images: jax.Array, spec: specs.Spec) -> jax.Array:
 
 
 def augment(
-  images: jax.Array,
-  spec: specs.Spec,
-  key: jax.Array,
-  sizes: jax.Array | None = None,
+  images: jax.Array, spec: specs.Spec, key: jax.Array, sizes: jax.Array | None = None
 ) -> jax.Array:
-  """Crops and flips training images at random, each on its own.
+  """Crops and flips training images at random, each independently.
 
-  Zero padding (black, before normalisation's mean is subtracted, as the
-  references do it), a crop at a uniform integer offset, or a random-resized
-  crop; a horizontal flip with probability 1/2; each only where the spec says
-  so.
+  The spec decides: a random-resized crop; or zero padding (black, before the mean is subtracted, as
+  in the references) and a crop at a uniform offset; and a horizontal flip with probability 1/2.
 
   Args:
     images: `[B, S, S, channels]`, uint8, with S `spec.stored_size`.
@@ -52,13 +47,10 @@ def augment(
 
 
 def center_crop(images: jax.Array, spec: specs.Spec, sizes: jax.Array | None = None) -> jax.Array:
-  """Returns what is evaluated: the middle `image_size` pixels.
+  """Returns the middle `image_size` pixels, which are evaluated.
 
-  Args:
-    images: `[B, S, S, channels]`, uint8, with S `spec.stored_size`.
-    spec: the data set.
-    sizes: of squashed photographs, as in `base.Arrays`; of them the middle is
-      stretched, and therefore as sharp as what is trained on.
+  Arguments are as for `augment`. The middle of squashed photographs is stretched back, which makes
+  it as sharp as training images.
   """
   if sizes is not None:
     boxes = resized_crop.middle_boxes(sizes, spec.image_size)
@@ -70,7 +62,7 @@ def center_crop(images: jax.Array, spec: specs.Spec, sizes: jax.Array | None = N
 
 
 def _padded_crop(images: jax.Array, padding: int, key: jax.Array) -> jax.Array:
-  """Crops images that zeros surround back to their size."""
+  """Pads images with zeros and crops them back to their size."""
   around = (padding, padding)
   padded = jnp.pad(images, ((0, 0), around, around, (0, 0)))
   corners = jax.random.randint(key, (len(images), 2), 0, 2 * padding + 1, jnp.int32)

@@ -1,22 +1,29 @@
-"""What the other modules of this package share."""
+"""Splits and batches: the types that the data modules share."""
 
 import abc
+import functools
 import math
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
+import tqdm  # type: ignore[import-untyped]
 
+from jaxkd.common.console import tell
+from jaxkd.common.cores import cores
 from jaxkd.common.errors import UserError
+
+_CHUNK = 16
+_T = TypeVar("_T")
 
 
 class DataError(UserError):
-  """Data is missing or is not what it should be; the message is one line."""
+  """Data is missing or wrong; the message is one line."""
 
 
 class MissingError(DataError):
-  """Data is not there."""
+  """The data set is not there."""
 
 
 class Arrays(NamedTuple):
@@ -25,8 +32,8 @@ class Arrays(NamedTuple):
   Attributes:
     images: `[N, S, S, channels]`, uint8, with S `spec.stored_size`.
     labels: `[N]`, int32.
-    sizes: `[N, 2]`, int32, where images are whole photographs squashed into
-      squares: the height and width that they have once the shorter side is S.
+    sizes: `[N, 2]`, int32, or None. Set where whole photographs are squashed into squares: the
+      height and width of each photograph once its shorter side is S.
   """
 
   images: np.ndarray | jax.Array
@@ -35,7 +42,7 @@ class Arrays(NamedTuple):
 
 
 class Example(NamedTuple):
-  """An example; its fields are those of `Arrays` without the first axis."""
+  """One example; the fields are those of `Arrays` without the first axis."""
 
   image: np.ndarray
   label: np.int32
@@ -43,14 +50,7 @@ class Example(NamedTuple):
 
 
 class EvalBatch(NamedTuple):
-  """An evaluation batch.
-
-  Attributes:
-    images: `[B, S, S, channels]`, uint8.
-    labels: `[B]`, int32.
-    mask: `[B]`, false on what pads the last batch.
-    sizes: `[B, 2]`, int32, or None; see `Arrays`.
-  """
+  """An evaluation batch: `Arrays`, and a mask `[B]` that is false on the last batch's padding."""
 
   images: np.ndarray | jax.Array
   labels: np.ndarray | jax.Array
@@ -64,20 +64,16 @@ class Examples(abc.ABC):
   Attributes:
     shape: of an image, `(S, S, channels)`.
     squashed: whether images are squashed photographs, which have sizes.
+    class_names: a name for each class.
+    labels: of all examples, `[N]`, int32; no image is decoded for them.
+    content: a hash of all images and labels.
   """
 
   shape: tuple[int, int, int]
   squashed: bool = False
-
-  @property
-  @abc.abstractmethod
-  def class_names(self) -> tuple[str, ...]:
-    """A name for each class."""
-
-  @property
-  @abc.abstractmethod
-  def labels(self) -> np.ndarray:
-    """Labels of all examples, `[N]`, int32; no image is decoded for them."""
+  class_names: tuple[str, ...] = ()
+  labels: Any
+  content: Any
 
   @abc.abstractmethod
   def __len__(self) -> int:
@@ -85,35 +81,85 @@ class Examples(abc.ABC):
 
   @abc.abstractmethod
   def __getitem__(self, index: int) -> Example:
-    """Returns an example, its image decoded."""
+    """Returns an example with its decoded image."""
 
-  @abc.abstractmethod
   def load(self) -> Arrays:
     """Returns all examples."""
+    return stack(map(self.__getitem__, range(len(self))))
 
   @property
   def nbytes(self) -> int:
-    """Size of all images."""
+    """The size of all images in bytes."""
     return len(self) * math.prod(self.shape)
+
+
+class InMemory(Examples):
+  """A split whose images and labels are arrays of the host."""
+
+  def __init__(self, images: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]):
+    self._images, self.labels, self.class_names = images, labels, class_names
+    _, height, width, channels = images.shape
+    self.shape = height, width, channels
+
+  def __len__(self) -> int:
+    return len(self.labels)
+
+  def __getitem__(self, index: int) -> Example:
+    return Example(self._images[index], self.labels[index])
+
+  def load(self) -> Arrays:
+    """Returns the arrays."""
+    return Arrays(self._images, self.labels)
 
 
 def stack(examples: Iterable[Example]) -> Arrays:
   """Returns one or more examples as arrays."""
   images, labels, sizes = zip(*examples, strict=True)
-  return Arrays(
-    np.stack(images),
-    np.array(labels, np.int32),
-    None if sizes[0] is None else np.stack(sizes),
-  )
+  sizes = None if sizes[0] is None else np.stack(sizes)
+  return Arrays(np.stack(images), np.array(labels, np.int32), sizes)
+
+
+def in_order(
+  read: Callable[[int], _T], size: int, description: str, delay: float = 0
+) -> Iterator[_T]:
+  """Yields `read(0)` to `read(size - 1)`, read ahead in threads.
+
+  A progress bar with the description appears after `delay` seconds.
+  """
+  # Slow to import.
+  import grain
+
+  def chunk(start):
+    return [read(row) for row in range(start, min(start + _CHUNK, size))]
+
+  threads = len(cores())
+  options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
+  chunks = grain.MapDataset.range(0, size, _CHUNK).map(chunk).to_iter_dataset(options)
+  with tqdm.tqdm(desc=description, total=size, unit=" images", delay=delay) as progress:
+    for values in chunks:
+      yield from values
+      progress.update(len(values))
 
 
 def check_batch_size(batch_size: int, size: int) -> None:
-  """Refuses a batch that is larger than the split.
-
-  Raises:
-    ValueError: it is.
-  """
+  """Raises a ValueError if a batch is larger than the split."""
   if batch_size > size:
     raise ValueError(
       f"data.batch_size is {batch_size}, must be at most {size}, the size of the training split"
     )
+
+
+def readable(path: object) -> str:
+  r"""Returns a path for people: bytes that are not UTF-8 become escapes.
+
+  Examples:
+    >>> print(readable("caf\udce9/1.png"))
+    caf\xe9/1.png
+  """
+  return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+@functools.cache
+def tell_once(line: str) -> None:
+  """Prints a line to stderr, once in a process."""
+  tell(f"jaxkd: {line}")

@@ -3,193 +3,175 @@
 The layout of `tfds.ImageFolder`, which itself needs TensorFlow to read images.
 """
 
-import concurrent.futures
+import contextlib
 import functools
 import hashlib
+import os
 import pathlib
+import time
+from collections.abc import Iterator
 
 import numpy as np
-import tqdm  # type: ignore[import-untyped]
-from PIL import Image
 
-from jaxkd.data import cache, decode, hashes, specs
-from jaxkd.data.base import Arrays, DataError, Example, Examples
+from jaxkd.data import cache, images, specs
+from jaxkd.data.base import Arrays, DataError, Example, Examples, in_order, readable, tell_once
 
 _TEST = ("test", "validation", "val")
+_SETTLED = 2.0
+"""Seconds after which a changed file has another time of change, on any file system."""
 
 
 class Folder(Examples):
   """A split that is a folder for each class.
 
+  Images in sub-folders of a class belong to the class. Hidden files and folders, whose names begin
+  with a dot, are skipped; other files that are not images are counted and named once.
+
   Args:
     spec: size and channels of the images.
     path: the folder of the split.
-    class_names: the classes, in the order of the labels.
+    folders: names of the classes' folders, in the order of the labels.
     squashed: whether images are kept whole, to be cropped at random.
-
-  Raises:
-    DataError: a class has no images, or there is a folder of another name.
   """
 
-  def __init__(
-    self,
-    spec: specs.Spec,
-    path: pathlib.Path,
-    class_names: tuple[str, ...],
-    squashed: bool,
-  ):
-    if others := sorted(set(_subfolders(path)) - set(class_names)):
-      raise DataError(f"{path / others[0]} is not a class of the train folder")
-    self._spec = spec
+  def __init__(self, spec: specs.Spec, path: pathlib.Path, folders: list[str], squashed: bool):
+    if unknown := sorted(set(_subfolders(path)) - set(folders)):
+      raise DataError(f"{readable(path / unknown[0])} is not a class of the train folder")
+    self._spec, self._path, self.squashed = spec, path, squashed
+    self.class_names = tuple(map(readable, folders))
+    self.shape = spec.stored_size, spec.stored_size, spec.channels
     self._files: list[pathlib.Path] = []
-    labels: list[int] = []
-    for label, name in enumerate(class_names):
-      files = _images(path / name)
+    counts: list[int] = []
+    others = [f for f in path.iterdir() if f.is_file() and not f.name.startswith(".")]
+    for name in folders:
+      below = list(_files(path / name))
+      files = sorted(file for file in below if file.suffix.lower() in images.suffixes())
+      if not files:
+        raise DataError(f"{readable(path / name)} has no images")
       self._files += files
-      labels += [label] * len(files)
-    self._labels = np.array(labels, np.int32)
-    self._class_names = class_names
-    size = spec.stored_size
-    self.shape = size, size, spec.channels
-    self.squashed = squashed
-    self._path = path
-
-  @property
-  def class_names(self) -> tuple[str, ...]:
-    """Names of the folders."""
-    return self._class_names
-
-  @property
-  def labels(self) -> np.ndarray:
-    """Labels of all examples."""
-    return self._labels
+      counts.append(len(files))
+      others += set(below) - set(files)
+    if others:
+      tell_once(_left_out(path, sorted(others)))
+    self.labels = np.repeat(np.arange(len(folders), dtype=np.int32), counts)
 
   @functools.cached_property
   def content(self) -> str:
     """A hash of all images and their names below the split's folder.
 
-    They are read once, and again when a size or a time of change differs.
-
-    Raises:
-      DataError: an image can't be read.
+    Images are read once, and again when a file's size, time of change or inode differs.
     """
-    stats = hashlib.sha256()
-    for name, file in self._named_files():
-      stat = file.stat()
-      stats.update(f"{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    path = self._cache(f"content-{stats.hexdigest()[:12]}")
-    return hashes.kept(path, self._read_content)
+    stats, newest = hashlib.sha256(), 0.0
+    with _named():
+      for row, file in enumerate(self._files):
+        stat = os.stat(file)
+        own = f" {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}\n"
+        stats.update(self._name(row) + own.encode())
+        newest = max(newest, stat.st_ctime)
+    # A file that has just changed may change again without another time.
+    if time.time() - newest < _SETTLED:
+      return self._read_content()
+    path = self._cache(f"content-{stats.hexdigest()[:12]}.sha256")
+    return cache.text(path, self._read_content)
 
   def __len__(self) -> int:
     return len(self._files)
 
   def __getitem__(self, index: int) -> Example:
     file = self._files[index]
-    try:
-      encoded = file.read_bytes()
-    except OSError as error:
-      raise DataError(f"{file} can't be read: {error}") from error
-    image, size = decode.image(encoded, self._spec, str(file), self.squashed)
-    return Example(image, self._labels[index], size)
+    image, size = images.decode(_read(file), self._spec, readable(file), self.squashed)
+    return Example(image, self.labels[index], size)
 
   def load(self) -> Arrays:
     """Returns all examples; decodes them the first time."""
     size = "x".join(map(str, self.shape))
-    name = f"{size}-{self.content[:12]}"
-    return cache.load(self, self._cache(name))
+    return cache.load(self, self._cache(f"{size}-{self.content[:12]}"))
 
   def _read_content(self) -> str:
-    def digest(file):
-      try:
-        with file.open("rb") as opened:
-          return hashlib.file_digest(opened, "sha256").hexdigest()
-      except OSError as error:
-        raise DataError(f"{file} can't be read: {error}") from error
+    def line(row):
+      content = hashlib.sha256(_read(self._files[row])).hexdigest()
+      return self._name(row) + f" {content}\n".encode()
 
-    content = hashlib.sha256()
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-      digests = pool.map(digest, self._files)
-      files = tqdm.tqdm(self._named_files(), f"reading {self._path}", unit=" images")
-      for (name, _), its in zip(files, digests, strict=True):
-        content.update(f"{name} {its}\n".encode())
-    return content.hexdigest()
+    lines = in_order(line, len(self), f"reading {readable(self._path)}")
+    return hashlib.sha256(b"".join(lines)).hexdigest()
 
-  def _named_files(self) -> list[tuple[str, pathlib.Path]]:
-    return [(file.relative_to(self._path).as_posix(), file) for file in self._files]
+  def _name(self, row: int) -> bytes:
+    """Returns a file's name below the split's folder."""
+    return os.fsencode(self._files[row])[len(os.fsencode(self._path)) + 1 :]
 
   def _cache(self, name: str) -> pathlib.Path:
     return self._path.parent / "jaxkd_cache" / f"{self._path.name}-{name}"
 
 
-@functools.cache
-def content(path: str) -> str:
-  """Returns a hash of all images and their classes, wherever the folder lies.
-
-  A process looks at each folder once.
-
-  Raises:
-    DataError: as of `open_folder`; an image can't be read.
-  """
-  train, test = open_folder(specs.folder(len(class_names(path))), path)
-  both = f"{train.content} {test.content}"
-  return hashlib.sha256(both.encode()).hexdigest()[:12]
+def num_classes(path: str) -> int:
+  """Returns the number of classes of a folder."""
+  return len(_classes(path))
 
 
-def class_names(path: str) -> tuple[str, ...]:
-  """Returns the classes of a folder, sorted.
+def open_folder(spec: specs.Spec, path: str) -> tuple[Folder, Folder]:
+  """Returns the training and the test split; a DataError says what is missing or superfluous."""
+  folders, root = _classes(path), pathlib.Path(path).expanduser()
+  for test in _TEST:
+    if (root / test).is_dir():
+      return (
+        Folder(spec, root / "train", folders, squashed=True),
+        Folder(spec, root / test, folders, squashed=False),
+      )
+  raise DataError(f"{readable(root)} has no folder {', '.join(_TEST)}")
 
-  Raises:
-    DataError: there is no folder `train`, or nothing in it.
-  """
-  train = _root(path) / "train"
+
+def _classes(path: str) -> list[str]:
+  """Returns the names of the classes' folders, sorted."""
+  train = pathlib.Path(path).expanduser() / "train"
   if not train.is_dir():
     raise DataError(
-      f"{train} is not there: config.data.data_dir must name a folder that has "
+      f"{readable(train)} is not there: config.data.data_dir must name a folder that has "
       "train/<class>/*.jpg and test/<class>/*.jpg"
     )
   names = _subfolders(train)
   if len(names) < 2:
-    raise DataError(f"{train} must have a folder for each of two classes or more")
-  return tuple(names)
-
-
-def open_folder(spec: specs.Spec, path: str) -> tuple[Folder, Folder]:
-  """Returns the training and the test split of a folder.
-
-  Raises:
-    DataError: something is missing, empty or superfluous.
-  """
-  names = class_names(path)
-  for test in _TEST:
-    if (_root(path) / test).is_dir():
-      break
-  else:
-    raise DataError(f"{_root(path)} has no folder {', '.join(_TEST)}")
-  return (
-    Folder(spec, _root(path) / "train", names, squashed=True),
-    Folder(spec, _root(path) / test, names, squashed=False),
-  )
-
-
-def _root(path: str) -> pathlib.Path:
-  return pathlib.Path(path).expanduser()
+    raise DataError(f"{readable(train)} must have a folder for each of two classes or more")
+  return names
 
 
 def _subfolders(path: pathlib.Path) -> list[str]:
-  return sorted(
-    child.name for child in path.iterdir() if child.is_dir() and not child.name.startswith(".")
-  )
+  folders = (child.name for child in path.iterdir() if child.is_dir())
+  return sorted(name for name in folders if not name.startswith("."))
 
 
-def _images(path: pathlib.Path) -> list[pathlib.Path]:
-  """Returns a class's images, sorted by name."""
-  suffixes = Image.registered_extensions()
-  if path.is_dir():
-    files = sorted(
-      file
-      for file in path.iterdir()
-      if file.suffix.lower() in suffixes and not file.name.startswith(".")
-    )
-    if files:
-      return files
-  raise DataError(f"{path} has no images")
+def _files(path: pathlib.Path) -> Iterator[pathlib.Path]:
+  """Yields all files below a folder but hidden ones; a folder that is linked twice counts once."""
+  visited = set()
+  for folder, below, names in os.walk(path, followlinks=True):
+    # A link may lead back to a folder above.
+    if (real := os.path.realpath(folder)) in visited:
+      below.clear()
+      continue
+    visited.add(real)
+    below[:] = sorted(name for name in below if not name.startswith("."))
+    yield from (pathlib.Path(folder, name) for name in names if not name.startswith("."))
+
+
+def _read(file: pathlib.Path) -> bytes:
+  with _named():
+    return file.read_bytes()
+
+
+@contextlib.contextmanager
+def _named() -> Iterator[None]:
+  """Makes an error of the operating system a line that names the file."""
+  try:
+    yield
+  except OSError as error:
+    raise DataError(f"{readable(error.filename)} can't be read: {error.strerror}") from error
+
+
+def _left_out(path: pathlib.Path, files: list[pathlib.Path]) -> str:
+  """Says which files are not read, and why."""
+  named = ", ".join(readable(file.relative_to(path)) for file in files[:5])
+  more = f" and {len(files) - 5} more" if len(files) > 5 else ""
+  of_phones = any(file.suffix.lower() in (".heic", ".heif") for file in files)
+  hint = "; pip install pillow-heif reads .heic" if of_phones else ""
+  count = "1 file is" if len(files) == 1 else f"{len(files)} files are"
+  where = f"left out of {readable(path)}, without a suffix of a readable image"
+  return f"{count} {where}: {named}{more}{hint}"

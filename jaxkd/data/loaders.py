@@ -1,26 +1,23 @@
-"""The two loaders behind one contract, and the choice between them."""
+"""Chooses between the resident and the streamed loader, which give the same batches."""
 
 from collections.abc import Iterator
 
 import jax
 import numpy as np
 
-from jaxkd.data import sources, streamed
+from jaxkd.data import registry, streamed
 from jaxkd.data.base import Arrays, DataError, EvalBatch, Examples
 from jaxkd.data.resident import Resident
 from jaxkd.data.specs import Spec
 
 RESIDENT_GIB = 4.0
-"""Both splits' images are kept on the devices if they are no more than that."""
+"""Both splits are kept on the devices if their images are no larger."""
 
 LOADERS = ("auto", "resident", "streamed")
 
 
 def read(
-  spec: Spec,
-  data_dir: str = "",
-  loader: str = "auto",
-  resident_gib: float = RESIDENT_GIB,
+  spec: Spec, data_dir: str = "", loader: str = "auto", resident_gib: float = RESIDENT_GIB
 ) -> tuple[Arrays, Arrays] | tuple[Examples, Examples]:
   """Returns the training and the test split: arrays, or examples to stream.
 
@@ -29,16 +26,16 @@ def read(
   Args:
     spec: the data set.
     data_dir: as for `examples`.
-    loader: 'resident' for arrays, 'streamed' for examples, 'auto' for arrays
-      of up to `resident_gib`.
-    resident_gib: the budget of both splits' images, in GiB.
+    loader: 'resident' for arrays, 'streamed' for examples, 'auto' for arrays where the images of
+      both splits take up to `resident_gib`.
+    resident_gib: in GiB.
 
   Raises:
     DataError: the data set is not there, or an image can't be decoded.
   """
   if loader not in LOADERS:
     raise DataError(f"loader is {loader!r}, must be one of {LOADERS}")
-  train, test = sources.examples(spec, data_dir)
+  train, test = registry.examples(spec, data_dir)
   if loader == "auto":
     fits = train.nbytes + test.nbytes <= resident_gib * 2**30
     loader = "resident" if fits else "streamed"
@@ -59,20 +56,14 @@ def train_loader(
   sharding: jax.sharding.Sharding,
   workers: int | None = None,
 ) -> Resident | streamed.Streamed:
-  """Returns the loader of a training split.
+  """Returns the loader of a training split: arrays on the devices, or examples.
 
-  Both have `max_steps(step)`, how many steps one source serves; `source(step)`,
-  what `batch_at` takes; and `close()`.
-
-  Args:
-    split: arrays on the devices, or examples.
-    batch_size: B, over all devices, at most the number of examples.
-    key: the PRNG key that the order is drawn from, on the devices.
-    sharding: of the batches.
-    workers: of the streamed loader.
+  Both loaders have `max_steps(step)`, the number of steps that one source serves; `source(step)`,
+  the argument of `batch_at`; and `close()`. Their arguments are those of `Streamed`; the key is on
+  the devices.
 
   Raises:
-    ValueError: B is larger than the split.
+    ValueError: the batch is larger than the split.
   """
   if isinstance(split, Arrays):
     return Resident(split, batch_size, key)
@@ -85,16 +76,9 @@ def eval_batches(
   sharding: jax.sharding.Sharding,
   workers: int | None = None,
 ) -> Iterator[tuple[Arrays | EvalBatch, np.int32]]:
-  """Yields what `eval_batch_at` takes for each batch of an evaluation.
+  """Yields the first two arguments of `eval_batch_at` for each batch of an evaluation.
 
-  Args:
-    split: arrays on the devices, or examples.
-    batch_size: B, over all devices.
-    sharding: of the batches.
-    workers: of the streamed loader.
-
-  Raises:
-    DataError: an example can't be read.
+  Arguments are as for `train_loader`. An example that can't be read is a DataError.
   """
   if isinstance(split, Arrays):
     for index in range(-(-size(split) // batch_size)):

@@ -1,4 +1,4 @@
-"""Reads what TFDS has prepared, without TensorFlow."""
+"""Reads data sets that TFDS has prepared, without TensorFlow."""
 
 import functools
 import hashlib
@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-import tqdm  # type: ignore[import-untyped]
 from tensorflow_datasets.core import constants, read_only_builder
 
-from jaxkd.data import cache, decode, hashes
-from jaxkd.data.base import Arrays, DataError, Example, Examples, MissingError
+from jaxkd.data import cache, images
+from jaxkd.data.base import Arrays, DataError, Example, Examples, MissingError, in_order
 from jaxkd.data.specs import Spec
 
 
 def root(data_dir: str) -> pathlib.Path:
-  """Returns where TFDS keeps its data: its own default if `data_dir` is ''."""
+  """Returns the folder of TFDS's data: its own default if `data_dir` is ''."""
   return pathlib.Path(data_dir or constants.DATA_DIR).expanduser()
 
 
@@ -37,12 +36,11 @@ class Prepared(Examples):
   Args:
     spec: the data set.
     split: name of the split.
-    data_dir: where TFDS keeps its data; TFDS's own default if empty.
-    prepare: the name that prepares the data set, among others perhaps.
+    data_dir: the folder of TFDS's data; TFDS's own default if empty.
+    prepare: the name to prepare the data set by; it may join several.
 
   Raises:
-    DataError: the data set is not as the spec says, or not in a format that can
-      be read.
+    DataError: the data set differs from the spec, or its format can't be read.
     MissingError: it is not there.
   """
 
@@ -51,19 +49,14 @@ class Prepared(Examples):
     info = builder.info
     if split not in info.splits:
       raise DataError(f"{builder.data_path} has no split {split!r}, only {', '.join(info.splits)}")
-    self._spec = spec
-    self._split = split
-    self._path = str(builder.data_path)
+    self._spec, self._split, self._path = spec, split, str(builder.data_path)
     self.squashed = bool(spec.resize) and split == spec.train_split
     label = info.features[spec.label]
     if label.num_classes > spec.num_classes:
-      raise DataError(
-        f"{builder.data_path} has {label.num_classes} classes, data set "
-        f"{spec.name!r} has {spec.num_classes}"
-      )
-    self._class_names = tuple(label.names)
-    # Decoded by `decode.image`: TFDS uses whichever of two libraries there is,
-    # and they differ in the last bit of a JPEG's pixels.
+      have = f"{builder.data_path} has {label.num_classes} classes"
+      raise DataError(f"{have}, data set {spec.name!r} has {spec.num_classes}")
+    self.class_names = tuple(label.names)
+    # TFDS would decode with one of two libraries that differ in the last bit of a JPEG's pixels.
     encoded = {
       name: tfds.decode.SkipDecoding()
       for name, feature in info.features.items()
@@ -75,65 +68,47 @@ class Prepared(Examples):
       fingerprint = _fingerprint(info.splits[split])
     except Exception as error:
       raise _unreadable(self._path, error) from error
-    size = spec.stored_size
-    self.shape = size, size, spec.channels
-    name = "-".join(
-      (
-        *info.full_name.split("/"),
-        split,
-        spec.label,
-        "x".join(map(str, self.shape)),
-        fingerprint,
-      )
-    )
+    self.shape = spec.stored_size, spec.stored_size, spec.channels
+    size = "x".join(map(str, self.shape))
+    name = "-".join((*info.full_name.split("/"), split, spec.label, size, fingerprint))
     self._cache = root(data_dir) / "jaxkd_cache" / name
 
-  @property
-  def class_names(self) -> tuple[str, ...]:
-    """A name for each class."""
-    return self._class_names
-
-  @property
+  @functools.cached_property
   def labels(self) -> np.ndarray:
     """Labels of all examples; they are read the first time."""
     path = self._cache.with_name(f"{self._cache.name}-labels")
-
-    def label(index):
-      return np.int32(self._read(index)[self._spec.label])
-
-    return cache.labels(label, len(self), path)
+    return cache.labels(
+      lambda index: np.int32(self._read(index)[self._spec.label]), len(self), path
+    )
 
   @functools.cached_property
   def content(self) -> str:
     """A hash of all encoded images and the names of their classes, in order.
 
     They are read once, and again if they are prepared anew.
-
-    Raises:
-      DataError: an example can't be read.
     """
-    path = self._cache.with_name(f"{self._cache.name}-content")
-    return hashes.kept(path, self._read_content)
+    path = self._cache.with_name(f"{self._cache.name}-content.sha256")
+    return cache.text(path, self._read_content)
 
   def _read_content(self) -> str:
-    content = hashlib.sha256()
-    for index in tqdm.trange(len(self), desc=f"reading {self._cache.name}", unit=" images"):
+    def line(index):
       example = self._read(index)
-      name = self._class_names[example[self._spec.label]]
-      image = hashlib.sha256(example["image"]).hexdigest()
-      content.update(f"{name} {image}\n".encode())
-    return content.hexdigest()
+      name = self.class_names[example[self._spec.label]]
+      return f"{name} {hashlib.sha256(example['image']).hexdigest()}\n"
+
+    lines = in_order(line, len(self), f"reading {self._cache.name}")
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
   def __len__(self) -> int:
     return self._size
 
   def __getitem__(self, index: int) -> Example:
     example = self._read(index)
-    image, size = decode.image(example["image"], self._spec, self._origin(index), self.squashed)
+    image, size = images.decode(example["image"], self._spec, self._origin(index), self.squashed)
     return Example(image, np.int32(example[self._spec.label]), size)
 
   def _read(self, index: int) -> Mapping[str, Any]:
-    """Returns an example, its images encoded."""
+    """Returns an example with encoded images."""
     try:
       return self._source[index]
     except Exception as error:
@@ -147,67 +122,30 @@ class Prepared(Examples):
     return cache.load(self, self._cache)
 
 
-def difference(spec: Spec, train: Examples, test: Examples) -> str:
-  """Returns how a data set differs from the published one; '' if it doesn't."""
-  classes, sizes = len(train.class_names), (len(train), len(test))
-  if not spec.sizes or (classes, sizes) == (spec.num_classes, spec.sizes):
-    return ""
-  return (
-    f"{classes} of {spec.num_classes} classes, {sizes[0]:,} of "
-    f"{spec.sizes[0]:,} images to train on, {sizes[1]:,} of {spec.sizes[1]:,} "
-    "to test on: not the published set"
-  )
-
-
-@functools.cache
-def content(spec: Spec, data_dir: str) -> str:
-  """Returns a hash of a data set that is not the published one, '' if it is.
-
-  A process looks at each once, and says so if it is not.
-
-  Raises:
-    DataError: as of `Prepared`; an example can't be read.
-  """
-  train, test = (
-    Prepared(spec, split, data_dir, spec.name) for split in (spec.train_split, spec.test_split)
-  )
-  how = difference(spec, train, test)
-  if not how:
-    return ""
-  print(f"jaxkd: {spec.name} has {how}", file=sys.stderr)
-  both = f"{train.content} {test.content}"
-  return hashlib.sha256(both.encode()).hexdigest()[:12]
-
-
 def _builder(spec: Spec, data_dir: str, prepare: str) -> tfds.core.DatasetBuilder:
-  """Returns what reads the newest version that is prepared."""
+  """Returns a reader of the newest version that is prepared."""
   data_root = root(data_dir)
   try:
     builder = read_only_builder.builder_from_files(spec.builder, data_dir=data_root)
   except tfds.core.DatasetNotFoundError:
-    raise MissingError(
-      f"data set {spec.name!r} is not prepared in {data_root / spec.builder}; "
-      f"prepare it with: {command(prepare, data_dir)}"
-    ) from None
-  # What TFDS raises on damaged files has no common class.
+    missing = f"data set {spec.name!r} is not prepared in {data_root / spec.builder}"
+    raise MissingError(f"{missing}; prepare it with: {command(prepare, data_dir)}") from None
+  # TFDS has no common class for errors of damaged files.
   except Exception as error:
     raise _unreadable(str(data_root / spec.builder), error) from error
   formats = builder.info.available_file_formats()
   if tfds.core.FileFormat.ARRAY_RECORD not in formats:
     names = ", ".join(sorted(format.value for format in formats))
     raise DataError(
-      f"data set {spec.name!r} is prepared in {builder.data_path} as {names}, "
-      f"which can't be read without TensorFlow; delete that folder and prepare "
-      f"it as array_record with: {command(prepare, data_dir)}"
+      f"data set {spec.name!r} is prepared in {builder.data_path} as {names}, which can't be read "
+      "without TensorFlow; delete that folder and prepare it as array_record with: "
+      f"{command(prepare, data_dir)}"
     )
   return builder
 
 
 def _fingerprint(split: tfds.core.SplitInfo) -> str:
-  """Returns what is another whenever a split is prepared anew.
-
-  One version of a builder may read other archives.
-  """
+  """Returns a hash that changes when a split is prepared anew, from other archives perhaps."""
   files = hashlib.sha256(str(split.shard_lengths).encode())
   for file in map(pathlib.Path, split.filepaths):
     stat = file.stat()
@@ -216,7 +154,7 @@ def _fingerprint(split: tfds.core.SplitInfo) -> str:
 
 
 def _unreadable(path: str, error: Exception) -> DataError:
+  reason = f"{type(error).__name__}: {error}"
   return DataError(
-    f"{path} can't be read: {type(error).__name__}: {error}; if it is damaged, "
-    "delete it and prepare it again"
+    f"{path} can't be read: {reason}; if it is damaged, delete it and prepare it again"
   )

@@ -1,10 +1,10 @@
 """The resident loader: a split as uint8 on the devices, no host work per step.
 
-Example number `step * B + i` since the start is entry `(step * B + i) mod N` of
-the permutation of its epoch. Batches go across the ends of epochs, so that no
-example is dropped or repeated, whatever B.
+Example number `step * B + i` since the start is entry `(step * B + i) mod N` of the permutation of
+its epoch. Batches go across the ends of epochs, so no example is dropped or repeated, whatever B.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -13,17 +13,41 @@ import numpy as np
 
 from jaxkd.data import base
 from jaxkd.data.base import EvalBatch
-from jaxkd.data.order import Order
+
+
+class Order:
+  """The example at each position since the start: one permutation of N for each epoch.
+
+  NumPy draws it on the host, so that processes that decode images for the streamed loader draw the
+  same order without JAX.
+  """
+
+  def __init__(self, size: int, key: jax.Array):
+    self.size = size
+    self._entropy = tuple(np.asarray(jax.random.key_data(key)).tolist())
+
+  def epoch(self, epoch: int) -> np.ndarray:
+    """Returns an epoch's permutation, `[N]`, int32."""
+    return _permutation(self.size, self._entropy, epoch)
+
+  def __getitem__(self, position: int) -> int:
+    """Returns the row of the example at a position."""
+    epoch, offset = divmod(position, self.size)
+    return int(self.epoch(epoch)[offset])
+
+
+# Batches, and those read ahead, lie in two epochs at most.
+@functools.lru_cache(maxsize=2)
+def _permutation(size: int, entropy: tuple[int, ...], epoch: int) -> np.ndarray:
+  random = np.random.default_rng((*entropy, epoch))
+  return random.permutation(size).astype(np.int32)
 
 
 class TrainSource(NamedTuple):
-  """What the jitted steps draw their batches from.
+  """What the jitted steps draw their batches from: a split and the order of its examples.
 
-  Attributes:
-    arrays: the split.
-    order: `[2N]`, int32: the permutations of two epochs in a row.
-    step: the step that starts at `offset`, int32.
-    offset: position in `order` of that step's first example, int32.
+  `order` is `[2N]`, int32: the permutations of two epochs in a row. The first example of `step` is
+  at the position `offset` in it.
   """
 
   arrays: base.Arrays
@@ -32,18 +56,10 @@ class TrainSource(NamedTuple):
   offset: jax.typing.ArrayLike
 
 
-def batch_at(
-  source: TrainSource | base.Arrays,
-  step: jax.Array,
-  batch_size: int,
-) -> base.Arrays:
+def batch_at(source: TrainSource | base.Arrays, step: jax.Array, batch_size: int) -> base.Arrays:
   """Returns a step's batch: arrays of B examples.
 
-  Args:
-    source: what a loader's `source` returned: for a resident split what the
-      batch is taken from, for a streamed one the batch.
-    step: number of the step.
-    batch_size: B.
+  `source` comes from a loader's `source`. A streamed loader's is already the batch.
   """
   if isinstance(source, base.Arrays):
     return source
@@ -53,17 +69,11 @@ def batch_at(
 
 
 def eval_batch_at(
-  arrays: base.Arrays | EvalBatch,
-  index: jax.typing.ArrayLike,
-  batch_size: int,
+  arrays: base.Arrays | EvalBatch, index: jax.typing.ArrayLike, batch_size: int
 ) -> EvalBatch:
   """Returns an evaluation batch; the last of `ceil(N / B)` is padded.
 
-  Args:
-    arrays: what a loader's `eval_batches` yielded: for a resident split what
-      the batch is taken from, for a streamed one the batch.
-    index: which batch, as yielded too.
-    batch_size: B.
+  `arrays` and `index` come from `eval_batches`. Those of a streamed split are already the batch.
   """
   if isinstance(arrays, EvalBatch):
     return arrays
@@ -81,10 +91,7 @@ class Resident:
   Args:
     arrays: the split, on the devices.
     batch_size: B, at most the number of examples.
-    key: the PRNG key that the permutations are drawn from, on the devices.
-
-  Raises:
-    ValueError: B is larger than the split.
+    key: the PRNG key of the permutations, on the devices.
   """
 
   def __init__(self, arrays: base.Arrays, batch_size: int, key: jax.Array):

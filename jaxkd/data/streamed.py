@@ -1,8 +1,7 @@
 """The streamed loader: batches are read and decoded while the devices work.
 
-For what does not fit on the devices. The order is the resident loader's, so
-that the choice of a loader changes no result. Each process reads its devices'
-share of every batch.
+It is for splits that don't fit on the devices. The order is the resident loader's, so the choice of
+a loader changes no result. Each process reads its devices' share of every batch.
 """
 
 import functools
@@ -20,60 +19,42 @@ from absl import flags
 from jaxkd.common.cores import share_of_cores
 from jaxkd.data import base
 from jaxkd.data.base import EvalBatch
-from jaxkd.data.order import Order
+from jaxkd.data.resident import Order
 
 _MAX_STEPS = 2**31
 _ON_DEVICES = 2
-_MANY = 64
-"""From that many batches on, processes are worth the seconds they start in."""
 _MAX_WORKERS = 16
+_MANY = 64
+"""Number of batches from which processes are worth the seconds that they take to start."""
 
 
 class TrainBatches:
-  """This process's rows of every training batch, by step.
+  """This process's rows, a part of `range(batch_size)`, of every training batch, by step."""
 
-  Args:
-    examples: the split.
-    order: of its examples.
-    batch_size: B.
-    rows: those of this process, of `range(B)`.
-  """
-
-  def __init__(
-    self,
-    examples: base.Examples,
-    order: Order,
-    batch_size: int,
-    rows: list[int],
-  ):
-    self._examples = examples
-    self._order = order
-    self._batch_size = batch_size
-    self._rows = rows
+  def __init__(self, examples: base.Examples, order: Order, batch_size: int, rows: list[int]):
+    self.examples, self._order, self._batch_size, self._rows = examples, order, batch_size, rows
 
   def __len__(self) -> int:
     return _MAX_STEPS
 
   def __getitem__(self, step: int) -> base.Arrays:
     start = step * self._batch_size
-    return _batch(self._examples, [self._order[start + r] for r in self._rows])
+    return base.stack(self.examples[self._order[start + row]] for row in self._rows)
 
 
 class EvalBatches:
   """This process's rows of every evaluation batch; the last is padded."""
 
   def __init__(self, examples: base.Examples, batch_size: int, rows: list[int]):
-    self._examples = examples
-    self._batch_size = batch_size
-    self._rows = np.array(rows)
+    self.examples, self._batch_size, self._rows = examples, batch_size, np.array(rows)
 
   def __len__(self) -> int:
-    return -(-len(self._examples) // self._batch_size)
+    return -(-len(self.examples) // self._batch_size)
 
   def __getitem__(self, index: int) -> EvalBatch:
     rows = index * self._batch_size + self._rows
-    last = len(self._examples) - 1
-    batch = _batch(self._examples, np.minimum(rows, last).tolist())
+    last = len(self.examples) - 1
+    batch = base.stack(self.examples[row] for row in np.minimum(rows, last).tolist())
     return EvalBatch(batch.images, batch.labels, rows <= last, batch.sizes)
 
 
@@ -83,14 +64,15 @@ class Streamed:
   Args:
     examples: the split.
     batch_size: B, over all devices, at most the number of examples.
-    key: the PRNG key that the order is drawn from.
+    key: the PRNG key of the order.
     sharding: of the batches.
-    workers: number of processes that decode, where there is much to decode; 0
-      decodes in threads; None takes this process's share of the cores, 16 at
+    workers: number of processes that decode, where there is much to decode; 0 decodes in threads.
+      None takes 0 for arrays in memory, and otherwise this process's share of the cores, 16 at
       most.
 
   Raises:
     ValueError: B is larger than the split.
+    DataError: an example can't be read (from `source`).
   """
 
   def __init__(
@@ -102,15 +84,9 @@ class Streamed:
     workers: int | None = None,
   ):
     base.check_batch_size(batch_size, len(examples))
-    self._batches = TrainBatches(
-      examples,
-      Order(len(examples), key),
-      batch_size,
-      local_rows(sharding, batch_size),
-    )
-    self._batch_size = batch_size
-    self._sharding = sharding
-    self._workers = workers
+    order, rows = Order(len(examples), key), local_rows(sharding, batch_size)
+    batches = TrainBatches(examples, order, batch_size, rows)
+    self._start = functools.partial(_prefetched, batches, batch_size, sharding, workers)
     self._iterator: Any = None
     self._next = -1
 
@@ -119,18 +95,10 @@ class Streamed:
     return 1
 
   def source(self, step: int) -> base.Arrays:
-    """Returns the batch of a step; that of the step before was asked last.
-
-    Another step starts the decoding anew, from there.
-
-    Raises:
-      DataError: an example can't be read.
-    """
+    """Returns the batch of a step; decoding starts anew unless the last call was for step - 1."""
     if step != self._next or self._iterator is None:
       self.close()
-      self._iterator = _prefetched(
-        self._batches, step, self._batch_size, self._sharding, self._workers
-      )
+      self._iterator = self._start(step)
     self._next = step + 1
     return next(self._iterator)
 
@@ -138,7 +106,7 @@ class Streamed:
     """Ends the processes that decode."""
     if self._iterator is not None:
       self._iterator.close()
-      self._iterator = None
+    self._iterator = None
 
 
 def eval_batches(
@@ -147,64 +115,42 @@ def eval_batches(
   sharding: jax.sharding.Sharding,
   workers: int | None = None,
 ) -> Iterator[EvalBatch]:
-  """Yields the `ceil(N / B)` batches of an evaluation.
-
-  Args:
-    examples: the split.
-    batch_size: B, over all devices.
-    sharding: of the batches.
-    workers: as for `Streamed`.
-
-  Raises:
-    DataError: an example can't be read.
-  """
+  """Yields the `ceil(N / B)` batches of an evaluation; the arguments are those of `Streamed`."""
   batches = EvalBatches(examples, batch_size, local_rows(sharding, batch_size))
-  iterator = _prefetched(batches, 0, batch_size, sharding, workers)
+  iterator = _prefetched(batches, batch_size, sharding, workers, 0)
   try:
     yield from iterator
   finally:
     iterator.close()
 
 
-def _batch(examples: base.Examples, rows: list[int]) -> base.Arrays:
-  return base.stack(examples[row] for row in rows)
-
-
 def local_rows(sharding: jax.sharding.Sharding, batch_size: int) -> list[int]:
   """Returns the rows of a batch that are on this process's devices."""
   indices = sharding.addressable_devices_indices_map((batch_size,)).values()
-  rows = {
-    row for index in indices if index is not None for row in range(*index[0].indices(batch_size))
-  }
-  return sorted(rows)
+  return sorted({row for index in indices if index for row in range(batch_size)[index[0]]})
 
 
 def _prefetched(
   batches: TrainBatches | EvalBatches,
-  start: int,
   batch_size: int,
   sharding: jax.sharding.Sharding,
   workers: int | None,
+  start: int,
 ) -> Any:
-  """Returns Grain's iterator over the batches on the devices, from `start` on.
-
-  It decodes ahead, and puts the next batches on the devices.
-  """
-  # Slow to import, and only what is streamed needs it.
+  """Returns Grain's iterator over the batches from `start` on, the next ones on the devices."""
+  # Slow to import.
   import grain
 
   def put(field):
-    # A copy: the worker's memory is given back at once, where JAX on CPUs would
-    # hold it for as long as the batch lives.
-    return jax.make_array_from_process_local_data(
-      sharding, np.array(field), (batch_size, *field.shape[1:])
-    )
+    # A copy gives the worker's memory back at once; JAX on CPUs would hold it with the batch.
+    shape = (batch_size, *field.shape[1:])
+    return jax.make_array_from_process_local_data(sharding, np.array(field), shape)
 
   cores = share_of_cores()
   if len(batches) < _MANY:
     workers = 0
   elif workers is None:
-    workers = min(cores, _MAX_WORKERS)
+    workers = 0 if isinstance(batches.examples, base.InMemory) else min(cores, _MAX_WORKERS)
   threads = 1 if workers else cores
   read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
   dataset = grain.MapDataset.source(batches)[start:].to_iter_dataset(read)
@@ -212,32 +158,22 @@ def _prefetched(
     # Grain reads absl's flags, which only absl's own programs parse.
     if not flags.FLAGS.is_parsed():
       flags.FLAGS.mark_as_parsed()
-    dataset = dataset.mp_prefetch(
-      grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=1),
-      worker_init_fn=_end_with_parent,
-    )
+    processes = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=1)
+    dataset = dataset.mp_prefetch(processes, worker_init_fn=_end_with_parent)
+  dataset = dataset.map(functools.partial(jax.tree.map, put))
   return iter(
-    grain.experimental.ThreadPrefetchIterDataset(
-      dataset.map(functools.partial(jax.tree.map, put)),
-      prefetch_buffer_size=_ON_DEVICES,
-    )
+    grain.experimental.ThreadPrefetchIterDataset(dataset, prefetch_buffer_size=_ON_DEVICES)
   )
 
 
 def _end_with_parent(*_: int) -> None:
-  """Ends this worker as soon as, and not before, its parent is gone.
-
-  It would wait for ever for word from a parent that was killed; and a parent
-  that stops in order, when all processes are asked to, waits for its workers.
-  """
+  """Ends this worker when its parent is gone: never before, since an orderly stop waits for it."""
   for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
-  parent = multiprocessing.parent_process()
-  if parent is None:
-    return
 
-  def watch():
+  def watch(parent):
     parent.join()
     os._exit(1)
 
-  threading.Thread(target=watch, daemon=True).start()
+  if parent := multiprocessing.parent_process():
+    threading.Thread(target=watch, args=(parent,), daemon=True).start()

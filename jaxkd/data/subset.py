@@ -1,9 +1,9 @@
-"""Some examples of a split."""
+"""Parts of a split: chosen examples, and the validation split."""
 
 import jax
 import numpy as np
 
-from jaxkd.data.base import Arrays, Example, Examples, stack
+from jaxkd.data.base import Arrays, DataError, Example, Examples
 
 
 class _Subset(Examples):
@@ -11,17 +11,8 @@ class _Subset(Examples):
 
   def __init__(self, whole: Examples, rows: np.ndarray):
     self._whole, self._rows = whole, rows
-    self.shape, self.squashed = whole.shape, whole.squashed
-
-  @property
-  def class_names(self) -> tuple[str, ...]:
-    """A name for each class."""
-    return self._whole.class_names
-
-  @property
-  def labels(self) -> np.ndarray:
-    """Labels of all examples."""
-    return self._whole.labels[self._rows]
+    self.shape, self.squashed, self.class_names = whole.shape, whole.squashed, whole.class_names
+    self.labels = np.asarray(whole.labels)[rows]
 
   def __len__(self) -> int:
     return len(self._rows)
@@ -29,17 +20,9 @@ class _Subset(Examples):
   def __getitem__(self, index: int) -> Example:
     return self._whole[int(self._rows[index])]
 
-  def load(self) -> Arrays:
-    """Returns all examples."""
-    return stack(map(self.__getitem__, range(len(self))))
-
 
 def take(split: Arrays | Examples, rows: np.ndarray) -> Arrays | Examples:
-  """Returns some examples of a split: arrays of arrays, or else examples.
-
-  Args:
-    split: arrays, or examples to stream.
-    rows: which examples, `[M]`, integers.
+  """Returns the examples of a split with the numbers `rows`, `[M]`: arrays of arrays.
 
   Examples:
     >>> from jaxkd import data
@@ -50,3 +33,41 @@ def take(split: Arrays | Examples, rows: np.ndarray) -> Arrays | Examples:
   if isinstance(split, Arrays):
     return jax.tree.map(lambda field: field[rows], split)
   return _Subset(split, rows)
+
+
+def holdout(
+  split: Arrays | Examples, fraction: float, seed: int = 0
+) -> tuple[Arrays | Examples, Arrays | Examples]:
+  """Carves a validation split out of a training split.
+
+  Each class gives the same share of its examples, up to rounding. Both parts keep the order of the
+  examples. The choice depends on the labels and the seed alone, so arrays and examples give the
+  same parts.
+
+  Args:
+    split: the training split, arrays of the host or examples.
+    fraction: the share that becomes the validation split, in (0, 1).
+    seed: of the choice.
+
+  Returns:
+    The remaining training split, and the validation split. A class with too few examples for both
+    is a DataError.
+
+  Examples:
+    >>> from jaxkd import data
+    >>> train, _ = data.load(data.SPECS["digits"])
+    >>> train, validation = holdout(train, 0.2)
+    >>> len(train.labels), len(validation.labels)
+    (1149, 288)
+  """
+  # Slow to import, and most runs hold nothing out.
+  from sklearn import model_selection
+
+  labels = np.asarray(split.labels)
+  options = {"test_size": fraction, "stratify": labels, "random_state": seed}
+  try:
+    rows = model_selection.train_test_split(np.arange(len(labels)), **options)
+  except ValueError as error:
+    raise DataError(f"a share of {fraction} can't be held out: {error}") from error
+  train, validation = map(np.sort, rows)
+  return take(split, train), take(split, validation)

@@ -1,32 +1,28 @@
-"""Losses that tell one example's teacher from others'."""
+"""Contrastive losses (CRD)."""
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
-from jaxkd.losses import _numerics
+from jaxkd.losses import _checks, _numerics
 
 
 def _similarities(
   student_embeddings: jax.Array,
   teacher_embeddings: jax.Array,
   negatives: jax.Array,
-  tau: jax.typing.ArrayLike,
+  tau: ArrayLike,
   where: jax.Array | None,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-  """Returns cosines / tau, with teachers `[...]` and negatives `[..., K]`.
+  """Returns cosines / tau with teachers `[...]` and with negatives `[..., K]`.
 
-  And which negatives count, `[..., K]`.
+  The third array says which negatives count, `[..., K]`.
   """
-
-  def unit(x):
-    x = _numerics.accumulate(x)
-    norm = _numerics.safe_norm(x, keepdims=True)
-    return x / jnp.where(norm > 0, norm, 1.0)
-
-  student = unit(student_embeddings)
+  student = _numerics.unit(student_embeddings)
   tau = jnp.asarray(tau, student.dtype)
-  positive = jnp.sum(student * unit(teacher_embeddings), axis=-1)
-  negative = jnp.einsum("...e,...ke->...k", student, unit(negatives), precision="highest")
+  positive = jnp.sum(student * _numerics.unit(teacher_embeddings), axis=-1)
+  negatives = _numerics.unit(negatives)
+  negative = jnp.einsum("...e,...ke->...k", student, negatives, precision="highest")
   counted = jnp.broadcast_to(True if where is None else where, negative.shape)
   return positive / tau, negative / tau, counted
 
@@ -37,8 +33,8 @@ def crd(
   negatives: jax.Array,
   *,
   num_examples: int,
-  log_normalizer: jax.typing.ArrayLike,
-  tau: jax.typing.ArrayLike = 0.07,
+  log_normalizer: ArrayLike,
+  tau: ArrayLike = 0.07,
   where: jax.Array | None = None,
 ) -> jax.Array:
   r"""Contrastive representation distillation, from one side.
@@ -47,39 +43,38 @@ def crd(
     \ell = -\log h(s, t) - \sum_{k=1}^{K} \log (1 - h(s, t_k)), \quad
     h(s, t) = \frac{e^{s^T t / \tau} / Z}{e^{s^T t / \tau} / Z + K / M}
 
-  Tian, Krishnan and Isola, *Contrastive Representation Distillation*, ICLR
-  2020: embeddings, brought to length 1, of the same example attract each other,
-  those of K examples of other classes, from a memory of all M, are repelled.
-  The method adds the same with student and teacher exchanged, and the cross
-  entropy; the memory is the caller's.
-
-  With the constant of :func:`crd_log_normalizer`, which is proportional to M,
-  the loss no longer depends on M.
+  Tian, Krishnan and Isola, *Contrastive Representation Distillation*, ICLR 2020. Embeddings,
+  brought to length 1, of the same example attract each other; those of K examples of other classes,
+  from a memory of all M, are repelled. The method adds the same loss with student and teacher
+  exchanged, and the cross entropy; the caller keeps the memory. With the constant of
+  :func:`crd_log_normalizer`, which is proportional to M, the loss does not depend on M.
 
   Args:
-    student_embeddings: `[..., E]`, projected features, any floating dtype.
+    student_embeddings: `[..., E]`, projected features.
     teacher_embeddings: `[..., E]`, of the same examples.
-    negatives: `[..., K, E]`, the memory of teacher embeddings of others; its
-      leading axes broadcast.
+    negatives: `[..., K, E]`, the memory of teacher embeddings of other examples; the leading axes
+      broadcast.
     num_examples: M, the size of the training split.
     log_normalizer: :math:`\log Z`, from :func:`crd_log_normalizer`.
-    tau: temperature > 0; 0.07 in the original.
-    where: booleans `[..., K]`, true on the negatives that count, whose number
-      is the example's K; None: on all.
+    tau: temperature > 0, a scalar; 0.07 in the original.
+    where: booleans `[..., K]`, true on the negatives that count; their number is the example's K.
+      None: all count.
 
   Returns:
     The loss of each example, `[...]`, >= 0; 0 without any negative.
 
+  Raises:
+    ValueError: a shape or the temperature is wrong.
+
   Examples:
-    >>> import jax.numpy as jnp
     >>> student = teacher = jnp.array([1.0, 0.0])
     >>> others = jnp.array([[0.0, 1.0]])
-    >>> loss = crd(
-    ...   student, teacher, others, num_examples=1, log_normalizer=0.0, tau=1.0
-    ... )
-    >>> print(loss)
+    >>> print(crd(student, teacher, others, num_examples=1, log_normalizer=0.0, tau=1.0))
     1.0064...
   """
+  examples = _checks.embeddings(student_embeddings, teacher_embeddings, negatives, where)
+  _checks.temperatures((), tau=tau)
+  _checks.per_example(examples, log_normalizer=log_normalizer)
   positive, negative, counted = _similarities(
     student_embeddings, teacher_embeddings, negatives, tau, where
   )
@@ -96,7 +91,7 @@ def crd_log_normalizer(
   negatives: jax.Array,
   *,
   num_examples: int,
-  tau: jax.typing.ArrayLike = 0.07,
+  tau: ArrayLike = 0.07,
   where: jax.Array | None = None,
 ) -> jax.Array:
   r"""Estimates the constant of :func:`crd` from one batch.
@@ -104,31 +99,31 @@ def crd_log_normalizer(
   .. math::
     \log Z = \log M + \log \overline{e^{s^T t / \tau}}
 
-  As its authors do: from the first batch, the mean over its positive and
-  negative pairs, and kept from then on.
+  The authors' code takes the mean over the positive and negative pairs of the first batch and keeps
+  it.
 
   Args:
-    student_embeddings: `[..., E]`, projected features, any floating dtype.
+    student_embeddings: `[..., E]`, projected features.
     teacher_embeddings: `[..., E]`, of the same examples.
-    negatives: `[..., K, E]`, the memory of teacher embeddings of others; its
-      leading axes broadcast.
+    negatives: `[..., K, E]`, as in :func:`crd`.
     num_examples: M, the size of the training split.
-    tau: temperature > 0; 0.07 in the original.
-    where: booleans `[..., K]`, true on the negatives that count; None: on all.
+    tau: temperature > 0, a scalar; 0.07 in the original.
+    where: booleans `[..., K]`, true on the negatives that count; None: all count.
 
   Returns:
     A scalar.
 
+  Raises:
+    ValueError: a shape or the temperature is wrong.
+
   Examples:
-    >>> import jax.numpy as jnp
     >>> student = teacher = jnp.array([1.0, 0.0])
     >>> others = jnp.array([[0.0, 1.0]])
-    >>> log_normalizer = crd_log_normalizer(
-    ...   student, teacher, others, num_examples=10, tau=1.0
-    ... )
-    >>> print(log_normalizer)
+    >>> print(crd_log_normalizer(student, teacher, others, num_examples=10, tau=1.0))
     2.922...
   """
+  _checks.embeddings(student_embeddings, teacher_embeddings, negatives, where)
+  _checks.temperatures((), tau=tau)
   positive, negative, counted = _similarities(
     student_embeddings, teacher_embeddings, negatives, tau, where
   )

@@ -1,9 +1,10 @@
-"""Which examples a distillation term is used on."""
+"""Measures that decide where a distillation term is used."""
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
-from jaxkd.losses import _numerics
+from jaxkd.losses import _checks
 from jaxkd.losses import labels as teacher_labels
 
 
@@ -12,52 +13,54 @@ def gradient_agreement(
   teacher_logits: jax.Array,
   labels: jax.Array,
   *,
-  tau: jax.typing.ArrayLike,
-  student_tau: jax.typing.ArrayLike | None = None,
+  tau: ArrayLike,
+  student_tau: ArrayLike | None = None,
   standardize: bool = False,
+  ignore_label: int | None = None,
 ) -> jax.Array:
   r"""Inner product of the gradients of distillation and of cross entropy.
 
   .. math::
     a = \langle \nabla_f(-\log p^s_y(1)),
-        \nabla_f(-\tau_s^2 \textstyle\sum_c p^t_c(\tau) \log p^s_c(\tau_s))
-        \rangle
+        \nabla_f(-\tau_s^2 \textstyle\sum_c p^t_c(\tau) \log p^s_c(\tau_s)) \rangle
       = \tau_s \langle p^s(1) - e_y, p^s(\tau_s) - p^t(\tau) \rangle
 
-  Zhu and Wang, *Student Customized Knowledge Distillation*, ICCV 2021, distil
-  only where the two agree, :math:`a \ge 0`. Here the gradients are those with
-  respect to the student's logits :math:`f`, which every example has to itself.
+  Zhu and Wang, *Student Customized Knowledge Distillation*, ICCV 2021, distil only where the two
+  agree, :math:`a \ge 0`. The gradients here are those in the student's logits :math:`f`.
 
   Args:
-    student_logits: `[..., C]`, any floating dtype.
-    teacher_logits: `[..., C]`, any floating dtype.
+    student_logits: `[..., C]`.
+    teacher_logits: `[..., C]`.
     labels: `[...]`, integers in `[0, C)`.
     tau: the teacher's temperature > 0, a scalar or `[...]`.
-    student_tau: the student's temperature > 0; `tau` if None.
-    standardize: distillation compares z-scores of the logits; see
-      :func:`standardize`. The gradients remain those in the logits.
+    student_tau: the student's temperature > 0, a scalar or `[...]`; `tau` if None.
+    standardize: distillation compares z-scores of the logits, from :func:`standardize`; the
+      gradients remain those in the logits.
+    ignore_label: examples with this label have agreement 0.
 
   Returns:
-    `[...]`, of any sign; its sum over a batch is the inner product of the
-    batch's gradients.
+    `[...]`, of any sign; the sum over a batch is the inner product of the batch's gradients.
+
+  Raises:
+    ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> student, labels = jnp.array([[1.0, 0.0]] * 2), jnp.array([0, 1])
     >>> teacher = jnp.array([[2.0, 0.0]] * 2)
     >>> print(gradient_agreement(student, teacher, labels, tau=1.0))
     [ 0.0805... -0.2189...]
   """
   student_tau = tau if student_tau is None else student_tau
-  student_logits = _numerics.accumulate(student_logits)
+  examples = _checks.logits(student_logits=student_logits, teacher_logits=teacher_logits)
+  _checks.temperatures(examples, tau=tau, student_tau=student_tau)
+  checked = _checks.labels(labels, student_logits, ignore_label)
+  student_logits, teacher_logits = map(checked.blank, (student_logits, teacher_logits))
   probs = teacher_labels.softmax(student_logits)
-  is_label = _numerics.is_label(labels, probs.shape[-1])
-  task = probs - is_label.astype(probs.dtype)
+  task = probs - checked.right.astype(probs.dtype)
   if standardize:
     # The chain rule, applied to the other side of the product.
     student_logits, task = jax.jvp(teacher_labels.standardize, (student_logits,), (task,))
     teacher_logits = teacher_labels.standardize(teacher_logits)
-  soft = teacher_labels.softmax(student_logits, student_tau) - teacher_labels.softmax(
-    teacher_logits, tau
-  )
-  return jnp.asarray(student_tau, probs.dtype) * jnp.sum(task * soft, axis=-1)
+  soft = teacher_labels.softmax(student_logits, student_tau)
+  soft -= teacher_labels.softmax(teacher_logits, tau)
+  return checked.mark(jnp.asarray(student_tau, probs.dtype) * jnp.sum(task * soft, axis=-1))

@@ -1,30 +1,41 @@
-"""Losses on logits that distil under a label of the teacher's."""
+"""Losses on logits: cross entropy, and distillation under a label of the teacher's."""
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
-from jaxkd.losses import _numerics
+from jaxkd.losses import _checks, _numerics
 from jaxkd.losses import labels as teacher_labels
 
 
-def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
-  r"""Cross entropy with integer labels, :math:`-\log p_y(1)`.
+def cross_entropy(
+  logits: jax.Array, labels: jax.Array, *, ignore_label: int | None = None
+) -> jax.Array:
+  r"""Cross entropy with integer labels.
+
+  .. math::
+    \ell = -\log p_y(1)
 
   Args:
-    logits: `[..., C]`, any floating dtype.
+    logits: `[..., C]`.
     labels: `[...]`, integers in `[0, C)`.
+    ignore_label: examples with this label have loss 0.
 
   Returns:
-    `[...]`, float32 (float64 for float64 logits), >= 0.
+    The loss of each example, `[...]`, >= 0.
+
+  Raises:
+    ValueError: a shape or a dtype is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> print(cross_entropy(jnp.array([[0.0, 0.0]]), jnp.array([1])))
     [0.6931...]
   """
-  log_probs = _numerics.log_softmax(logits, 1.0)
-  labels = jnp.asarray(labels, jnp.int32)[..., None]
-  return -jnp.take_along_axis(log_probs, labels, axis=-1)[..., 0]
+  _checks.logits(logits=logits)
+  checked = _checks.labels(labels, logits, ignore_label)
+  log_probs = _numerics.log_softmax(checked.blank(logits), 1.0)
+  chosen = jnp.take_along_axis(log_probs, checked.own[..., None], axis=-1, mode="clip")
+  return checked.mark(-chosen[..., 0])
 
 
 def distillation(
@@ -32,47 +43,51 @@ def distillation(
   labels: jax.Array,
   teacher_probs: jax.Array,
   *,
-  lam: jax.typing.ArrayLike,
-  tau: jax.typing.ArrayLike,
+  lam: ArrayLike,
+  tau: ArrayLike,
+  ignore_label: int | None = None,
 ) -> jax.Array:
   r"""Distillation from any label that a teacher gives.
 
   .. math::
-    \ell = -(1 - \lambda) \log p^s_y(1)
-           - \lambda \tau^2 \sum_c p^t_c \log p^s_c(\tau)
+    \ell = -(1 - \lambda) \log p^s_y(1) - \lambda \tau^2 \sum_c p^t_c \log p^s_c(\tau)
 
-  Eq. 2 of the paper with the teacher's label as an argument. The soft term is
-  a cross entropy, not a divergence: it differs from KL by the entropy of
-  `teacher_probs`, which has no gradient in the student.
+  Eq. 2 of the paper with the teacher's label as an argument. The soft term is a cross entropy, not
+  a divergence: it differs from KL by the entropy of `teacher_probs`, which has no gradient in the
+  student.
 
   Args:
-    student_logits: `[..., C]`, any floating dtype.
+    student_logits: `[..., C]`.
     labels: `[...]`, integers in `[0, C)`.
-    teacher_probs: `[..., C]`, the teacher's label; differentiable, so wrap it
-      in `jax.lax.stop_gradient` if its teacher is trained too.
+    teacher_probs: `[..., C]`, the teacher's label.
     lam: weight of the soft term in [0, 1], a scalar or `[...]`.
     tau: the student's temperature > 0, a scalar or `[...]`.
+    ignore_label: examples with this label have loss 0.
 
   Returns:
     The loss of each example, `[...]`.
 
+  Raises:
+    ValueError: a shape, a dtype or a temperature is wrong.
+
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits, labels = jnp.array([1.0, 0.0, -1.0]), jnp.array(0)
     >>> soft_label = jnp.array([0.6, 0.3, 0.1])
-    >>> loss = distillation(logits, labels, soft_label, lam=0.5, tau=1.0)
-    >>> print(loss)
+    >>> print(distillation(logits, labels, soft_label, lam=0.5, tau=1.0))
     0.6576...
   """
+  examples = _checks.logits(student_logits=student_logits, teacher_probs=teacher_probs)
+  _checks.temperatures(examples, tau=tau)
+  _checks.per_example(examples, lam=lam)
+  checked = _checks.labels(labels, student_logits, ignore_label)
   # Cast once: the gradients of both terms are then added before rounding.
-  student_logits = _numerics.accumulate(student_logits)
-  hard = cross_entropy(student_logits, labels)
+  student_logits = checked.blank(student_logits)
+  hard = cross_entropy(student_logits, checked.own)
   log_probs = _numerics.log_softmax(student_logits, tau)
-  teacher_probs = jnp.asarray(teacher_probs, log_probs.dtype)
-  soft = -jnp.sum(teacher_probs * log_probs, axis=-1)
-  lam = jnp.asarray(lam, hard.dtype)
-  tau = jnp.asarray(tau, hard.dtype)
-  return (1 - lam) * hard + lam * jnp.square(tau) * soft
+  teacher_probs = checked.blank(teacher_probs).astype(log_probs.dtype)
+  soft = _numerics.cross_entropy(teacher_probs, log_probs)
+  lam, tau = (jnp.asarray(value, hard.dtype) for value in (lam, tau))
+  return checked.mark((1 - lam) * hard + lam * jnp.square(tau) * soft)
 
 
 def kd(
@@ -80,43 +95,44 @@ def kd(
   teacher_logits: jax.Array,
   labels: jax.Array,
   *,
-  lam: jax.typing.ArrayLike,
-  tau: jax.typing.ArrayLike,
-  student_tau: jax.typing.ArrayLike | None = None,
+  lam: ArrayLike,
+  tau: ArrayLike,
+  student_tau: ArrayLike | None = None,
+  ignore_label: int | None = None,
 ) -> jax.Array:
-  r"""Knowledge distillation of Hinton et al.: one temperature for all classes.
+  r"""Knowledge distillation: one temperature for all classes.
 
   .. math::
-    \ell = -(1 - \lambda) \log p^s_y(1)
-           - \lambda \tau_s^2 \sum_c p^t_c(\tau) \log p^s_c(\tau_s)
+    \ell = -(1 - \lambda) \log p^s_y(1) - \lambda \tau_s^2 \sum_c p^t_c(\tau) \log p^s_c(\tau_s)
 
-  Eq. 2 of the paper; there :math:`\tau_s = \tau`.
+  Hinton, Vinyals and Dean, *Distilling the Knowledge in a Neural Network*, 2015; Eq. 2 of the
+  paper, there with :math:`\tau_s = \tau`.
 
   Args:
-    student_logits: `[..., C]`, any floating dtype.
-    teacher_logits: `[..., C]`, any floating dtype.
+    student_logits: `[..., C]`.
+    teacher_logits: `[..., C]`.
     labels: `[...]`, integers in `[0, C)`.
     lam: weight of the soft term in [0, 1], a scalar or `[...]`.
     tau: the teacher's temperature > 0, a scalar or `[...]`.
-    student_tau: the student's temperature > 0; `tau` if None.
+    student_tau: the student's temperature > 0, a scalar or `[...]`; `tau` if None.
+    ignore_label: examples with this label have loss 0.
 
   Returns:
     The loss of each example, `[...]`.
 
+  Raises:
+    ValueError: a shape, a dtype or a temperature is wrong.
+
   Examples:
-    >>> import jax.numpy as jnp
     >>> student, teacher = jnp.array([[1.0, 0.0, -1.0], [3.0, 2.0, 0.0]])
-    >>> labels = jnp.array(0)
-    >>> print(kd(student, teacher, labels, lam=0.5, tau=4.0))
+    >>> print(kd(student, teacher, jnp.array(0), lam=0.5, tau=4.0))
     8.6897...
   """
-  return distillation(
-    student_logits,
-    labels,
-    teacher_labels.softmax(teacher_logits, tau),
-    lam=lam,
-    tau=tau if student_tau is None else student_tau,
-  )
+  examples = _checks.logits(student_logits=student_logits, teacher_logits=teacher_logits)
+  _checks.temperatures(examples, tau=tau, student_tau=student_tau)
+  probs = teacher_labels.softmax(teacher_logits, tau)
+  tau = tau if student_tau is None else student_tau
+  return distillation(student_logits, labels, probs, lam=lam, tau=tau, ignore_label=ignore_label)
 
 
 def ats(
@@ -124,10 +140,11 @@ def ats(
   teacher_logits: jax.Array,
   labels: jax.Array,
   *,
-  lam: jax.typing.ArrayLike,
-  tau1: jax.typing.ArrayLike,
-  tau2: jax.typing.ArrayLike,
-  student_tau: jax.typing.ArrayLike = 1.0,
+  lam: ArrayLike,
+  tau1: ArrayLike,
+  tau2: ArrayLike,
+  student_tau: ArrayLike = 1.0,
+  ignore_label: int | None = None,
 ) -> jax.Array:
   r"""Distillation with asymmetric temperature scaling.
 
@@ -138,31 +155,32 @@ def ats(
   Eq. 9 in Eq. 2 of the paper; :math:`\tau_s = 1` is the authors' choice.
 
   Args:
-    student_logits: `[..., C]`, any floating dtype.
-    teacher_logits: `[..., C]`, any floating dtype.
+    student_logits: `[..., C]`.
+    teacher_logits: `[..., C]`.
     labels: `[...]`, integers in `[0, C)`.
     lam: weight of the soft term in [0, 1], a scalar or `[...]`.
-    tau1: the teacher's temperature > 0 on the label's class.
-    tau2: the teacher's temperature > 0 on all other classes.
-    student_tau: the student's temperature > 0.
+    tau1: the teacher's temperature > 0 of the label's class, a scalar or `[...]`.
+    tau2: the teacher's temperature > 0 of all other classes, a scalar or `[...]`.
+    student_tau: the student's temperature > 0, a scalar or `[...]`.
+    ignore_label: examples with this label have loss 0.
 
   Returns:
     The loss of each example, `[...]`.
 
+  Raises:
+    ValueError: a shape, a dtype or a temperature is wrong.
+
   Examples:
-    >>> import jax.numpy as jnp
     >>> student, teacher = jnp.array([[1.0, 0.0, -1.0], [3.0, 2.0, 0.0]])
-    >>> labels = jnp.array(0)
-    >>> loss = ats(student, teacher, labels, lam=0.5, tau1=4.0, tau2=3.0)
-    >>> print(loss)
+    >>> print(ats(student, teacher, jnp.array(0), lam=0.5, tau1=4.0, tau2=3.0))
     0.7973...
   """
+  examples = _checks.logits(student_logits=student_logits, teacher_logits=teacher_logits)
+  _checks.temperatures(examples, tau1=tau1, tau2=tau2, student_tau=student_tau)
+  own = _checks.labels(labels, student_logits, ignore_label).own
+  probs = teacher_labels.asymmetric_softmax(teacher_logits, own, tau1, tau2)
   return distillation(
-    student_logits,
-    labels,
-    teacher_labels.asymmetric_softmax(teacher_logits, labels, tau1, tau2),
-    lam=lam,
-    tau=student_tau,
+    student_logits, labels, probs, lam=lam, tau=student_tau, ignore_label=ignore_label
   )
 
 
@@ -171,36 +189,44 @@ def isats(
   teacher_logits: jax.Array,
   labels: jax.Array,
   *,
-  lam: jax.typing.ArrayLike,
+  lam: ArrayLike,
   grid: tuple[float, ...] | jax.Array = teacher_labels.ISATS_GRID,
-  gap: jax.typing.ArrayLike = 1.0,
-  student_tau: jax.typing.ArrayLike = 1.0,
+  gap: ArrayLike = 1.0,
+  student_tau: ArrayLike = 1.0,
+  ignore_label: int | None = None,
 ) -> jax.Array:
   r"""Distillation with instance-specific asymmetric temperatures.
 
-  :func:`ats` under the temperatures of :func:`isats_temperatures` (section 5.3
-  of the paper).
+  .. math::
+    \ell = -(1 - \lambda) \log p^s_y(1) - \lambda \tau_s^2
+           \sum_c p^t_c(\tau^\star(x) + \text{gap}, \tau^\star(x)) \log p^s_c(\tau_s)
+
+  Section 5.3 of the paper: :func:`ats` with :func:`isats_temperatures`.
 
   Args:
-    student_logits: `[..., C]`, any floating dtype.
-    teacher_logits: `[..., C]`, any floating dtype.
+    student_logits: `[..., C]`.
+    teacher_logits: `[..., C]`.
     labels: `[...]`, integers in `[0, C)`.
     lam: weight of the soft term in [0, 1], a scalar or `[...]`.
     grid: temperatures > 0 to search, `[G]`.
-    gap: how much larger the temperature of the label's class is.
-    student_tau: the student's temperature > 0.
+    gap: tau1 - tau2, a scalar or `[...]`.
+    student_tau: the student's temperature > 0, a scalar or `[...]`.
+    ignore_label: examples with this label have loss 0.
 
   Returns:
     The loss of each example, `[...]`.
 
+  Raises:
+    ValueError: a shape, a dtype or a temperature is wrong.
+
   Examples:
-    >>> import jax.numpy as jnp
     >>> student, teacher = jnp.array([[1.0, 0.0, -1.0], [3.0, 2.0, 0.0]])
-    >>> labels = jnp.array(0)
-    >>> print(isats(student, teacher, labels, lam=0.5))
+    >>> print(isats(student, teacher, jnp.array(0), lam=0.5))
     0.7723...
   """
-  tau1, tau2 = teacher_labels.isats_temperatures(teacher_logits, labels, grid, gap)
+  _checks.logits(student_logits=student_logits, teacher_logits=teacher_logits)
+  own = _checks.labels(labels, student_logits, ignore_label).own
+  tau1, tau2 = teacher_labels.isats_temperatures(teacher_logits, own, grid, gap)
   return ats(
     student_logits,
     teacher_logits,
@@ -209,6 +235,7 @@ def isats(
     tau1=tau1,
     tau2=tau2,
     student_tau=student_tau,
+    ignore_label=ignore_label,
   )
 
 
@@ -218,88 +245,95 @@ def fgcr(
   labels: jax.Array,
   class_means: jax.Array,
   *,
-  lam: jax.typing.ArrayLike,
-  tau: jax.typing.ArrayLike,
-  alpha: jax.typing.ArrayLike,
-  student_tau: jax.typing.ArrayLike | None = None,
+  lam: ArrayLike,
+  tau: ArrayLike,
+  alpha: ArrayLike,
+  student_tau: ArrayLike | None = None,
+  ignore_label: int | None = None,
 ) -> jax.Array:
   r"""Distillation with fused global class relations.
 
   .. math::
-    \hat p(x; \tau) = (1 - \alpha) p(x; \tau)
-                      + \alpha E_{x' : y' = y}[p(x'; \tau_0)]
+    \hat p(x; \tau) = (1 - \alpha) p(x; \tau) + \alpha E_{x' : y' = y}[p(x'; \tau_0)]
 
-  Eq. 7 in Eq. 2 of the paper, with :math:`\alpha \in \{0.1, 0.5\}` and
-  :math:`\tau_0 = \tau - 1`.
+  Eq. 7 in Eq. 2 of the paper, with :math:`\alpha \in \{0.1, 0.5\}` and :math:`\tau_0 = \tau - 1`. A
+  masked class must be masked in all examples of the class means.
 
   Args:
-    student_logits: `[..., C]`, any floating dtype.
-    teacher_logits: `[..., C]`, any floating dtype.
+    student_logits: `[..., C]`.
+    teacher_logits: `[..., C]`.
     labels: `[...]`, integers in `[0, C)`.
     class_means: `[C, C]`, from :func:`class_mean_probabilities`.
     lam: weight of the soft term in [0, 1], a scalar or `[...]`.
     tau: the teacher's temperature > 0, a scalar or `[...]`.
-    alpha: weight of the class means in [0, 1].
-    student_tau: the student's temperature > 0; `tau` if None.
+    alpha: weight of the class means in [0, 1], a scalar or `[...]`.
+    student_tau: the student's temperature > 0, a scalar or `[...]`; `tau` if None.
+    ignore_label: examples with this label have loss 0.
 
   Returns:
     The loss of each example, `[...]`.
 
+  Raises:
+    ValueError: a shape, a dtype or a temperature is wrong.
+
   Examples:
-    >>> import jax.numpy as jnp
     >>> student, teacher = jnp.array([[1.0, 0.0]]), jnp.array([[3.0, 1.0]])
-    >>> labels = jnp.array([0])
     >>> means = jnp.array([[0.7, 0.3], [0.2, 0.8]])
-    >>> loss = fgcr(
-    ...   student, teacher, labels, means, lam=1.0, tau=2.0, alpha=0.5
-    ... )
-    >>> print(loss)
+    >>> labels = jnp.array([0])
+    >>> print(fgcr(student, teacher, labels, means, lam=1.0, tau=2.0, alpha=0.5))
     [2.4652...]
   """
+  examples = _checks.logits(student_logits=student_logits, teacher_logits=teacher_logits)
+  _checks.temperatures(examples, tau=tau, student_tau=student_tau)
+  _checks.per_example(examples, alpha=alpha)
+  own = _checks.labels(labels, student_logits, ignore_label).own
+  _checks.class_means(class_means, student_logits)
   probs = teacher_labels.softmax(teacher_logits, tau)
-  alpha = jnp.asarray(alpha, probs.dtype)
-  means = jnp.asarray(class_means, probs.dtype)[labels]
-  fused = (1 - alpha) * probs + alpha * means
-  return distillation(
-    student_logits,
-    labels,
-    fused,
-    lam=lam,
-    tau=tau if student_tau is None else student_tau,
-  )
+  alpha = _numerics.over_classes(alpha, probs)
+  means = jnp.asarray(class_means, probs.dtype)[own]
+  probs = (1 - alpha) * probs + alpha * means
+  tau = tau if student_tau is None else student_tau
+  return distillation(student_logits, labels, probs, lam=lam, tau=tau, ignore_label=ignore_label)
 
 
-def regt(logits: jax.Array, labels: jax.Array, *, beta: jax.typing.ArrayLike) -> jax.Array:
-  r"""Regularises a teacher, in training, towards distinct wrong classes.
+def regt(
+  logits: jax.Array, labels: jax.Array, *, beta: ArrayLike, ignore_label: int | None = None
+) -> jax.Array:
+  r"""Regularises a teacher in training towards distinct wrong classes.
 
   .. math::
     \ell = -\log p_y(1) + \beta \left(p_y(1) - \sigma(q(1))\right)
 
-  Eq. 8 of the paper, cross entropy included; :math:`\sigma` is the (population)
-  standard deviation of the wrong classes' probabilities,
-  :math:`\beta \in \{0.01, 0.001\}`.
+  Eq. 8 of the paper, cross entropy included; :math:`\sigma` is the (population) standard deviation
+  of the wrong classes' probabilities, without masked classes, and beta is 0.01 or 0.001.
 
   Args:
-    logits: `[..., C]`, any floating dtype.
+    logits: `[..., C]`.
     labels: `[...]`, integers in `[0, C)`.
-    beta: weight of the regularisation, >= 0.
+    beta: weight of the regularisation >= 0, a scalar or `[...]`.
+    ignore_label: examples with this label have loss 0.
 
   Returns:
-    The loss of each example, `[...]`; where all wrong classes are equal, the
-    gradient of the standard deviation is taken as 0.
+    The loss of each example, `[...]`. If all wrong classes are equal, the gradient of the standard
+    deviation is 0.
+
+  Raises:
+    ValueError: a shape or a dtype is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits, labels = jnp.array([2.0, 1.0, 0.0]), jnp.array(0)
     >>> print(regt(logits, labels, beta=0.01))
     0.4134...
   """
-  logits = _numerics.accumulate(logits)
+  _checks.per_example(_checks.logits(logits=logits), beta=beta)
+  checked = _checks.labels(labels, logits, ignore_label)
+  logits = checked.blank(logits)
   probs = teacher_labels.softmax(logits)
-  confidence = jnp.sum(probs, axis=-1, where=_numerics.is_label(labels, probs.shape[-1]))
-  deviation = _numerics.safe_sqrt(_numerics.wrong_class_variance(probs, labels))
-  beta = jnp.asarray(beta, probs.dtype)
-  return cross_entropy(logits, labels) + beta * (confidence - deviation)
+  confidence = jnp.sum(probs, axis=-1, where=checked.right)
+  wrong = ~checked.right & ~jnp.isneginf(logits)
+  deviation = _numerics.safe_sqrt(_numerics.variance(probs, wrong))
+  hard = cross_entropy(logits, checked.own)
+  return checked.mark(hard + jnp.asarray(beta, probs.dtype) * (confidence - deviation))
 
 
 def dkd(
@@ -307,59 +341,64 @@ def dkd(
   teacher_logits: jax.Array,
   labels: jax.Array,
   *,
-  alpha: jax.typing.ArrayLike,
-  beta: jax.typing.ArrayLike,
-  tau: jax.typing.ArrayLike,
+  alpha: ArrayLike,
+  beta: ArrayLike,
+  tau: ArrayLike,
+  ignore_label: int | None = None,
 ) -> jax.Array:
   r"""Decoupled knowledge distillation, without its cross entropy.
 
   .. math::
-    \ell = \tau^2 \left( \alpha\, KL(b^t \| b^s)
-                         + \beta\, KL(\tilde q^t \| \tilde q^s) \right)
+    \ell = \tau^2 (\alpha\, KL(b^t \| b^s) + \beta\, KL(\tilde q^t \| \tilde q^s))
 
-  Zhao et al., *Decoupled Knowledge Distillation*, CVPR 2022: :math:`b` is the
-  pair (label's class, all others) and :math:`\tilde q` the softmax over the
-  wrong classes alone, both at :math:`\tau`. The method adds the cross entropy.
+  Zhao et al., *Decoupled Knowledge Distillation*, CVPR 2022: :math:`b` is the pair (label's class,
+  all others) and :math:`\tilde q` the softmax over the wrong classes alone, both at :math:`\tau`.
+  The method adds the cross entropy.
 
   Args:
-    student_logits: `[..., C]`, any floating dtype.
-    teacher_logits: `[..., C]`, any floating dtype.
+    student_logits: `[..., C]`.
+    teacher_logits: `[..., C]`.
     labels: `[...]`, integers in `[0, C)`.
-    alpha: weight of the target-class term, >= 0; 1 in the original.
-    beta: weight of the wrong-class term, >= 0; mostly 8 in the original.
-    tau: temperature > 0; 4 in the original.
+    alpha: weight of the target-class term >= 0, a scalar or `[...]`; 1 in the original.
+    beta: weight of the wrong-class term >= 0, a scalar or `[...]`; mostly 8 in the original.
+    tau: temperature > 0, a scalar or `[...]`; 4 in the original.
+    ignore_label: examples with this label have loss 0.
 
   Returns:
     The loss of each example, `[...]`, >= 0.
 
+  Raises:
+    ValueError: a shape, a dtype or a temperature is wrong.
+
   Examples:
-    >>> import jax.numpy as jnp
     >>> student, teacher = jnp.array([[1.0, 0.0, -1.0], [3.0, 2.0, 0.0]])
-    >>> labels = jnp.array(0)
-    >>> loss = dkd(student, teacher, labels, alpha=1.0, beta=8.0, tau=4.0)
-    >>> print(loss)
+    >>> print(dkd(student, teacher, jnp.array(0), alpha=1.0, beta=8.0, tau=4.0))
     0.9774...
   """
-  right = _numerics.is_label(labels, jnp.shape(student_logits)[-1])
+  examples = _checks.logits(student_logits=student_logits, teacher_logits=teacher_logits)
+  _checks.temperatures(examples, tau=tau)
+  _checks.per_example(examples, alpha=alpha, beta=beta)
+  checked = _checks.labels(labels, student_logits, ignore_label)
+  right = checked.right
 
   def decouple(logits):
-    log_probs = _numerics.log_softmax(logits, tau)
-    pair = jnp.stack(
-      [
-        jnp.sum(log_probs, axis=-1, where=right),
-        jax.nn.logsumexp(log_probs, axis=-1, where=~right),
-      ],
-      axis=-1,
-    )
+    log_probs = _numerics.log_softmax(checked.blank(logits), tau)
+    pair = [
+      jnp.sum(log_probs, axis=-1, where=right),
+      jax.nn.logsumexp(log_probs, axis=-1, where=~right),
+    ]
     rest = jax.nn.log_softmax(jnp.where(right, -jnp.inf, log_probs), axis=-1)
-    return pair, jnp.where(right, 0.0, rest)
+    return jnp.stack(pair, axis=-1), jnp.where(right, 0.0, rest)
 
   def divergence(teacher, student):
-    return jnp.exp(teacher) * (teacher - student)
+    # A class that the teacher masks has probability 0: it adds nothing.
+    counted = ~jnp.isneginf(teacher)
+    difference = jnp.where(counted, teacher, 0.0) - jnp.where(counted, student, 0.0)
+    return jnp.sum(jnp.exp(teacher) * difference, axis=-1)
 
   student_pair, student_rest = decouple(student_logits)
   teacher_pair, teacher_rest = decouple(teacher_logits)
-  target = jnp.sum(divergence(teacher_pair, student_pair), axis=-1)
-  rest = jnp.sum(divergence(teacher_rest, student_rest), axis=-1)
+  target = divergence(teacher_pair, student_pair)
+  rest = divergence(teacher_rest, student_rest)
   tau, alpha, beta = (jnp.asarray(v, target.dtype) for v in (tau, alpha, beta))
-  return jnp.square(tau) * (alpha * target + beta * rest)
+  return checked.mark(jnp.square(tau) * (alpha * target + beta * rest))

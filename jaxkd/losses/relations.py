@@ -3,8 +3,9 @@
 import jax
 import jax.numpy as jnp
 import optax
+from jax.typing import ArrayLike
 
-from jaxkd.losses import _numerics
+from jaxkd.losses import _checks, _numerics
 from jaxkd.losses import labels as teacher_labels
 from jaxkd.losses import logits as logit_losses
 
@@ -13,12 +14,22 @@ from jaxkd.losses import logits as logit_losses
 _DIST_EPSILON = 1e-8
 
 
-def _pearson_distance(a: jax.Array, b: jax.Array) -> jax.Array:
-  """Returns 1 - the mean Pearson correlation of the rows of `[M, N]` arrays."""
-  a = a - jnp.mean(a, axis=-1, keepdims=True)
-  b = b - jnp.mean(b, axis=-1, keepdims=True)
+def _pearson_distance(a: jax.Array, b: jax.Array, where: jax.Array) -> jax.Array:
+  """Returns 1 - the mean Pearson correlation of the rows of `[M, N]` arrays.
+
+  Only entries that count take part; rows without any are left out of the mean.
+  """
+  number = jnp.sum(where, axis=-1, keepdims=True, dtype=a.dtype)
+
+  def centred(x):
+    mean = jnp.sum(x, axis=-1, keepdims=True, where=where) / jnp.maximum(number, 1)
+    return jnp.where(where, x - mean, 0.0)
+
+  a, b = centred(a), centred(b)
   norms = _numerics.safe_norm(a) * _numerics.safe_norm(b)
-  return 1 - jnp.mean(jnp.sum(a * b, axis=-1) / (norms + _DIST_EPSILON))
+  correlations = jnp.sum(a * b, axis=-1) / (norms + _DIST_EPSILON)
+  rows = jnp.sum(number > 0, dtype=a.dtype)
+  return 1 - jnp.sum(correlations) / jnp.maximum(rows, 1)
 
 
 def dist(
@@ -26,49 +37,60 @@ def dist(
   teacher_logits: jax.Array,
   labels: jax.Array,
   *,
-  beta: jax.typing.ArrayLike,
-  gamma: jax.typing.ArrayLike,
-  tau: jax.typing.ArrayLike,
+  beta: ArrayLike,
+  gamma: ArrayLike,
+  tau: ArrayLike,
+  ignore_label: int | None = None,
 ) -> jax.Array:
   r"""Matches inter- and intra-class relations instead of probabilities.
 
   .. math::
-    \ell = \frac1B \sum_b -\log p^s_{b, y_b}(1)
-         + \tau^2 \left( \beta (1 - \bar\rho_{\text{rows}})
-                       + \gamma (1 - \bar\rho_{\text{columns}}) \right)
+    \ell = \frac1B \sum_b -\log p^s_{b, y_b}(1) + \tau^2 \left(
+      \beta (1 - \bar\rho_{\text{rows}}) + \gamma (1 - \bar\rho_{\text{columns}}) \right)
 
-  Huang et al., *Knowledge Distillation from A Stronger Teacher*, NeurIPS 2022:
-  :math:`\bar\rho` are mean Pearson correlations between the student's and the
-  teacher's :math:`p(\tau)`, over the rows (examples) and the columns (classes)
-  of the batch, with 1e-8 added to their denominators. Original values: beta =
-  gamma = 2, tau = 4 on CIFAR-100; 1, 1, 1 on ImageNet.
+  Huang et al., *Knowledge Distillation from A Stronger Teacher*, NeurIPS 2022: :math:`\bar\rho` are
+  mean Pearson correlations between the student's and the teacher's :math:`p(\tau)`, over the rows
+  (examples) and the columns (classes) of the batch, with 1e-8 added to their denominators. Original
+  values: beta = gamma = 2, tau = 4 on CIFAR-100; 1, 1, 1 on ImageNet.
 
   Args:
-    student_logits: `[B, C]`, any floating dtype.
-    teacher_logits: `[B, C]`, any floating dtype.
+    student_logits: `[B, C]`.
+    teacher_logits: `[B, C]`. Entries that either network masks are not counted.
     labels: `[B]`, integers in `[0, C)`.
-    beta: weight of the inter-class relation, >= 0.
-    gamma: weight of the intra-class relation, >= 0.
+    beta: weight of the inter-class relation >= 0, a scalar.
+    gamma: weight of the intra-class relation >= 0, a scalar.
     tau: temperature > 0, a scalar.
+    ignore_label: examples with this label are left out of the batch.
 
   Returns:
-    The loss of the batch, a scalar: the columns tie its examples together.
+    The loss of the batch, a scalar: the columns relate its examples. 0 if every example is ignored.
+
+  Raises:
+    ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits, labels = jnp.array([[2.0, 0.0], [0.0, 1.0]]), jnp.array([0, 1])
-    >>> loss = dist(logits, 2 * logits, labels, beta=1.0, gamma=1.0, tau=1.0)
-    >>> print(loss)
+    >>> print(dist(logits, 2 * logits, labels, beta=1.0, gamma=1.0, tau=1.0))
     0.2200...
   """
-  student_logits = _numerics.accumulate(student_logits)
+  _checks.logits(rank=2, student_logits=student_logits, teacher_logits=teacher_logits)
+  _checks.temperatures((), tau=tau)
+  _checks.per_example((), beta=beta, gamma=gamma)
+  checked = _checks.labels(labels, student_logits, ignore_label)
+  student_logits, teacher_logits = map(checked.blank, (student_logits, teacher_logits))
+  where = ~jnp.isneginf(student_logits) & ~jnp.isneginf(teacher_logits)
+  if checked.ignored is not None:
+    where &= ~checked.ignored[:, None]
   student_probs = teacher_labels.softmax(student_logits, tau)
   teacher_probs = teacher_labels.softmax(teacher_logits, tau)
-  inter = _pearson_distance(student_probs, teacher_probs)
-  intra = _pearson_distance(student_probs.T, teacher_probs.T)
+  inter = _pearson_distance(student_probs, teacher_probs, where)
+  intra = _pearson_distance(student_probs.T, teacher_probs.T, where.T)
   tau, beta, gamma = (jnp.asarray(v, inter.dtype) for v in (tau, beta, gamma))
-  hard = jnp.mean(logit_losses.cross_entropy(student_logits, labels))
-  return hard + jnp.square(tau) * (beta * inter + gamma * intra)
+  hard = checked.mark(logit_losses.cross_entropy(student_logits, checked.own))
+  number = jnp.sum(jnp.any(where, axis=-1), dtype=hard.dtype)
+  loss = jnp.sum(hard) / jnp.maximum(number, 1)
+  loss += jnp.square(tau) * (beta * inter + gamma * intra)
+  return jnp.where(number == 0, 0.0, loss)
 
 
 def fitnet(student_features: jax.Array, teacher_features: jax.Array) -> jax.Array:
@@ -77,12 +99,11 @@ def fitnet(student_features: jax.Array, teacher_features: jax.Array) -> jax.Arra
   .. math::
     \ell = \frac1D \| h^s - h^t \|^2
 
-  Romero et al., *FitNets: Hints for Thin Deep Nets*, ICLR 2015. A regressor,
-  which is the method's, first brings the student's features to the teacher's
-  shape.
+  Romero et al., *FitNets: Hints for Thin Deep Nets*, ICLR 2015. The method first brings the
+  student's features to the teacher's shape, with a regressor.
 
   Args:
-    student_features: `[B, ...]`, any floating dtype.
+    student_features: `[B, ...]`, with at least one axis after the batch.
     teacher_features: `[B, ...]`, of the same shape.
 
   Returns:
@@ -92,69 +113,57 @@ def fitnet(student_features: jax.Array, teacher_features: jax.Array) -> jax.Arra
     ValueError: the shapes differ.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> print(fitnet(jnp.array([[1.0, 3.0]]), jnp.array([[1.0, 1.0]])))
     [2.]
   """
-  if student_features.shape != teacher_features.shape:
-    raise ValueError(
-      f"fitnet: the student's features are {student_features.shape}, the "
-      f"teacher's {teacher_features.shape}; regress them to one shape first"
-    )
+  arrays = {"student_features": student_features, "teacher_features": teacher_features}
+  _checks.features("[B, ...]", 2, None, **arrays)
+  _checks.equal_shapes(**arrays)
   student = _numerics.accumulate(student_features)
   teacher = _numerics.accumulate(teacher_features)
   return jnp.mean(jnp.square(student - teacher), axis=tuple(range(1, student.ndim)))
 
 
 def _attention(features: jax.Array) -> jax.Array:
-  """Returns the normalised attention map of `[B, H, W, D]`: `[B, H * W]`."""
-  features = _numerics.accumulate(features)
-  energy = jnp.mean(jnp.square(features), axis=-1)
-  energy = energy.reshape(energy.shape[0], -1)
-  norm = _numerics.safe_norm(energy, keepdims=True)
-  return energy / jnp.where(norm > 0, norm, 1.0)
+  """Returns the normalised attention map of `[B, ..., D]`, flat: `[B, N]`."""
+  energy = jnp.mean(jnp.square(_numerics.accumulate(features)), axis=-1)
+  return _numerics.unit(energy.reshape(energy.shape[0], -1))
 
 
 def at(student_features: jax.Array, teacher_features: jax.Array) -> jax.Array:
   r"""Attention transfer: where a stage is active, not by which channels.
 
   .. math::
-    \ell = \frac{1}{HW} \left\| \frac{a^s}{\|a^s\|}
-           - \frac{a^t}{\|a^t\|} \right\|^2, \quad
+    \ell = \frac{1}{HW} \left\| \frac{a^s}{\|a^s\|} - \frac{a^t}{\|a^t\|} \right\|^2, \quad
     a_{ij} = \frac1D \sum_d h_{ijd}^2
 
-  Zagoruyko and Komodakis, *Paying More Attention to Attention*, ICLR 2017, for
-  one stage; the method sums over the stages, with weight 1000 in the toolkits.
+  Zagoruyko and Komodakis, *Paying More Attention to Attention*, ICLR 2017, for one stage; the
+  method sums over the stages, with weight 1000 in the toolkits.
 
   Args:
-    student_features: `[B, H, W, D]`, any floating dtype.
+    student_features: maps `[B, H, W, D]`, or with another number of axes of positions, as `[B, N,
+      D]`. The loss of a map with a single position is always 0.
     teacher_features: `[B, H, W, D']`; D' may differ from D.
 
   Returns:
     The loss of each example, `[B]`, >= 0.
 
   Raises:
-    ValueError: batch, height or width differ.
+    ValueError: the features are no maps, or batch, height or width differ.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> left = jnp.array([[[[1.0], [0.0]]]])
     >>> right = jnp.array([[[[0.0, 0.0], [3.0, 4.0]]]])
     >>> print(at(left, right))
     [1.]
   """
-  if student_features.shape[:-1] != teacher_features.shape[:-1]:
-    raise ValueError(
-      f"at: the student's features are {student_features.shape}, the "
-      f"teacher's {teacher_features.shape}; only the channels may differ"
-    )
+  arrays = {"student_features": student_features, "teacher_features": teacher_features}
+  _checks.features("maps [B, ..., D]", 3, None, **arrays)
   difference = _attention(student_features) - _attention(teacher_features)
   return jnp.mean(jnp.square(difference), axis=-1)
 
 
-def _relative_distances_and_angles(
-  features: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
+def _relative_distances_and_angles(features: jax.Array) -> tuple[jax.Array, jax.Array]:
   """Returns `[B, B]` distances over their mean, `[B, B, B]` cosines."""
   features = _numerics.accumulate(features)
   differences = features[None, :, :] - features[:, None, :]
@@ -171,8 +180,8 @@ def rkd(
   student_features: jax.Array,
   teacher_features: jax.Array,
   *,
-  distance: jax.typing.ArrayLike = 25.0,
-  angle: jax.typing.ArrayLike = 50.0,
+  distance: ArrayLike = 25.0,
+  angle: ArrayLike = 50.0,
 ) -> jax.Array:
   r"""Relational knowledge distillation: distances and angles within a batch.
 
@@ -180,26 +189,30 @@ def rkd(
     \ell = w_d\, \overline{H(\psi_{ij}^s - \psi_{ij}^t)}
          + w_a\, \overline{H(\cos\angle_{ijk}^s - \cos\angle_{ijk}^t)}
 
-  Park et al., *Relational Knowledge Distillation*, CVPR 2019: :math:`\psi` are
-  pairwise distances over their mean, :math:`H` the Huber loss with threshold 1,
-  bars the means over all pairs and all triplets. Memory grows as
-  :math:`B^2 D + B^3`.
+  Park et al., *Relational Knowledge Distillation*, CVPR 2019: :math:`\psi` are pairwise distances
+  over their mean, :math:`H` the Huber loss with threshold 1, bars the means over all pairs and all
+  triplets. Memory grows as :math:`B^2 D + B^3`.
 
   Args:
-    student_features: penultimate features `[B, D]`, any floating dtype.
+    student_features: penultimate features `[B, D]`.
     teacher_features: `[B, D']`; D' may differ from D.
-    distance: weight of the distances, >= 0; 25 in the original.
-    angle: weight of the angles, >= 0; 50 in the original.
+    distance: weight of the distances >= 0, a scalar; 25 in the original.
+    angle: weight of the angles >= 0, a scalar; 50 in the original.
 
   Returns:
-    The loss of the batch, a scalar >= 0.
+    The loss of the batch, a scalar >= 0; 0 for a batch of one example.
+
+  Raises:
+    ValueError: a shape is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> features = jnp.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])
     >>> print(f"{rkd(features, 3 * features):.4f}")
     0.0000
   """
+  arrays = {"student_features": student_features, "teacher_features": teacher_features}
+  _checks.features("[B, D]", 2, 2, **arrays)
+  _checks.per_example((), distance=distance, angle=angle)
   student_psi, student_cosines = _relative_distances_and_angles(student_features)
   teacher_psi, teacher_cosines = _relative_distances_and_angles(teacher_features)
   distance_loss = jnp.mean(optax.losses.huber_loss(student_psi, teacher_psi))

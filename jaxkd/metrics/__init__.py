@@ -1,8 +1,9 @@
 """Measures of dark knowledge: pure, jitted functions of arrays.
 
-Logits and probabilities are `[..., C]` with C >= 2, labels `[...]`, features
-`[N, D]`. What is measured on each example comes back as `[...]`; the caller
-averages. They trust their arrays; `jaxkd.analysis.checks` looks into them.
+Logits and probabilities are `[..., C]` with C >= 2, labels `[...]`, features `[N, D]`. A measure of
+each example is returned as `[...]`; the caller averages. Dtypes, labels outside `[0, C)`, masked
+classes and errors are as in :mod:`jaxkd.losses`, but the value of a temperature is not checked: it
+is an argument of a jitted function.
 """
 
 from jaxkd.metrics.agreement import (

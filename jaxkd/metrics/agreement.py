@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxkd import losses
-from jaxkd.losses import _numerics
+from jaxkd.losses import _checks, _numerics
 
 # Examples per step of the rank statistics: enough to vectorise over, few enough
 # for the cache at C = 1000.
@@ -15,17 +16,16 @@ _BLOCK = 64
 
 
 def _flatten_pair(logits_a: jax.Array, logits_b: jax.Array) -> tuple[jax.Array, jax.Array]:
-  """Returns both as `[N, C]`."""
-  if logits_a.shape != logits_b.shape:
-    raise ValueError(
-      f"the networks' logits have shapes {logits_a.shape} and "
-      f"{logits_b.shape}; they must be of the same examples and classes"
-    )
-  num_classes = logits_a.shape[-1]
-  return (
-    _numerics.accumulate(logits_a).reshape(-1, num_classes),
-    _numerics.accumulate(logits_b).reshape(-1, num_classes),
-  )
+  """Returns both as `[N, C]`, with -0 as 0."""
+  _checks.logits(logits_a=logits_a, logits_b=logits_b)
+  _checks.some(logits_a=logits_a)
+
+  def flatten(logits):
+    logits = _numerics.accumulate(logits).reshape(-1, logits.shape[-1])
+    # Comparisons take -0 for 0, but `top_k` orders it below.
+    return jnp.where(logits == 0, 0.0, logits)
+
+  return flatten(logits_a), flatten(logits_b)
 
 
 def _common_classes(logits_a: jax.Array, logits_b: jax.Array, k: int) -> jax.Array:
@@ -43,13 +43,12 @@ def topk_overlap(logits_a: jax.Array, logits_b: jax.Array, k: int) -> jax.Array:
   r"""Distribution of the number of classes common to two top-k sets.
 
   .. math::
-    P\left( |\mathcal{C}^a_k \cap \mathcal{C}^b_k| = n \right), \quad
-    n = 0, \ldots, k
+    P\left( |\mathcal{C}^a_k \cap \mathcal{C}^b_k| = n \right), \quad n = 0, \ldots, k
 
   Fig. 5 of the paper, there for K from 1 to 8.
 
   Args:
-    logits_a: one network's, `[..., C]`, any floating dtype.
+    logits_a: one network's, `[..., C]`.
     logits_b: the other's, of the same shape.
     k: size of the sets, from 1 to C.
 
@@ -57,10 +56,9 @@ def topk_overlap(logits_a: jax.Array, logits_b: jax.Array, k: int) -> jax.Array:
     The fraction of the examples for each n, `[k + 1]`.
 
   Raises:
-    ValueError: the shapes differ, or k > C.
+    ValueError: the shapes differ, there are no examples, or k is out of range.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> a = jnp.array([[3.0, 2.0, 1.0, 0.0], [3.0, 2.0, 1.0, 0.0]])
     >>> b = jnp.array([[2.0, 3.0, 1.0, 0.0], [3.0, 0.0, 2.0, 1.0]])
     >>> print(topk_overlap(a, b, k=2))
@@ -80,7 +78,7 @@ def rank_set_overlap(logits_a: jax.Array, logits_b: jax.Array, k: int = 5) -> ja
   Eq. 4 of the paper, with k = 5 in Fig. 6.
 
   Args:
-    logits_a: one network's, `[..., C]`, any floating dtype.
+    logits_a: one network's, `[..., C]`.
     logits_b: the other's, of the same shape.
     k: size of the sets, from 1 to C.
 
@@ -88,10 +86,9 @@ def rank_set_overlap(logits_a: jax.Array, logits_b: jax.Array, k: int = 5) -> ja
     `[...]`, in `[0, 1]`.
 
   Raises:
-    ValueError: the shapes differ, or k > C.
+    ValueError: the shapes differ, there are no examples, or k is out of range.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> a, b = jnp.array([[3.0, 2.0, 1.0]]), jnp.array([[3.0, 1.0, 2.0]])
     >>> print(rank_set_overlap(a, b, k=2))
     [0.5]
@@ -116,23 +113,22 @@ class RankCorrelations(NamedTuple):
 
 @jax.jit
 def rank_correlations(logits_a: jax.Array, logits_b: jax.Array) -> RankCorrelations:
-  """All rank correlations of two networks' logits, from one pass.
+  """All rank correlations of two networks' logits, from one pass: Eqs. 5 and 6 of the paper.
 
-  The time grows with the square of C, the memory with C alone: the pairs of
-  classes of some examples are visited together.
+  The time grows with the square of C, the memory with C alone: the pairs of classes of some
+  examples are visited together.
 
   Args:
-    logits_a: one network's, `[..., C]`, any floating dtype.
+    logits_a: one network's, `[..., C]`.
     logits_b: the other's, of the same shape.
 
   Returns:
     :class:`RankCorrelations`.
 
   Raises:
-    ValueError: the shapes differ.
+    ValueError: the shapes differ, or there are no examples.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> a, b = jnp.array([4.0, 3.0, 2.0, 1.0]), jnp.array([4.0, 3.0, 1.0, 2.0])
     >>> found = rank_correlations(a, b)
     >>> print(f"{found.spearman:.3f} {found.kendall:.3f}")
@@ -152,8 +148,8 @@ def rank_correlations(logits_a: jax.Array, logits_b: jax.Array) -> RankCorrelati
 def _doubled_ranks(logits: jax.Array) -> jax.Array:
   """Returns twice the ranks of the classes, `[C, n]`, from `[n, C]`.
 
-  Equal logits share the mean of their ranks; twice that is an integer, and
-  small integers are compared fastest.
+  Equal logits share the mean of their ranks; twice that is an integer, and small integers are
+  compared fastest.
   """
   ranks = 2 * jax.scipy.stats.rankdata(logits, axis=-1)
   small = 2 * logits.shape[-1] <= jnp.iinfo(jnp.int16).max
@@ -204,23 +200,21 @@ def spearman(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
   .. math::
     \rho = \mathrm{Pearson}(R^a, R^b)
 
-  Eq. 5 of the paper: :math:`R` are the ranks of the classes; equal logits share
-  the mean of their ranks.
+  Eq. 5 of the paper: :math:`R` are the ranks of the classes; equal logits share the mean of their
+  ranks.
 
   Args:
-    logits_a: one network's, `[..., C]`, any floating dtype.
+    logits_a: one network's, `[..., C]`.
     logits_b: the other's, of the same shape.
 
   Returns:
     `[...]`, in `[-1, 1]`; NaN where all of a network's logits are equal.
 
   Raises:
-    ValueError: the shapes differ.
+    ValueError: the shapes differ, or there are no examples.
 
   Examples:
-    >>> import jax.numpy as jnp
-    >>> a = jnp.array([4.0, 3.0, 2.0, 1.0])
-    >>> b = jnp.array([4.0, 3.0, 1.0, 2.0])
+    >>> a, b = jnp.array([4.0, 3.0, 2.0, 1.0]), jnp.array([4.0, 3.0, 1.0, 2.0])
     >>> print(f"{spearman(a, b):.3f}")
     0.800
   """
@@ -235,27 +229,24 @@ def kendall_tau(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
     \tau = \frac{2}{C (C - 1)} \sum_{j_1 < j_2}
       \mathrm{sg}(f^a_{j_1} - f^a_{j_2})\, \mathrm{sg}(f^b_{j_1} - f^b_{j_2})
 
-  Eq. 6 of the paper, where sg is 1 or -1 "depending on whether the input is
-  positive or not": of two equal logits, the later class counts as the larger.
-  :func:`kendall_tau_b` treats them symmetrically; without equal logits the two
-  are the same.
+  Eq. 6 of the paper, where sg is 1 or -1 "depending on whether the input is positive or not": of
+  two equal logits, the later class counts as the larger. :func:`kendall_tau_b` treats them
+  symmetrically; without equal logits the two are the same.
 
   Args:
-    logits_a: one network's, `[..., C]`, any floating dtype.
+    logits_a: one network's, `[..., C]`.
     logits_b: the other's, of the same shape.
 
   Returns:
     `[...]`, in `[-1, 1]`.
 
   Raises:
-    ValueError: the shapes differ.
+    ValueError: the shapes differ, or there are no examples.
 
   Examples:
     The paper's example, five classes of which two neighbours are swapped:
 
-    >>> import jax.numpy as jnp
-    >>> a = jnp.array([5.0, 4.0, 3.0, 2.0, 1.0])
-    >>> b = jnp.array([5.0, 3.0, 4.0, 2.0, 1.0])
+    >>> a, b = jnp.array([5.0, 4.0, 3.0, 2.0, 1.0]), jnp.array([5.0, 3.0, 4.0, 2.0, 1.0])
     >>> print(f"{kendall_tau(a, b):.2f}")
     0.80
   """
@@ -269,23 +260,21 @@ def kendall_tau_b(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
   .. math::
     \tau_b = \frac{n_+ - n_-}{\sqrt{n_a n_b}}
 
-  Kendall, *The Treatment of Ties in Ranking Problems*, Biometrika 1945:
-  :math:`n_+` and :math:`n_-` are the pairs of classes that the networks order
-  alike and differently, :math:`n_a` and :math:`n_b` those that each network
-  tells apart.
+  Kendall, *The Treatment of Ties in Ranking Problems*, Biometrika 1945: :math:`n_+` and :math:`n_-`
+  are the pairs of classes that the networks order alike and differently, :math:`n_a` and
+  :math:`n_b` those that each network tells apart.
 
   Args:
-    logits_a: one network's, `[..., C]`, any floating dtype.
+    logits_a: one network's, `[..., C]`.
     logits_b: the other's, of the same shape.
 
   Returns:
     `[...]`, in `[-1, 1]`; NaN where all of a network's logits are equal.
 
   Raises:
-    ValueError: the shapes differ.
+    ValueError: the shapes differ, or there are no examples.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> a, b = jnp.array([3.0, 2.0, 1.0]), jnp.array([3.0, 1.0, 1.0])
     >>> print(f"{kendall_tau_b(a, b):.3f}")
     0.816
@@ -298,8 +287,8 @@ class RuleConsistency(NamedTuple):
 
   Attributes:
     kendall: mean Kendall's tau between the network's order and the rule's.
-    deviation: mean standard deviation of the probabilities of the rule's
-      classes without the first, the examples' own.
+    deviation: mean standard deviation of the probabilities of the rule's classes without the first,
+      the examples' own.
   """
 
   kendall: jax.Array
@@ -308,56 +297,51 @@ class RuleConsistency(NamedTuple):
 
 @functools.partial(jax.jit, static_argnames="chains")
 def rule_consistency(
-  logits: jax.Array,
-  labels: jax.Array,
-  chains: tuple[tuple[int, ...], ...],
-  tau: jax.typing.ArrayLike = 4.0,
+  logits: jax.Array, labels: jax.Array, chains: tuple[tuple[int, ...], ...], tau: ArrayLike = 4.0
 ) -> RuleConsistency:
   r"""Agreement of a network with a rule on which classes are similar.
 
-  For each example of a chain's first class: Kendall's tau between the
-  probabilities of the chain's classes and their order in the chain, and the
-  (population) standard deviation of all but the first. Averaged over the
-  examples, then over the chains: a cell of the paper's Table 1.
+  .. math::
+    \tau(p_{c_0}, \ldots, p_{c_n}; -0, \ldots, -n), \quad \sigma(p_{c_1}, \ldots, p_{c_n})
+
+  For each example of the first class :math:`c_0` of a chain: Kendall's tau between the
+  probabilities of the chain's classes and their order in the chain, and the (population) standard
+  deviation of all but the first. The means over the examples, then over the chains, are a cell of
+  the paper's Table 1.
 
   Args:
-    logits: `[N, C]`, any floating dtype.
+    logits: `[N, C]`.
     labels: `[N]`, integers in `[0, C)`.
-    chains: labels from most to least similar to the first, three or more each,
-      from :func:`jaxkd.analysis.rules.label_chains`.
-    tau: temperature > 0 of the probabilities; 4 as in Fig. 7, the paper's table
+    chains: labels from most to least similar to the first, three or more each, from
+      :func:`jaxkd.analysis.rules.label_chains`.
+    tau: temperature > 0 of the probabilities, a scalar or `[N]`; 4 as in Fig. 7, the paper's table
       does not state it.
 
   Returns:
-    :class:`RuleConsistency`, scalars; NaN if a chain's first class has no
-    examples.
+    :class:`RuleConsistency`, scalars; NaN if a chain's first class has no examples.
 
   Raises:
-    ValueError: a chain names a class that the logits do not have.
+    ValueError: a shape or a dtype is wrong, or the logits lack a class of a chain.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits = jnp.array([[4.0, 3.0, 1.0, 2.0], [0.0, 9.0, 0.0, 0.0]])
-    >>> labels = jnp.array([0, 1])
-    >>> found = rule_consistency(logits, labels, ((0, 1, 2, 3),))
+    >>> found = rule_consistency(logits, jnp.array([0, 1]), ((0, 1, 2, 3),))
     >>> print(f"{found.kendall:.3f} {found.deviation:.3f}")
     0.667 0.044
   """
-  num_classes = logits.shape[-1]
+  _checks.logits(rank=2, logits=logits)
+  labels = _checks.labels(labels, logits).own
   for label in (label for chain in chains for label in chain):
-    if not 0 <= label < num_classes:
-      raise ValueError(f"the rule's class {label} is none of {num_classes}")
+    if not 0 <= label < logits.shape[-1]:
+      raise ValueError(f"the rule's class {label} is none of {logits.shape[-1]}")
   probs = losses.softmax(logits, tau)
-  labels = jnp.asarray(labels, jnp.int32)
 
   def one_chain(chain):
     ranked = probs[:, jnp.array(chain)]
     order = jnp.broadcast_to(-jnp.arange(len(chain), dtype=ranked.dtype), ranked.shape)
     own = labels == chain[0]
-    return (
-      jnp.mean(kendall_tau(ranked, order), where=own),
-      jnp.mean(jnp.std(ranked[:, 1:], axis=-1), where=own),
-    )
+    deviations = jnp.std(ranked[:, 1:], axis=-1)
+    return jnp.mean(kendall_tau(ranked, order), where=own), jnp.mean(deviations, where=own)
 
   kendall, deviation = zip(*map(one_chain, chains), strict=True)
   return RuleConsistency(jnp.mean(jnp.stack(kendall)), jnp.mean(jnp.stack(deviation)))

@@ -1,154 +1,191 @@
-"""How distinct one network's probabilities are, and how sure it is."""
+"""How distinct one network's probabilities are, and how confident the network is."""
 
 import functools
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxkd import losses
-from jaxkd.losses import _numerics
+from jaxkd.losses import _checks, _numerics
+
+
+def _wrong_classes(
+  probs: jax.Array, labels: jax.Array, where: jax.Array | None
+) -> tuple[_numerics.Labels, jax.Array, jax.Array]:
+  """Returns the labels, the probabilities and which of the latter are of wrong classes."""
+  _checks.logits(probs=probs)
+  checked = _checks.labels(labels, probs)
+  wrong = ~checked.right
+  if where is not None:
+    _checks.equal_shapes(probs=probs, where=where)
+    wrong &= where
+  return checked, _numerics.accumulate(probs), wrong
 
 
 @jax.jit
-def derived_average(probs: jax.Array, labels: jax.Array) -> jax.Array:
+def derived_average(
+  probs: jax.Array, labels: jax.Array, *, where: jax.Array | None = None
+) -> jax.Array:
   r"""Mean probability of the wrong classes.
 
   .. math::
     e(q) = \frac{1}{C - 1} \sum_{c \ne y} p_c = \frac{1 - p_y}{C - 1}
 
-  Li et al., *Asymmetric Temperature Scaling Makes Larger Networks Teach Well
-  Again*, NeurIPS 2022 ("the ATS paper" below): the strength of the smoothing
-  in a teacher's label.
+  The strength of the smoothing in a teacher's label, from Li et al., *Asymmetric Temperature
+  Scaling Makes Larger Networks Teach Well Again*, NeurIPS 2022 ("the ATS paper" below).
 
   Args:
     probs: `[..., C]`, the teacher's label, from any of the softmaxes.
     labels: `[...]`, integers in `[0, C)`.
+    where: booleans `[..., C]`, true on the classes that count: `logits > -jnp.inf` for masked
+      logits. None: all count.
 
   Returns:
     `[...]`, in `[0, 1 / (C - 1)]`.
 
+  Raises:
+    ValueError: a shape or a dtype is wrong.
+
   Examples:
-    >>> import jax.numpy as jnp
     >>> print(derived_average(jnp.array([0.5, 0.375, 0.125]), jnp.array(0)))
     0.25
   """
-  probs = _numerics.accumulate(probs)
-  wrong = ~_numerics.is_label(labels, probs.shape[-1])
-  return jnp.mean(probs, axis=-1, where=wrong)
+  checked, probs, wrong = _wrong_classes(probs, labels, where)
+  return checked.mark(jnp.mean(probs, axis=-1, where=wrong))
 
 
 @jax.jit
-def derived_variance(probs: jax.Array, labels: jax.Array) -> jax.Array:
+def derived_variance(
+  probs: jax.Array, labels: jax.Array, *, where: jax.Array | None = None
+) -> jax.Array:
   r"""Variance of the wrong classes' probabilities.
 
   .. math::
     v(q) = \frac{1}{C - 1} \sum_{c \ne y} (p_c - e(q))^2
 
-  The ATS paper's measure of how well a teacher's label tells the wrong classes
-  apart.
+  The ATS paper measures by it how well a teacher's label distinguishes the wrong classes.
 
   Args:
     probs: `[..., C]`, the teacher's label, from any of the softmaxes.
     labels: `[...]`, integers in `[0, C)`.
+    where: booleans `[..., C]`, as in :func:`derived_average`.
 
   Returns:
     `[...]`, >= 0; exactly 0 where the wrong classes are equal.
 
+  Raises:
+    ValueError: a shape or a dtype is wrong.
+
   Examples:
-    >>> import jax.numpy as jnp
     >>> print(derived_variance(jnp.array([0.5, 0.375, 0.125]), jnp.array(0)))
     0.015625
   """
-  return _numerics.wrong_class_variance(_numerics.accumulate(probs), labels)
+  checked, probs, wrong = _wrong_classes(probs, labels, where)
+  return checked.mark(_numerics.variance(probs, wrong))
 
 
 @jax.jit
-def inherent_variance(logits: jax.Array, labels: jax.Array, tau: jax.typing.ArrayLike) -> jax.Array:
+def inherent_variance(logits: jax.Array, labels: jax.Array, tau: ArrayLike) -> jax.Array:
   r"""Variance of the softmax over the wrong classes alone.
 
   .. math::
     v(\tilde q), \quad \tilde q = \mathrm{softmax}(g / \tau), \quad
     v(q) = (C - 1)^2 \, e(q)^2 \, v(\tilde q)
 
-  The ATS paper: :math:`g` are the logits without the label's. The identity
-  splits :func:`derived_variance` into this and :func:`derived_average`.
+  The ATS paper: :math:`g` are the logits without the label's. The identity splits
+  :func:`derived_variance` into this and :func:`derived_average`.
 
   Args:
-    logits: `[..., C]`, any floating dtype.
+    logits: `[..., C]`. Masked classes are not counted.
     labels: `[...]`, integers in `[0, C)`.
     tau: temperature > 0, a scalar or `[...]`.
 
   Returns:
     `[...]`, >= 0.
 
+  Raises:
+    ValueError: a shape or a dtype is wrong.
+
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits = jnp.log(jnp.array([9.0, 3.0, 1.0]))
     >>> print(inherent_variance(logits, jnp.array(0), tau=1.0))
     0.0625
   """
-  logits = _numerics.accumulate(logits)
-  right = _numerics.is_label(labels, logits.shape[-1])
-  probs = losses.softmax(jnp.where(right, -jnp.inf, logits), tau)
-  return _numerics.wrong_class_variance(probs, labels)
+  _checks.logits(logits=logits)
+  checked = _checks.labels(labels, logits)
+  wrong = jnp.where(checked.right, -jnp.inf, _numerics.accumulate(logits))
+  probs = losses.softmax(wrong, tau)
+  return checked.mark(_numerics.variance(probs, ~jnp.isneginf(wrong)))
 
 
 @functools.partial(jax.jit, static_argnames="grid")
 def temperature_distribution(
-  logits: jax.Array,
-  labels: jax.Array,
-  grid: tuple[float, ...] = losses.ISATS_GRID,
+  logits: jax.Array, labels: jax.Array, grid: tuple[float, ...] = losses.ISATS_GRID
 ) -> jax.Array:
   r"""How often each temperature is the most discriminative.
 
-  The distribution of :math:`\tau^\star(x)` (:func:`optimal_temperature
-  <jaxkd.losses.optimal_temperature>`) over the examples, which section 5.3 of
-  the paper reports for CIFAR-100.
+  .. math::
+    P(\tau^\star(x) = \tau), \quad \tau \in \text{grid}
+
+  Section 5.3 of the paper reports it for CIFAR-100, with :math:`\tau^\star` from
+  :func:`optimal_temperature <jaxkd.losses.optimal_temperature>`.
 
   Args:
-    logits: `[..., C]`, any floating dtype.
+    logits: `[..., C]`.
     labels: `[...]`, integers in `[0, C)`.
     grid: temperatures > 0.
 
   Returns:
-    The fraction of the examples for each temperature, `[len(grid)]`.
+    The fraction of the examples for each temperature, `[len(grid)]`; NaN if an example has no
+    temperature.
+
+  Raises:
+    ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits = jnp.array([[20.0, 8.0, 4.0, 0.0], [2.0, 1.0, 0.5, 0.0]])
     >>> print(temperature_distribution(logits, jnp.array([0, 0])))
     [0.5 0.  0.  0.  0.  0.  0.5]
   """
+  _checks.logits(logits=logits)
+  _checks.labels(labels, logits)
   # In blocks: the search holds the probabilities at all temperatures.
   taus = jax.lax.map(
     lambda example: losses.optimal_temperature(example[0], example[1], grid),
     (logits.reshape(-1, logits.shape[-1]), jnp.ravel(labels)),
     batch_size=4096,
   )
-  return jnp.mean(taus[:, None] == jnp.asarray(grid, taus.dtype)[None], axis=0)
+  shares = jnp.mean(taus[:, None] == jnp.asarray(grid, taus.dtype)[None], axis=0)
+  return jnp.where(jnp.any(jnp.isnan(taus)), jnp.nan, shares)
 
 
 @jax.jit
-def entropy(logits: jax.Array, tau: jax.typing.ArrayLike = 1.0) -> jax.Array:
+def entropy(logits: jax.Array, tau: ArrayLike = 1.0) -> jax.Array:
   r"""Entropy of the softened probabilities.
 
   .. math::
     H(p(\tau)) = -\sum_c p_c(\tau) \log p_c(\tau)
 
+  Shannon, *A Mathematical Theory of Communication*, 1948.
+
   Args:
-    logits: `[..., C]`, any floating dtype.
+    logits: `[..., C]`.
     tau: temperature > 0, a scalar or `[...]`.
 
   Returns:
     `[...]`, in nats, from 0 to `log(C)`.
 
+  Raises:
+    ValueError: a shape is wrong.
+
   Examples:
-    >>> import jax.numpy as jnp
     >>> print(entropy(jnp.array([[0.0, 0.0], [1000.0, 0.0]])))
     [0.6931... 0...]
   """
+  _checks.temperatures(_checks.logits(logits=logits), tau=tau)
   log_probs = _numerics.log_softmax(logits, tau)
-  return jnp.sum(jnp.exp(log_probs) * -log_probs, axis=-1)
+  return _numerics.cross_entropy(jnp.exp(log_probs), log_probs)
 
 
 @functools.partial(jax.jit, static_argnames="bins")
@@ -158,27 +195,32 @@ def expected_calibration_error(logits: jax.Array, labels: jax.Array, bins: int =
   .. math::
     \sum_b \frac{n_b}{N} \left| \mathrm{acc}_b - \mathrm{conf}_b \right|
 
-  Guo et al., *On Calibration of Modern Neural Networks*, ICML 2017, with
-  equally wide bins of the largest probability, closed on the right.
+  Guo et al., *On Calibration of Modern Neural Networks*, ICML 2017, with equally wide bins of the
+  largest probability, closed on the right.
 
   Args:
-    logits: `[..., C]`, any floating dtype.
+    logits: `[..., C]`.
     labels: `[...]`, integers in `[0, C)`.
     bins: number of bins; 15 in the original.
 
   Returns:
     A scalar in `[0, 1]`.
 
+  Raises:
+    ValueError: a shape or a dtype is wrong, or there are no examples.
+
   Examples:
-    >>> import jax.numpy as jnp
     >>> logits = jnp.array([[1000.0, 0.0], [1000.0, 0.0]])
     >>> print(expected_calibration_error(logits, jnp.array([0, 1])))
     0.5
   """
-  probs = losses.softmax(logits).reshape(-1, logits.shape[-1])
+  _checks.some(logits=logits)
+  probs = losses.softmax(logits)
+  checked = _checks.labels(labels, logits)
   confidence = jnp.max(probs, axis=-1)
-  predicted = jnp.argmax(probs, axis=-1)
-  right = predicted == jnp.ravel(labels).astype(predicted.dtype)
-  index = jnp.ceil(confidence * bins).astype(jnp.int32) - 1
-  gaps = jax.ops.segment_sum(right.astype(probs.dtype) - confidence, index, bins)
-  return jnp.sum(jnp.abs(gaps)) / confidence.size
+  right = jnp.argmax(probs, axis=-1) == checked.own
+  # NaN is clipped into a bin, so that the result is NaN, too.
+  index = jnp.clip(jnp.ceil(confidence * bins).astype(jnp.int32) - 1, 0, bins - 1)
+  gaps = checked.mark(right.astype(probs.dtype) - confidence)
+  sums = jax.ops.segment_sum(jnp.ravel(gaps), jnp.ravel(index), bins)
+  return jnp.sum(jnp.abs(sums)) / confidence.size

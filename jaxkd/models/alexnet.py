@@ -1,9 +1,10 @@
 """AlexNet, in torchvision's form, with a second geometry for small images.
 
-Krizhevsky, One weird trick for parallelizing convolutional neural networks,
-2014. Both geometries have the same parameters, so that ImageNet weights fit
-both.
+Krizhevsky, One weird trick for parallelizing convolutional neural networks, 2014. Both geometries
+have the same parameters, so that ImageNet weights fit both.
 """
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -15,31 +16,21 @@ from jaxkd.models.layers import Conv, Linear, torch_default
 from jaxkd.models.registry import Architecture, Form, Reference
 
 _REFERENCE_NAMES = {
-  "conv1": "features.0",
-  "conv2": "features.3",
-  "conv3": "features.6",
-  "conv4": "features.8",
-  "conv5": "features.10",
-  "fc1": "classifier.1",
-  "fc2": "classifier.4",
-  "fc3": "classifier.6",
+  **{f"conv{i + 1}": f"features.{n}" for i, n in enumerate((0, 3, 6, 8, 10))},
+  **{f"fc{i + 1}": f"classifier.{n}" for i, n in enumerate((1, 4, 6))},
 }
 
 
 class AlexNet(Network):
   """Five convolutions with three max pools, three linear layers with dropout.
 
-  The small form halves the stem's stride and leaves the last pool out: from
-  64x64 images the classifier gets the 6x6 map that it gets from 224x224 ones in
-  the other form. Stages end before the pools (the last one always with the
-  fifth convolution); features are the second linear layer after its ReLU.
+  The small form halves the stem's stride and leaves the last pool out: from 64x64 images the
+  classifier gets the 6x6 map that it gets from 224x224 ones in the other form. Stages end before
+  the pools (the last one always with the fifth convolution); features are the second linear layer
+  after its ReLU.
 
   Args:
     small: whether to use the form for small images.
-    num_classes: number of classes.
-    in_channels: channels of the images.
-    dtype: what the network computes in.
-    rngs: the streams `params` and `dropout` are used.
   """
 
   classifier_name = "fc3"
@@ -54,21 +45,8 @@ class AlexNet(Network):
     dtype: jnp.dtype = jnp.float32,
     rngs: nnx.Rngs,
   ):
-    def conv(in_features, out_features, size, strides=1, padding=None):
-      return Conv(
-        in_features,
-        out_features,
-        size,
-        strides=strides,
-        padding=padding,
-        use_bias=True,
-        init=torch_default,
-        rngs=rngs,
-      )
-
-    def linear(in_features, out_features):
-      return Linear(in_features, out_features, init=torch_default, rngs=rngs)
-
+    conv = functools.partial(Conv, use_bias=True, init=torch_default, rngs=rngs)
+    linear = functools.partial(Linear, init=torch_default, rngs=rngs)
     self.conv1 = conv(in_channels, 64, 11, strides=2 if small else 4, padding=2)
     self.conv2 = conv(64, 192, 5)
     self.conv3 = conv(192, 384, 3)
@@ -101,7 +79,7 @@ class AlexNet(Network):
     x = jnp.moveaxis(x, -1, 1).reshape(x.shape[0], -1)
     x = nnx.relu(self.fc1(self.dropout1(x)))
     features = nnx.relu(self.fc2(self.dropout2(x)))
-    return Outputs(self.fc3.logits(features), features, stages, preactivations)
+    return self.classify(features, stages, preactivations)
 
   def reference_name(self, name: str) -> str:
     """Torchvision counts ReLUs, pools and dropout as layers too."""
@@ -110,20 +88,10 @@ class AlexNet(Network):
 
 MODELS = {
   "alexnet": Architecture(
-    family="AlexNet",
-    forms=(
-      Form(
-        network=AlexNet,
-        settings={"small": True},
-        min_image_size=32,
-        reference=Reference(200, 64, 57_823_240),
-      ),
-      Form(
-        network=AlexNet,
-        settings={"small": False},
-        min_image_size=65,
-        reference=Reference(1000, 224, 61_100_840),
-      ),
+    "AlexNet",
+    (
+      Form(AlexNet, {"small": True}, 32, Reference(200, 64, 57_823_240)),
+      Form(AlexNet, {"small": False}, 65, Reference(1000, 224, 61_100_840)),
     ),
   )
 }

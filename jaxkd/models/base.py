@@ -1,38 +1,58 @@
 """What every network gives: logits, penultimate features, stage features."""
 
+from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 import jax
 from flax import nnx
 
+from jaxkd.common.errors import UserError
+
+
+class NetworkError(UserError, ValueError):
+  """A network can't be made, or weights don't fit it; the message is one line."""
+
 
 class Outputs(NamedTuple):
   """Everything a distillation loss or an analysis may ask a network for.
 
-  Unused fields cost nothing: under `jax.jit` XLA removes their computation.
+  Unused fields cost nothing: under `jax.jit` XLA removes their computation. A network from outside
+  of the package may give logits alone.
 
   Attributes:
     logits: `[B, num_classes]`, float32.
-    features: `[B, D]`, the penultimate features: what the classifier sees.
-    stages: each stage's output after its activation, `[B, H, W, C]` (`[B, D]`
-      for networks without spatial dimensions), in order.
+    features: `[B, D]`, the penultimate features, which the classifier sees.
+    stages: each stage's output after its activation, `[B, H, W, C]` (`[B, D]` for networks without
+      spatial dimensions), in order.
     preactivations: the same before the stage's last activation.
   """
 
   logits: jax.Array
-  features: jax.Array
-  stages: tuple[jax.Array, ...]
-  preactivations: tuple[jax.Array, ...]
+  features: jax.Array | None = None
+  stages: tuple[jax.Array, ...] = ()
+  preactivations: tuple[jax.Array, ...] = ()
 
 
 class Network(nnx.Module):
   """Base of all families: a family defines `outputs`.
 
+  The families' constructors have these arguments in common, where they apply:
+    num_classes: number of classes.
+    image_size: height and width of the images.
+    in_channels: channels of the images.
+    feature_dim: adds a linear layer to so many features, without bias and ReLU, and takes the
+      classifier's bias away, for features that can be drawn.
+    dtype: the dtype of activations; parameters, batch statistics and logits are float32.
+    remat: recompute the blocks' activations in the backward pass.
+    rngs: the stream `params` is used, and `dropout` where the network has it.
+
   Attributes:
-    classifier_name: the attribute that is the last layer.
+    classifier_name: the attribute that is the last layer; empty if it is unknown.
+    follows_torch: whether a state dict of the network has PyTorch's names of leaves and layout.
   """
 
   classifier_name: ClassVar[str] = "classifier"
+  follows_torch: ClassVar[bool] = True
 
   def outputs(self, x: jax.Array) -> Outputs:
     """Runs the network on images `[B, H, W, channels]`."""
@@ -42,21 +62,23 @@ class Network(nnx.Module):
     """Returns the logits alone."""
     return self.outputs(x).logits
 
+  def classify(
+    self, features: jax.Array, stages: Sequence[jax.Array], preactivations: Sequence[jax.Array]
+  ) -> Outputs:
+    """Completes the outputs by the logits of the last layer."""
+    logits = getattr(self, self.classifier_name).logits(features)
+    return Outputs(logits, features, tuple(stages), tuple(preactivations))
+
   def reference_name(self, name: str) -> str:
-    """Names a layer as the reference implementation's state dict does.
+    """Returns a layer's name in the state dict of torchvision, or of the authors for CIFAR.
+
+    Most networks use the reference's names themselves.
 
     Args:
       name: the layer's path in this network, joined by dots.
-
-    Returns:
-      Its name in torchvision, or in the authors' code for a CIFAR form; most
-      networks use the reference's names themselves.
     """
     return name
 
   def timm_name(self, name: str) -> str:
-    """Names a layer as timm's state dict does; see `reference_name`.
-
-    For most networks timm has torchvision's names.
-    """
+    """Returns a layer's name in timm's state dict, which is torchvision's for most networks."""
     return self.reference_name(name)

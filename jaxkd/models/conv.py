@@ -1,8 +1,8 @@
 """The one convolution that every family uses.
 
-XLA's convolutions are slow on CPU where they are grouped or pointwise or where
-the output is a few pixels. Equivalent sums and matrix products are used there.
-Forward and backward, batch 16, milliseconds, on one core (pointwise: on two):
+XLA's convolutions are slow on CPU where they are grouped or pointwise or where the output is a few
+pixels. Equivalent sums and matrix products are used there. Forward and backward, batch 16,
+milliseconds, on one core (pointwise: on two):
 
   layer                               XLA   here  PyTorch
   3x3 depthwise, 144 channels, 16x16   39    5.3      2.5
@@ -23,26 +23,21 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-# Groups are joined up to so many channels, and dense convolutions are matrix
-# products up to so many output pixels: by measurement.
+# Groups are joined up to so many channels, and dense convolutions are matrix products up to so many
+# output pixels: by measurement.
 _JOINED_CHANNELS = 32
 _FEW_PIXELS = 16
 
 
 def conv(
-  x: jax.Array,
-  kernel: jax.Array,
-  *,
-  strides: int = 1,
-  padding: int = 0,
-  groups: int = 1,
+  x: jax.Array, kernel: jax.Array, *, strides: int = 1, padding: int = 0, groups: int = 1
 ) -> jax.Array:
   """Convolves images with symmetric zero padding, as PyTorch does.
 
   Args:
     x: `[B, H, W, in]`.
     kernel: `[height, width, in / groups, out]`, of the same dtype as `x`.
-    strides: the step in both directions.
+    strides: in both directions.
     padding: rows and columns of zeros on each side.
     groups: input and output channels are cut into so many independent groups.
 
@@ -74,11 +69,7 @@ def _output_size(size: int, window: int, strides: int, padding: int) -> int:
 
 
 def shifts(
-  x: jax.Array,
-  window: tuple[int, ...],
-  strides: int,
-  padding: int,
-  fill: float = 0.0,
+  x: jax.Array, window: tuple[int, ...], strides: int, padding: int, fill: float = 0.0
 ) -> Iterator[jax.Array]:
   """Yields what each position of the window sees of `x` `[..., H, W, C]`."""
   *batch, height, width, channels = x.shape
@@ -88,17 +79,9 @@ def shifts(
   widths = [*none, (padding, padding), (padding, padding), (0, 0)]
   x = jnp.pad(x, widths, constant_values=fill)
   for i, j in itertools.product(range(window[0]), range(window[1])):
-    yield lax.slice(
-      x,
-      (*[0] * len(batch), i, j, 0),
-      (
-        *batch,
-        i + (rows - 1) * strides + 1,
-        j + (columns - 1) * strides + 1,
-        channels,
-      ),
-      (*[1] * len(batch), strides, strides, 1),
-    )
+    ends = i + (rows - 1) * strides + 1, j + (columns - 1) * strides + 1
+    steps = *[1] * len(batch), strides, strides, 1
+    yield lax.slice(x, (*[0] * len(batch), i, j, 0), (*batch, *ends, channels), steps)
 
 
 def _depthwise(x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.Array:

@@ -1,18 +1,20 @@
 """Layers that behave as PyTorch's, so that the networks equal their references.
 
-Parameters and statistics are float32; a layer computes in the dtype of its
-input, and a network chooses that dtype once, where it casts its images.
+Parameters and statistics are float32; a layer computes in the dtype of its input, and a network
+chooses that dtype once, where it casts its images.
 """
 
 import functools
+import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from jaxkd.models.base import Network, Outputs
 from jaxkd.models.conv import conv, shifts
 
 # Draws a kernel of a shape [..., in, out] and the bias that belongs to it.
@@ -60,15 +62,10 @@ class Conv(nnx.Module):
   """A convolution over `[B, H, W, C]`, square in kernel and stride.
 
   Args:
-    in_features: input channels.
-    out_features: output channels.
     size: height and width of the kernel.
-    strides: the step in both directions.
     padding: zeros on each side; the default keeps the size at stride 1.
     groups: independent groups of channels; `in_features` for a depthwise one.
-    use_bias: whether a bias is added.
     init: draws kernel and bias.
-    rngs: the stream `params` is used.
   """
 
   def __init__(
@@ -94,28 +91,15 @@ class Conv(nnx.Module):
 
   def __call__(self, x: jax.Array) -> jax.Array:
     """`[B, H, W, in] -> [B, H', W', out]`."""
-    y = conv(
-      x,
-      self.kernel[...].astype(x.dtype),
-      strides=self.strides,
-      padding=self.padding,
-      groups=self.groups,
-    )
+    kernel = self.kernel[...].astype(x.dtype)
+    y = conv(x, kernel, strides=self.strides, padding=self.padding, groups=self.groups)
     if self.bias is not None:
       y = y + along_channels(self.bias[...].astype(x.dtype), y)
     return y
 
 
 class Linear(nnx.Module):
-  """`[B, in] -> [B, out]`, accumulated in float32.
-
-  Args:
-    in_features: length of the input.
-    out_features: length of the output.
-    use_bias: whether a bias is added.
-    init: draws kernel and bias.
-    rngs: the stream `params` is used.
-  """
+  """`[B, in] -> [B, out]`, accumulated in float32; `init` draws kernel and bias."""
 
   def __init__(
     self,
@@ -132,11 +116,7 @@ class Linear(nnx.Module):
 
   def __call__(self, x: jax.Array, dtype: jnp.dtype | None = None) -> jax.Array:
     """Returns the result in `dtype`, by default that of the input."""
-    y = jnp.dot(
-      x,
-      self.kernel[...].astype(x.dtype),
-      preferred_element_type=jnp.float32,
-    )
+    y = jnp.dot(x, self.kernel[...].astype(x.dtype), preferred_element_type=jnp.float32)
     if self.bias is not None:
       y = y + along_channels(self.bias[...], y)
     return y.astype(x.dtype if dtype is None else dtype)
@@ -151,8 +131,7 @@ def make_head(
 ) -> tuple[Linear | None, Linear]:
   """A classifier, after a map to `feature_dim` numbers where that is given.
 
-  Then neither has a bias, so that the features' angles and lengths alone
-  determine the logits.
+  Then neither has a bias, so that the features' angles and lengths alone determine the logits.
   """
   if feature_dim is None:
     return None, Linear(features, num_classes, rngs=rngs)
@@ -165,10 +144,9 @@ def make_head(
 class BatchNorm(nnx.Module):
   """Batch normalisation as in PyTorch, with float32 statistics.
 
-  The batch is normalised with its biased variance; the running average takes
-  the unbiased one, with a weight of 0.1 (flax would say momentum 0.9 and take
-  the biased one). `train()` and `eval()` of the network switch between batch
-  statistics and running averages.
+  The batch is normalised with its biased variance; the running average takes the unbiased one, with
+  a weight of 0.1 (flax would say momentum 0.9 and take the biased one). `train()` and `eval()` of
+  the network switch between batch statistics and running averages.
   """
 
   momentum = 0.1
@@ -189,31 +167,22 @@ class BatchNorm(nnx.Module):
     else:
       axes = tuple(range(y.ndim - 1))
       mean, var = jnp.mean(y, axes), jnp.var(y, axes)
-      self._update_averages(mean, var, y.size // y.shape[-1])
+      n = y.size // y.shape[-1]
+      for average, new in ((self.mean, mean), (self.var, var * (n / max(n - 1, 1)))):
+        old = average[...]
+        average[...] = old + self.momentum * jax.lax.stop_gradient(new - old)
     scale = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
     y = (y - along_channels(mean, y)) * along_channels(scale, y)
     return (y + along_channels(self.bias[...], y)).astype(x.dtype)
 
-  def _update_averages(self, mean: jax.Array, var: jax.Array, n: int) -> None:
-    unbiased = var * (n / max(n - 1, 1))
-    for average, new in ((self.mean, mean), (self.var, unbiased)):
-      old = average[...]
-      average[...] = old + self.momentum * jax.lax.stop_gradient(new - old)
-
 
 def dropout(rate: float, rngs: nnx.Rngs) -> nnx.Dropout:
-  """Dropout whose stream is `dropout` whatever streams `rngs` has.
-
-  So `nnx.reseed(model, dropout=...)` reaches it.
-  """
+  """Dropout that `nnx.reseed(model, dropout=...)` reaches, whatever streams `rngs` has."""
   return nnx.Dropout(rate, rngs=nnx.Rngs(dropout=rngs.dropout()))
 
 
 class Sequential(nnx.List):
   """Layers and functions, called in order; a layer's key is its position."""
-
-  def __init__(self, layers: Iterable[Callable[[jax.Array], jax.Array]] = ()):
-    super().__init__(layers)
 
   def __call__(self, x: jax.Array) -> jax.Array:
     """Feeds each layer with the result of the one before."""
@@ -245,19 +214,15 @@ def global_average_pool(x: jax.Array) -> jax.Array:
 def adaptive_average_pool(x: jax.Array, size: int) -> jax.Array:
   """Averages `[B, H, W, C]` over `size` x `size` windows that cover it.
 
-  The windows overlap where the image is no multiple of `size`, and repeat
-  where it is smaller, as in PyTorch.
+  The windows overlap where the image is no multiple of `size`, and repeat where it is smaller, as
+  in PyTorch.
   """
 
   def average(x: jax.Array, axis: int) -> jax.Array:
     length = x.shape[axis]
-    windows = [
-      jax.lax.slice_in_dim(x, i * length // size, -(-(i + 1) * length // size), axis=axis).mean(
-        axis
-      )
-      for i in range(size)
-    ]
-    return jnp.stack(windows, axis)
+    ends = [(i * length // size, -(-(i + 1) * length // size)) for i in range(size)]
+    windows = [jax.lax.slice_in_dim(x, *end, axis=axis) for end in ends]
+    return jnp.stack([window.mean(axis) for window in windows], axis)
 
   return x if x.shape[1:3] == (size, size) else average(average(x, 1), 2)
 
@@ -271,24 +236,60 @@ def channel_shuffle(x: jax.Array, groups: int) -> jax.Array:
 
 def call(block: Callable[[jax.Array], T], x: jax.Array, *, remat: bool) -> T:
   """Calls a block; with `remat` its activations are recomputed backwards."""
-  if not remat:
-    return block(x)
-  return nnx.remat(lambda module, x: module(x))(block, x)
+  return nnx.remat(lambda module, x: module(x))(block, x) if remat else block(x)
 
 
-def run_stage(
-  blocks: Iterable[Callable[[jax.Array], jax.Array]],
-  x: jax.Array,
-  *,
-  remat: bool,
-) -> tuple[jax.Array, jax.Array]:
-  """Runs blocks that end before their ReLU.
+class Staged(Network):
+  """A stem, stages of blocks that end before their ReLU, and a classifier of the average pixel.
 
-  Returns:
-    The last block's output after and before its ReLU.
+  Features are the last stage after `top`, averaged over the image.
+
+  Attributes:
+    stage_names: the attributes that are the stages.
   """
-  preactivation = x
-  for block in blocks:
-    preactivation = call(block, x, remat=remat)
-    x = nnx.relu(preactivation)
-  return x, preactivation
+
+  stage_names: tuple[str, ...]
+  conv1: Callable[[jax.Array], jax.Array]
+  bn1: BatchNorm
+  dtype: jnp.dtype
+  remat: bool
+
+  def add_stages(
+    self,
+    make_block: Callable[[int, int, int], nnx.Module],
+    features: Sequence[int],
+    depths: Sequence[int],
+    first_stride: int,
+  ) -> None:
+    """Adds stages of so many blocks; each halves the resolution, the first by its own stride.
+
+    A block is made of its numbers of input and output channels and its stride; `features` are the
+    channels of the stem and of each stage.
+    """
+    strides = first_stride
+    pairs = itertools.pairwise(features)
+    for name, (before, width), depth in zip(self.stage_names, pairs, depths, strict=True):
+      blocks = [make_block(before, width, strides)]
+      blocks += [make_block(width, width, 1) for _ in range(depth - 1)]
+      setattr(self, name, Sequential(blocks))
+      strides = 2
+
+  def stem(self, x: jax.Array) -> jax.Array:
+    """Runs what is before the stages."""
+    return nnx.relu(self.bn1(self.conv1(x)))
+
+  def top(self, x: jax.Array) -> jax.Array:
+    """Runs what is between the last stage and the average."""
+    return x
+
+  def outputs(self, x: jax.Array) -> Outputs:
+    """Runs the network on images `[B, H, W, channels]`."""
+    x = self.stem(x.astype(self.dtype))
+    stages, preactivations = [], []
+    for name in self.stage_names:
+      for block in getattr(self, name):
+        preactivation = call(block, x, remat=self.remat)
+        x = nnx.relu(preactivation)
+      stages.append(x)
+      preactivations.append(preactivation)
+    return self.classify(global_average_pool(self.top(x)), stages, preactivations)

@@ -11,27 +11,20 @@ from jaxkd.models.base import Network, Outputs
 from jaxkd.models.layers import Linear, Sequential
 from jaxkd.models.registry import Architecture, Form, Reference
 
-# Depth and width of a series of 0.1, 0.3, 0.5, 0.6 and 0.9 million parameters
-# on 28x28 images, for the two-dimensional features of the paper's figure 2.
+# Depth and width of a series of 0.1, 0.3, 0.5, 0.6 and 0.9 million parameters on 28x28 images, for
+# the two-dimensional features of the paper's figure 2.
 SERIES = ((1, 128), (2, 256), (3, 320), (3, 400), (4, 432))
 
 
 class MLP(Network):
   """Hidden layers of equal width with ReLU, on flattened images.
 
-  Stages are the hidden layers, `[B, width]`; features are the last of them, or
-  its linear map to `feature_dim` numbers.
+  Stages are the hidden layers, `[B, width]`; features are the last of them, or its linear map to
+  `feature_dim` numbers.
 
   Args:
-    num_classes: number of classes.
-    image_size: height and width of the images.
-    in_channels: channels of the images.
     depth: number of hidden layers.
     width: their width.
-    feature_dim: adds a linear layer to so many features, without bias and ReLU,
-      and takes the classifier's bias away, for features that can be drawn.
-    dtype: what the network computes in.
-    rngs: the stream `params` is used.
   """
 
   def __init__(
@@ -63,20 +56,9 @@ class MLP(Network):
       x = nnx.relu(preactivations[-1])
       stages.append(x)
     features = x if self.neck is None else self.neck(x)
-    logits = self.classifier.logits(features)
-    return Outputs(logits, features, tuple(stages), tuple(preactivations))
+    return self.classify(features, stages, preactivations)
 
 
 MODELS = {
-  "mlp": Architecture(
-    family="MLP",
-    forms=(
-      Form(
-        network=MLP,
-        settings={},
-        min_image_size=1,
-        reference=Reference(10, 28, 269_322, in_channels=1),
-      ),
-    ),
-  )
+  "mlp": Architecture("MLP", (Form(MLP, {}, 1, Reference(10, 28, 269_322, in_channels=1)),))
 }

@@ -1,11 +1,12 @@
 """MobileNetV2 for CIFAR and for ImageNet.
 
-Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, 2018.
-The CIFAR form is the one that distillation work trains (width 0.5, ReLU, the
-first block expanded too); the ImageNet form is torchvision's.
+Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, 2018. The CIFAR form is the
+one that distillation work trains (width 0.5, ReLU, the first block expanded too); the ImageNet form
+is torchvision's.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,16 +30,13 @@ _GROUPS = (
 # The groups after which the resolution changes or the network ends.
 _STAGE_ENDS = (1, 2, 4, 6)
 
-# Timm's names of a block's layers, of those of the block that isn't widened,
-# and of what is outside of the blocks.
-_TIMM_BLOCK = {
-  "0.0": "conv_pw",
-  "0.1": "bn1",
-  "1.0": "conv_dw",
-  "1.1": "bn2",
-  "2": "conv_pwl",
-  "3": "bn3",
-}
+# A block's layers in the authors' code, in timm, and in timm's block that isn't widened; timm's
+# other layers.
+_BLOCK = ("0.0", "0.1", "1.0", "1.1", "2", "3")
+_AUTHORS_BLOCK = dict(zip(_BLOCK, ("0", "1", "3", "4", "6", "7"), strict=True))
+_TIMM_BLOCK = dict(
+  zip(_BLOCK, ("conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3"), strict=True)
+)
 _TIMM_FIRST_BLOCK = {"0.0": "conv_dw", "0.1": "bn1", "1": "conv_pw", "2": "bn2"}
 _TIMM_ENDS = {
   "conv1.0": "conv_stem",
@@ -69,10 +67,8 @@ class InvertedResidual(nnx.Module):
     middle = in_features * expansion
     self.conv = Sequential()
     if expand_always or expansion > 1:
-      self.conv.append(conv_bn(in_features, middle, 1, activation, rngs=rngs))
-    self.conv.append(
-      conv_bn(middle, middle, 3, activation, strides=strides, groups=middle, rngs=rngs)
-    )
+      self.conv.append(conv_bn(in_features, middle, 1, activation, rngs))
+    self.conv.append(conv_bn(middle, middle, 3, activation, rngs, strides=strides, groups=middle))
     self.conv.append(Conv(middle, out_features, 1, rngs=rngs))
     self.conv.append(BatchNorm(out_features))
     self.residual = strides == 1 and in_features == out_features
@@ -88,33 +84,25 @@ def conv_bn(
   out_features: int,
   size: int,
   activation: Callable[[jax.Array], jax.Array],
-  *,
-  strides: int = 1,
-  groups: int = 1,
   rngs: nnx.Rngs,
+  **options: Any,
 ) -> Sequential:
   """A convolution, its normalisation and an activation."""
-  conv = Conv(in_features, out_features, size, strides=strides, groups=groups, rngs=rngs)
+  conv = Conv(in_features, out_features, size, rngs=rngs, **options)
   return Sequential([conv, BatchNorm(out_features), activation])
 
 
 class MobileNetV2(Network):
   """Seven groups of inverted residuals, cut into four stages.
 
-  A bottleneck ends without an activation, so stages and preactivations are the
-  same arrays. Features are the 1280 channels of the last 1x1 convolution,
-  averaged over the image.
+  A bottleneck ends without an activation, so stages and preactivations are the same arrays.
+  Features are the 1280 channels of the last 1x1 convolution, averaged over the image.
 
   Args:
-    cifar: the CIFAR form (ReLU, one stride less, every block expanded, no
-      dropout) or the ImageNet form (ReLU6).
+    cifar: the CIFAR form (ReLU, one stride less, every block expanded, no dropout) or the ImageNet
+      form (ReLU6).
     width: factor of the channels; the last 1280 are kept.
-    num_classes: number of classes.
-    in_channels: channels of the images.
     dropout: rate of dropout before the classifier.
-    dtype: what the network computes in.
-    remat: recompute the blocks' activations in the backward pass.
-    rngs: the streams `params` and, with dropout, `dropout` are used.
   """
 
   def __init__(
@@ -131,34 +119,28 @@ class MobileNetV2(Network):
   ):
     activation = nnx.relu if cifar else nnx.relu6
     features = int(32 * width)
-    self.conv1 = conv_bn(in_channels, features, 3, activation, strides=2, rngs=rngs)
+    self.conv1 = conv_bn(in_channels, features, 3, activation, rngs, strides=2)
     self.blocks: nnx.List[Sequential] = nnx.List()
     for expansion, planes, depth, first_stride in _GROUPS:
-      if cifar and planes == 24:
-        first_stride = 1
+      strides = 1 if cifar and planes == 24 else first_stride
       group = Sequential()
-      for j in range(depth):
-        group.append(
-          InvertedResidual(
-            features,
-            int(planes * width),
-            strides=first_stride if j == 0 else 1,
-            expansion=expansion,
-            expand_always=cifar,
-            activation=activation,
-            rngs=rngs,
-          )
+      for _ in range(depth):
+        block = InvertedResidual(
+          features,
+          int(planes * width),
+          strides=strides,
+          expansion=expansion,
+          expand_always=cifar,
+          activation=activation,
+          rngs=rngs,
         )
-        features = int(planes * width)
+        group.append(block)
+        features, strides = int(planes * width), 1
       self.blocks.append(group)
-    self.conv2 = conv_bn(features, 1280, 1, activation, rngs=rngs)
+    self.conv2 = conv_bn(features, 1280, 1, activation, rngs)
     self.dropout = layers.dropout(dropout, rngs) if dropout else None
-    self.classifier = Linear(
-      1280,
-      num_classes,
-      init=layers.he_fan_in if cifar else layers.small_normal,
-      rngs=rngs,
-    )
+    init = layers.he_fan_in if cifar else layers.small_normal
+    self.classifier = Linear(1280, num_classes, init=init, rngs=rngs)
     self.cifar = cifar
     self.dtype = dtype
     self.remat = remat
@@ -174,15 +156,20 @@ class MobileNetV2(Network):
         stages.append(x)
     features = layers.global_average_pool(self.conv2(x))
     dropped = features if self.dropout is None else self.dropout(features)
-    logits = self.classifier.logits(dropped)
-    return Outputs(logits, features, tuple(stages), tuple(stages))
+    return self.classify(dropped, stages, stages)._replace(features=features)
 
   def reference_name(self, name: str) -> str:
-    """The authors flatten a block; torchvision flattens the groups too."""
-    parts = name.split(".")
+    """The authors flatten a block; torchvision flattens the groups instead."""
+    first, _, rest = name.partition(".conv.")
     if self.cifar:
-      return ".".join(_authors_name(parts))
-    return ".".join(_torchvision_name(parts))
+      if rest:
+        return f"{first}.conv.{_AUTHORS_BLOCK[rest]}"
+      return "classifier.0" if name == "classifier" else name
+    blocks = [f"blocks.{i}.{j}" for i, group in enumerate(_GROUPS) for j in range(group[2])]
+    for position, place in enumerate(("conv1", *blocks, "conv2")):
+      if name.startswith(f"{place}."):
+        return f"features.{position}{name.removeprefix(place)}"
+    return "classifier.1"
 
   def timm_name(self, name: str) -> str:
     """Timm has the ImageNet form, with names for a block's layers."""
@@ -190,53 +177,20 @@ class MobileNetV2(Network):
       return self.reference_name(name)
     if name in _TIMM_ENDS:
       return _TIMM_ENDS[name]
-    _, group, block, _, layer = name.split(".", 4)
-    names = _TIMM_FIRST_BLOCK if group == "0" else _TIMM_BLOCK
-    return f"blocks.{group}.{block}.{names[layer]}"
+    block, _, layer = name.partition(".conv.")
+    names = _TIMM_FIRST_BLOCK if block == "blocks.0.0" else _TIMM_BLOCK
+    return f"{block}.{names[layer]}"
 
 
-def _authors_name(parts: list[str]) -> list[str]:
-  if parts == ["classifier"]:
-    return ["classifier", "0"]
-  if parts[0] != "blocks":
-    return parts
-  # Expansion, depthwise convolution and projection, each with its
-  # normalisation, and a ReLU after the first two.
-  step, *inner = map(int, parts[4:])
-  position = 3 * step + inner[0] if inner else 6 + step - 2
-  return [*parts[:4], str(position)]
-
-
-def _torchvision_name(parts: list[str]) -> list[str]:
-  match parts[0]:
-    case "classifier":
-      return ["classifier", "1"]
-    case "conv1":
-      return ["features", "0", *parts[1:]]
-    case "conv2":
-      last = 1 + sum(depth for _, _, depth, _ in _GROUPS)
-      return ["features", str(last), *parts[1:]]
-  group, block = int(parts[1]), int(parts[2])
-  before = sum(depth for _, _, depth, _ in _GROUPS[:group])
-  return ["features", str(1 + before + block), *parts[3:]]
-
+_CIFAR = {"cifar": True, "width": 0.5, "dropout": 0.0}
+_IMAGENET = {"cifar": False, "width": 1.0, "dropout": 0.2}
 
 MODELS = {
   "mobilenet_v2": Architecture(
-    family="MobileNet",
-    forms=(
-      Form(
-        network=MobileNetV2,
-        settings={"cifar": True, "width": 0.5, "dropout": 0.0},
-        min_image_size=16,
-        reference=Reference(100, 32, 812_836),
-      ),
-      Form(
-        network=MobileNetV2,
-        settings={"cifar": False, "width": 1.0, "dropout": 0.2},
-        min_image_size=65,
-        reference=Reference(1000, 224, 3_504_872),
-      ),
+    "MobileNet",
+    (
+      Form(MobileNetV2, _CIFAR, 16, Reference(100, 32, 812_836)),
+      Form(MobileNetV2, _IMAGENET, 65, Reference(1000, 224, 3_504_872)),
     ),
   )
 }

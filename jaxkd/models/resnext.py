@@ -1,40 +1,24 @@
-"""ResNeXt for CIFAR: 29 layers, cardinality x base width.
+"""ResNeXt: 29 layers for CIFAR, cardinality x base width, and torchvision's for ImageNet.
 
-Xie et al., Aggregated Residual Transformations for Deep Neural Networks, 2016.
-As the authors of ATS have it, the width of a bottleneck is planes x cardinality
-x base width / 64.
+Xie et al., Aggregated Residual Transformations for Deep Neural Networks, 2016. As the authors of
+ATS have it, the width of a bottleneck is planes x cardinality x base width / 64.
 """
 
-from jaxkd.models.registry import Architecture, Form, Reference
-from jaxkd.models.resnet import Bottleneck, ResNet
+from jaxkd.models.resnet import Bottleneck, architecture
 
 # Parameters for CIFAR-100 by cardinality.
-_PARAMETERS = {
-  4: 1_300_132,
-  8: 1_809_828,
-  16: 2_829_220,
-  32: 4_868_004,
-  64: 8_945_572,
-}
+_PARAMETERS = {4: 1_300_132, 8: 1_809_828, 16: 2_829_220, 32: 4_868_004, 64: 8_945_572}
 
 MODELS = {
-  f"resnext29_{groups}x4d": Architecture(
-    family="ResNeXt",
-    forms=(
-      Form(
-        network=ResNet,
-        settings={
-          "block": Bottleneck,
-          "block_options": {"groups": groups, "base_width": 4},
-          "planes": (64, 128, 256),
-          "depths": (3, 3, 3),
-          "stem_features": 64,
-          "imagenet_stem": False,
-        },
-        min_image_size=4,
-        reference=Reference(100, 32, parameters),
-      ),
-    ),
+  f"resnext29_{groups}x4d": architecture(
+    "ResNeXt", Bottleneck, (3, 3, 3), parameters, (64, 128, 256), groups=groups, base_width=4
   )
   for groups, parameters in _PARAMETERS.items()
+} | {
+  "resnext50_32x4d": architecture(
+    "ResNeXt", Bottleneck, (3, 4, 6, 3), 25_028_904, groups=32, base_width=4
+  ),
+  "resnext101_32x8d": architecture(
+    "ResNeXt", Bottleneck, (3, 4, 23, 3), 88_791_336, groups=32, base_width=8
+  ),
 }

@@ -1,7 +1,7 @@
 """VGG with batch normalisation and one linear layer.
 
-Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image
-Recognition, 2014, in the form that distillation work trains on CIFAR.
+Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, 2014, in
+the form that distillation work trains on CIFAR.
 """
 
 from collections.abc import Sequence
@@ -19,19 +19,12 @@ from jaxkd.models.registry import Architecture, Form, Reference
 class VGG(Network):
   """Five blocks of 3x3 convolutions with max pools between them.
 
-  The pool before the last block is there for images from 64 pixels on only.
-  Stages are the blocks' outputs before their pools; features are the last
-  stage, averaged over the image, or its linear map to `feature_dim` numbers.
+  The pool before the last block is there for images from 64 pixels on only. Stages are the blocks'
+  outputs before their pools; features are the last stage, averaged over the image, or its linear
+  map to `feature_dim` numbers.
 
   Args:
     depths: the number of convolutions in each block.
-    num_classes: number of classes.
-    in_channels: channels of the images.
-    feature_dim: adds a linear layer to so many features, without bias and ReLU,
-      and takes the classifier's bias away, for features that can be drawn.
-    dtype: what the network computes in.
-    remat: recompute the blocks' activations in the backward pass.
-    rngs: the stream `params` is used.
   """
 
   widths = (64, 128, 256, 512, 512)
@@ -77,8 +70,7 @@ class VGG(Network):
     features = layers.global_average_pool(x)
     if self.neck is not None:
       features = self.neck(features)
-    logits = self.classifier.logits(features)
-    return Outputs(logits, features, tuple(stages), tuple(preactivations))
+    return self.classify(features, stages, preactivations)
 
 
 # Convolutions in each block; parameters for CIFAR-100.
@@ -92,15 +84,7 @@ _DEPTHS = {
 
 MODELS = {
   f"vgg{depth}": Architecture(
-    family="VGG",
-    forms=(
-      Form(
-        network=VGG,
-        settings={"depths": depths},
-        min_image_size=8,
-        reference=Reference(100, 32, parameters),
-      ),
-    ),
+    "VGG", (Form(VGG, {"depths": depths}, 8, Reference(100, 32, parameters)),)
   )
   for depth, (depths, parameters) in _DEPTHS.items()
 }

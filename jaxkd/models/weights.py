@@ -1,38 +1,27 @@
 """Weights from PyTorch and back, under the reference's names.
 
-The names are torchvision's or timm's for the ImageNet forms and the authors'
-for the CIFAR forms; see `Network.reference_name` and `Network.timm_name`. What
-is written has torchvision's or the authors'.
-
-  python -m jaxkd.convert SRC.pth --model=resnet50 --out=OUT.safetensors
-
-checks a file against a network and writes what `config.teacher.init_from` can
-read. The number of classes is the file's, and so is the form, for CIFAR or for
-ImageNet, where the network has both. A `.pth` needs PyTorch, a `.safetensors`
-needs nothing. Tensors are all that is ever unpickled.
+The names are torchvision's or timm's for the ImageNet forms and the authors' for the CIFAR forms;
+see `Network.reference_name` and `Network.timm_name`. Torchvision's or the authors' are written. A
+network from outside of the package has Flax's names and layout: `Conv_0.kernel`.
 """
 
-import argparse
 import functools
-import json
-import logging
-import math
 import os
 import pathlib
-import pickle
-import sys
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-import ml_dtypes
 import numpy as np
+import safetensors.numpy
 from flax import nnx
 
-from jaxkd import models
-from jaxkd.models import Network
-
-logger = logging.getLogger(__name__)
+from jaxkd.common.console import tell
+from jaxkd.common.errors import FileError
+from jaxkd.common.files import write_atomically
+from jaxkd.models.base import Network, NetworkError
+from jaxkd.models.registry import Reference, create, find
 
 # From a layer's path in a network to its name in a state dict.
 Naming = Callable[[str], str]
@@ -46,82 +35,73 @@ _LEAVES = {
 }
 
 # Where PyTorch's axes are in ours, by rank: OIHW in HWIO, OI in IO.
-_AXES = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}
+_AXES = {4: (3, 2, 0, 1), 2: (1, 0)}
 
-_DTYPES = {
-  "F64": np.dtype(np.float64),
-  "F32": np.dtype(np.float32),
-  "F16": np.dtype(np.float16),
-  "BF16": np.dtype(ml_dtypes.bfloat16),
-  "I64": np.dtype(np.int64),
-  "I32": np.dtype(np.int32),
-  "I16": np.dtype(np.int16),
-  "I8": np.dtype(np.int8),
-  "U8": np.dtype(np.uint8),
-  "BOOL": np.dtype(np.bool_),
-}
+# Of several state dicts in a file, the first of these is taken.
+_CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model", "net", "student")
+
+# Names that a message lists of those that are wrong in the same way.
+_LISTED = 8
+
+
+class WeightsError(FileError, ValueError):
+  """A file of weights can't be read or written; the message names it."""
 
 
 def from_torch(model: Network, tensors: Mapping[str, np.ndarray]) -> tuple[nnx.State, nnx.State]:
   """Takes a state dict's weights for a network, which stays as it is.
 
-  A classifier for another number of classes is not taken: the network's own
-  initial values stay, and that is logged.
+  A classifier for another number of classes is not taken: the network's own initial values stay,
+  and a line on stderr says so.
 
   Args:
     model: the network.
-    tensors: arrays by the reference's names or by timm's;
-      `num_batches_tracked` is ignored.
+    tensors: arrays by the reference's names or by timm's, with or without a common prefix as
+      `module.`; `num_batches_tracked` is ignored.
 
   Returns:
     The parameters and the batch statistics, to be given to `nnx.update`.
 
   Raises:
-    ValueError: names are missing or left over, or shapes differ; the message
-      lists them all.
+    NetworkError: names are missing or left over, shapes differ, or values are not floating point;
+      the message lists the names.
   """
   fit = _fit(model, tensors)
   fit.check()
   state = []
-  for path, name, variable in _variables(model, fit.naming):
-    tensor = tensors[name]
+  for path, name, variable, axes in _variables(model, fit.naming):
+    tensor = fit.tensors[name]
     # Only a classifier's shape may be another.
-    if tensor.shape == _torch_shape(variable):
-      axes = np.argsort(_AXES[tensor.ndim])
-      value = np.transpose(tensor, axes).astype(np.float32)
-      variable = variable.replace(jnp.asarray(value))
+    if tensor.shape == _shape(variable, axes):
+      value = np.transpose(tensor, np.argsort(axes))
+      variable = variable.replace(jnp.asarray(value.astype(variable.dtype)))
     state.append((path, variable))
-  classes = getattr(model, model.classifier_name).kernel.shape[-1]
+  classes = fit.classes and getattr(model, model.classifier_name).kernel.shape[-1]
   if fit.classes != classes:
-    logger.warning(
-      "%s keeps its initial values: the weights are for %d classes, not %d",
-      fit.naming(model.classifier_name),
-      fit.classes,
-      classes,
+    tell(
+      f"{fit.naming(model.classifier_name)} keeps its initial values: the weights are for "
+      f"{fit.classes} classes, not {classes}"
     )
   params, stats = nnx.split_state(nnx.from_flat_state(state), nnx.Param, nnx.BatchStat)
   return params, stats
 
 
 def to_torch(model: Network) -> dict[str, np.ndarray]:
-  """A network's weights and running averages as a state dict of its reference.
+  """Returns a network's weights and running averages as a state dict of its reference.
 
-  Args:
-    model: the network.
-
-  Returns:
-    Float32 arrays by the reference's names, in PyTorch's layout.
+  The arrays have the reference's names and PyTorch's layout, and are float32.
   """
   return {
-    name: np.ascontiguousarray(np.transpose(variable.get_value(), _AXES[variable.ndim]))
-    for _, name, variable in _variables(model, model.reference_name)
+    name: np.ascontiguousarray(np.transpose(variable.get_value(), axes))
+    for _, name, variable, axes in _variables(model, model.reference_name)
   }
 
 
 def torch_shapes(model: Network) -> dict[str, tuple[int, ...]]:
-  """What `from_torch` expects: names and shapes; the model may be abstract."""
+  """Returns the names and shapes that `from_torch` expects; the model may be abstract."""
   return {
-    name: _torch_shape(variable) for _, name, variable in _variables(model, model.reference_name)
+    name: _shape(variable, axes)
+    for _, name, variable, axes in _variables(model, model.reference_name)
   }
 
 
@@ -129,146 +109,203 @@ class _Fit(NamedTuple):
   """How a state dict goes with a network.
 
   Attributes:
+    misfits: how many names are wrong.
+    message: the names that are wrong, by what is wrong with them.
+    tensors: the state dict without a prefix of all names.
     naming: how it names the network's layers.
     classes: number of classes of its classifier; 0 without one.
-    problems: the names that are wrong, by what is wrong with them.
   """
 
+  misfits: int
+  message: str
+  tensors: Mapping[str, np.ndarray]
   naming: Naming
   classes: int
-  problems: Mapping[str, Sequence[str]]
-
-  @property
-  def misfits(self) -> int:
-    """How many names are wrong."""
-    return sum(map(len, self.problems.values()))
 
   def check(self) -> None:
-    """Raises a ValueError that lists all problems, if there are any."""
-    problems = [f"{what}: {', '.join(names)}" for what, names in self.problems.items() if names]
-    if problems:
-      raise ValueError(f"weights don't fit the network; {'; '.join(problems)}")
+    """Raises a NetworkError if a name is wrong."""
+    if self.misfits:
+      raise NetworkError(f"weights don't fit the network; {self.message}")
 
 
-def _fit(model: Network, tensors: Mapping[str, np.ndarray]) -> _Fit:
-  """Compares names and shapes, but for the classifier's number of classes."""
-  naming = max(
-    (model.reference_name, model.timm_name),
-    key=lambda naming: sum(name in tensors for _, name, _ in _variables(model, naming)),
-  )
-  classifier = naming(model.classifier_name)
-  weight = tensors.get(f"{classifier}.weight")
-  classes = weight.shape[0] if weight is not None and weight.ndim else 0
-  missing, misshaped = [], []
-  left = {name for name in tensors if not name.endswith("num_batches_tracked")}
-  for _, name, variable in _variables(model, naming):
-    if name not in left:
-      missing.append(name)
-      continue
-    left.remove(name)
-    shape, expected = tensors[name].shape, _torch_shape(variable)
-    if classes and name.startswith(f"{classifier}."):
-      expected = classes, *expected[1:]
-    if shape != expected:
-      misshaped.append(f"{name} {list(shape)}, not {list(expected)}")
-  problems = {
-    "missing": missing,
-    "left over": sorted(left),
-    "of another shape": misshaped,
-  }
-  return _Fit(naming, classes, problems)
-
-
-def _torch_shape(variable: nnx.Variable) -> tuple[int, ...]:
-  return tuple(variable.shape[axis] for axis in _AXES[variable.ndim])
+def _shape(variable: nnx.Variable, axes: Sequence[int]) -> tuple[int, ...]:
+  return tuple(variable.shape[axis] for axis in axes)
 
 
 def _variables(
   model: Network, naming: Naming
-) -> Iterator[tuple[tuple[Any, ...], str, nnx.Variable]]:
-  """Yields path, name in a state dict and variable of every weight."""
+) -> Iterator[tuple[tuple[Any, ...], str, nnx.Variable, Sequence[int]]]:
+  """Yields path, name in a state dict, variable and order of axes of every weight."""
   weights = nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat))
   for path, variable in nnx.to_flat_state(weights):
     *layer, leaf = map(str, path)
-    name = naming(".".join(layer))
-    yield path, f"{name}.{_LEAVES[leaf]}", variable
+    if model.follows_torch:
+      name = f"{naming('.'.join(layer))}.{_LEAVES[leaf]}"
+      yield path, name, variable, _AXES.get(variable.ndim, range(variable.ndim))
+    else:
+      yield path, ".".join([*layer[1:], leaf]), variable, range(variable.ndim)
+
+
+def _fit(model: Network, tensors: Mapping[str, np.ndarray]) -> _Fit:
+  """Compares names and shapes, under the naming and without the prefix that fit best."""
+  parts = next(iter(tensors), "").split(".")[:-1]
+  prefixes = ["".join(f"{part}." for part in parts[:n]) for n in range(len(parts) + 1)]
+  prefixes = [prefix for prefix in prefixes if all(name.startswith(prefix) for name in tensors)]
+  fits = [
+    _compare(model, {name.removeprefix(prefix): t for name, t in tensors.items()}, naming)
+    for prefix in prefixes
+    for naming in (model.reference_name, model.timm_name)
+  ]
+  fit = min(fits, key=lambda fit: fit.misfits)
+  if prefixes[-1]:
+    fit = fit._replace(message=f"all names begin with {prefixes[-1]!r}; {fit.message}")
+  return fit
+
+
+def _compare(model: Network, tensors: Mapping[str, np.ndarray], naming: Naming) -> _Fit:
+  """Compares all but the classifier's number of classes."""
+  classifier = naming(model.classifier_name)
+  weight = tensors.get(f"{classifier}.weight") if classifier else None
+  classes = weight.shape[0] if weight is not None and weight.ndim else 0
+  missing, misshaped, whole = [], [], []
+  left = {name for name in tensors if not name.endswith("num_batches_tracked")}
+  for _, name, variable, axes in _variables(model, naming):
+    if name not in left:
+      missing.append(name)
+      continue
+    left.remove(name)
+    shape, expected = tensors[name].shape, _shape(variable, axes)
+    if classes and name.startswith(f"{classifier}."):
+      expected = classes, *expected[1:]
+    if shape != expected:
+      misshaped.append(f"{name} {list(shape)}, not {list(expected)}")
+    # A whole number is a quantised weight, whose scale is elsewhere.
+    if not jnp.issubdtype(tensors[name].dtype, jnp.floating):
+      whole.append(f"{name} {tensors[name].dtype}")
+  problems = {
+    "missing": missing,
+    "left over": sorted(left),
+    "of another shape": misshaped,
+    "not floating point": whole,
+  }
+  listed = []
+  for problem, names in problems.items():
+    others = f" and {len(names) - _LISTED} others" if len(names) > _LISTED else ""
+    listed += [f"{problem}: {', '.join(names[:_LISTED])}{others}"] if names else []
+  misfits = sum(map(len, problems.values()))
+  return _Fit(misfits, "; ".join(listed), tensors, naming, classes)
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-  """Reads the tensors of a `.safetensors` file, or of a `.pth` with PyTorch.
+  """Reads the tensors of a safetensors file, or with PyTorch of a checkpoint of PyTorch.
+
+  The content decides which it is, not the suffix. Of a checkpoint, the state dict in a container
+  such as `{"state_dict": ...}` is taken. Tensors and plain containers are all that is ever
+  unpickled.
 
   Raises:
-    ValueError: the file is neither or damaged, or PyTorch is needed and absent.
-    OSError: the file can't be read.
+    WeightsError: the file is neither, damaged or can't be read, holds more than tensors, or PyTorch
+      is needed and absent.
   """
   path = pathlib.Path(path)
-  if path.suffix == ".safetensors":
-    return _read_safetensors(path)
-  if path.suffix in (".pth", ".pt"):
-    return _read_pth(path)
-  raise ValueError(f"{path}: expected a .safetensors, .pth or .pt file")
-
-
-def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
-  data = memoryview(path.read_bytes())
   try:
-    start = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(bytes(data[8:start]))
-    header.pop("__metadata__", None)
-    tensors = {}
-    for name, entry in header.items():
-      begin, end = entry["data_offsets"]
-      dtype, shape = _DTYPES[entry["dtype"]], entry["shape"]
-      if begin < 0 or end - begin != math.prod(shape) * dtype.itemsize:
-        raise ValueError(f"{name} is in the wrong place")
-      tensors[name] = np.frombuffer(data[start + begin : start + end], dtype).reshape(shape)
-  except (ValueError, KeyError, TypeError, AttributeError) as error:
-    raise ValueError(f"{path} is no valid safetensors file: {error}") from error
-  return tensors
+    with open(path, "rb") as file:
+      start = file.read(9)
+  except OSError as error:
+    raise WeightsError(f"can't read {path}: {error.strerror}") from error
+  # A safetensors file begins with the length of its header, which is JSON; its length can look like
+  # the start of a pickle.
+  if start[8:] != b"{" and start.startswith((b"PK\x03\x04", b"\x80")):
+    return _read_torch(path)
+  try:
+    with safetensors.safe_open(path, framework="np") as file:
+      return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+  except AttributeError as error:
+    raise WeightsError(f"{path} has a type that NumPy lacks: {error.name}") from error
+  except (safetensors.SafetensorError, OSError, ValueError) as error:
+    kind = "a valid safetensors file"
+    if path.suffix != ".safetensors":
+      kind = "a safetensors file or a checkpoint of PyTorch"
+    raise WeightsError(f"{path} is not {kind}: {error}") from error
 
 
-def _read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:
+def _read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
   try:
     import torch
   except ImportError as error:
-    raise ValueError(
-      f"{path} needs PyTorch: install the extra `torch`, or convert the file "
-      "to .safetensors where PyTorch is"
+    raise WeightsError(
+      f"{path} needs PyTorch: install the extra `torch`, or convert the file to .safetensors where "
+      "PyTorch is"
     ) from error
+  alone = "save its state dict alone where it comes from: torch.save(model.state_dict(), FILE)"
   try:
-    # Anything but tensors and plain containers is refused, not unpickled.
-    tensors = torch.load(path, map_location="cpu", weights_only=True)
-  except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-    reason = str(error).partition("\n")[0]
-    raise ValueError(f"{path} can't be read: {reason}") from error
-  # Training scripts keep the state dict beside their own state.
-  for key in ("state_dict", "model"):
-    if isinstance(tensors, dict) and isinstance(tensors.get(key), dict):
-      tensors = tensors[key]
-  if not isinstance(tensors, dict) or not all(
-    isinstance(tensor, torch.Tensor) for tensor in tensors.values()
-  ):
-    raise ValueError(f"{path} can't be read: it holds no state dict")
-  return {name.removeprefix("module."): tensor.float().numpy() for name, tensor in tensors.items()}
+    # PyTorch looks at the suffix of a path.
+    with open(path, "rb") as file:
+      content = torch.load(file, map_location="cpu", weights_only=True)
+  except Exception as error:
+    # A damaged file raises anything; PyTorch's messages have many lines and advise to trust it.
+    other = re.search(r"GLOBAL (\S+)", str(error))
+    if other:
+      raise WeightsError(f"{path} holds {other[1]}, not only tensors; {alone}") from error
+    if "TorchScript" in str(error):
+      raise WeightsError(f"{path} is a TorchScript program; {alone}") from error
+    raise WeightsError(f"{path} can't be read: it is damaged, or no checkpoint") from error
+  found = dict(_state_dicts(content, torch.Tensor))
+  if not found:
+    raise WeightsError(f"{path} holds no state dict, which has a tensor for each name; {alone}")
+  place = next(iter(found))
+  if len(found) > 1:
+    known = [place for key in _CONTAINERS for place in found if key in place]
+    listed = ", ".join("/".join(place) for place in found)
+    if not known:
+      raise WeightsError(f"{path} holds several state dicts, {listed}; save one of them alone")
+    place = known[0]
+    tell(f"{path} holds {listed}; {'/'.join(place)} is taken")
+  tensors = {}
+  for name, tensor in found[place].items():
+    for kind, unfit in (
+      ("sparse", tensor.layout != torch.strided),
+      ("quantised", tensor.is_quantized),
+      ("complex", tensor.is_complex()),
+      ("without values, on the meta device", tensor.is_meta),
+    ):
+      if unfit:
+        raise WeightsError(f"{path}: {name} is {kind}, must be a dense tensor of real numbers")
+    # NumPy has no bfloat16.
+    tensor = tensor.detach()
+    tensors[name] = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+  return tensors
+
+
+def _state_dicts(
+  content: Any, tensor: type, place: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+  """Yields the places and contents of all dicts of names and tensors."""
+  if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+    return
+  if content and all(isinstance(value, tensor) for value in content.values()):
+    yield place, content
+  else:
+    for key, value in content.items():
+      yield from _state_dicts(value, tensor, (*place, key))
+
+
+def check_output(path: str | os.PathLike[str]) -> None:
+  """Raises a WeightsError if `write` can't write files of this suffix."""
+  if pathlib.Path(path).suffix != ".safetensors":
+    raise WeightsError(f"can't write {path}: the name must end with .safetensors")
 
 
 def write(path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray]) -> None:
-  """Writes float32 tensors as a `.safetensors` file."""
-  header, end = {}, 0
-  for name, tensor in tensors.items():
-    begin, end = end, end + tensor.size * 4
-    header[name] = {
-      "dtype": "F32",
-      "shape": tensor.shape,
-      "data_offsets": (begin, end),
-    }
-  encoded = json.dumps(header).encode()
-  # The data has to start at a multiple of 8 bytes.
-  encoded += b" " * (-len(encoded) % 8)
-  with open(path, "wb") as file:
-    file.write(len(encoded).to_bytes(8, "little") + encoded)
-    for tensor in tensors.values():
-      file.write(tensor.astype("<f4").tobytes())
+  """Writes a `.safetensors` file, whole or not at all.
+
+  Raises:
+    FileError: the file can't be written, or the suffix is another.
+  """
+  check_output(path)
+  write_atomically(
+    pathlib.Path(path), safetensors.numpy.save(dict(tensors), metadata={"format": "pt"})
+  )
 
 
 def network_of(
@@ -279,75 +316,33 @@ def network_of(
   image_size: int | None = None,
   in_channels: int | None = None,
 ) -> Network:
-  """Makes the network that a state dict is of.
+  """Makes the network that a state dict is of, at its initial values.
 
   Args:
-    name: one of `models.list_models()`.
+    name: a network's name; see `models.create`.
     tensors: arrays by the reference's names or by timm's.
     num_classes: number of classes; by default as many as the tensors are for.
-    image_size: height and width of the images; by default those that the
-      network's form for CIFAR or for ImageNet has in the literature, whichever
-      of the forms the tensors fit.
+    image_size: height and width of the images; by default those that the network's form for CIFAR
+      or for ImageNet has in the literature, whichever of the forms the tensors fit.
     in_channels: channels of the images; by default the literature's.
 
-  Returns:
-    The network, at its initial values.
-
   Raises:
-    ValueError: the tensors don't fit, or there is no such network.
+    NetworkError: the tensors don't fit, or there is no such network.
   """
   fits = []
-  for form in models.find(name).forms:
-    reference = form.reference
-    make = functools.partial(
-      models.create,
-      name,
-      image_size=reference.image_size if image_size is None else image_size,
-      in_channels=reference.in_channels if in_channels is None else in_channels,
-    )
-    model = nnx.eval_shape(lambda make=make: make(num_classes=2, rngs=nnx.Rngs(0)))
+  for form in find(name).forms:
+    if form.reference is None and num_classes is None:
+      raise NetworkError(f"num_classes is missing: {name} doesn't tell which layer is the last")
+    _, size, _, channels = form.reference or Reference(0, 32, 0)
+    size = size if image_size is None else image_size
+    channels = channels if in_channels is None else in_channels
+
+    def make(classes, size=size, channels=channels):
+      shape = {"image_size": size, "in_channels": channels}
+      return create(name, num_classes=classes, rngs=nnx.Rngs(0), **shape)
+
+    model = nnx.eval_shape(functools.partial(make, 2 if form.reference else num_classes))
     fits.append((_fit(model, tensors), make))
   fit, make = min(fits, key=lambda pair: pair[0].misfits)
   fit.check()
-  return make(
-    num_classes=fit.classes if num_classes is None else num_classes,
-    rngs=nnx.Rngs(0),
-  )
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-  """Checks a file of weights against a network, and writes it anew."""
-  parser = argparse.ArgumentParser(prog="python -m jaxkd.convert")
-  parser.add_argument("src", help=".safetensors, .pth or .pt file")
-  parser.add_argument("--model", required=True, help="name of the network")
-  parser.add_argument("--out", required=True, help=".safetensors file")
-  parser.add_argument(
-    "--num_classes",
-    type=int,
-    help="initialises the classifier anew where the file has another number",
-  )
-  parser.add_argument(
-    "--image_size",
-    type=int,
-    help="chooses the form for CIFAR or for ImageNet (default: what fits)",
-  )
-  parser.add_argument("--in_channels", type=int, help="default: 3, and 1 of an mlp")
-  flags = parser.parse_args(argv)
-  try:
-    tensors = read(flags.src)
-    model = network_of(
-      flags.model,
-      tensors,
-      num_classes=flags.num_classes,
-      image_size=flags.image_size,
-      in_channels=flags.in_channels,
-    )
-    nnx.update(model, *from_torch(model, tensors))
-    write(flags.out, to_torch(model))
-  except (ValueError, OSError) as error:
-    sys.exit(f"{parser.prog}: {error}")
-
-
-if __name__ == "__main__":
-  logging.basicConfig(format="%(message)s")
-  main()
+  return make(fit.classes if num_classes is None else num_classes)

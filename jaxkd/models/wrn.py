@@ -1,16 +1,18 @@
 """Wide residual networks of 6n+4 layers for CIFAR, without dropout.
 
-Zagoruyko and Komodakis, Wide Residual Networks, 2016. Normalisation and ReLU
-come before the convolutions.
+Zagoruyko and Komodakis, Wide Residual Networks, 2016. Normalisation and ReLU come before the
+convolutions.
 """
+
+import functools
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from jaxkd.models import layers
-from jaxkd.models.base import Network, Outputs
-from jaxkd.models.layers import BatchNorm, Conv, Linear, Sequential
+from jaxkd.models.base import Outputs
+from jaxkd.models.layers import BatchNorm, Conv, Linear, Staged
 from jaxkd.models.registry import Architecture, Form, Reference
 
 
@@ -22,11 +24,8 @@ class PreactivationBlock(nnx.Module):
     self.conv1 = Conv(in_features, out_features, 3, strides=strides, rngs=rngs)
     self.bn2 = BatchNorm(out_features)
     self.conv2 = Conv(out_features, out_features, 3, rngs=rngs)
-    self.shortcut = (
-      None
-      if in_features == out_features
-      else Conv(in_features, out_features, 1, strides=strides, rngs=rngs)
-    )
+    same = in_features == out_features
+    self.shortcut = None if same else Conv(in_features, out_features, 1, strides=strides, rngs=rngs)
 
   def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Returns the block's output and its input before the first ReLU.
@@ -41,27 +40,22 @@ class PreactivationBlock(nnx.Module):
     return y + shortcut, preactivation
 
 
-class WideResNet(Network):
+class WideResNet(Staged):
   """Three stages of pre-activation blocks, `width` times as wide as a ResNet.
 
-  A stage's preactivation is its sum after the normalisation that follows it, in
-  the next stage's first block or before the classifier. Features are the last
-  stage, averaged over the image.
+  A stage's preactivation is its sum after the normalisation that follows it, in the next stage's
+  first block or before the classifier. Features are the last stage, averaged over the image.
 
   Args:
     depth: 6n+4 layers.
     width: factor of the widths 16, 32 and 64.
-    num_classes: number of classes.
-    in_channels: channels of the images.
-    dtype: what the network computes in.
-    remat: recompute the blocks' activations in the backward pass.
-    rngs: the stream `params` is used.
 
   Raises:
     ValueError: the depth is not 6n+4.
   """
 
   classifier_name = "fc"
+  stage_names = ("block1", "block2", "block3")
 
   def __init__(
     self,
@@ -76,18 +70,12 @@ class WideResNet(Network):
   ):
     if depth < 10 or depth % 6 != 4:
       raise ValueError(f"depth must be 6n+4 with n >= 1, got {depth}")
-    features = 16
-    self.conv1 = Conv(in_channels, features, 3, rngs=rngs)
-    for i in range(3):
-      planes = 16 * 2**i * width
-      blocks = Sequential()
-      for j in range((depth - 4) // 6):
-        strides = 2 if i > 0 and j == 0 else 1
-        blocks.append(PreactivationBlock(features, planes, strides, rngs))
-        features = planes
-      setattr(self, f"block{i + 1}", blocks)
-    self.bn1 = BatchNorm(features)
-    self.fc = Linear(features, num_classes, rngs=rngs)
+    self.conv1 = Conv(in_channels, 16, 3, rngs=rngs)
+    block = functools.partial(PreactivationBlock, rngs=rngs)
+    features = (16, 16 * width, 32 * width, 64 * width)
+    self.add_stages(block, features, ((depth - 4) // 6,) * 3, first_stride=1)
+    self.bn1 = BatchNorm(64 * width)
+    self.fc = Linear(64 * width, num_classes, rngs=rngs)
     self.dtype = dtype
     self.remat = remat
 
@@ -95,8 +83,8 @@ class WideResNet(Network):
     """Runs the network on images `[B, H, W, channels]`."""
     x = self.conv1(x.astype(self.dtype))
     preactivations = []
-    for i in range(3):
-      for j, block in enumerate(getattr(self, f"block{i + 1}")):
+    for name in self.stage_names:
+      for j, block in enumerate(getattr(self, name)):
         x, preactivation = layers.call(block, x, remat=self.remat)
         if j == 0:
           preactivations.append(preactivation)
@@ -104,8 +92,7 @@ class WideResNet(Network):
     preactivations = [*preactivations[1:], self.bn1(x)]
     stages = tuple(nnx.relu(p) for p in preactivations)
     features = layers.global_average_pool(stages[-1])
-    logits = self.fc.logits(features)
-    return Outputs(logits, features, stages, tuple(preactivations))
+    return self.classify(features, stages, preactivations)
 
   def reference_name(self, name: str) -> str:
     """The authors keep a stage's blocks in `layer`."""
@@ -129,15 +116,8 @@ _PARAMETERS = {
 
 MODELS = {
   f"wrn{depth}_{width}": Architecture(
-    family="WideResNet",
-    forms=(
-      Form(
-        network=WideResNet,
-        settings={"depth": depth, "width": width},
-        min_image_size=4,
-        reference=Reference(100, 32, parameters),
-      ),
-    ),
+    "WideResNet",
+    (Form(WideResNet, {"depth": depth, "width": width}, 4, Reference(100, 32, parameters)),),
   )
   for (depth, width), parameters in _PARAMETERS.items()
 }

@@ -12,15 +12,10 @@ import numpy as np
 
 
 class Spread(NamedTuple):
-  """A cell that summarises several values.
+  """A cell that summarises several values."""
 
-  Attributes:
-    mean: their mean.
-    deviation: their standard deviation, of a sample.
-  """
-
-  mean: float
-  deviation: float
+  mean: float  # their mean
+  deviation: float  # their standard deviation, of a sample
 
 
 Lines = Sequence[Mapping[str, object]]
@@ -77,10 +72,10 @@ def escaped(text: str) -> str:
   r"""Escapes the characters that Markdown would take for markup.
 
   Examples:
-    >>> print(escaped("a|b of <c> and *d*; τ* and resnext29_4x4d stay"))
-    a\|b of \<c> and \*d*; τ* and resnext29_4x4d stay
+    >>> print(escaped("<c> and *d*; τ* and resnext29_4x4d stay"))
+    \<c> and \*d*; τ* and resnext29_4x4d stay
   """
-  markup = r"[\\|<`]|\](?=\()|(?<!\w)[*_](?=\S)|\*(?=\w)|&(?=#?\w+;)"
+  markup = r"[\\<`]|\](?=\()|(?<!\w)[*_](?=\S)|\*(?=\w)|&(?=#?\w+;)"
   return re.sub(markup, r"\\\g<0>", " ".join(text.splitlines()))
 
 
@@ -93,8 +88,8 @@ def as_markdown(lines: Lines) -> str:
     | ------- | ------ |
     | mlp     | 0.1235 |
   """
-  heads = [escaped(column) for column in lines[0]]
-  cells = [[escaped(shown(value)) for value in line.values()] for line in lines]
+  texts = [[*lines[0]], *([shown(value) for value in line.values()] for line in lines)]
+  heads, *cells = [[escaped(text).replace("|", r"\|") for text in row] for row in texts]
   widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
   rows = [heads, ["-" * width for width in widths], *cells]
   return "\n".join("| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows)

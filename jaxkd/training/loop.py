@@ -15,6 +15,7 @@ from flax import nnx
 from jaxkd import data, losses
 from jaxkd.common.errors import UserError
 from jaxkd.common.signals import Stopped
+from jaxkd.methods import Method
 from jaxkd.training import evaluation, optim, sharding
 from jaxkd.training.checkpoint import Checkpoints
 from jaxkd.training.jobs import Job, Student
@@ -124,10 +125,7 @@ def train(job: Job, stop: threading.Event) -> list[Result]:
 
       _check_finite(pulse, job, checkpoints)
       if step == report_at:
-        shared = {
-          "epoch": step / job.steps_per_epoch,
-          "images_per_second": progress.pause(step),
-        }
+        shared = {"epoch": step / job.steps_per_epoch, "images_per_second": progress.pause(step)}
         for trainee, state, writer in zip(trainees, states, writers, strict=True):
           scalars = shared | trainee.scalars(state)
           writer.write(step, scalars)
@@ -182,7 +180,9 @@ class _Trainee:
       tuple(teacher.network for teacher in job.teachers),
       student.objective,
     )
-    adapter, adapter_variables = _adapter(student, evaluator, (variables, *teachers))
+    adapter, adapter_variables = make_adapter(
+      student.objective, student.seed, evaluator, (variables, *teachers)
+    )
     rate = optim.schedule(student.schedule, job.total_steps)
     optimizer = optim.optimizer(student.schedule, rate)
     learner = Learner(network, adapter, student.objective, optimizer)
@@ -220,11 +220,18 @@ class _Trainee:
     }
 
 
-def _adapter(
-  student: Student, evaluator: Evaluator, variables: tuple[Variables, ...]
+def make_adapter(
+  objective: Method, seed: int, evaluator: Evaluator, variables: tuple[Variables, ...]
 ) -> tuple[Functional | None, Variables]:
-  """Makes the objective's adapter, if it has one, for the networks' shapes."""
-  if student.objective.adapter is None:
+  """Makes the objective's adapter, if it has one, for the networks' shapes.
+
+  Args:
+    objective: the method.
+    seed: of its initial values.
+    evaluator: of the student and its teachers.
+    variables: the student's and the teachers'.
+  """
+  if objective.adapter is None:
     return None, Variables(nnx.State({}), nnx.State({}))
   spec = evaluator.spec
   shape = (1, spec.image_size, spec.image_size, spec.channels)
@@ -235,8 +242,8 @@ def _adapter(
     jax.eval_shape(teacher.apply, arrays, jax.ShapeDtypeStruct(shape, jnp.uint8))
     for teacher, arrays in zip(evaluator.teachers, variables[1:], strict=True)
   )
-  rngs = nnx.Rngs(jax.random.fold_in(jax.random.key(student.seed), 1))
-  return functional(student.objective.adapter(own, teachers, rngs))
+  rngs = nnx.Rngs(jax.random.fold_in(jax.random.key(seed), 1))
+  return functional(objective.adapter(own, teachers, rngs))
 
 
 def _run_keys(seed: int) -> jax.Array:

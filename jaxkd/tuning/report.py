@@ -5,9 +5,9 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import ml_collections
 import numpy as np
 from matplotlib.figure import Figure
+from ml_collections import ConfigDict
 
 from jaxkd.common.digests import digest
 from jaxkd.reports import document, pictures
@@ -25,20 +25,9 @@ _AXES = {"ats.tau1": pictures.TAU1, "ats.tau2": pictures.TAU2}
 
 
 def write(
-  config: ml_collections.ConfigDict,
-  row: str,
-  grid: Grid,
-  found: Sequence[Point],
-  workdir: str | os.PathLike[str],
+  config: ConfigDict, row: str, grid: Grid, found: Sequence[Point], workdir: str | os.PathLike[str]
 ) -> pathlib.Path:
-  """Writes the points of a search.
-
-  Args:
-    config: the experiment.
-    row: the tuned row.
-    grid: the values that were tried.
-    found: the points.
-    workdir: the store.
+  """Writes the points of a row's search.
 
   Returns:
     The folder `tune-<title>-<hash>` with `report.md`, `report.html`, `table.csv` and the picture.
@@ -87,7 +76,7 @@ def summary(found: Sequence[Point]) -> str:
   )
 
 
-def _about(config: ml_collections.ConfigDict, row: str, found: Sequence[Point]) -> Iterator[str]:
+def _about(config: ConfigDict, row: str, found: Sequence[Point]) -> Iterator[str]:
   student = found[0].students[0]
   teachers = dict.fromkeys(
     phase for point in found for last in point.students for phase in last.with_teachers()[:-1]

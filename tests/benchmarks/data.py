@@ -30,7 +30,7 @@ from flax import nnx
 from PIL import Image, ImageOps
 
 from jaxkd import data, losses, models
-from jaxkd.data.sources import InMemory
+from jaxkd.data.base import InMemory
 from jaxkd.training import sharding
 from jaxkd.training.step import functional
 

@@ -14,13 +14,16 @@ _CIFAR = data.SPECS["cifar100"]
 _IMAGE = np.random.default_rng(0).integers(1, 256, (6, 6, 3), np.uint8)
 
 
+_augment = jax.jit(data.augment, static_argnums=1)
+
+
 def _spec(padding, flip):
   return dataclasses.replace(_CIFAR, image_size=6, padding=padding, flip=flip)
 
 
 def _views(spec, count, seed=0):
   images = jnp.tile(_IMAGE, (count, 1, 1, 1))
-  return np.asarray(data.augment(images, spec, jax.random.key(seed)))
+  return np.asarray(_augment(images, spec, jax.random.key(seed)))
 
 
 def _all_views(padding, flip):

@@ -13,8 +13,7 @@ from stripes import encoded
 from jaxkd import data
 from jaxkd.common.errors import ConfigError
 from jaxkd.data import folder
-from jaxkd.runs import config as jaxkd_config
-from jaxkd.runs import rows
+from jaxkd.runs import planning, validation
 from jaxkd.runs.store import PhaseFolder
 
 
@@ -57,8 +56,7 @@ def test_a_changed_image_is_decoded_anew(photos):
 
 
 def _content(photos):
-  folder.content.cache_clear()
-  return folder.content(str(photos))
+  return data.content("folder", str(photos))
 
 
 def test_the_content_stays_where_the_folder_goes(photos):
@@ -94,36 +92,35 @@ def test_what_changes_a_result_changes_the_content(photos, change):
   assert _content(photos) != before
 
 
-def test_images_are_read_once_for_the_content(photos, capfd):
+def test_images_are_read_once_for_the_content(photos, capfd, monkeypatch):
+  monkeypatch.setattr(folder, "_SETTLED", 0)
   content = _content(photos)
   assert capfd.readouterr().err.count("6/6") == 1
   assert _content(photos) == content
   assert not capfd.readouterr().err
   (known,) = (photos / "jaxkd_cache").glob("train-content-*")
-  (known / "sha256").write_text("")
+  known.write_text("")
   assert _content(photos) == content
 
 
-def test_a_phase_is_of_the_content_and_outlives_the_folder(photos, tiny_config):
+def test_a_phase_is_identified_by_content_and_outlives_the_folder(photos, tiny_config):
   tiny_config.data.name, tiny_config.data.data_dir = "folder", str(photos)
-  folder.content.cache_clear()
-  phase = rows.teacher(tiny_config)
+  phase = planning.teacher(tiny_config)
   elsewhere = photos.rename(photos.with_name("elsewhere"))
   tiny_config.data.data_dir = str(elsewhere)
-  assert rows.teacher(tiny_config).identity == phase.identity
+  assert planning.teacher(tiny_config).identity == phase.identity
   _in_place(elsewhere)
-  folder.content.cache_clear()
-  assert rows.teacher(tiny_config).identity != phase.identity
+  assert planning.teacher(tiny_config).identity != phase.identity
 
   entry = PhaseFolder.of(elsewhere.parent, phase)
   entry.create()
   entry.finish({})
   shutil.rmtree(elsewhere)
-  assert rows.spec_of(PhaseFolder.open(entry.path).phase).num_classes == 2
+  assert planning.spec_of(PhaseFolder.open(entry.path).phase) == data.specs.folder(2)
   tiny_config.data.name = "digits"
   tiny_config.teacher.checkpoint = str(entry.path)
-  with pytest.raises(ConfigError, match="on folder with 2"):
-    jaxkd_config.validate(tiny_config)
+  with pytest.raises(ConfigError, match="on folder with num_classes 2"):
+    validation.validate(tiny_config)
 
 
 def _empty(photos):
@@ -184,6 +181,9 @@ def test_resize_and_middle_equal_the_references(tmp_path, size):
   assert test.sizes is None
 
 
+_center_crop = jax.jit(data.center_crop, static_argnums=1)
+
+
 @SIZES
 def test_what_is_trained_on_is_whole(tmp_path, size):
   picture, (train, test) = _photograph(tmp_path, size)
@@ -194,8 +194,7 @@ def test_what_is_trained_on_is_whole(tmp_path, size):
   # Its middle is evaluated where training is; of the test split it is sharper.
   spec = data.SPECS["cub"]
   middle, expected = (
-    np.asarray(data.center_crop(jnp.asarray(s.images), spec, s.sizes), np.int32)
-    for s in (train, test)
+    np.asarray(_center_crop(jnp.asarray(s.images), spec, s.sizes), np.int32) for s in (train, test)
   )
   assert np.mean(np.abs(middle - expected)) < 2
 
@@ -213,18 +212,29 @@ def test_a_split_off_part_keeps_its_sizes(photos):
 def test_both_loaders_give_the_same_sizes(photos):
   spec = data.find("folder", str(photos))
   sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-  views = []
+  batches = []
   for kind in ("resident", "streamed"):
     split, _ = data.read(spec, str(photos), kind)
     if kind == "resident":
       split = jax.device_put(split, sharding)
     key = jax.device_put(jax.random.key(0), sharding)
     loader = data.train_loader(split, 4, key, sharding, workers=0)
-    batch = data.batch_at(loader.source(0), jnp.int32(0), 4)
+    batches.append(data.batch_at(loader.source(0), jnp.int32(0), 4))
     loader.close()
-    views.append(data.augment(batch.images, spec, key, batch.sizes))
     ((source, index), *_) = data.eval_batches(split, 4, sharding, workers=0)
-    batch = data.eval_batch_at(source, index, 4)
-    views.append(data.center_crop(batch.images, spec, batch.sizes))
-    assert batch.sizes.tolist()[:2] == [[256, 341], [492, 256]]
-  np.testing.assert_array_equal(views[:2], views[2:])
+    batches.append(data.eval_batch_at(source, index, 4))
+    assert batches[-1].sizes.tolist()[:2] == [[256, 341], [492, 256]]
+  for resident, streamed in zip(batches[:2], batches[2:], strict=True):
+    jax.tree.map(np.testing.assert_array_equal, resident, streamed)
+
+
+def test_an_image_that_cannot_be_opened_is_named(photos):
+  (photos / "train" / "cat" / "9.jpg").symlink_to(photos / "nowhere")
+  with pytest.raises(data.DataError, match=r"train/cat/9\.jpg can't be read: No such file"):
+    data.content("folder", str(photos))
+
+
+def test_files_beside_the_classes_are_named(photos, capfd):
+  (photos / "train" / "stray.jpg").write_bytes(b"")
+  data.examples(data.find("folder", str(photos)), str(photos))
+  assert "3 files are left out" in capfd.readouterr().err

@@ -16,10 +16,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from stripes import SPEC
 
 from jaxkd import data
+from jaxkd.common import cores as common_cores
 from jaxkd.data import streamed
-from jaxkd.data.order import Order
-from jaxkd.data.sources import InMemory
-from jaxkd.training import sharding as jaxkd_sharding
+from jaxkd.data.base import InMemory
+from jaxkd.data.resident import Order
 
 LOADERS = pytest.mark.parametrize("kind", ["resident", "streamed"])
 
@@ -202,18 +202,18 @@ def test_the_loader_is_chosen_by_size(data_dir):
 
 
 def test_processes_on_the_same_cores_divide_them(monkeypatch):
-  monkeypatch.setattr(jaxkd_sharding, "cores", lambda: list(range(8)))
-  share = jaxkd_sharding.share_of_cores.__wrapped__
+  monkeypatch.setattr(common_cores, "cores", lambda: list(range(8)))
+  share = common_cores.share_of_cores.__wrapped__
   assert share() == 8
   # This one, one beside it, one elsewhere.
   monkeypatch.setattr(jax, "process_count", lambda: 3)
   monkeypatch.setattr(
-    jaxkd_sharding.multihost_utils,
+    common_cores.multihost_utils,
     "process_allgather",
     lambda place: np.array([place, place, place - 1], np.uint32),
   )
   assert share() == 4
-  monkeypatch.setattr(jaxkd_sharding, "cores", lambda: [5])
+  monkeypatch.setattr(common_cores, "cores", lambda: [5])
   assert share() == 1
 
 
@@ -223,8 +223,9 @@ jax.config.update("jax_num_cpu_devices", 2)
 port, process = map(int, sys.argv[1:])
 jax.distributed.initialize(f"localhost:{port}", 2, process)
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxkd import data, sharding
-from jaxkd.data.sources import InMemory
+from jaxkd import data
+from jaxkd.training import sharding
+from jaxkd.data.base import InMemory
 
 mesh = sharding.mesh()
 arrays = data.Arrays(

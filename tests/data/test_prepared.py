@@ -37,6 +37,12 @@ def _train_cache(data_dir):
   return folder
 
 
+def _kept(data_dir):
+  """The files of the cache but the locks."""
+  files = pathlib.Path(data_dir, "jaxkd_cache").iterdir()
+  return [file.name for file in files if file.suffix != ".lock"]
+
+
 def _refuse(*_):
   raise AssertionError("it is read again")
 
@@ -74,9 +80,9 @@ def test_what_is_prepared_anew_is_decoded_anew(data_dir, monkeypatch):
 
 def test_another_decoding_is_cached_anew(data_dir, monkeypatch):
   data.load(SPEC, data_dir)
-  monkeypatch.setattr("jaxkd.data.cache._VERSION", 0)
+  monkeypatch.setattr("jaxkd.data.cache.VERSION", 0)
   monkeypatch.setattr(
-    "jaxkd.data.prepared.decode.image",
+    "jaxkd.data.prepared.images.decode",
     lambda *_: (np.zeros((8, 8, 3), np.uint8), None),
   )
   train, _ = data.load(SPEC, data_dir)
@@ -114,7 +120,7 @@ def test_without_a_place_for_the_cache_there_is_none(data_dir, capfd):
   pathlib.Path(data_dir, "jaxkd_cache").write_text("not a folder")
   train, _ = data.load(SPEC, data_dir)
   assert train.images.shape == (23, 8, 8, 3)
-  assert "is not kept" in capfd.readouterr().err
+  assert "are not kept" in capfd.readouterr().err
 
 
 def test_a_full_disk_keeps_nothing(data_dir, capfd, monkeypatch):
@@ -125,12 +131,12 @@ def test_a_full_disk_keeps_nothing(data_dir, capfd, monkeypatch):
   train, _ = data.load(SPEC, data_dir)
   assert train.images.shape == (23, 8, 8, 3)
   assert "not kept: [Errno 28] No space left" in capfd.readouterr().err
-  assert not list(pathlib.Path(data_dir, "jaxkd_cache").iterdir())
+  assert not _kept(data_dir)
 
 
 def test_labels_are_read_once_and_without_images(data_dir, capfd, monkeypatch):
   expected = [data.load(SPEC, data_dir)[part].labels for part in range(2)]
-  monkeypatch.setattr("jaxkd.data.prepared.decode.image", _refuse)
+  monkeypatch.setattr("jaxkd.data.prepared.images.decode", _refuse)
   for _ in range(2):
     splits = data.examples(SPEC, data_dir)
     for split, labels in zip(splits, expected, strict=True):
@@ -144,7 +150,7 @@ def test_a_terminated_process_leaves_no_cache(data_dir, monkeypatch, terminate):
     patch.setattr("jaxkd.data.cache.json.dumps", lambda _: terminate())
     with pytest.raises(SystemExit):
       data.load(SPEC, data_dir)
-  assert not list(pathlib.Path(data_dir, "jaxkd_cache").iterdir())
+  assert not _kept(data_dir)
   assert data.load(SPEC, data_dir)[0].images.shape == (23, 8, 8, 3)
 
 
@@ -171,8 +177,7 @@ def test_what_a_killed_process_left_is_deleted(data_dir):
   assert killed.returncode == -signal.SIGKILL
   assert any(file.name == "images.npy" for file in folder.rglob("*"))
   data.load(SPEC, data_dir)
-  assert len(list(folder.iterdir())) == len(SIZES)
-  assert not list(folder.glob(".*"))
+  assert len(_kept(data_dir)) == len(SIZES)
 
 
 @pytest.mark.parametrize("damaged", [False, True])
@@ -190,8 +195,8 @@ def test_one_decodes_and_the_others_wait(data_dir, damaged, capfd, monkeypatch):
     return decode(examples, index)
 
   monkeypatch.setattr(Prepared, "__getitem__", slow)
-  say = cache._say
-  monkeypatch.setattr(cache, "_say", lambda line: (say(line), "waits" in line and waiting.set()))
+  tell = cache.tell
+  monkeypatch.setattr(cache, "tell", lambda line: (tell(line), "waiting" in line and waiting.set()))
   # Locks are of open files: threads wait as processes do.
   with concurrent.futures.ThreadPoolExecutor(2) as pool:
     first, second = [pool.submit(train.load) for _ in range(2)]

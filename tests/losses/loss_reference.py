@@ -18,6 +18,11 @@ def asymmetric_softmax(logits, label, tau1, tau2):
   return softmax(logits, taus)
 
 
+def standardize(logits):
+  logits = np.asarray(logits, np.float64)
+  return (logits - logits.mean()) / logits.std(ddof=1)
+
+
 def wrong(values, label):
   return np.delete(values, label)
 

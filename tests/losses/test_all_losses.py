@@ -25,7 +25,7 @@ LAM = np.linspace(0.0, 1.0, B).astype(np.float32)
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-  """A loss of (student, teacher, labels), and the same of one example."""
+  """A loss of (student, teacher, labels, **options), and the same of one example."""
 
   loss: Callable
   expected: Callable
@@ -33,48 +33,50 @@ class Case:
 
 PER_EXAMPLE = {
   "cross_entropy": Case(
-    lambda s, t, y: losses.cross_entropy(s, y),
+    lambda s, t, y, **k: losses.cross_entropy(s, y, **k),
     lambda s, t, y: -np.log(reference.softmax(s)[y]),
   ),
   "distillation": Case(
-    lambda s, t, y: losses.distillation(s, y, losses.softmax(t), lam=0.3, tau=2.0),
+    lambda s, t, y, **k: losses.distillation(s, y, losses.softmax(t), lam=0.3, tau=2.0, **k),
     lambda s, t, y: reference.distillation(s, y, reference.softmax(t), 0.3, 2),
   ),
   "kd": Case(
-    lambda s, t, y: losses.kd(s, t, y, lam=0.7, tau=4),
+    lambda s, t, y, **k: losses.kd(s, t, y, lam=0.7, tau=4, **k),
     lambda s, t, y: reference.kd(s, t, y, 0.7, 4),
   ),
   "kd, student at 1": Case(
-    lambda s, t, y: losses.kd(s, t, y, lam=0.7, tau=4.0, student_tau=1.0),
+    lambda s, t, y, **k: losses.kd(s, t, y, lam=0.7, tau=4.0, student_tau=1.0, **k),
     lambda s, t, y: reference.distillation(s, y, reference.softmax(t, 4), 0.7, 1),
   ),
   "ats": Case(
-    lambda s, t, y: losses.ats(s, t, y, lam=0.5, tau1=4.0, tau2=2.5, student_tau=2.0),
+    lambda s, t, y, **k: losses.ats(s, t, y, lam=0.5, tau1=4.0, tau2=2.5, student_tau=2.0, **k),
     lambda s, t, y: reference.ats(s, t, y, 0.5, 4, 2.5, 2),
   ),
   "isats": Case(
-    lambda s, t, y: losses.isats(s, t, y, lam=0.5),
+    lambda s, t, y, **k: losses.isats(s, t, y, lam=0.5, **k),
     lambda s, t, y: reference.isats(s, t, y, 0.5, losses.ISATS_GRID),
   ),
   "fgcr": Case(
-    lambda s, t, y: losses.fgcr(s, t, y, MEANS, lam=0.5, tau=3.0, alpha=0.1),
+    lambda s, t, y, **k: losses.fgcr(s, t, y, MEANS, lam=0.5, tau=3.0, alpha=0.1, **k),
     lambda s, t, y: reference.fgcr(s, t, y, MEANS.astype(float), 0.5, 3, 0.1),
   ),
   "regt": Case(
-    lambda s, t, y: losses.regt(s, y, beta=0.5),
+    lambda s, t, y, **k: losses.regt(s, y, beta=0.5, **k),
     lambda s, t, y: reference.regt(s, y, 0.5),
   ),
   "dkd": Case(
-    lambda s, t, y: losses.dkd(s, t, y, alpha=1.0, beta=8.0, tau=4.0),
+    lambda s, t, y, **k: losses.dkd(s, t, y, alpha=1.0, beta=8.0, tau=4.0, **k),
     lambda s, t, y: reference.dkd(s, t, y, 1, 8, 4),
   ),
   "standardized kd": Case(
-    lambda s, t, y: losses.kd(losses.standardize(s), losses.standardize(t), y, lam=1.0, tau=2.0),
-    lambda s, t, y: reference.kd((s - s.mean()) / s.std(), (t - t.mean()) / t.std(), y, 1, 2),
+    lambda s, t, y, **k: losses.kd(
+      losses.standardize(s), losses.standardize(t), y, lam=1.0, tau=2.0, **k
+    ),
+    lambda s, t, y: reference.kd(reference.standardize(s), reference.standardize(t), y, 1, 2),
   ),
 }
 DIST = Case(
-  lambda s, t, y: losses.dist(s, t, y, beta=2.0, gamma=1.0, tau=4.0),
+  lambda s, t, y, **k: losses.dist(s, t, y, beta=2.0, gamma=1.0, tau=4.0, **k),
   lambda s, t, y: reference.dist(s, t, y, 2, 1, 4),
 )
 
@@ -101,6 +103,11 @@ def _value_and_gradient(name):
     return jnp.sum(value), value
 
   return jax.jit(jax.grad(total, has_aux=True))
+
+
+@functools.cache
+def _jitted(name):
+  return jax.jit(_case(name).loss, static_argnames="ignore_label")
 
 
 @every
@@ -172,17 +179,16 @@ def test_cross_entropy_keeps_its_digits_far_from_zero():
 
 @per_example
 def test_vmap_equals_batch(name):
-  loss = _case(name).loss
   np.testing.assert_allclose(
-    jax.jit(jax.vmap(loss))(STUDENT, TEACHER, LABELS),
-    jax.jit(loss)(STUDENT, TEACHER, LABELS),
+    jax.jit(jax.vmap(_case(name).loss))(STUDENT, TEACHER, LABELS),
+    _jitted(name)(STUDENT, TEACHER, LABELS),
     rtol=1e-6,
   )
 
 
 @per_example
 def test_leading_dimensions(name):
-  loss = jax.jit(_case(name).loss)
+  loss = _jitted(name)
   np.testing.assert_allclose(
     loss(STUDENT.reshape(2, 3, C), TEACHER.reshape(2, 3, C), LABELS.reshape(2, 3)).reshape(-1),
     loss(STUDENT, TEACHER, LABELS),
@@ -234,3 +240,107 @@ def test_regt_has_no_gradient_from_equal_wrong_classes():
   # Only cross entropy (p - 1) and confidence (p (1 - p)) act on f_y.
   gradient = jax.jit(jax.grad(lambda f: losses.regt(f, labels, beta=0.5)[0]))(logits)
   np.testing.assert_allclose(gradient[0, 0], p - 1 + 0.5 * p * (1 - p), rtol=1e-5)
+
+
+@every
+def test_masked_classes_have_no_part_in_the_loss(name, monkeypatch):
+  at = 3
+  labels = LABELS + (at <= LABELS)
+  student, teacher = (np.insert(x, at, -np.inf, axis=1) for x in (STUDENT, TEACHER))
+  means = np.insert(np.insert(MEANS, at, 0, axis=0), at, 0, axis=1)
+  loss = _case(name).loss
+  free_gradient, _ = _value_and_gradient(name)(STUDENT, TEACHER, LABELS)
+  monkeypatch.setitem(globals(), "MEANS", means)
+
+  @jax.jit
+  @functools.partial(jax.grad, argnums=(0, 1), has_aux=True)
+  def gradients(student, teacher):
+    value = loss(student, teacher, labels)
+    return jnp.sum(value), value
+
+  (gradient, teacher_gradient), value = gradients(student, teacher)
+  monkeypatch.undo()
+  np.testing.assert_allclose(value, _expected(name, STUDENT, TEACHER), rtol=1e-5)
+  np.testing.assert_allclose(
+    gradient, np.insert(free_gradient, at, 0, axis=1), rtol=1e-4, atol=1e-6
+  )
+  assert np.all(np.isfinite(teacher_gradient))
+  np.testing.assert_array_equal(teacher_gradient[:, at], 0)
+
+
+@pytest.mark.parametrize("name", sorted({*PER_EXAMPLE} - {"cross_entropy", "regt"}))
+def test_a_class_that_only_the_student_masks_makes_the_loss_infinite(name):
+  student = STUDENT.copy()
+  student[0, 1] = -np.inf
+  value = np.asarray(_jitted(name)(student, TEACHER, LABELS))
+  assert value[0] == np.inf
+  assert np.all(np.isfinite(value[1:]))
+
+
+@per_example
+def test_ignored_labels_give_zero_and_labels_outside_give_nan(name):
+  labels = np.array([-100, 4, C, -1, 1, 0])
+  student, teacher = STUDENT.copy(), TEACHER.copy()
+  if name != "standardized kd":
+    # The losses, unlike `standardize`, know which logits may be anything.
+    student[0], teacher[0] = np.nan, np.inf
+  kept = np.array([1, 4, 5])
+  clean_gradient, clean = _value_and_gradient(name)(STUDENT, TEACHER, np.array([0, 4, 0, 0, 1, 0]))
+
+  @jax.jit
+  @functools.partial(jax.grad, has_aux=True)
+  def gradient_and_value(student):
+    value = _case(name).loss(student, teacher, labels, ignore_label=-100)
+    return jnp.sum(value), value
+
+  gradient, value = map(np.asarray, gradient_and_value(student))
+  assert value[0] == 0
+  np.testing.assert_array_equal(gradient[0], 0)
+  assert np.all(np.isnan(value[2:4]))
+  assert np.all(np.isnan(gradient[2:4]).any(axis=-1))
+  np.testing.assert_allclose(value[kept], np.asarray(clean)[kept], rtol=1e-6)
+  np.testing.assert_allclose(gradient[kept], np.asarray(clean_gradient)[kept], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "isats", "fgcr", "dist"])
+def test_labels_outside_give_nan_without_jit_too(name):
+  value = _case(name).loss(STUDENT, TEACHER, np.array([-1, C, -100, 2, 1, 0]))
+  np.testing.assert_array_equal(np.isnan(value), name == "dist" or [1, 1, 1, 0, 0, 0])
+
+
+@every
+def test_a_label_may_be_ignored_that_is_a_class(name):
+  value = _jitted(name)(STUDENT, TEACHER, LABELS, ignore_label=4)
+  kept = LABELS != 4
+  if name == "dist":
+    expected = DIST.expected(STUDENT[kept].astype(float), TEACHER[kept].astype(float), LABELS[kept])
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+  else:
+    expected = np.where(kept, _expected(name, STUDENT, TEACHER), 0)
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+def test_dist_of_ignored_examples_alone_is_zero():
+  labels = np.full(B, 7)
+  value, gradient = jax.jit(
+    jax.value_and_grad(lambda s: DIST.loss(s, TEACHER, labels, ignore_label=7))
+  )(STUDENT)
+  assert value == 0
+  np.testing.assert_array_equal(gradient, 0)
+
+
+@pytest.mark.parametrize("option", ["tau", "student_tau", "lam"])
+def test_gradients_in_options_with_masked_classes(option):
+  masked = np.insert(STUDENT, 2, -np.inf, axis=1), np.insert(TEACHER, 2, -np.inf, axis=1)
+  options = {"lam": 0.7, "tau": 4.0, "student_tau": 3.0}
+
+  @jax.jit
+  @jax.grad
+  def gradient(value, student, teacher):
+    return jnp.sum(losses.kd(student, teacher, np.zeros(B, int), **{**options, option: value}))
+
+  np.testing.assert_allclose(
+    gradient(jnp.float32(options[option]), *masked),
+    gradient(jnp.float32(options[option]), STUDENT, TEACHER),
+    rtol=1e-4,
+  )

@@ -1,5 +1,6 @@
 """Agreement of gradients against differences of the losses themselves."""
 
+import functools
 from typing import Any
 
 import jax
@@ -15,18 +16,13 @@ TEACHER = (4 * _RNG.standard_normal((6, 5))).astype(np.float32)
 LABELS: Any = np.array([0, 4, 2, 2, 1, 0])
 
 
-def z_scores(logits):
-  logits = np.asarray(logits, np.float64)
-  return (logits - logits.mean()) / logits.std()
-
-
 @pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize(("tau", "student_tau"), [(4.0, None), (4.0, 1.0), (2.0, 3.0)])
 def test_gradient_agreement(tau, student_tau, standardize):
   def agreement(student, teacher, label):
     # The cross entropy has the logits as they are.
     def term(lam):
-      compared = z_scores if standardize and lam else np.asarray
+      compared = reference.standardize if standardize and lam else np.asarray
       return reference.gradient(
         lambda f: reference.distillation(
           compared(f),
@@ -50,3 +46,17 @@ def test_gradient_agreement(tau, student_tau, standardize):
     standardize=standardize,
   )
   np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_agreement_without_masked_classes_and_ignored_examples():
+  student, teacher = (np.insert(x, 5, -np.inf, axis=1) for x in (STUDENT, TEACHER))
+  agreement = jax.jit(
+    functools.partial(losses.gradient_agreement, tau=4.0, standardize=True),
+    static_argnames="ignore_label",
+  )
+  free = agreement(STUDENT, TEACHER, LABELS)
+  labels = np.where(np.arange(6) < 2, [255, 6, 0, 0, 0, 0], LABELS)
+  found = np.asarray(agreement(student, teacher, labels, ignore_label=255))
+  assert found[0] == 0
+  assert np.isnan(found[1])
+  np.testing.assert_allclose(found[2:], free[2:], rtol=1e-5)

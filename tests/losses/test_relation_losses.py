@@ -116,5 +116,5 @@ def test_dist_of_an_equal_teacher_is_cross_entropy():
 
 @pytest.mark.parametrize("loss", [losses.fitnet, losses.at])
 def test_shapes_that_do_not_fit(loss):
-  with pytest.raises(ValueError, match=r"student's features are \(2, 3, 2, 4"):
+  with pytest.raises(ValueError, match=r"teacher_features has shape \(2, 1, 2, 5\)"):
     loss(STUDENT_MAPS, TEACHER_MAPS[:, :1])

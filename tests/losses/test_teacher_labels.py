@@ -109,9 +109,17 @@ def test_class_means_over_leading_dimensions():
   )
 
 
-def test_standardize():
-  expected = _rows(lambda f: (f - f.mean()) / f.std(), LOGITS.astype(float))
-  _close(jax.jit(losses.standardize)(LOGITS), expected)
+@pytest.mark.parametrize("num_classes", [2, 5, 100])
+def test_standardize_divides_by_the_sample_deviation(num_classes):
+  rng: Any = np.random.default_rng(5)
+  logits = (3 + 4 * rng.standard_normal((6, num_classes))).astype(np.float32)
+  _close(jax.jit(losses.standardize)(logits), _rows(reference.standardize, logits))
+
+
+def test_two_standardized_logits_are_the_root_of_one_half():
+  np.testing.assert_allclose(
+    losses.standardize(jnp.array([9.0, -5.0])), [0.5**0.5, -(0.5**0.5)], rtol=1e-6
+  )
 
 
 def test_standardized_equal_logits_are_zero_without_gradient():
@@ -133,5 +141,55 @@ def test_label_dtypes(dtype):
   np.testing.assert_allclose(
     jax.jit(losses.cross_entropy)(logits, labels),
     -np.log(jax.jit(losses.softmax)(logits))[np.arange(2), [3, 250]],
+    rtol=1e-6,
+  )
+
+
+def test_masked_classes_have_no_part_in_the_labels():
+  logits = np.insert(LOGITS, 5, -np.inf, axis=1)
+  for found, expected in (
+    (losses.softmax(logits, 3.0), losses.softmax(LOGITS, 3.0)),
+    (
+      losses.asymmetric_softmax(logits, LABELS, 4.0, 2.0),
+      losses.asymmetric_softmax(LOGITS, LABELS, 4.0, 2.0),
+    ),
+    (losses.standardize(logits), losses.standardize(LOGITS)),
+  ):
+    _close(found[:, :5], expected)
+  np.testing.assert_array_equal(losses.standardize(logits)[:, 5], -np.inf)
+
+
+def test_masked_classes_are_not_counted_in_the_search():
+  # Of the three classes that are left the variances differ from those of a
+  # class with probability 0 among them.
+  rng: Any = np.random.default_rng(7)
+  logits = (6 * rng.standard_normal((200, 3))).astype(np.float32)
+  labels = rng.integers(0, 3, 200)
+  expected = _rows(
+    lambda f, y: reference.optimal_temperature(f, y, losses.ISATS_GRID), logits, labels
+  )
+  masked = np.concatenate([logits, np.full((200, 2), -np.inf, np.float32)], axis=1)
+  np.testing.assert_array_equal(_optimal_temperature(masked, labels), expected.astype(np.float32))
+  counted = np.concatenate([logits, np.full((200, 2), -1e4, np.float32)], axis=1)
+  assert np.any(_optimal_temperature(counted, labels) != expected)
+
+
+def test_labels_outside_and_logits_that_are_no_numbers_give_nan():
+  logits = np.where(np.arange(6)[:, None] == 5, np.nan, LOGITS)
+  labels = np.array([-1, 5, 300, 2, 1, 0])
+  for values in (
+    losses.optimal_temperature(logits, labels),
+    *losses.isats_temperatures(logits, labels),
+    losses.asymmetric_softmax(logits, labels, 2.0, 1.0)[:, 0],
+  ):
+    np.testing.assert_array_equal(np.isnan(values), [True, True, True, False, False, True])
+  assert np.all(np.isnan(losses.standardize(logits[5])))
+
+
+def test_examples_outside_the_classes_are_of_no_class():
+  labels = np.where(np.arange(6) < 3, [5, -1, 99, 0, 0, 0], LABELS)
+  np.testing.assert_allclose(
+    losses.class_mean_probabilities(LOGITS, labels, 5, 3.0),
+    losses.class_mean_probabilities(LOGITS[3:], LABELS[3:], 5, 3.0),
     rtol=1e-6,
   )

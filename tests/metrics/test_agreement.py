@@ -97,7 +97,7 @@ def test_leading_dimensions(metric):
 @pytest.mark.parametrize("metric", [metrics.spearman, metrics.kendall_tau, metrics.topk_overlap])
 def test_networks_of_different_classes(metric):
   options = {"k": 2} if metric is metrics.topk_overlap else {}
-  with pytest.raises(ValueError, match="same examples and classes"):
+  with pytest.raises(ValueError, match=r"logits_b has shape \(300, 6\); it must be \(300, 7\)"):
     metric(A, B[:, :-1], **options)
 
 
@@ -105,6 +105,26 @@ def test_networks_of_different_classes(metric):
 def test_impossible_k(k):
   with pytest.raises(ValueError, match=f"k = {k}; it must be from 1 to the 7"):
     metrics.topk_overlap(A, B, k)
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_negative_zero_equals_zero(k):
+  a, b = np.array([[0.0, -0.0, -1.0]], np.float32), np.array([[-0.0, 0.0, -1.0]], np.float32)
+  assert metrics.rank_set_overlap(a, b, k) == 1
+  np.testing.assert_array_equal(metrics.topk_overlap(a, b, k)[-1], 1)
+  for found, same in zip(
+    metrics.rank_correlations(a, b), metrics.rank_correlations(a, a), strict=True
+  ):
+    np.testing.assert_array_equal(found, same)
+
+
+@pytest.mark.parametrize(
+  "metric",
+  [metrics.rank_correlations, metrics.spearman, metrics.kendall_tau, metrics.rank_set_overlap],
+)
+def test_no_examples_are_refused(metric):
+  with pytest.raises(ValueError, match=r"logits_a has shape \(0, 7\); it must be of one example"):
+    metric(A[:0], B[:0])
 
 
 def test_rule_consistency():

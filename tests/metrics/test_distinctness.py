@@ -101,3 +101,46 @@ def test_expected_calibration_error():
       expected += inside.mean() * gap
   found = metrics.expected_calibration_error(LOGITS, LABELS.astype(np.uint8))
   np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_masked_classes_are_not_counted():
+  masked = np.insert(LOGITS, C, -np.inf, axis=1)
+  where, tau = masked > -np.inf, 2.0
+  probs, free = losses.softmax(masked, tau), losses.softmax(LOGITS, tau)
+  for metric in (metrics.derived_average, metrics.derived_variance):
+    np.testing.assert_allclose(metric(probs, LABELS, where=where), metric(free, LABELS), rtol=1e-5)
+  np.testing.assert_allclose(
+    metrics.inherent_variance(masked, LABELS, tau),
+    metrics.inherent_variance(LOGITS, LABELS, tau),
+    rtol=1e-5,
+  )
+  np.testing.assert_allclose(metrics.entropy(masked), metrics.entropy(LOGITS), rtol=1e-5)
+
+
+def test_labels_outside_give_nan():
+  labels = np.concatenate([[-1, C, 300], LABELS[3:]])
+  outside = np.arange(N) < 3
+  probs = _softmax(1.0).astype(np.float32)
+  for found in (
+    metrics.derived_average(probs, labels),
+    metrics.derived_variance(probs, labels),
+    metrics.inherent_variance(LOGITS, labels, 1.0),
+  ):
+    np.testing.assert_array_equal(np.isnan(found), outside)
+  assert np.all(np.isnan(metrics.temperature_distribution(LOGITS, labels)))
+  assert np.isnan(metrics.expected_calibration_error(LOGITS, labels))
+
+
+@pytest.mark.parametrize(
+  "metric",
+  [
+    metrics.derived_average,
+    metrics.derived_variance,
+    metrics.temperature_distribution,
+    metrics.expected_calibration_error,
+    lambda logits, labels: metrics.inherent_variance(logits, labels, 1.0),
+  ],
+)
+def test_labels_of_another_shape_are_refused(metric):
+  with pytest.raises(ValueError, match=r"labels has shape \(40, 1\); it must be \(40,\)"):
+    metric(LOGITS, LABELS[:, None])

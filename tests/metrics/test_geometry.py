@@ -53,3 +53,44 @@ def test_without_pairs_there_is_no_angle():
   assert np.isfinite(angles.within_mean)
   assert np.isnan(angles.between_mean)
   assert np.isnan(angles.between_std)
+
+
+@pytest.mark.parametrize("degrees", [1e-4, 1e-3, 0.02, 0.5, 0.9, 30.0, 179.0])
+def test_small_angles_are_resolved(degrees):
+  angle = np.radians(degrees)
+  direction = np.linalg.qr(_RNG.standard_normal((64, 2)))[0]
+  features = np.stack(
+    [direction[:, 0], np.cos(angle) * direction[:, 0] + np.sin(angle) * direction[:, 1]]
+  )
+  features = features.astype(np.float32)
+  a, b = (x / np.linalg.norm(x) for x in features.astype(np.float64))
+  expected = np.degrees(2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b)))
+  found = metrics.feature_angles(features, jnp.array([0, 1])).between_mean
+  np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_parallel_features_of_any_length_have_no_angle():
+  features = FEATURES[0] * np.geomspace(1e-3, 1e3, 20, dtype=np.float32)[:, None]
+  angles = metrics.feature_angles(features, jnp.zeros(20, int))
+  np.testing.assert_allclose(angles.within_mean, 0, atol=1e-5)
+
+
+def test_negative_labels_are_left_out():
+  np.testing.assert_allclose(
+    metrics.feature_angles(FEATURES, np.where(np.arange(N) < 9, -1, LABELS)),
+    metrics.feature_angles(FEATURES[9:], LABELS[9:]),
+    rtol=1e-5,
+  )
+
+
+@pytest.mark.parametrize(
+  ("features", "labels", "message"),
+  [
+    (FEATURES[:0], LABELS[:0], r"features has shape \(0, 6\); it must be of one example"),
+    (FEATURES, LABELS[:1], r"labels has shape \(1,\); it must be \(50,\)"),
+    (FEATURES[0], LABELS[:6], r"features has shape \(6,\); it must be \[N, D\]"),
+  ],
+)
+def test_wrong_shapes_are_refused(features, labels, message):
+  with pytest.raises(ValueError, match=message):
+    metrics.feature_angles(features, labels)

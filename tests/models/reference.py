@@ -33,8 +33,7 @@ def projection(features_in, features_out, stride):
   if stride == 1 and features_in == features_out:
     return None
   return Sequential(
-    Conv2d(features_in, features_out, 1, stride, bias=False),
-    BatchNorm2d(features_out),
+    Conv2d(features_in, features_out, 1, stride, bias=False), BatchNorm2d(features_out)
   )
 
 
@@ -86,6 +85,8 @@ def run_stages(x, stages):
 
 
 class ResNet(nn.Module):
+  classifier_name = "fc"
+
   def __init__(self, block, planes, depths, stem, imagenet, classes, **options):
     super().__init__()
     self.imagenet = imagenet
@@ -110,7 +111,7 @@ class ResNet(nn.Module):
       x = F.max_pool2d(x, 3, 2, 1)
     outs, pres = run_stages(x, [getattr(self, f"layer{i + 1}") for i in range(len(self.depths))])
     features = pool(outs[-1])
-    return self.fc(features), features, outs, pres
+    return getattr(self, self.classifier_name)(features), features, outs, pres
 
 
 def cifar_resnet(depth, classes):
@@ -118,16 +119,37 @@ def cifar_resnet(depth, classes):
   return ResNet(BasicBlock, (16, 32, 64), (n, n, n), 16, False, classes)
 
 
+class OptionABlock(nn.Module):
+  """Of akamaster/pytorch_resnet_cifar10; a shortcut without parameters."""
+
+  expansion = 1
+
+  def __init__(self, features_in, planes, stride):
+    super().__init__()
+    self.conv1 = Conv2d(features_in, planes, 3, stride, 1, bias=False)
+    self.bn1 = BatchNorm2d(planes)
+    self.conv2 = Conv2d(planes, planes, 3, 1, 1, bias=False)
+    self.bn2 = BatchNorm2d(planes)
+    self.changed = stride != 1 or features_in != planes
+
+  def forward(self, x):
+    y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+    if self.changed:
+      zeros = y.shape[1] // 4
+      x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, zeros, zeros))
+    return y + x
+
+
+def option_a_resnet(depths, classes):
+  network = ResNet(OptionABlock, (16, 32, 64), depths, 16, False, classes)
+  network.linear, network.fc = network.fc, None
+  network.classifier_name = "linear"
+  return network
+
+
 def cifar_resnext(groups, classes, depth=3):
   return ResNet(
-    Bottleneck,
-    (64, 128, 256),
-    (depth,) * 3,
-    64,
-    False,
-    classes,
-    groups=groups,
-    base_width=4,
+    Bottleneck, (64, 128, 256), (depth,) * 3, 64, False, classes, groups=groups, base_width=4
   )
 
 
@@ -241,7 +263,7 @@ class ShuffleNetV1(nn.Module):
     self.conv1 = Conv2d(3, 24, 1, bias=False)
     self.bn1 = BatchNorm2d(24)
     features = 24
-    for i, (width, depth) in enumerate(((240, 4), (480, 8), (960, 4))):
+    for i, (width, depth) in enumerate(zip((240, 480, 960), SHUFFLE_DEPTHS, strict=True)):
       stage = Sequential(ShuffleV1Block(features, width - features, 2, 3))
       for _ in range(depth - 1):
         stage.append(ShuffleV1Block(width, width, 1, 3))
@@ -295,7 +317,8 @@ class ShuffleV2Down(nn.Module):
     return shuffle(torch.cat([left, right], 1), 2)
 
 
-SHUFFLE_V2 = ((116, 4), (232, 8), (464, 4))
+SHUFFLE_DEPTHS = (4, 8, 4)
+SHUFFLE_V2 = (116, 232, 464)
 
 
 class CifarShuffleNetV2(nn.Module):
@@ -304,7 +327,7 @@ class CifarShuffleNetV2(nn.Module):
     self.conv1 = Conv2d(3, 24, 1, bias=False)
     self.bn1 = BatchNorm2d(24)
     features = 24
-    for i, (width, depth) in enumerate(SHUFFLE_V2):
+    for i, (width, depth) in enumerate(zip(SHUFFLE_V2, SHUFFLE_DEPTHS, strict=True)):
       stage = Sequential(ShuffleV2Down(features, width))
       for _ in range(depth - 1):
         stage.append(ShuffleV2Basic(width))
@@ -356,7 +379,7 @@ class ShuffleNetV2(nn.Module):
     super().__init__()
     self.conv1 = Sequential(Conv2d(3, 24, 3, 2, 1, bias=False), BatchNorm2d(24), ReLU())
     features = 24
-    for i, (width, depth) in enumerate(SHUFFLE_V2):
+    for i, (width, depth) in enumerate(zip(SHUFFLE_V2, SHUFFLE_DEPTHS, strict=True)):
       stage = Sequential(ShuffleV2Unit(features, width, 2))
       for _ in range(depth - 1):
         stage.append(ShuffleV2Unit(width, width, 1))
@@ -434,15 +457,7 @@ class CifarMobileNetV2(nn.Module):
 
 def conv_bn_relu6(features_in, features_out, size, stride=1, groups=1):
   return Sequential(
-    Conv2d(
-      features_in,
-      features_out,
-      size,
-      stride,
-      size // 2,
-      groups=groups,
-      bias=False,
-    ),
+    Conv2d(features_in, features_out, size, stride, size // 2, groups=groups, bias=False),
     BatchNorm2d(features_out),
     nn.ReLU6(),
   )
@@ -470,10 +485,12 @@ class MobileNetV2(nn.Module):
     self.classifier = Sequential(nn.Dropout(0.2), Linear(1280, classes))
 
   def forward(self, x):
+    depths = [n for _, _, n, _ in MOBILE_V2]
+    ends = [sum(depths[: i + 1]) for i in (1, 2, 4, 6)]
     outs = []
     for i, layer in enumerate(self.features):
       x = layer(x)
-      if i in (3, 6, 13, 17):
+      if i in ends:
         outs.append(x)
     features = pool(x)
     return self.classifier(features), features, outs, outs
@@ -560,16 +577,8 @@ def build(name, classes, image_size=32):
     "resnet50": (Bottleneck, (3, 4, 6, 3), {}),
     "wide_resnet26_2": (Bottleneck, (2, 2, 2, 2), {"base_width": 128}),
     "wide_resnet50_2": (Bottleneck, (3, 4, 6, 3), {"base_width": 128}),
-    "resnext50_32x4d": (
-      Bottleneck,
-      (3, 4, 6, 3),
-      {"groups": 32, "base_width": 4},
-    ),
-    "resnext101_32x8d": (
-      Bottleneck,
-      (3, 4, 23, 3),
-      {"groups": 32, "base_width": 8},
-    ),
+    "resnext50_32x4d": (Bottleneck, (3, 4, 6, 3), {"groups": 32, "base_width": 4}),
+    "resnext101_32x8d": (Bottleneck, (3, 4, 23, 3), {"groups": 32, "base_width": 8}),
   }
   if name in vgg:
     return VGG(vgg[name], classes)
@@ -578,6 +587,8 @@ def build(name, classes, image_size=32):
     return imagenet_resnet(block, depths, classes, **options)
   if name.startswith("resnext29_"):
     return cifar_resnext(int(name[10:].split("x")[0]), classes)
+  if name.endswith("_a"):
+    return option_a_resnet(((int(name[6:-2]) - 2) // 6,) * 3, classes)
   if name.startswith("resnet"):
     return cifar_resnet(int(name[6:]), classes)
   if name.startswith("wrn"):

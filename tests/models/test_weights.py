@@ -1,9 +1,11 @@
 """Weights from PyTorch and back."""
 
+import argparse
+import collections
+import errno
 import json
-import os
+import pathlib
 import pickle
-import subprocess
 import sys
 
 import jax
@@ -14,6 +16,7 @@ import safetensors.numpy
 from flax import nnx
 
 from jaxkd import models
+from jaxkd.common.errors import FileError, UserError
 from jaxkd.models import weights
 
 
@@ -53,10 +56,12 @@ def test_layout(tensors):
   np.testing.assert_array_equal(stats["bn1"]["var"][...], tensors["bn1.running_var"])
 
 
-def test_another_number_of_classes_keeps_the_classifier(tensors, caplog):
+def test_another_number_of_classes_keeps_the_classifier(tensors, capsys):
   model = make(num_classes=7)
   params, _ = weights.from_torch(model, tensors)
-  assert caplog.messages == ["fc keeps its initial values: the weights are for 10 classes, not 7"]
+  assert capsys.readouterr().err == (
+    "fc keeps its initial values: the weights are for 10 classes, not 7\n"
+  )
   np.testing.assert_array_equal(params["fc"]["kernel"][...], model.fc.kernel[...])
   assert (params["conv1"]["kernel"][...] != model.conv1.kernel[...]).all()
 
@@ -160,30 +165,129 @@ def test_other_precisions_become_float32(tensors, dtype):
   np.testing.assert_array_equal(bias, lower["fc.bias"].astype(np.float32))
 
 
-def test_safetensors_are_the_packages(tmp_path, tensors):
-  path = tmp_path / "weights.safetensors"
-  weights.write(path, tensors)
-  for name, tensor in safetensors.numpy.load_file(path).items():
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, bool, np.complex64])
+def test_values_that_are_not_floating_point_are_refused(tensors, dtype):
+  wrong = tensors | {"conv1.weight": np.zeros((16, 3, 3, 3), dtype)}
+  with pytest.raises(models.NetworkError, match=r"not floating point: conv1.weight (int|bool|com)"):
+    weights.from_torch(make(), wrong)
+
+
+def test_long_lists_of_names_are_cut(tensors):
+  with pytest.raises(
+    models.NetworkError, match=r"missing: bn1.bias, .*layer1.0.bn1.bias and 39 others$"
+  ) as error:
+    weights.from_torch(make(), {})
+  assert len(str(error.value)) < 300
+
+
+PREFIXES = [
+  "module.",
+  "_orig_mod.",
+  "model.",
+  "student.",
+  "module._orig_mod.",
+  "model.student._orig_mod.module.",
+  "backbone.",
+]
+
+
+@pytest.fixture(params=["safetensors", "pth"])
+def save(request, tmp_path):
+  """Writes a state dict as either kind of file, under a name that doesn't tell which."""
+
+  def write(tensors):
+    path = tmp_path / "weights"
+    if request.param == "safetensors":
+      safetensors.numpy.save_file(dict(tensors), path)
+    else:
+      torch = pytest.importorskip("torch", reason="it writes .pth files")
+      torch.save({name: torch.from_numpy(tensor) for name, tensor in tensors.items()}, path)
+    return path
+
+  return write
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_a_prefix_of_all_names_is_left_out(tensors, save, prefix):
+  read = weights.read(save({prefix + name: tensor for name, tensor in tensors.items()}))
+  model = weights.network_of("resnet8", read)
+  nnx.update(model, *weights.from_torch(model, read))
+  for name, tensor in weights.to_torch(model).items():
     np.testing.assert_array_equal(tensor, tensors[name])
+
+
+def test_a_prefix_that_does_not_explain_all_is_said(tensors, save):
+  prefixed = {f"module.{name}": tensor for name, tensor in tensors.items()}
+  del prefixed["module.fc.bias"]
+  message = r"network; all names begin with 'module\.'; missing: fc.bias$"
+  with pytest.raises(models.NetworkError, match=message):
+    weights.from_torch(make(), weights.read(save(prefixed)))
+  del prefixed["module.conv1.weight"]
+  partly = prefixed | {name: tensors[name] for name in ("conv1.weight", "fc.bias")}
+  with pytest.raises(models.NetworkError, match="left over: module"):
+    weights.from_torch(make(), weights.read(save(partly)))
+
+
+@pytest.mark.parametrize("suffix", ["", ".pth.tar", ".th", ".bin", ".ckpt", ".safetensors", ".pth"])
+def test_the_content_decides_the_type(tensors, save, suffix):
+  path = save(tensors)
+  path = path.rename(path.with_name(f"weights{suffix}"))
+  read = weights.read(path)
+  assert read.keys() == tensors.keys()
+  np.testing.assert_array_equal(read["fc.weight"], tensors["fc.weight"])
+
+
+@pytest.mark.parametrize(
+  "content", [b"", b"no weights", bytes(100), b"\x89HDF\r\n\x1a\n" + bytes(99)]
+)
+def test_other_content_is_refused(tmp_path, content):
+  path = tmp_path / "weights.bin"
+  path.write_bytes(content)
+  with pytest.raises(weights.WeightsError, match="not a safetensors file or a checkpoint of PyT"):
+    weights.read(path)
+  for absent, reason in ((tmp_path / "absent", "No such file"), (tmp_path, "Is a directory")):
+    with pytest.raises(weights.WeightsError, match=f"can't read {absent}: {reason}"):
+      weights.read(absent)
+
+
+def test_all_types_of_safetensors(tmp_path):
   mixed = {
     "half": np.arange(3, dtype=np.float16),
+    "bfloat16": np.arange(4).astype(ml_dtypes.bfloat16).reshape(2, 2),
     "scalar": np.asarray(3, np.int64),
     "empty": np.zeros((0, 2), np.float32),
   }
-  safetensors.numpy.save_file(mixed, path, metadata={"format": "pt"})
+  path = tmp_path / "weights.safetensors"
+  safetensors.numpy.save_file(mixed, path)
   read = weights.read(path)
   assert read.keys() == mixed.keys()
   for name, tensor in mixed.items():
     np.testing.assert_array_equal(read[name], tensor, strict=True)
+  path.write_bytes(framed(entry(dtype="F8_E4M3", shape=[4])) + bytes(4))
+  with pytest.raises(weights.WeightsError, match="has a type that NumPy lacks"):
+    weights.read(path)
 
 
-def test_bfloat16_files(tmp_path):
-  data = np.arange(4).astype(ml_dtypes.bfloat16)
-  header = {"a": {"dtype": "BF16", "shape": [2, 2], "data_offsets": [0, 8]}}
-  encoded = json.dumps(header).encode()
+def test_writing_is_atomic(tmp_path, tensors, monkeypatch):
   path = tmp_path / "weights.safetensors"
-  path.write_bytes(len(encoded).to_bytes(8, "little") + encoded + data.tobytes())
-  np.testing.assert_array_equal(weights.read(path)["a"], data.reshape(2, 2), strict=True)
+  weights.write(path, tensors)
+  before = path.read_bytes()
+
+  def full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+  monkeypatch.setattr("os.fsync", full)
+  with pytest.raises(FileError, match=f"can't write {path}: No space left on device"):
+    weights.write(path, {"a": np.zeros(3, np.float32)})
+  assert path.read_bytes() == before
+  assert list(tmp_path.iterdir()) == [path]
+  for name in ("weights.onnx", "weights.pth", "weights", "safetensors"):
+    with pytest.raises(FileError, match=rf"{name}: the name must end with \.safetensors"):
+      weights.write(tmp_path / name, tensors)
+
+
+def framed(header, length=None):
+  return (len(header) if length is None else length).to_bytes(8, "little") + header
 
 
 def entry(**changes):
@@ -203,28 +307,96 @@ def entry(**changes):
     entry(data_offsets=[-4, 0]),
     entry(data_offsets=0),
     json.dumps({"a": 1}).encode(),
+    b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    entry()[:-1] + b"," + entry()[1:].replace(b'"a"', b'"b"'),
   ],
 )
 def test_damaged_safetensors(tmp_path, header):
   path = tmp_path / "weights.safetensors"
-  path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
-  with pytest.raises(ValueError, match="no valid safetensors file"):
+  path.write_bytes(framed(header) + bytes(4))
+  with pytest.raises(weights.WeightsError, match="is not a valid safetensors file") as error:
     weights.read(path)
+  assert "\n" not in str(error.value)
 
 
 def test_truncated_safetensors(tmp_path, tensors):
   path = tmp_path / "weights.safetensors"
   weights.write(path, tensors)
   data = path.read_bytes()
-  for size in (0, 5, 100, len(data) - 1):
-    path.write_bytes(data[:size])
-    with pytest.raises(ValueError, match="no valid safetensors file"):
+  longer = [framed(b"{}", length) for length in (3, 2**40, 2**64 - 1)]
+  for content in (*(data[:size] for size in (0, 5, 100, len(data) - 1)), *longer):
+    path.write_bytes(content)
+    with pytest.raises(weights.WeightsError, match="is not a valid safetensors file") as error:
       weights.read(path)
+    assert "\n" not in str(error.value)
 
 
-def test_unknown_suffix(tmp_path):
-  with pytest.raises(ValueError, match=r"expected a \.safetensors, \.pth or"):
-    weights.read(tmp_path / "weights.npz")
+@pytest.fixture
+def torch():
+  return pytest.importorskip("torch", reason="it writes and reads .pth files")
+
+
+@pytest.fixture
+def state_dict(torch, tensors):
+  """As a training script keeps it: parameters that require grad, one of lower precision."""
+  made = {name: torch.nn.Parameter(torch.from_numpy(t)) for name, t in tensors.items()}
+  made["fc.bias"] = made["fc.bias"].detach().bfloat16()
+  return made | {"bn1.num_batches_tracked": torch.tensor(3)}
+
+
+def assert_read(path, tensors):
+  read = weights.read(path)
+  assert read.keys() - {"bn1.num_batches_tracked"} == tensors.keys()
+  for name, tensor in tensors.items():
+    assert read[name].dtype == np.float32
+    if name == "fc.bias":
+      tensor = tensor.astype(ml_dtypes.bfloat16)
+    np.testing.assert_array_equal(read[name], tensor.astype(np.float32))
+  params, _ = weights.from_torch(make(), read)
+  np.testing.assert_array_equal(params["fc"]["kernel"][...], tensors["fc.weight"].T)
+
+
+@pytest.mark.parametrize("new_format", [True, False])
+def test_parameters_that_require_grad(tmp_path, torch, state_dict, tensors, new_format):
+  path = tmp_path / "weights.pth"
+  torch.save(state_dict, path, _use_new_zipfile_serialization=new_format)
+  assert_read(path, tensors)
+  torch.save(collections.OrderedDict(state_dict), path)
+  assert_read(path, tensors)
+
+
+@pytest.mark.parametrize(
+  "key",
+  ["net", "state_dict", "state_dict_ema", "model_ema", "model", "model_state_dict", "unheard_of"],
+)
+def test_containers(tmp_path, torch, state_dict, tensors, capsys, key):
+  path = tmp_path / "checkpoint.pth.tar"
+  content = {
+    "epoch": 3,
+    "best": 91.7,
+    "names": ["a", "b"],
+    "loss": torch.tensor(0.5),
+    key: state_dict,
+    "optimizer": {"state": {0: {"step": torch.tensor(1)}}, "param_groups": [{"lr": 0.1}]},
+  }
+  torch.save(content, path)
+  assert_read(path, tensors)
+  torch.save({"checkpoint": content}, path)
+  assert_read(path, tensors)
+  assert not capsys.readouterr().err
+
+
+def test_one_of_several_state_dicts_is_taken_and_said(tmp_path, torch, state_dict, tensors, capsys):
+  path = tmp_path / "checkpoint.pth"
+  raw = {name: torch.zeros_like(tensor) for name, tensor in state_dict.items()}
+  torch.save({"state_dict": raw, "state_dict_ema": state_dict}, path)
+  assert_read(path, tensors)
+  assert capsys.readouterr().err == (
+    f"{path} holds state_dict, state_dict_ema; state_dict_ema is taken\n"
+  )
+  torch.save({"a": raw, "b": state_dict}, path)
+  with pytest.raises(weights.WeightsError, match="holds several state dicts, a, b; save one of"):
+    weights.read(path)
 
 
 class Malicious:
@@ -232,69 +404,86 @@ class Malicious:
     return exec, ("raise SystemExit('unpickled')",)
 
 
-def test_pth(tmp_path, tensors):
-  torch = pytest.importorskip("torch", reason="it writes and reads .pth files")
-  path = tmp_path / "weights.pth"
-  state_dict = {f"module.{k}": torch.from_numpy(v) for k, v in tensors.items()}
-  for content in (state_dict, {"epoch": 3, "model": state_dict}):
-    torch.save(content, path)
-    read = weights.read(path)
-    assert read.keys() == tensors.keys()
-    np.testing.assert_array_equal(read["fc.weight"], tensors["fc.weight"])
-  for bad in (pickle.dumps(Malicious(), protocol=2), b"no pickle", b""):
-    path.write_bytes(bad)
-    with pytest.raises(ValueError, match="can't be read") as error:
-      weights.read(path)
-    assert "\n" not in str(error.value)
-  for content in ([1, 2], {"net": state_dict}):
-    torch.save(content, path)
-    with pytest.raises(ValueError, match="no state dict"):
-      weights.read(path)
+@pytest.mark.parametrize("new_format", [True, False])
+@pytest.mark.parametrize(
+  ("other", "found"),
+  [
+    (argparse.Namespace(lr=0.1), "argparse.Namespace"),
+    (np.float64(0.5), r"numpy\S*.multiarray.scalar"),
+    (np.ones(3), r"numpy\S*.multiarray._reconstruct"),
+    (pathlib.PurePosixPath("a"), "pathlib.*PurePosixPath"),
+    (Malicious(), "exec"),
+  ],
+)
+def test_more_than_tensors_is_refused_with_what_was_found(
+  tmp_path, torch, state_dict, other, found, new_format
+):
+  path = tmp_path / "checkpoint.pth"
+  content = {"args": other, "state_dict": state_dict}
+  torch.save(content, path, _use_new_zipfile_serialization=new_format)
+  assert_refused(path, f"{path} holds {found}, not only tensors; save its state dict alone")
 
 
-def test_pth_without_torch(tmp_path, monkeypatch):
+def assert_refused(path, message):
+  with pytest.raises(weights.WeightsError, match=message) as error:
+    weights.read(path)
+  assert isinstance(error.value, UserError)
+  text = str(error.value)
+  assert text.isprintable()
+  assert len(text) < 300 + len(str(path))
+  for advice in ("weights_only", "trust", "safe_globals"):
+    assert advice not in text
+
+
+def test_damaged_checkpoints(tmp_path, torch, state_dict):
+  path = tmp_path / "checkpoint.pth"
+  torch.save(state_dict, path)
+  whole = path.read_bytes()
+  np.savez(tmp_path / "arrays.npz", a=np.ones(3))
+  for content in (
+    whole[:600],
+    whole[: len(whole) // 2],
+    pickle.dumps({"a": 1}, protocol=4),
+    pickle.dumps({"a": 1}, protocol=2),
+    b"\x80\x02",
+    (tmp_path / "arrays.npz").read_bytes(),
+  ):
+    path.write_bytes(content)
+    assert_refused(path, "can't be read: it is damaged, or no checkpoint")
+  path.write_bytes(pickle.dumps(Malicious(), protocol=2))
+  assert_refused(path, "holds exec, not only tensors")
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_checkpoints_without_a_state_dict(tmp_path, torch):
+  path = tmp_path / "checkpoint.pth"
+  one = torch.ones(2)
+  for content in ([one], {}, {1: one}, {"a": {1: one}}, {"epoch": 3}, {"a": one, "b": 3}, one):
+    torch.save(content, path)
+    assert_refused(path, "holds no state dict, which has a tensor for each name")
+  torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), path)
+  assert_refused(path, "is a TorchScript program; save its state dict alone")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_tensors_without_plain_values(tmp_path, torch):
+  path = tmp_path / "checkpoint.pth"
+  for kind, tensor in {
+    "sparse": torch.eye(2).to_sparse(),
+    "complex": torch.ones(2, dtype=torch.complex64),
+    "without values, on the meta device": torch.ones(2, device="meta"),
+    "quantised": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8),
+  }.items():
+    torch.save({"a.weight": torch.ones(2), "b.weight": tensor}, path)
+    assert_refused(path, f"b.weight is {kind}, must be a dense tensor of real numbers")
+
+
+def test_a_checkpoint_without_torch(tmp_path, monkeypatch):
   monkeypatch.setitem(sys.modules, "torch", None)
-  with pytest.raises(ValueError, match="install the extra `torch`"):
-    weights.read(tmp_path / "weights.pth")
-
-
-def test_command(tmp_path, tensors):
-  src, out = tmp_path / "src.safetensors", tmp_path / "out.safetensors"
-  weights.write(src, tensors)
-  arguments = [str(src), "--model=resnet8", f"--out={out}"]
-  weights.main(arguments)
-  written = weights.read(out)
-  assert written.keys() == tensors.keys()
-  for name, tensor in tensors.items():
-    np.testing.assert_array_equal(written[name], tensor)
-  weights.main([*arguments, "--num_classes=7"])
-  written = weights.read(out)
-  assert written["fc.weight"].shape == (7, 64)
-  np.testing.assert_array_equal(written["conv1.weight"], tensors["conv1.weight"])
-  with pytest.raises(SystemExit, match="convert: num_classes must be at least"):
-    weights.main([*arguments, "--num_classes=0"])
-  with pytest.raises(SystemExit, match="convert: unknown model 'resnet9'; did"):
-    weights.main([str(src), "--model=resnet9", f"--out={out}"])
-  with pytest.raises(SystemExit, match="convert: weights don't fit"):
-    weights.main([str(src), "--model=resnet14", f"--out={out}"])
-  with pytest.raises(SystemExit, match=r"convert: .*No such file"):
-    weights.main([*arguments[1:], str(tmp_path / "absent.safetensors")])
-
-
-def test_command_says_only_what_matters(tmp_path, tensors):
-  src = tmp_path / "src.safetensors"
-  weights.write(src, tensors)
-  arguments = [src, "--model=resnet8", f"--out={src}", "--num_classes=7"]
-  process = subprocess.run(
-    [sys.executable, "-m", "jaxkd.convert", *arguments],
-    # Looking for accelerators, JAX logs each that is not there.
-    env={**os.environ, "JAX_PLATFORMS": ""},
-    capture_output=True,
-    text=True,
-    check=True,
-  )
-  assert "fc keeps its initial values" in process.stderr
-  assert "Unable to initialize backend" not in process.stderr
+  path = tmp_path / "weights"
+  path.write_bytes(b"PK\x03\x04")
+  with pytest.raises(weights.WeightsError, match="install the extra `torch`"):
+    weights.read(path)
 
 
 FORMS = [

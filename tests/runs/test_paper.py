@@ -2,6 +2,7 @@
 
 import pytest
 
+from jaxkd.reports import experiment, paper_table
 from jaxkd.runs import paper
 from jaxkd.runs.recipes import recipe
 
@@ -82,3 +83,28 @@ def test_only_the_networks_of_the_rows_count():
   config.rows = ("nokd", "isats")
   config.small_teacher.name = "resnet8"
   assert paper.differences(config) == ["teacher resnet56", "teacher: 1 of 240 epochs"]
+
+
+def test_other_images_under_the_same_name_are_a_difference(monkeypatch):
+  config = recipe("cifar100", title="paper", rows=("kd",))
+  monkeypatch.setattr(paper.data, "content", lambda *_: "abc")
+  assert paper.differences(config) == ["the images are not the published ones"]
+
+
+def test_networks_for_birds_and_dogs_start_from_imagenet():
+  config = recipe("cub", title="paper", rows=("kd",))
+  student, teacher = paper.differences(config)
+  assert teacher.startswith("teacher: random initial weights, not those of ImageNet")
+  assert "config.student.init_from" in student
+  config.teacher.init_from = config.student.init_from = "weights.safetensors"
+  assert paper.differences(config) == []
+
+
+@pytest.mark.parametrize("row", ["kd", "dkd"])
+def test_a_report_says_why_the_papers_accuracy_is_missing(row):
+  config = recipe("cifar100", title="paper", rows=(row,))
+  config.student.epochs = 60.0
+  said = "because of differences: student: 60 of 240 epochs."
+  # A row that the paper does not have lacks nothing.
+  assert (said in experiment.notes(config)) == (row == "kd")
+  assert (said in paper_table.caption({"vgg8": config})) == (row == "kd")

@@ -1,4 +1,4 @@
-"""TFDS builders of what TFDS itself lacks; importing registers them.
+"""TFDS builders of data sets that TFDS lacks; importing registers them.
 
 They write encoded images, for which TFDS needs no TensorFlow.
 """

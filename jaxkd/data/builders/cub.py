@@ -1,6 +1,6 @@
 """CUB-200-2011 (Wah et al. 2011): 200 birds in their official splits.
 
-TFDS's own builder wants OpenCV and the archive of segmentations, too.
+TFDS's own builder needs OpenCV and the archive of segmentations, too.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import tensorflow_datasets as tfds
 
 from jaxkd.data.base import DataError
-from jaxkd.data.builders import archive, encoded
+from jaxkd.data.builders import files
 
 _NAME = "CUB_200_2011"
 _URL = f"https://data.caltech.edu/records/65de6-vp158/files/{_NAME}.tgz?download=1"
@@ -19,23 +19,15 @@ _URL = f"https://data.caltech.edu/records/65de6-vp158/files/{_NAME}.tgz?download
 class Cub(tfds.core.GeneratorBasedBuilder):
   """Reads `CUB_200_2011.tgz`, `CUB_200_2011.tar`, or the folder in them.
 
-  TFDS knows the checksum of the first, and from where to download it.
-  Archives of fewer classes are read, too.
+  TFDS downloads the first and checks its checksum. Archives of fewer classes are read, too.
   """
 
   VERSION = tfds.core.Version("1.0.0")
   MANUAL_DOWNLOAD_INSTRUCTIONS = f"{_NAME}.tgz, {_NAME}.tar, {_NAME}/"
 
   def _info(self) -> tfds.core.DatasetInfo:
-    features = {
-      "image": tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg"),
-      "label": tfds.features.ClassLabel(),
-    }
-    return tfds.core.DatasetInfo(
-      builder=self,
-      features=tfds.features.FeaturesDict(features),
-      homepage="https://www.vision.caltech.edu/datasets/cub_200_2011/",
-    )
+    homepage = "https://www.vision.caltech.edu/datasets/cub_200_2011/"
+    return files.info(self, homepage, (None, None, 3), "jpeg", None)
 
   def _split_generators(self, dl_manager):
     source = _archive(dl_manager)
@@ -55,38 +47,36 @@ class Cub(tfds.core.GeneratorBasedBuilder):
       if own != name.split("/")[0]:
         raise DataError(f"{name} in {source.path} has the label of class {own}")
       splits[split][f"images/{name}"] = labels[class_of[number]]
-    for split, files in splits.items():
+    for split, images in splits.items():
       for label, name in enumerate(classes.values()):
-        if label not in files.values():
+        if label not in images.values():
           raise DataError(f"{source.path} has no images of class {name} in {split}")
-    return {split: self._generate_examples(source, files) for split, files in splits.items()}
+    return {split: self._generate_examples(source, images) for split, images in splits.items()}
 
   def _generate_examples(
-    self, source: archive.Archive, labels: dict[str, int]
+    self, source: files.Archive, labels: dict[str, int]
   ) -> Iterator[tuple[str, dict]]:
     for name, content in source.read(labels):
-      image = encoded.checked(content, f"{name} in {source.path}")
+      image = files.checked(content, f"{name} in {source.path}")
       yield name, {"image": image, "label": labels[name]}
 
 
-def _archive(dl_manager: tfds.download.DownloadManager) -> archive.Archive:
-  """Opens what is at hand, or else what TFDS downloads."""
+def _archive(dl_manager: tfds.download.DownloadManager) -> files.Archive:
+  """Opens the archive at hand, or else the one that TFDS downloads."""
   # Raised where there is no folder of archives.
   with contextlib.suppress(AssertionError):
-    folder = pathlib.Path(dl_manager.manual_dir) / _NAME
-    for path in (folder, folder.with_suffix(".tar")):
-      if path.exists():
-        return archive.Archive(path, _NAME)
-  return archive.Archive(pathlib.Path(dl_manager.download(_URL)), _NAME)
+    if path := files.find(pathlib.Path(dl_manager.manual_dir), _NAME, f"{_NAME}.tar"):
+      return files.Archive(path, _NAME)
+  return files.Archive(pathlib.Path(dl_manager.download(_URL)), _NAME)
 
 
-def _tables(source: archive.Archive) -> list[dict[str, str]]:
-  """Returns what has each number: classes; images, their classes and splits."""
-  files = ("classes", "images", "image_class_labels", "train_test_split")
-  texts = source.texts(*(f"{file}.txt" for file in files))
+def _tables(source: files.Archive) -> list[dict[str, str]]:
+  """Returns, by number: classes; images, their classes and splits."""
+  tables = ("classes", "images", "image_class_labels", "train_test_split")
+  texts = source.texts(*(f"{table}.txt" for table in tables))
   try:
     return [dict(line.split(maxsplit=1) for line in text.splitlines()) for text in texts]
   except ValueError as error:
     raise DataError(
-      f"a line of {', '.join(files)}.txt in {source.path} is not a number and what has it"
+      f"a line of {', '.join(tables)}.txt in {source.path} is not a number and a value"
     ) from error

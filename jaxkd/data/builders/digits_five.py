@@ -8,14 +8,14 @@ import scipy.io
 import tensorflow_datasets as tfds
 
 from jaxkd.data.base import DataError
-from jaxkd.data.builders import encoded
+from jaxkd.data.builders import files
 
 _Split = tuple[np.ndarray, np.ndarray]
 """Images `[N, H, W, channels]` in [0, 255]; labels `[N, 1]`, or one-hot."""
 
 
 class DigitsFive(tfds.core.GeneratorBasedBuilder):
-  """One config for each domain, each of which reads its own files."""
+  """One config for each domain; each reads its own files."""
 
   VERSION = tfds.core.Version("1.0.0")
   BUILDER_CONFIGS = [
@@ -29,34 +29,26 @@ class DigitsFive(tfds.core.GeneratorBasedBuilder):
 
   def _info(self) -> tfds.core.DatasetInfo:
     channels = 1 if self.builder_config.name in ("mnist", "usps") else 3
-    features = {
-      "image": tfds.features.Image(shape=(None, None, channels), encoding_format="png"),
-      "label": tfds.features.ClassLabel(num_classes=10),
-    }
-    return tfds.core.DatasetInfo(
-      builder=self,
-      features=tfds.features.FeaturesDict(features),
-      homepage="http://ai.bu.edu/M3SDA/",
-    )
+    return files.info(self, "http://ai.bu.edu/M3SDA/", (None, None, channels), "png", 10)
 
   def _split_generators(self, dl_manager):
     domain = self.builder_config.name
     names, parse = _DOMAINS[domain]
-    files = [pathlib.Path(dl_manager.manual_dir) / name for name in names]
+    paths = [pathlib.Path(dl_manager.manual_dir) / name for name in names]
     try:
-      train, test = parse(*map(_load, files))
+      train, test = parse(*map(_load, paths))
     except KeyError as error:
-      raise DataError(f"{' or '.join(map(str, files))} lacks the array {error}") from error
+      raise DataError(f"{' or '.join(map(str, paths))} lacks the array {error}") from error
     classes = range(1, 11) if domain == "svhn" else range(10)
     return {
-      "train": self._generate_examples(_checked(train, classes, files[0])),
-      "test": self._generate_examples(_checked(test, classes, files[-1])),
+      "train": self._generate_examples(_checked(train, classes, paths[0])),
+      "test": self._generate_examples(_checked(test, classes, paths[-1])),
     }
 
   def _generate_examples(self, split: _Split) -> Iterator[tuple[int, dict]]:
     images, labels = split
     for row, (image, label) in enumerate(zip(images, labels, strict=True)):
-      yield row, {"image": encoded.png(image), "label": int(label)}
+      yield row, {"image": files.png(image), "label": int(label)}
 
 
 def _load(file: pathlib.Path) -> dict[str, np.ndarray]:
@@ -64,21 +56,15 @@ def _load(file: pathlib.Path) -> dict[str, np.ndarray]:
     raise DataError(f"{file} is not there")
   try:
     return scipy.io.loadmat(file)
-  # SciPy has no common class for what damaged files raise.
+  # SciPy has no common class for errors of damaged files.
   except Exception as error:
     raise DataError(f"{file} is damaged: {error}") from error
 
 
 def _checked(split: _Split, classes: range, file: pathlib.Path) -> _Split:
-  """Returns images as uint8 and digits `[N]`.
+  """Returns images as uint8 and digits `[N]`; a DataError names the file and the fault.
 
-  Args:
-    split: as the file has it.
-    classes: the labels that there are; the last digit is the class.
-    file: where they are from, for the error.
-
-  Raises:
-    DataError: they are not what they should be.
+  `classes` are the allowed labels; the last digit of a label is the class.
   """
   images, labels = split
   if len(images) != len(labels):
@@ -99,23 +85,21 @@ def _checked(split: _Split, classes: range, file: pathlib.Path) -> _Split:
   wrong = ~np.isin(labels, classes)
   if wrong.any():
     row = int(wrong.argmax())
-    raise DataError(
-      f"image {row} in {file} has label {labels[row]}, not {classes[0]} to {classes[-1]}"
-    )
+    allowed = f"{classes[0]} to {classes[-1]}"
+    raise DataError(f"image {row} in {file} has label {labels[row]}, not {allowed}")
   if missing := set(classes) - set(labels.tolist()):
     raise DataError(f"{file} has no images of label {min(missing)} in a split")
   return pixels, labels % 10
 
 
-def _mnist(mat: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
-  return (
-    (mat["train_28"], mat["label_train"]),
-    (mat["test_28"], mat["label_test"]),
-  )
+def _arrays(*names: str) -> Callable[[dict[str, np.ndarray]], tuple[_Split, _Split]]:
+  """Returns a function that takes arrays of these names: images and labels of both splits."""
 
+  def parse(mat):
+    train_images, train_labels, test_images, test_labels = (mat[name] for name in names)
+    return (train_images, train_labels), (test_images, test_labels)
 
-def _mnist_m(mat: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
-  return (mat["train"], mat["label_train"]), (mat["test"], mat["label_test"])
+  return parse
 
 
 def _usps(mat: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
@@ -127,22 +111,15 @@ def _usps(mat: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
 
 
 def _svhn(*mats: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
-  # 0 has label 10.
+  # The label of 0 is 10.
   train, test = ((np.moveaxis(mat["X"], -1, 0), mat["y"]) for mat in mats)
   return train, test
 
 
-def _syn(mat: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
-  return (
-    (mat["train_data"], mat["train_label"]),
-    (mat["test_data"], mat["test_label"]),
-  )
-
-
 _DOMAINS: dict[str, tuple[tuple[str, ...], Callable]] = {
-  "mnist": (("mnist_data.mat",), _mnist),
-  "mnist_m": (("mnistm_with_label.mat",), _mnist_m),
+  "mnist": (("mnist_data.mat",), _arrays("train_28", "label_train", "test_28", "label_test")),
+  "mnist_m": (("mnistm_with_label.mat",), _arrays("train", "label_train", "test", "label_test")),
   "usps": (("usps_28x28.mat",), _usps),
   "svhn": (("svhn_train_32x32.mat", "svhn_test_32x32.mat"), _svhn),
-  "syn": (("syn_number.mat",), _syn),
+  "syn": (("syn_number.mat",), _arrays("train_data", "train_label", "test_data", "test_label")),
 }

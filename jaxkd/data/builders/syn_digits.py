@@ -1,11 +1,9 @@
-"""Synthetic digits, made as those of Ganin and Lempitsky (2015) were.
+"""Synthetic digits, rendered as in Ganin and Lempitsky (2015), for users without their archive.
 
-For those without the archive: 32x32 pixels of one to three digits, rendered
-from fonts, with position, rotation, blur, colours and noise at random; the
-digit in the middle is the label. An image's seed is its split and its number,
-and there is no other: the data set is one, as if it had been published. It is
-the same on every machine with the same versions of Pillow and Matplotlib, whose
-fonts are used.
+An image has 32x32 pixels and one to three digits, rendered from fonts, with random position,
+rotation, blur, colours and noise. The digit in the middle is the label. An image's seed is its
+split and its number, so there is one data set, as if it had been published. It is the same on
+every machine with the same versions of Pillow and Matplotlib, whose fonts are used.
 """
 
 import pathlib
@@ -16,21 +14,18 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from jaxkd.data.builders import encoded
+from jaxkd.data.builders import files
 
 _SIZES = {"train": 25_000, "test": 9_000}
-"""As many as Digits-Five has."""
+"""The same as in Digits-Five."""
 
-_FONTS = tuple(
-  f"{family}{style}.ttf"
-  for family, styles in (
-    ("DejaVuSans", ("", "-Bold", "-Oblique", "-BoldOblique")),
-    ("DejaVuSansMono", ("", "-Bold", "-Oblique", "-BoldOblique")),
-    ("DejaVuSerif", ("", "-Bold", "-Italic", "-BoldItalic")),
-    ("STIXGeneral", ("", "Bol", "Italic", "BolIta")),
-  )
-  for style in styles
-)
+_STYLES = {
+  "DejaVuSans": ("", "-Bold", "-Oblique", "-BoldOblique"),
+  "DejaVuSansMono": ("", "-Bold", "-Oblique", "-BoldOblique"),
+  "DejaVuSerif": ("", "-Bold", "-Italic", "-BoldItalic"),
+  "STIXGeneral": ("", "Bol", "Italic", "BolIta"),
+}
+_FONTS = tuple(f"{family}{style}.ttf" for family in _STYLES for style in _STYLES[family])
 
 _SCALE = 2
 """Digits are drawn larger, for smooth edges."""
@@ -42,18 +37,14 @@ class SynDigits(tfds.core.GeneratorBasedBuilder):
   VERSION = tfds.core.Version("1.0.0")
 
   def _info(self) -> tfds.core.DatasetInfo:
-    features = {
-      "image": tfds.features.Image(shape=(32, 32, 3), encoding_format="png"),
-      "label": tfds.features.ClassLabel(num_classes=10),
-    }
-    return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+    return files.info(self, "https://arxiv.org/abs/1409.7495", (32, 32, 3), "png", 10)
 
   def _split_generators(self, dl_manager):
     return {split: self._generate_examples(split) for split in _SIZES}
 
   def _generate_examples(self, split: str) -> Iterator[tuple[int, dict]]:
     for number in range(_SIZES[split]):
-      image = encoded.png(render(split, number))
+      image = files.png(render(split, number))
       yield number, {"image": image, "label": number % 10}
 
 
@@ -67,8 +58,7 @@ def render(split: str, number: int) -> np.ndarray:
   digits[1] = str(number % 10)
   fonts = pathlib.Path(matplotlib.get_data_path(), "fonts", "ttf")
   font = ImageFont.truetype(
-    str(fonts / str(random.choice(_FONTS))),
-    int(random.integers(20, 31)) * _SCALE,
+    str(fonts / str(random.choice(_FONTS))), int(random.integers(20, 31)) * _SCALE
   )
   mask = Image.new("L", (size, size))
   draw = ImageDraw.Draw(mask)
@@ -91,7 +81,7 @@ def render(split: str, number: int) -> np.ndarray:
 
 
 def _colours(random: np.random.Generator) -> np.ndarray:
-  """Draws two colours that can be told apart, `[2, 3]`."""
+  """Draws two distinct colours, `[2, 3]`."""
   while True:
     colours = random.uniform(0, 255, (2, 3))
     if np.linalg.norm(colours[0] - colours[1]) > 100:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import tensorflow_datasets as tfds
 
 from jaxkd.data.base import DataError
-from jaxkd.data.builders import archive, encoded
+from jaxkd.data.builders import files
 
 _NAME = "tiny-imagenet-200"
 _TRAIN = re.compile(r"train/([^/]+)/images/[^/]+\.JPEG")
@@ -17,23 +17,16 @@ _TRAIN = re.compile(r"train/([^/]+)/images/[^/]+\.JPEG")
 class TinyImagenet(tfds.core.GeneratorBasedBuilder):
   """Reads `tiny-imagenet-200.zip`, or the folder that it unpacks to.
 
-  The labels of the published test images are not public: the split `test` is
-  the published `val`, as everywhere in the literature.
+  The labels of the published test images are not public. The split `test` is the published `val`,
+  as everywhere in the literature.
   """
 
   VERSION = tfds.core.Version("1.0.0")
   MANUAL_DOWNLOAD_INSTRUCTIONS = f"{_NAME}.zip, {_NAME}/"
 
   def _info(self) -> tfds.core.DatasetInfo:
-    features = {
-      "image": tfds.features.Image(shape=(64, 64, 3), encoding_format="jpeg"),
-      "label": tfds.features.ClassLabel(),
-    }
-    return tfds.core.DatasetInfo(
-      builder=self,
-      features=tfds.features.FeaturesDict(features),
-      homepage="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
-    )
+    homepage = f"http://cs231n.stanford.edu/{_NAME}.zip"
+    return files.info(self, homepage, (64, 64, 3), "jpeg", None)
 
   def _split_generators(self, dl_manager):
     source = _archive(pathlib.Path(dl_manager.manual_dir))
@@ -56,8 +49,8 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
       f"val/images/{file}": wnid
       for file, wnid, *_ in _rows(annotations, f"val_annotations.txt in {source.path}")
     }
-    for split, files in (("train", train), ("val", test)):
-      if empty := set(wnids) - set(files.values()):
+    for split, images in (("train", train), ("val", test)):
+      if empty := set(wnids) - set(images.values()):
         raise DataError(f"{source.path} has no images of class {min(empty)} in {split}")
     return {
       "train": self._generate_examples(source, train, labels),
@@ -65,16 +58,13 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
     }
 
   def _generate_examples(
-    self,
-    source: archive.Archive,
-    wnids: dict[str, str],
-    labels: dict[str, int],
+    self, source: files.Archive, wnids: dict[str, str], labels: dict[str, int]
   ) -> Iterator[tuple[str, dict]]:
     for name, content in source.read(wnids):
       origin, wnid = f"{name} in {source.path}", wnids[name]
       if wnid not in labels:
         raise DataError(f"{origin} is of class {wnid}, not in wnids.txt")
-      image = encoded.checked(content, origin)
+      image = files.checked(content, origin)
       yield name, {"image": image, "label": labels[wnid]}
 
 
@@ -86,8 +76,7 @@ def _rows(text: str, origin: str) -> Iterator[list[str]]:
     yield line.split("\t")
 
 
-def _archive(folder: pathlib.Path) -> archive.Archive:
-  for path in (folder / _NAME, folder / f"{_NAME}.zip"):
-    if path.exists():
-      return archive.Archive(path, _NAME)
+def _archive(folder: pathlib.Path) -> files.Archive:
+  if path := files.find(folder, _NAME, f"{_NAME}.zip"):
+    return files.Archive(path, _NAME)
   raise DataError(f"{folder} has neither {_NAME}.zip nor {_NAME}/")

@@ -1,0 +1,42 @@
+"""Lets MkDocs show the reStructuredText that docstrings use: math, and roles that name objects."""
+
+import builtins
+import re
+import textwrap
+
+import griffe
+
+_BLOCK = re.compile(r"^( *)\.\. math::\n((?:(?:\1 +.*)?\n?)+)", re.MULTILINE)
+
+
+def to_markdown(text: str, room: str) -> str:
+  """Returns a docstring with its math and its roles in Markdown.
+
+  Args:
+    text: the docstring.
+    room: the package that has the names without a dot, e.g. `jaxkd.losses`.
+  """
+
+  def block(match: re.Match[str]) -> str:
+    lines = textwrap.dedent(match[2]).strip()
+    return textwrap.indent(f"$$\n{lines}\n$$\n\n", match[1])
+
+  def reference(match: re.Match[str]) -> str:
+    name, target = match[1], match[2] or match[1]
+    if hasattr(builtins, target):
+      return f"`{name}`"
+    return f"[`{name}`][{target if '.' in target else f'{room}.{target}'}]"
+
+  text = _BLOCK.sub(block, text + "\n")
+  text = re.sub(r":math:`([^`]*)`", r"$\1$", text)
+  return re.sub(r":(?:func|class|data):`([^`<]*?)(?: <([^`>]*)>)?`", reference, text)
+
+
+class RstRoles(griffe.Extension):
+  """Converts every docstring when it is read."""
+
+  def on_object(self, *, obj: griffe.Object, **_: object) -> None:
+    """Converts the object's docstring."""
+    if obj.docstring:
+      room = ".".join(obj.path.split(".")[:2])
+      obj.docstring.value = to_markdown(obj.docstring.value, room)

@@ -1,0 +1,51 @@
+"""The command `jaxkd`: lists the commands and runs one of them."""
+
+import ast
+import os
+import pathlib
+import runpy
+import sys
+
+from jaxkd.common import extras
+from jaxkd.common.spelling import nearest
+
+_HELP = ("-h", "--help", "help")
+
+
+def commands() -> dict[str, str]:
+  """Returns the name of every command with the first line of its module's docstring.
+
+  The modules are read, not imported, because importing JAX takes seconds.
+  """
+  found = {}
+  for path in sorted(pathlib.Path(__file__).parent.glob("*.py")):
+    source = path.read_text(encoding="utf-8")
+    if path.stem != "__main__" and 'if __name__ == "__main__":' in source:
+      found[path.stem] = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+  return found
+
+
+def main() -> None:
+  """Runs `jaxkd COMMAND ...` as `python -m jaxkd.COMMAND ...` does."""
+  found = commands()
+  name = sys.argv[1] if len(sys.argv) > 1 else "help"
+  if name in _HELP:
+    width = max(map(len, found))
+    print("usage: jaxkd COMMAND [...]\n\ncommands:")
+    for command, summary in found.items():
+      print(f"  {command:{width}}  {summary}")
+    print("\n`jaxkd COMMAND --help` lists the flags of a command.")
+    return
+  if name not in found:
+    print(f"jaxkd: the command is {name!r}, must be {nearest(name, found)}", file=sys.stderr)
+    raise SystemExit(2)
+  extras.report_missing_extras()
+  del sys.argv[1]
+  # `python -m` finds a user's own modules in the working directory.
+  if not sys.flags.safe_path and os.getcwd() not in sys.path:
+    sys.path.insert(0, os.getcwd())
+  runpy.run_module(f"jaxkd.{name}", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+  main()

@@ -1,0 +1,55 @@
+"""Optional dependencies: a missing one is reported with the extra that installs it."""
+
+import sys
+
+DISTRIBUTION = "jaxkd-distill"
+
+OPTIONAL = (
+  *("PIL", "absl", "clu", "etils", "filelock", "flax", "grain", "importlib_resources"),
+  *("matplotlib", "ml_collections", "orbax", "safetensors", "scipy", "sklearn"),
+  *("tensorflow_datasets", "tqdm"),
+)
+"""Packages that the extra `all` installs, by the name that is imported."""
+
+OWN_EXTRA = ("tensorflow", "torch")
+"""Packages with an extra of their own name, which few users need."""
+
+
+def advice(error: BaseException, extra: str) -> str:
+  """Returns how to install the package that a failed import lacks.
+
+  Args:
+    error: what the import raised.
+    extra: the extra that the importing part of jaxkd needs.
+
+  Returns:
+    One line; empty if the error is another, or no extra has the package.
+
+  Examples:
+    >>> advice(ModuleNotFoundError(name="flax.nnx"), "train")
+    "flax is not installed: pip install 'jaxkd-distill[train]'"
+  """
+  name = error.name if isinstance(error, ModuleNotFoundError) else None
+  package = (name or "").partition(".")[0]
+  if package not in OPTIONAL + OWN_EXTRA:
+    return ""
+  extra = package if package in OWN_EXTRA else extra
+  return f"{package} is not installed: pip install '{DISTRIBUTION}[{extra}]'"
+
+
+def report_missing_extras() -> None:
+  """Lets an uncaught failed import end the command with one line and status 2.
+
+  It replaces `sys.excepthook`.
+  """
+  previous = sys.excepthook
+
+  def hook(kind, error, trace):
+    text = advice(error, "all")
+    if not text:
+      previous(kind, error, trace)
+      return
+    print(f"jaxkd: {text}", file=sys.stderr)
+    raise SystemExit(2)
+
+  sys.excepthook = hook

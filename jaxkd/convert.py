@@ -1,0 +1,51 @@
+"""Checks a file of weights against a network, and writes it anew.
+
+  python -m jaxkd.convert SRC.pth --model=resnet50 --out=OUT.safetensors
+
+writes a file that `config.teacher.init_from` reads without PyTorch. The number of classes is the
+file's, and so is the form, for CIFAR or for ImageNet, where the network has both.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+from flax import nnx
+
+from jaxkd.common.errors import UserError
+from jaxkd.models import weights
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+  """Converts a file of weights."""
+  parser = argparse.ArgumentParser(prog="python -m jaxkd.convert")
+  parser.add_argument("src", help="safetensors file or checkpoint of PyTorch")
+  parser.add_argument("--model", required=True, help="name of the network")
+  parser.add_argument("--out", required=True, help=".safetensors file")
+  parser.add_argument(
+    "--num_classes",
+    type=int,
+    help="initialises the classifier anew where the file has another number",
+  )
+  parser.add_argument(
+    "--image_size", type=int, help="chooses the form for CIFAR or for ImageNet (default: what fits)"
+  )
+  parser.add_argument("--in_channels", type=int, help="default: 3, and 1 of an mlp")
+  flags = parser.parse_args(argv)
+  try:
+    weights.check_output(flags.out)
+    tensors = weights.read(flags.src)
+    model = weights.network_of(
+      flags.model,
+      tensors,
+      num_classes=flags.num_classes,
+      image_size=flags.image_size,
+      in_channels=flags.in_channels,
+    )
+    nnx.update(model, *weights.from_torch(model, tensors))
+    weights.write(flags.out, weights.to_torch(model))
+  except UserError as error:
+    parser.exit(2, f"{parser.prog}: {error}\n")
+
+
+if __name__ == "__main__":
+  main()

@@ -1,0 +1,107 @@
+"""Files that the builders read and write: archives, and encoded images."""
+
+import contextlib
+import io
+import pathlib
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Collection, Iterator
+
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from jaxkd.data import images
+from jaxkd.data.base import DataError
+
+# These have no common class.
+_DAMAGED = (EOFError, OSError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
+
+
+class Archive:
+  """The files below a folder, which may be in a `.zip` or a tar archive; `names` has all.
+
+  A missing or damaged file is a DataError.
+  """
+
+  def __init__(self, path: pathlib.Path, folder: str):
+    self.path = path
+    self._prefix = f"{folder}/"
+    with self._damage_named():
+      self.names = [name for name, _ in self._files()]
+
+  def read(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    """Yields names and contents of files, in the archive's order."""
+    if missing := set(names) - set(self.names):
+      raise DataError(f"{self.path} lacks {min(missing)}")
+    wanted = set(names)
+    with self._damage_named():
+      for name, content in self._files():
+        if name in wanted:
+          yield name, content()
+
+  def texts(self, *names: str) -> list[str]:
+    """Returns the contents of text files."""
+    contents = dict(self.read(names))
+    try:
+      return [contents[name].decode() for name in names]
+    except UnicodeDecodeError as error:
+      raise DataError(f"{', '.join(names)} in {self.path} are not all text: {error}") from error
+
+  def _files(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Yields the name of each file, and a function that reads it before the next is asked for."""
+    if self.path.is_dir():
+      for file in sorted(self.path.rglob("*")):
+        if file.is_file():
+          yield str(file.relative_to(self.path)), file.read_bytes
+      return
+    methods = tfds.download.ExtractMethod
+    method = methods.ZIP if self.path.suffix == ".zip" else methods.TAR
+    # Of a path, TFDS would open it with TensorFlow.
+    with self.path.open("rb") as opened:
+      for name, file in tfds.download.iter_archive(opened, method):
+        yield name.removeprefix(self._prefix), file.read
+
+  @contextlib.contextmanager
+  def _damage_named(self) -> Iterator[None]:
+    try:
+      yield
+    except _DAMAGED as error:
+      raise DataError(f"{self.path} is damaged: {error}") from error
+
+
+def png(image: np.ndarray) -> io.BytesIO:
+  """Returns an image `[H, W]` or `[H, W, 1 or 3]`, uint8, as a PNG file."""
+  if image.shape[-1] == 1:
+    image = image[..., 0]
+  file = io.BytesIO()
+  Image.fromarray(image).save(file, "png")
+  file.seek(0)
+  return file
+
+
+def checked(content: bytes, origin: str) -> io.BytesIO:
+  """Returns an image's file as it is, once it has been decoded; `origin` is its name."""
+  images.read(content, origin)
+  return io.BytesIO(content)
+
+
+def find(folder: pathlib.Path, *names: str) -> pathlib.Path | None:
+  """Returns the first of these files or folders that is there."""
+  return next(filter(pathlib.Path.exists, map(folder.joinpath, names)), None)
+
+
+def info(
+  builder: tfds.core.DatasetBuilder, homepage: str, shape: tuple, encoding: str, classes: int | None
+) -> tfds.core.DatasetInfo:
+  """Returns a builder's description: images of an encoding, `png` or `jpeg`, and labels.
+
+  The number of classes is None if the builder sets their names later.
+  """
+  features = {
+    "image": tfds.features.Image(shape=shape, encoding_format=encoding),
+    "label": tfds.features.ClassLabel(num_classes=classes),
+  }
+  features = tfds.features.FeaturesDict(features)
+  return tfds.core.DatasetInfo(builder=builder, features=features, homepage=homepage)

@@ -1,0 +1,306 @@
+"""Finds a data set by its name: facts, examples, identity; registers the user's own."""
+
+import bisect
+import dataclasses
+import functools
+import hashlib
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxkd.common.errors import UserError
+from jaxkd.common.imports import resolve
+from jaxkd.common.spelling import nearest
+from jaxkd.data import base, cache, folder, own, specs
+
+_FIELDS = ("name", "num_classes", "image_size", "channels", "padding", "flip", "resize")
+_OWN: dict[str, own.Own] = {}
+"""The user's own data sets by name."""
+_IMPORTED: dict[str, Any] = {}
+"""Attributes of modules that are in `_OWN`, by `package.module:attribute`."""
+
+
+def register(
+  name: str,
+  load: Callable[[], Any] | Sequence[Any],
+  *,
+  class_names: Sequence[str] | None = None,
+  mean: Sequence[float] | float | None = None,
+  std: Sequence[float] | float | None = None,
+  padding: int = 0,
+  flip: bool = False,
+) -> own.Own:
+  """Registers a data set of your own, for `config.data.name` and everything in `jaxkd.data`.
+
+  Call it in a config file or in any imported module. `--config.data.name=package.module:attribute`
+  works without registration, where the attribute is a function `load` or what `register` returned.
+
+  The hash of images and labels identifies a data set: results are never reused because of a name.
+
+  Args:
+    name: letters, digits, `_`, `-` and `.`. A second registration replaces the first.
+    load: a function that returns `(train, test)`, or that pair itself. A split is a pair of arrays
+      `(images, labels)`, uint8 `[N, S, S, C]` and integer `[N]`; or a source with `len(source)`
+      and `source[i]`, a dict of an `image` `[S, S, C]` and a `label`, such as a Grain or a TFDS
+      data source. Several threads may read a source at once.
+    class_names: a name for each class in the order of the labels. Without them the classes are
+      those of the training labels, which must be 0 to C-1.
+    mean: per channel, of pixels scaled to [0, 1]. The default is ImageNet's for three channels,
+      and otherwise measured on the training split.
+    std: as `mean`.
+    padding: zero pixels around a training image before a random crop back to its size.
+    flip: whether training images are flipped horizontally, half of the time.
+
+  Raises:
+    DataError: the name is not free.
+
+  Examples:
+    >>> import numpy as np
+    >>> from jaxkd import data
+    >>> def load():
+    ...   random = np.random.default_rng(0)
+    ...   def split(size):
+    ...     labels = np.arange(size) % 2
+    ...     noise = random.integers(0, 100, (size, 8, 8, 3))
+    ...     return (noise + 100 * labels[:, None, None, None]).astype(np.uint8), labels
+    ...   return split(64), split(16)
+    >>> _ = data.register("brightness", load, class_names=("dark", "bright"), flip=True)
+    >>> spec = data.find("brightness")
+    >>> spec.num_classes, spec.image_size, spec.channels
+    (2, 8, 3)
+    >>> train, test = data.read(spec)
+    >>> train.images.shape, test.labels.shape
+    ((64, 8, 8, 3), (16,))
+  """
+  if name in specs.SPECS or name in specs.OF_TFDS or not re.fullmatch(r"[\w.-]+", name):
+    reason = "the name must be new, of letters, digits, '_', '-' and '.'"
+    raise base.DataError(f"a data set can't be registered as {name!r}: {reason}")
+  _OWN[name] = own.Own(name, load, class_names, mean, std, padding, flip)
+  return _OWN[name]
+
+
+def find(name: str, data_dir: str = "") -> specs.Spec:
+  """Returns the spec of a data set.
+
+  Args:
+    name: a key of `SPECS`, several of `specs.DIGITS` with `+` in between, a registered name, or
+      `package.module:attribute` (see `register`).
+    data_dir: for `folder` the folder.
+
+  Raises:
+    DataError: there is no such data set or folder, or the user's data are wrong.
+
+  Examples:
+    >>> find("mnist+usps").num_classes
+    20
+  """
+  if name == "folder":
+    return specs.folder(folder.num_classes(data_dir))
+  if ":" in name:
+    _import(name)
+  if name in _OWN:
+    return _OWN[name].spec
+  if "+" in name:
+    domains = name.split("+")
+    if not set(domains) <= set(specs.DIGITS) or len(set(domains)) < len(domains):
+      parts = ", ".join(specs.DIGITS)
+      raise base.DataError(f"data set {name!r} must join different ones of {parts}")
+    return specs.joined(name, [specs.SPECS[domain] for domain in domains])
+  if name in specs.OF_TFDS:
+    raise base.DataError(f"data set {name!r} is called {specs.OF_TFDS[name]!r} here")
+  if name not in specs.SPECS:
+    raise base.DataError(f"data set {name!r} is not {nearest(name, (*specs.SPECS, *_OWN))}")
+  return specs.SPECS[name]
+
+
+def _import(name: str) -> None:
+  """Registers what `package.module:attribute` names, once unless the module is reloaded."""
+  try:
+    thing = resolve(name)
+  except UserError as error:
+    raise base.DataError(f"data set {error}") from error
+  if name in _OWN and _IMPORTED.get(name) is thing:
+    return
+  found = own.Own(name, thing) if callable(thing) else thing
+  if not isinstance(found, own.Own):
+    wanted = "a function load() -> (train, test) or what jaxkd.data.register returned"
+    raise base.DataError(f"data set {name!r} is a {type(thing).__name__}, must be {wanted}")
+  _OWN[name], _IMPORTED[name] = dataclasses.replace(found, name=name), thing
+
+
+def examples(spec: specs.Spec, data_dir: str = "") -> tuple[base.Examples, base.Examples]:
+  """Returns the training and the test split, example by example.
+
+  Args:
+    spec: the data set.
+    data_dir: the folder of TFDS's data, TFDS's own default if empty; for `folder` the folder.
+
+  Raises:
+    DataError: the data set is not there or can't be read.
+  """
+  if spec.domains:
+    parts = (_prepared(part, data_dir, spec.name) for part in spec.domains)
+    train, test = (_Joined(spec, splits) for splits in zip(*parts, strict=True))
+    return train, test
+  if spec.builder:
+    return _prepared(spec, data_dir, spec.name)
+  if spec.name == "folder":
+    return folder.open_folder(spec, data_dir)
+  if spec.name == "digits":
+    return _digits()
+  find(spec.name)
+  return _OWN[spec.name].splits
+
+
+def load(spec: specs.Spec, data_dir: str = "") -> tuple[base.Arrays, base.Arrays]:
+  """Returns the training and the test split, in memory; otherwise as `examples`.
+
+  Examples:
+    >>> from jaxkd import data
+    >>> train, test = data.load(data.SPECS["digits"])
+    >>> train.images.shape, test.labels.shape
+    ((1437, 8, 8, 1), (360,))
+  """
+  train, test = examples(spec, data_dir)
+  return train.load(), test.load()
+
+
+def class_names(spec: specs.Spec, data_dir: str = "") -> tuple[str, ...]:
+  """Returns a name for each class; otherwise as `examples`.
+
+  Examples:
+    >>> class_names(find("digits"))[:3]
+    ('0', '1', '2')
+  """
+  return examples(spec, data_dir)[0].class_names
+
+
+def content(name: str, data_dir: str = "") -> str:
+  """Returns the `content` of `identity`.
+
+  Examples:
+    >>> content("digits")
+    ''
+  """
+  return identity(name, data_dir)["content"]
+
+
+def identity(name: str, data_dir: str = "") -> dict[str, Any]:
+  """Returns everything of a data set that determines results, JSON-able.
+
+  Each call looks at all files of a folder, and notices a changed image.
+
+  Args:
+    name: as for `find`.
+    data_dir: as for `examples`.
+
+  Returns:
+    `name`, `num_classes`, `image_size`, `channels`, `mean`, `std`, `padding`, `flip`, `resize` as
+    of `Spec`; `content`, a hash of images and labels, '' where the data is as published under the
+    name or not there; `class_names` in the order of the labels, None where the published name
+    stands for them or the user gave none; `decoding`, the version of jaxkd's image decoding.
+
+  Examples:
+    >>> identity("digits")["class_names"] is None, identity("digits")["mean"]
+    (True, [0.305])
+  """
+  spec = find(name, data_dir)
+  parts = [_content(part, data_dir) for part in spec.domains or (spec,)]
+  hashes, names = zip(*parts, strict=True)
+  its = hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:12] if any(hashes) else ""
+  fields = {field: getattr(spec, field) for field in _FIELDS}
+  fields |= {"mean": list(spec.mean), "std": list(spec.std)}
+  known = None if spec.domains else names[0]
+  return fields | {"class_names": known, "content": its, "decoding": cache.VERSION}
+
+
+def _content(spec: specs.Spec, data_dir: str) -> tuple[str, list[str] | None]:
+  """Returns a hash, '' for data as published, and class names where they are known."""
+  if spec.name == "digits":
+    return "", None
+  try:
+    train, test = examples(spec, data_dir)
+  except base.MissingError:
+    return "", None
+  if spec.sizes:
+    if not (how := difference(spec, train, test)):
+      return "", None
+    base.tell_once(f"{spec.name} has {how}")
+  given = spec.name not in _OWN or _OWN[spec.name].class_names is not None
+  return f"{train.content} {test.content}", list(train.class_names) if given else None
+
+
+def difference(spec: specs.Spec, train: base.Examples, test: base.Examples) -> str:
+  """Says how a data set differs from the published one; '' if it doesn't."""
+  classes, sizes = len(train.class_names), (len(train), len(test))
+  if not spec.sizes or (classes, sizes) == (spec.num_classes, spec.sizes):
+    return ""
+  return (
+    f"{classes} of {spec.num_classes} classes, {sizes[0]:,} of {spec.sizes[0]:,} images to train "
+    f"on, {sizes[1]:,} of {spec.sizes[1]:,} to test on: not the published set"
+  )
+
+
+def _prepared(spec: specs.Spec, data_dir: str, prepare: str) -> tuple[base.Examples, base.Examples]:
+  # TFDS is slow to import.
+  from jaxkd.data import prepared
+
+  splits = (spec.train_split, spec.test_split)
+  train, test = (prepared.Prepared(spec, split, data_dir, prepare) for split in splits)
+  return train, test
+
+
+class _Joined(base.Examples):
+  """Splits one after another; the classes of each come after those of the one before."""
+
+  def __init__(self, spec: specs.Spec, parts: tuple[base.Examples, ...]):
+    self._parts = parts
+    self.shape = parts[0].shape
+    domains = [domain.name.upper().replace("_", "") for domain in spec.domains]
+    pairs = zip(domains, parts, strict=True)
+    self.class_names = tuple(f"{name}@{own}" for name, part in pairs for own in part.class_names)
+    self._ends = list(itertools.accumulate(map(len, parts)))
+    counts = [domain.num_classes for domain in spec.domains]
+    self._offsets = list(itertools.accumulate(counts, initial=0))[:-1]
+
+  @functools.cached_property
+  def labels(self) -> np.ndarray:
+    """Labels of all examples."""
+    return self._among_all([part.labels for part in self._parts])
+
+  def __len__(self) -> int:
+    return self._ends[-1]
+
+  def __getitem__(self, index: int) -> base.Example:
+    number = bisect.bisect_right(self._ends, index)
+    part = self._parts[number]
+    example = part[index - self._ends[number] + len(part)]
+    return example._replace(label=np.int32(example.label + self._offsets[number]))
+
+  def load(self) -> base.Arrays:
+    """Returns all examples."""
+    images, labels, _ = zip(*(part.load() for part in self._parts), strict=True)
+    return base.Arrays(np.concatenate(images), self._among_all(labels))
+
+  def _among_all(self, labels: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the domains' own labels as labels of the joined classes."""
+    shifted = zip(labels, self._offsets, strict=True)
+    return np.concatenate([its + np.int32(offset) for its, offset in shifted])
+
+
+def _digits() -> tuple[base.InMemory, base.InMemory]:
+  from sklearn import datasets, model_selection
+
+  digits = datasets.load_digits()
+  # 17 grey levels, 0 to 16.
+  images = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
+  labels = digits.target.astype(np.int32)
+  names = tuple(map(str, digits.target_names))
+  train, test = model_selection.train_test_split(
+    np.arange(len(labels)), test_size=360, stratify=labels, random_state=0
+  )
+  train, test = (base.InMemory(images[rows], labels[rows], names) for rows in (train, test))
+  return train, test

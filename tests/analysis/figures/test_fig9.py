@@ -1,0 +1,65 @@
+"""Fig. 9 shows labels and their variances."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from known_teachers import findings, study
+from reading_pictures import axes_of, cells_of, heights_of, ticks_of
+
+from jaxkd.analysis.figures import _labels, fig9
+from jaxkd.analysis.study import Settings
+from jaxkd.reports import style
+
+_RNG: Any = np.random.default_rng(0)
+PROBS = {"small": np.array([0.1, 0.6, 0.2, 0.1]), "large": np.array([0.01, 0.96, 0.02, 0.01])}
+
+
+def test_confidence():
+  figure = fig9.plot(list(PROBS.values()), 1, ["14", "110"], xlabel="depth", means=[0.2, 0.1])
+  *labels, variance = axes_of(figure)
+  assert [heights_of(ax)[0] for ax in labels] == [0.6, 0.96]
+  assert [ax.get_title() for ax in labels] == ["14", "110"]
+  wrong = [np.var(np.delete(p, 1)) for p in PROBS.values()]
+  np.testing.assert_allclose(variance.lines[0].get_ydata(), wrong, rtol=1e-5)
+  np.testing.assert_array_equal(variance.lines[1].get_ydata(), [0.2, 0.1])
+  assert [cells_of(ax) for ax in labels] == [["$p_y$ = 0.60"], ["$p_y$ = 0.96"]]
+  assert variance.get_xlabel() == "depth"
+  assert ticks_of(variance.xaxis) == ["14", "110"]
+
+
+def test_confidence_at_many_levels():
+  probs = [np.array([1 - 2 * p, 1.5 * p, 0.5 * p]) for p in np.arange(1, 8) / 30]
+  names = [f"τ = {n}" for n in range(7)]
+  figure = fig9.plot(probs, 0, names)
+  *labels, variance = axes_of(figure)
+  assert [ax.get_title() for ax in labels] == [names[n] for n in (0, 2, 4, 6)]
+  assert ticks_of(variance.xaxis) == names
+  assert figure.get_figwidth() == style.COLUMN_WIDTH
+
+
+def test_no_marker_is_cut():
+  # Hardly different, so a margin in proportion to the difference is none.
+  probs = [np.array([0.5, 0.4, 0.1]), np.array([0.5, 0.4001, 0.0999])]
+  figure = fig9.plot(probs, 0, ["14", "110"])
+  figure.draw_without_rendering()
+  variance = axes_of(figure)[-1]
+  (line,) = variance.lines
+  _, highest = line.get_transform().transform((0, line.get_ydata().max()))
+  radius = line.get_markersize() / 2 * figure.dpi / 72
+  assert highest + radius < variance.get_window_extent().y1
+
+
+def test_fig_9_comes_with_its_variances():
+  found = study(*_RNG.normal(size=(2, 4, 5)))
+  analysed = findings(found, settings=Settings(tau=2.0))
+  drawn = next(fig9.draw(analysed))
+  example = _labels.typical_example(analysed)
+  for line in drawn.csv:
+    (logits,) = (t.logits for t in found.teachers if t.name == line["network"])
+    probs = np.exp(logits / 2)
+    probs /= probs.sum(axis=-1, keepdims=True)
+    wrong = [np.delete(p, label).var() for p, label in zip(probs, found.labels, strict=True)]
+    assert line["derived variance"] == pytest.approx(wrong[example], rel=1e-4)
+    mean = np.mean(wrong)
+    assert line["mean derived variance"] == pytest.approx(mean, rel=1e-4)

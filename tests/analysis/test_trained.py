@@ -1,0 +1,24 @@
+"""Studies of trained teachers: a part of a split is the same, however the split is read."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jaxkd import data
+from jaxkd.analysis import trained
+
+
+@pytest.mark.parametrize(("limit", "stride"), [(100, 15), (1436, 2), (1437, 1)])
+def test_arrays_and_examples_give_the_same(limit, stride):
+  examples, _ = data.examples(data.find("digits"))
+  arrays = examples.load()
+  thin: Any = trained.thin(examples, limit)
+  assert len(thin) <= limit
+  assert thin.shape == examples.shape
+  assert thin.class_names == examples.class_names
+  found: Any
+  for found in (thin.load(), trained.thin(arrays, limit)):
+    np.testing.assert_array_equal(found.images, arrays.images[::stride])
+    np.testing.assert_array_equal(found.labels, arrays.labels[::stride])
+    assert found.labels.dtype == np.int32

@@ -1,0 +1,128 @@
+"""Verdicts on teachers whose measures are known."""
+
+import numpy as np
+import pytest
+from known_teachers import examples, measures
+
+from jaxkd.analysis import verdicts
+from jaxkd.analysis.measure import Comparison, Findings
+from jaxkd.analysis.study import Settings
+
+
+def found(*seeds):
+  return Findings([], Settings(), seeds)
+
+
+@pytest.mark.parametrize(
+  ("variances", "text"),
+  [
+    ((3, 2, 1), "holds: derived variance falls with every step in capacity"),
+    (
+      (3, 4, 1),
+      "holds from the smallest to the largest teacher, but not in every step: "
+      "derived variance does not clearly fall from net0 to net1 (",
+    ),
+    ((3, 2.99, 1), "does not clearly fall from net0 to net1 ("),
+    ((1, 2, 3), "does not hold"),
+    (
+      (3, 1, 2.99),
+      "is undecided: the largest teacher's derived variance is within 5 % of the smallest's (",
+    ),
+  ],
+)
+def test_observation_1(variances, text):
+  said = verdicts.observation_1(found(measures(variances)))
+  assert text in said
+  assert "at τ = 4: net0 " in said
+
+
+@pytest.mark.parametrize(
+  ("seeds", "text"),
+  [
+    (
+      [(3, 1), (5, 4)],
+      "holds: derived variance falls with every step in capacity (at τ = 4: net0 4, net1 2.5).",
+    ),
+    (
+      [(3, 1), (4, 4.1)],
+      "is undecided: the largest teacher's derived variance "
+      "is clearly lower than the smallest's under 1 of 2 seeds",
+    ),
+    ([(3, 4), (4, 5)], "does not hold"),
+  ],
+)
+def test_observation_1_under_several_seeds(seeds, text):
+  said = verdicts.observation_1(found(*map(measures, seeds)))
+  assert text in said
+
+
+@pytest.mark.parametrize(
+  ("rhos", "text"),
+  [
+    ((0.9, 0.95, 0.8), "holds: "),
+    (
+      (0.84,),
+      "holds weakly: Spearman's ρ is 0.84. It is above 0.85 for 0 of 1 pairs; in the paper it is "
+      "for most. Kendall's τ is 0.42.",
+    ),
+    ((0.9, np.nan), "Kendall's τ is 0.45. Pairs without an order: 1."),
+    ((np.nan,), "can't be judged: no example has an order"),
+    ((0.9, 0.6, 0.8), "holds weakly"),
+    (
+      (0.9, 0.6, 0.1),
+      "does not hold: Spearman's ρ is 0.10 to 0.90. It is above 0.85 for 1 of 3 pairs; in the "
+      "paper it is for most. Kendall's τ is 0.05 to 0.45.",
+    ),
+  ],
+)
+def test_observation_2(rhos, text):
+  assert text in verdicts.observation_2(found(measures(rhos=rhos)))
+
+
+@pytest.mark.parametrize(
+  ("fields", "text"),
+  [
+    ({"less_distinct": 12.3}, "are 12 times less distinct at τ = 4"),
+    ({"less_distinct": 0.5}, "are 2.0 times more distinct at τ = 4, unlike"),
+    ({"less_distinct": 1.02}, "are as distinct as the smaller teacher's at"),
+    ({"raised": 0.25}, "lowers their derived variance 4.0 times, to 1.50 times"),
+    ({"raised": 1.0}, "leaves their derived variance at 1.50 times"),
+    ({"spearman": 0.6}, "agree on the order of the classes less than in"),
+    ({"spearman": 0.1}, "do not agree on the order of the classes"),
+    (
+      {"less_distinct": np.inf, "raised": np.inf},
+      "are not distinct at τ = 4: in float32 their variance is 0 (its derived variance is lower on "
+      "90 % of the examples). ISATS raises their derived "
+      "variance from 0 to 1.50 times the smaller teacher's.",
+    ),
+    (
+      {"less_distinct": 0.0, "restored": np.inf},
+      "distinct at τ = 4, but the smaller teacher's have a variance of 0",
+    ),
+    ({"restored": np.inf}, "4.0 times, to more than the smaller teacher's, which is 0."),
+    ({"raised": 0.0, "restored": 0.0}, "lowers their derived variance to 0.00"),
+    ({"spearman": np.nan}, "can't be compared: no example has an order under both"),
+  ],
+)
+def test_a_pair_in_words(fields, text):
+  pair = Comparison("a", "b", 2.0, 0.9, 4.0, 1.5, 0.8, 0.9, 0.8, 0.8)
+  said = verdicts.pair(pair._replace(**fields), Settings())
+  assert text in said
+  assert "inf " not in said
+  assert "nan" not in said
+
+
+@pytest.mark.parametrize(
+  ("correct", "said"),
+  [
+    ([True] * 15 + [False], "classifies only 93.8 % of these examples correctly."),
+    ([True] * 31 + [False], ""),
+  ],
+)
+def test_teachers_that_have_not_fitted(correct, said):
+  large = examples(np.ones(len(correct)), correct)
+  known = measures((3, 1))
+  known.examples["net1"] = large
+  text = verdicts.observation_1(found(known))
+  assert said in text
+  assert ("classifies" in text) == bool(said)

@@ -1,0 +1,179 @@
+"""Every registered method: its options are checked, it trains, resumes and shares a step."""
+
+import contextlib
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from jaxkd import data, methods
+from jaxkd.common.errors import ConfigError
+from jaxkd.methods.options import Bound
+from jaxkd.models import Network, Outputs, layers
+from jaxkd.runs import planning
+from jaxkd.training import optim, sharding
+from jaxkd.training.checkpoint import Checkpoints
+from jaxkd.training.evaluation import constants
+from jaxkd.training.loop import make_adapter
+from jaxkd.training.step import Evaluator, Frozen, Keys, Learner, Trainer, functional
+
+BATCH, STEPS = 16, 4
+SPEC = data.SPECS["digits"]
+SCHEDULE = {
+  "learning_rate": 0.05,
+  "warmup": 0.0,
+  "milestones": (0.5,),
+  "decay": 0.1,
+  "momentum": 0.9,
+  "weight_decay": 5e-4,
+}
+# So that tiny networks and few steps suffice.
+SMALLER = {
+  "crd": {"negatives": 40, "features": 8},
+  "multi": {"contrast": 0.5, "contrast_negatives": 40, "contrast_features": 8},
+}
+OBJECTIVES = sorted(name for name, m in methods.all_methods().items() if m.loss is not None)
+
+
+class Tiny(Network):
+  """Two stages of maps, with batch norm and dropout."""
+
+  def __init__(self, width: int, rngs: nnx.Rngs):
+    self.stem = layers.Conv(1, width, 3, rngs=rngs)
+    self.norm = layers.BatchNorm(width)
+    self.body = layers.Conv(width, 2 * width, 3, strides=2, rngs=rngs)
+    self.dropout = nnx.Dropout(0.1, rngs=rngs)
+    self.classifier = layers.Linear(2 * width, 10, rngs=rngs)
+
+  def outputs(self, x):
+    first = self.norm(self.stem(x))
+    second = self.body(nnx.relu(first))
+    features = self.dropout(jnp.mean(nnx.relu(second), axis=(1, 2)))
+    stages = nnx.relu(first), nnx.relu(second)
+    return Outputs(self.classifier.logits(features), features, stages, (first, second))
+
+
+@pytest.fixture(scope="module")
+def mesh():
+  return jax.sharding.Mesh(np.array(jax.devices()[:2]), (sharding.DATA,))
+
+
+@pytest.fixture(scope="module")
+def split(mesh):
+  train, _ = data.load(SPEC)
+  some = data.Arrays(train.images[: STEPS * BATCH], train.labels[: STEPS * BATCH])
+  return sharding.replicate(mesh)(some)
+
+
+def trainer_of(name, seeds, split, mesh):
+  """A jitted step of students, one for each seed, and their first states."""
+  method = methods.objective({"name": name, **SMALLER.get(name, {})})
+  teachers = [functional(Tiny(6, nnx.Rngs(9 + i))) for i in range(count_teachers(name))]
+  frozen = tuple(Frozen(network, SPEC) for network, _ in teachers)
+  put = sharding.replicate(mesh)
+  arrays = put(tuple(variables for _, variables in teachers))
+  learners, starts = [], []
+  for seed in seeds:
+    network, variables = functional(Tiny(4, nnx.Rngs(seed)))
+    evaluator = Evaluator(network, SPEC, BATCH, mesh, frozen, method)
+    adapter, adapter_variables = make_adapter(method, seed, evaluator, (variables, *arrays))
+    prepared = constants(evaluator, (put(variables), *arrays), split, None)
+    rate = optim.schedule(SCHEDULE, STEPS)
+    learners.append(Learner(network, adapter, method, optim.optimizer(SCHEDULE, rate)))
+    starts.append(learners[-1].init(variables, adapter_variables, prepared))
+  trainer = Trainer(tuple(learners), frozen, SPEC, BATCH, STEPS, mesh)
+  states = put(trainer.init(tuple(starts), arrays))
+  loader = data.Resident(split, BATCH, put(jax.random.key(3)))
+  keys = Keys(jax.random.key(4), tuple(jax.random.key(5 + seed) for seed in seeds))
+  step = jax.jit(trainer.train_steps)
+
+  def run(states, *numbers):
+    for number in numbers:
+      states, _ = step(states, arrays, keys, loader.source(number))
+    return states
+
+  return states, run
+
+
+def count_teachers(name):
+  return {"cross_entropy": 0, "regt": 0, "reskd": 2, "multi": 2}.get(name, 1)
+
+
+def test_the_number_of_teachers_is_that_of_the_row(tiny_config):
+  for name in set(OBJECTIVES) & methods.list_methods().keys() - {"regt"}:
+    phase = planning.student(tiny_config, name, 0)
+    assert len(phase.teachers) == count_teachers(name)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_it_trains_and_resumes_to_the_same_bits(name, split, mesh, tmp_path):
+  (start,), run = trainer_of(name, [0], split, mesh)
+  half = run((start,), 0, 1)
+  with contextlib.closing(Checkpoints(tmp_path, keep=2)) as checkpoints:
+    checkpoints.save(half[0])
+    checkpoints.wait()
+    restored = checkpoints.restore(start, 2)
+  (whole,), (resumed,) = run(half, 2, 3), run((restored,), 2, 3)
+  jax.tree.map(np.testing.assert_array_equal, whole, resumed)
+  assert whole.step == STEPS
+  assert whole.bad_step == -1
+  changed = jax.tree.map(
+    lambda a, b: not np.array_equal(a, b), start.variables.params, whole.variables.params
+  )
+  assert all(jax.tree.leaves(changed))
+  assert np.isfinite(whole.sums["loss"])
+  terms = [name for name in whole.sums if name not in ("loss", "accuracy", "gradient_norm")]
+  assert terms
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_students_of_one_step_end_as_alone(name, split, mesh):
+  together, run_together = trainer_of(name, [0, 1], split, mesh)
+  _, second = run_together(together, 0, 1)
+  alone, run_alone = trainer_of(name, [1], split, mesh)
+  (expected,) = run_alone(alone, 0, 1)
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5),
+    (second.variables, second.adapter, second.sums),
+    (expected.variables, expected.adapter, expected.sums),
+  )
+
+
+@pytest.mark.parametrize("name", sorted(methods.all_methods()))
+def test_every_option_has_a_source_and_refuses_what_is_out_of_bounds(name):
+  method = methods.find(name)
+  for field in dataclasses.fields(method):
+    assert field.metadata["source"], field.name
+    with pytest.raises(ConfigError, match=rf"^config\.{name}\.{field.name} is .* must be "):
+      method(**{field.name: object()})
+    within = field.metadata["within"]
+    if isinstance(within, Bound) and within.low > -np.inf:
+      bad = within.low if within.low_open else within.low - 1
+      value = (bad,) if "tuple" in str(field.type) else bad
+      with pytest.raises(ConfigError, match=f"{field.name} is"):
+        method(**{field.name: value})
+
+
+@pytest.mark.parametrize("name", sorted(methods.all_methods()))
+def test_the_values_of_its_search_are_valid(name):
+  for option, values in methods.find(name).search.items():
+    section, _, key = option.rpartition(".")
+    for value in values:
+      methods.create(section or name, {key: value})
+
+
+def test_a_wrong_name_or_option_names_the_nearest():
+  with pytest.raises(ConfigError, match="did you mean 'isats'"):
+    methods.objective({"name": "isat"})
+  with pytest.raises(ConfigError, match=r"no option .tau_1.*did you mean .tau1"):
+    methods.objective({"name": "ats", "tau_1": 2})
+  with pytest.raises(ConfigError, match="'takd' has no objective of its own"):
+    methods.objective("takd")
+
+
+def test_a_method_takes_its_defaults():
+  assert methods.objective({"name": "isats", "lam": 0.5}) == methods.objective("isats")
+  assert methods.objective({"name": "kd", "tau": 2}).tau == 2.0

@@ -1,0 +1,73 @@
+"""Several teachers."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from views import KD, LABELS, TEACHER, S, T, outputs, whole
+
+from jaxkd import losses
+from jaxkd.runs import planning
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("label", ["kd", "isats"])
+def test_several_teachers_labels_are_averaged_by_weight(label, standardize):
+  other = outputs(2)
+  options = {
+    "name": "multi",
+    "lam": 1.0,
+    "tau": 4.0,
+    "student_tau": 1.0,
+    "label": label,
+    "gap": 1.0,
+    "grid": losses.ISATS_GRID,
+    "weights": (3.0, 1.0),
+    "standardize": standardize,
+  }
+  comparable = losses.standardize if standardize else lambda logits: logits
+
+  def probs(logits):
+    logits = comparable(logits)
+    if label == "kd":
+      return losses.softmax(logits, 4.0)
+    taus = losses.isats_temperatures(logits, LABELS)
+    return losses.asymmetric_softmax(logits, LABELS, *taus)
+
+  mean = 0.75 * probs(T) + 0.25 * probs(other.logits)
+  expected = losses.distillation(comparable(S), LABELS, mean, lam=1.0, tau=1.0)
+  np.testing.assert_allclose(whole(options, (TEACHER, other)), jnp.mean(expected), rtol=1e-5)
+
+
+def test_several_teachers_labels_are_learnt_as_those_of_one(tiny_config):
+  def loss_of(row):
+    return planning.student(tiny_config, row, 0).objective
+
+  tiny_config.isats.student_tau = 2.0
+  for label in ("kd", "isats"):
+    tiny_config.multi.label = label
+    for option in ("lam", "student_tau"):
+      assert loss_of("multi")[option] == loss_of(label)[option]
+  tiny_config.multi.student_tau = 3.0
+  assert loss_of("multi")["student_tau"] == 3.0
+
+
+def test_without_a_temperature_of_its_own_a_student_has_the_teachers():
+  options = {
+    "name": "multi",
+    "lam": 0.3,
+    "tau": 4.0,
+    "student_tau": None,
+    "label": "kd",
+    "gap": 1.0,
+    "grid": losses.ISATS_GRID,
+    "networks": ("teacher",),
+    "weights": (1.0,),
+  }
+  assert whole(options) == pytest.approx(whole(KD), rel=1e-6)
+
+
+def test_several_teachers_are_those_of_the_config_by_default(tiny_config):
+  assert planning.student(tiny_config, "multi", 0).teachers == (
+    planning.teacher(tiny_config),
+    planning.ExperimentPlan(tiny_config, 0).small_teacher(),
+  )

@@ -1,0 +1,50 @@
+"""Outputs of networks for the tests of methods."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxkd import losses, methods
+from jaxkd.methods import View
+from jaxkd.models import Outputs
+
+LABELS = jnp.array([0, 3, 1, 2])
+
+
+def outputs(seed):
+  logits = 3 * jax.random.normal(jax.random.key(seed), (4, 5))
+  return Outputs(logits, logits, (), ())
+
+
+STUDENT, TEACHER = outputs(0), outputs(1)
+KD = {
+  "name": "kd",
+  "lam": 0.3,
+  "tau": 4.0,
+  "student_tau": None,
+  "standardize": False,
+  "until": 1.0,
+}
+S, T = STUDENT.logits, TEACHER.logits
+STANDARDIZED = losses.standardize(S), losses.standardize(T)
+
+
+STUDENT, TEACHER = outputs(0), outputs(1)
+S, T = STUDENT.logits, TEACHER.logits
+STANDARDIZED = losses.standardize(S), losses.standardize(T)
+KD = {"name": "kd", "lam": 0.3, "tau": 4.0}
+
+
+def maps(seed, *sizes):
+  """Outputs with stages of these sizes and channels."""
+  keys = jax.random.split(jax.random.key(seed), len(sizes))
+  stages = tuple(
+    jax.nn.relu(jax.random.normal(key, (4, size, size, channels)))
+    for key, (size, channels) in zip(keys, sizes, strict=True)
+  )
+  return STUDENT._replace(stages=stages)
+
+
+def whole(options, teachers=(TEACHER,), constants=()):
+  """The loss that a phase minimises, as the step adds it up."""
+  terms, _ = methods.objective(options).loss(View(STUDENT, teachers, LABELS, constants))
+  return sum(float(jnp.mean(term)) for term in terms.values())

@@ -1,0 +1,136 @@
+"""Shared pictures show the arrays that they were given."""
+
+import numpy as np
+import pytest
+from reading_pictures import axes_of, ticks_of
+
+from jaxkd.reports import pictures, style
+
+TAUS = np.array([1.0, 2.0, 4.0])
+
+
+def test_derived_curves():
+  averages = {"TS": np.array([0.1, 0.2, 0.3]), "ATS": np.array([0.2, 0.3, 0.4])}
+  variances = {"TS": np.array([1.0, 2.0, 1.0]), "ATS": np.array([2.0, 3.0, 2])}
+  figure = pictures.derived_curves(TAUS, averages, variances)
+  axes = np.reshape(np.array(axes_of(figure)), (2, 2))
+  for column, name in enumerate(averages):
+    assert axes[0, column].get_title() == name
+    for row, curves in enumerate((averages, variances)):
+      line = axes[row, column].lines[0]
+      np.testing.assert_array_equal(line.get_xdata(), TAUS)
+      np.testing.assert_array_equal(line.get_ydata(), curves[name])
+    assert axes[1, column].get_xlabel() == "temperature $\\tau$"
+  for row, highest in enumerate((0.4, 3.0)):
+    bottom, top = axes[row, 0].get_ylim()
+    assert (bottom, top) == axes[row, 1].get_ylim()
+    # Nothing is cut, whichever curve is drawn first.
+    assert top > highest
+  assert axes[0, 0].get_ylim()[0] == 0
+
+
+@pytest.mark.parametrize(("lowest", "bottom"), [(1e-30, 0.7e-5), (0.0, 0.7e-5), (1e-3, 0.7e-3)])
+def test_small_variances_beside_large_ones(lowest, bottom):
+  variances = {"TS": np.array([lowest, 2e-3, 1e-3]), "ATS": np.full(3, 0.1)}
+  figure = pictures.derived_curves(TAUS, variances, variances)
+  for ax in axes_of(figure)[2:]:
+    assert ax.get_yscale() == "log"
+    np.testing.assert_allclose(ax.get_ylim(), [bottom, 0.14])
+
+
+def test_no_variance_at_all():
+  curve = {"TS": np.zeros(3)}
+  figure = pictures.derived_curves(TAUS, curve, curve)
+  figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize(("count", "wide"), [(3, False), (4, True)])
+def test_a_wide_figure_says_so(count, wide):
+  curves = {f"resnet{n}, TS": np.ones(3) for n in range(count)}
+  figure = pictures.derived_curves(TAUS, curves, curves, caption="About.")
+  width = style.PAGE_WIDTH if wide else style.COLUMN_WIDTH
+  assert figure.get_figwidth() == width
+  (text,) = figure.texts
+  assert ("two columns wide" in text.get_text()) == wide
+
+
+def test_titles_do_not_touch():
+  names = ["wide_resnet26_2, TS", "wide_resnet50_2, TS", "wide_resnet50_2, ATS"]
+  curves = dict.fromkeys(names, np.ones(3))
+  figure = pictures.derived_curves(TAUS, curves, curves)
+  figure.draw_without_rendering()
+  boxes = [ax.title.get_window_extent() for ax in axes_of(figure)[:3]]
+  assert boxes[0].x1 < boxes[1].x0
+  assert boxes[1].x1 < boxes[2].x0
+
+
+def test_the_numbers_can_be_read_on_their_cells():
+  # Of one value alone, too, which has no scale.
+  for values in (np.array([[0.0, 1.0]]), np.array([[0.5, np.nan]])):
+    ax = axes_of(pictures.accuracy_grid([1], [1, 2], values))[0]
+    image = ax.images[0]
+    for text, value in zip(ax.texts, values[np.isfinite(values)], strict=True):
+      cell = np.mean(image.cmap(image.norm(value))[:3])
+      assert text.get_color() == ("black" if cell > 0.5 else "white")
+
+
+def test_temperature_grid():
+  accuracies = np.array([[70.0, 71.0, 72.0], [70.5, np.nan, 72.5]])
+  ax = axes_of(pictures.accuracy_grid([3, 4], [1, 2, 3], accuracies))[0]
+  np.testing.assert_array_equal(ax.images[0].get_array().filled(np.nan), accuracies)
+  assert ticks_of(ax.yaxis) == ["3", "4"]
+  assert ticks_of(ax.xaxis) == ["1", "2", "3"]
+  assert "tau_2" in ax.get_xlabel()
+  assert "tau_1" in ax.get_ylabel()
+
+
+def test_learning_curves():
+  epochs = np.array([1.0, 2.0])
+  runs = {
+    name: [(epochs, accuracies), (epochs, accuracies + 1)]
+    for name, accuracies in {"nokd": np.array([50.0, 60.0]), "kd": np.array([55.0, 70.0])}.items()
+  }
+  (ax,) = axes_of(pictures.learning_curves(runs, split="validation"))
+  labels = ax.get_xlabel(), ax.get_ylabel()
+  assert labels == ("epoch", "validation accuracy (%)")
+  # One curve for each name: the mean over the seeds, with a band of one standard deviation.
+  for line, band, own in zip(ax.lines, ax.collections, runs.values(), strict=True):
+    accuracies = np.stack([values for _, values in own])
+    np.testing.assert_array_equal(line.get_xdata(), epochs)
+    np.testing.assert_array_equal(line.get_ydata(), accuracies.mean(axis=0))
+    spread = band.get_paths()[0].vertices[:, 1]
+    deviation = accuracies.std(axis=0, ddof=1)
+    assert spread.max() == pytest.approx((accuracies.mean(axis=0) + deviation).max())
+    assert spread.min() == pytest.approx((accuracies.mean(axis=0) - deviation).min())
+  assert ax.lines[0].get_color() != ax.lines[1].get_color()
+  legend = [text.get_text() for text in ax.get_legend().get_texts()]
+  assert legend == ["nokd", "kd"]
+
+
+def test_seeds_with_other_epochs_are_drawn_as_one_curve_each():
+  runs = [(np.array([1.0, 2.0]), np.array([50.0, 60.0])), (np.array([2.0]), np.array([55.0]))]
+  (ax,) = axes_of(pictures.learning_curves({"kd": runs}))
+  whole, single = ax.lines[:2]
+  np.testing.assert_array_equal(whole.get_ydata(), [50, 60])
+  np.testing.assert_array_equal(single.get_ydata(), [55])
+  assert whole.get_color() == single.get_color()
+  assert len(ax.get_legend().get_texts()) == 1
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_single_evaluation_has_a_marker(seeds):
+  runs = [(np.array([1.0]), np.array([50.0 + seed])) for seed in range(seeds)]
+  (ax,) = axes_of(pictures.learning_curves({"kd": runs}))
+  point = ax.lines[0]
+  assert point.get_marker() not in (None, "None", "")
+  np.testing.assert_array_equal(point.get_ydata(), [50 + (seeds - 1) / 2])
+  bars = [path for c in ax.collections for path in c.get_paths()]
+  assert len(bars) == seeds - 1
+
+
+def test_more_learning_curves_than_colors_differ_in_their_lines():
+  curve = [(np.array([1.0, 2.0]), np.array([1.0, 2.0]))]
+  names = [str(number) for number in range(len(style.COLORS) + 1)]
+  (ax,) = axes_of(pictures.learning_curves(dict.fromkeys(names, curve)))
+  looks = {(line.get_color(), line.get_linestyle()) for line in ax.lines}
+  assert len(looks) == len(names)

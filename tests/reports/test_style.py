@@ -1,0 +1,44 @@
+"""The style of figures, and the files that they are saved as."""
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from reading_pictures import axes_of
+
+from jaxkd.reports import pictures, style
+
+CURVE = {"kd": [(np.array([1.0, 2.0]), np.array([50.0, 60.0]))]}
+
+
+def test_caption_stands_below_and_is_wrapped():
+  caption = "CIFAR-100, ResNet-14 and ResNet-110, 240 epochs, seed 0. " * 3
+  plain = pictures.learning_curves(CURVE)
+  figure = pictures.learning_curves(CURVE, caption=caption)
+  (text,) = figure.texts
+  assert text.get_text().split() == caption.split()
+  assert figure.get_figheight() > plain.get_figheight()
+  figure.draw_without_rendering()
+  box = text.get_window_extent()
+  assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+  assert 0 <= box.y0 < box.y1
+  axes = [ax.get_tightbbox() for ax in axes_of(figure)]
+  assert box.y1 <= min(b.y0 for b in axes)
+
+
+def test_save(tmp_path):
+  figure = pictures.learning_curves(CURVE, caption="digits")
+  png, svg = style.save(figure, tmp_path / "made" / "fig1.5")
+  assert png == tmp_path / "made" / "fig1.5.png"
+  assert png.read_bytes().startswith(b"\x89PNG")
+  text = svg.read_text()
+  assert "digits</text>" in text
+  again = style.save(pictures.learning_curves(CURVE, caption="digits"), png)
+  assert again[1].read_text() == text
+
+
+def test_style_leaves_no_trace():
+  before = dict(matplotlib.rcParams)
+  figure = pictures.learning_curves(CURVE)
+  assert dict(matplotlib.rcParams) == before
+  assert isinstance(figure, Figure)
+  assert figure.get_figwidth() == style.COLUMN_WIDTH

@@ -1,0 +1,67 @@
+"""Files of weights are checked and written anew."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from flax import nnx
+
+from jaxkd import convert, models
+from jaxkd.models import weights
+
+
+@pytest.fixture(scope="module")
+def tensors():
+  """A state dict with a value of its own everywhere."""
+  random = np.random.default_rng(0)
+  model = nnx.eval_shape(lambda: models.create("resnet8", num_classes=10, rngs=nnx.Rngs(0)))
+  return {
+    name: random.normal(size=shape).astype(np.float32)
+    for name, shape in weights.torch_shapes(model).items()
+  }
+
+
+def test_weights_are_written_anew(tmp_path, tensors, capsys):
+  src, out = tmp_path / "src.safetensors", tmp_path / "out.safetensors"
+  weights.write(src, tensors)
+  arguments = [str(src), "--model=resnet8", f"--out={out}"]
+  convert.main(arguments)
+  written = weights.read(out)
+  assert written.keys() == tensors.keys()
+  for name, tensor in tensors.items():
+    np.testing.assert_array_equal(written[name], tensor)
+  convert.main([*arguments, "--num_classes=7"])
+  assert "fc keeps its initial values" in capsys.readouterr().err
+  written = weights.read(out)
+  assert written["fc.weight"].shape == (7, 64)
+  np.testing.assert_array_equal(written["conv1.weight"], tensors["conv1.weight"])
+  for wrong, message in (
+    ([*arguments, "--num_classes=0"], "num_classes must be at least 2, got 0"),
+    ([str(src), "--model=resnet9", f"--out={out}"], "unknown network 'resnet9', must be one of "),
+    ([str(src), "--model=resnet14", f"--out={out}"], "weights don't fit the network; missing: "),
+    ([str(src), "--model=resnet8", "--out=a.pth"], "can't write a.pth: the name must end with .s"),
+    (["absent", *arguments[1:]], "can't read absent: No such file or directory"),
+  ):
+    with pytest.raises(SystemExit) as error:
+      convert.main(wrong)
+    assert error.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"python -m jaxkd.convert: {message}")
+    assert told.count("\n") == 1
+
+
+def test_only_the_kept_classifier_is_said(tmp_path, tensors):
+  src = tmp_path / "src.safetensors"
+  weights.write(src, tensors)
+  arguments = [src, "--model=resnet8", f"--out={src}", "--num_classes=7"]
+  process = subprocess.run(
+    [sys.executable, "-m", "jaxkd.convert", *arguments],
+    # Looking for accelerators, JAX logs each that is not there.
+    env={**os.environ, "JAX_PLATFORMS": ""},
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  assert process.stderr == ("fc keeps its initial values: the weights are for 10 classes, not 7\n")

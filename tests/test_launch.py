@@ -1,0 +1,255 @@
+"""`launch.sh`, with stubs for what installs packages."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+# Says how it was called.
+COMMAND = """
+import json, os, pathlib, sys
+if __name__ == "__main__":
+  said = {
+    "command": pathlib.Path(__file__).stem,
+    "cwd": os.getcwd(),
+    "argv": sys.argv[1:],
+    "process": os.environ.get("JAX_PROCESS_ID"),
+  }
+  os.write(1, json.dumps(said).encode() + b"\\n")
+  sys.exit(3 if "--fail" in sys.argv else 0)
+"""
+
+UV = """#!/bin/sh
+echo "$PWD: $@" >>"$UV_LOG"
+if [ "$1" = venv ]; then
+  for folder in "$@"; do :; done
+  mkdir -p "$folder/bin"
+  touch "$folder/pyvenv.cfg"
+  ln -sf "$REAL_PYTHON" "$folder/bin/python"
+fi
+"""
+
+
+class Checkout:
+  """A copy of launch.sh with commands that only say how they were called."""
+
+  def __init__(self, folder):
+    self.root = folder / "jaxkd"
+    self.elsewhere = folder / "elsewhere"
+    self.stubs = folder / "stubs"
+    self.log = folder / "uv.log"
+    for made in (self.root / "jaxkd" / "common", self.elsewhere, self.stubs):
+      made.mkdir(parents=True)
+    self.script = self.root / "launch.sh"
+    shutil.copy(ROOT / "launch.sh", self.script)
+    shutil.copy(ROOT / "pyproject.toml", self.root)
+    for name in ("__init__", "__main__", "common/__init__", "common/extras", "common/spelling"):
+      shutil.copy(ROOT / "jaxkd" / f"{name}.py", self.root / "jaxkd" / f"{name}.py")
+    for name in ("main", "table"):
+      (self.root / "jaxkd" / f"{name}.py").write_text(COMMAND)
+    (self.stubs / "uv").write_text(UV)
+    (self.stubs / "uv").chmod(0o755)
+    (self.stubs / "python3").symlink_to(sys.executable)
+
+  def start(self, *command, **env):
+    path = f"{self.stubs}:/usr/bin:/bin"
+    return subprocess.run(
+      [*map(str, command)],
+      cwd=self.elsewhere,
+      env={"PATH": path, "UV_LOG": str(self.log), "REAL_PYTHON": sys.executable, **env},
+      capture_output=True,
+      text=True,
+      timeout=60,
+    )
+
+  def said(self, *command, **env):
+    """Returns what the commands said that ran, one dictionary each."""
+    done = self.start(*command, **env)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+  def installs(self):
+    return [line for line in self.log.read_text().splitlines() if ": pip install" in line]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+  return Checkout(tmp_path)
+
+
+def test_paths_are_relative_to_the_callers_folder(checkout):
+  (said,) = checkout.said(checkout.script, "table", "--workdir=runs")
+  assert said["command"] == "table"
+  assert said["cwd"] == str(checkout.elsewhere)
+  assert said["argv"] == ["--workdir=runs"]
+
+
+def test_flags_alone_are_those_of_main(checkout):
+  (said,) = checkout.said(checkout.script, "--config=mine.py")
+  assert (said["command"], said["argv"]) == ("main", ["--config=mine.py"])
+
+
+def test_no_argument_runs_the_digits_example_from_any_folder(checkout):
+  (said,) = checkout.said(checkout.script)
+  assert said["argv"] == [f"--config={checkout.root}/configs/digits_isats.py"]
+
+
+def test_it_starts_through_symbolic_links(checkout):
+  (checkout.elsewhere / "relative").symlink_to("../jaxkd/launch.sh")
+  (checkout.elsewhere / "twice").symlink_to("relative")
+  (said,) = checkout.said("./twice", "table")
+  assert said["command"] == "table"
+
+
+def test_it_starts_under_sh(checkout):
+  (said,) = checkout.said("sh", "../jaxkd/launch.sh", "table")
+  assert said["command"] == "table"
+
+
+def test_it_starts_from_the_folder_above_the_checkout(checkout):
+  # There the checkout itself looks like a package named jaxkd.
+  checkout.elsewhere = checkout.root.parent
+  (said,) = checkout.said("jaxkd/launch.sh", "table")
+  assert said["command"] == "table"
+
+
+@pytest.mark.parametrize(
+  "env",
+  [
+    {"CDPATH": "/tmp:/"},
+    {"PYTHONHOME": "/nowhere"},
+    {"CONDA_PREFIX": "/opt/conda", "CONDA_DEFAULT_ENV": "base", "VIRTUAL_ENV": "/opt/conda"},
+  ],
+)
+def test_the_callers_environment_does_not_matter(checkout, env):
+  (said,) = checkout.said("../jaxkd/launch.sh", "table", **env)
+  assert said["command"] == "table"
+  assert f"--python {checkout.root}/.venv/bin/python" in checkout.installs()[0]
+
+
+def test_pythonpath_is_ignored_and_said(checkout):
+  (checkout.elsewhere / "json.py").write_text("raise SystemExit('imported')")
+  done = checkout.start(checkout.script, "--help", PYTHONPATH=str(checkout.elsewhere))
+  assert done.returncode == 0
+  assert done.stderr.startswith("jaxkd: PYTHONPATH is ignored")
+
+
+def test_it_installs_once_and_again_for_another_extra(checkout):
+  for _ in range(2):
+    checkout.said(checkout.script, "table")
+  (only,) = checkout.installs()
+  assert only.startswith(f"{checkout.root}: ")
+  assert "[all" in only
+  checkout.said(checkout.script, "table", JAXKD_EXTRAS="torch")
+  assert len(checkout.installs()) == 2
+  assert "torch" in checkout.installs()[1]
+  checkout.said(checkout.script, "table")
+  assert len(checkout.installs()) == 2
+
+
+def test_it_installs_again_where_the_interpreter_is_gone(checkout):
+  checkout.said(checkout.script, "table")
+  interpreter = checkout.root / ".venv" / "bin" / "python"
+  interpreter.unlink()
+  interpreter.symlink_to("/nowhere/python")
+  (checkout.root / ".venv" / "lib").mkdir()
+  checkout.said(checkout.script, "table")
+  assert len(checkout.installs()) == 2
+  assert not (checkout.root / ".venv" / "lib").exists()
+
+
+def test_a_broken_environment_of_the_users_is_left_alone(checkout):
+  own = checkout.elsewhere / "own"
+  (own / "lib").mkdir(parents=True)
+  (own / "pyvenv.cfg").touch()
+  done = checkout.start(checkout.script, "table", JAXKD_VENV="own")
+  assert done.returncode == 2
+  assert "the interpreter of" in done.stderr.splitlines()[-1]
+  assert (own / "lib").exists()
+
+
+def test_another_resolution_has_an_environment_of_its_own(checkout):
+  checkout.said(checkout.script, "table", JAXKD_RESOLUTION="lowest-direct")
+  (only,) = checkout.installs()
+  assert "--resolution lowest-direct" in only
+  assert "/.venv-lowest-direct/bin/python" in only
+
+
+@pytest.mark.parametrize("processes", [["--processes=2"], ["--processes", "2"]])
+@pytest.mark.parametrize("command", [["table", "--rows=kd"], ["--rows=kd"]])
+def test_every_command_runs_in_several_processes(checkout, processes, command):
+  said = checkout.said(checkout.script, *processes, *command)
+  assert sorted(line["process"] for line in said) == ["0", "1"]
+  assert {line["command"] for line in said} == {"table" if command[0] == "table" else "main"}
+  assert all(line["argv"] == ["--rows=kd"] for line in said)
+
+
+def test_a_process_that_fails_ends_the_run_with_its_status(checkout):
+  done = checkout.start(checkout.script, "--processes=2", "table", "--fail")
+  assert done.returncode == 3
+
+
+@pytest.mark.parametrize(
+  "number",
+  [["--processes=0"], ["--processes", "x"], ["--processes"], ["--processes=2", "test"]],
+)
+def test_a_wrong_number_of_processes_is_one_line(checkout, number):
+  done = checkout.start(checkout.script, *number)
+  assert done.returncode == 2
+  assert done.stderr.startswith("jaxkd: --processes is ")
+  assert not checkout.log.exists()
+
+
+def test_help_installs_nothing(checkout):
+  for flag in ("--help", "-h", "help"):
+    done = checkout.start(checkout.script, flag)
+    assert done.returncode == 0
+    assert "--processes=N" in done.stdout
+    assert "  table  " in done.stdout
+  assert not checkout.log.exists()
+
+
+def test_a_wrong_command_is_one_line_and_installs_nothing(checkout):
+  done = checkout.start(checkout.script, "tabel")
+  assert done.returncode == 2
+  (line,) = done.stderr.splitlines()
+  assert "did you mean 'table'?" in line
+  assert not checkout.log.exists()
+
+
+@pytest.mark.parametrize(
+  ("env", "message"),
+  [
+    ({"JAXKD_PYTHON": "3.9"}, "JAXKD_PYTHON is '3.9', must be Python 3.11 to 3.14"),
+    ({"JAXKD_PYTHON": "/bin/false"}, "JAXKD_PYTHON is '/bin/false', must be"),
+    ({"JAXKD_INSTALLER": "conda"}, "JAXKD_INSTALLER is 'conda', must be uv or pip"),
+  ],
+)
+def test_a_wrong_setting_is_one_line(checkout, env, message):
+  done = checkout.start(checkout.script, "table", **env)
+  assert done.returncode == 2
+  assert message in done.stderr.splitlines()[-1]
+
+
+def test_without_uv_pip_installs(checkout):
+  (checkout.stubs / "uv").unlink()
+  # The stub of a Python whose `-m venv` and `-m pip` only say so.
+  python = checkout.stubs / "python3"
+  python.unlink()
+  python.write_text(
+    f'#!/bin/sh\ncase "$*" in\n'
+    f'*" sys.executable"* | *sys.version_info*) echo "{python}" ;;\n'
+    '"-m venv "*) mkdir -p "$3/bin"; ln -sf "$0" "$3/bin/python" ;;\n'
+    '"-m pip "*) echo "$PWD: $*" >>"$UV_LOG" ;;\n'
+    f'*) exec {sys.executable} "$@" ;;\nesac\n'
+  )
+  python.chmod(0o755)
+  checkout.said(checkout.script, "table")
+  assert "pip install --quiet" in checkout.log.read_text()
+  assert os.path.samefile(checkout.root / ".venv" / "bin" / "python", python)

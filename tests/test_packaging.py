@@ -1,0 +1,165 @@
+"""Extras, the public names and the command `jaxkd`."""
+
+import ast
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+import jaxkd
+from jaxkd.common import extras
+
+ROOT = pathlib.Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+# What the dependencies of the bare install bring with them.
+BARE = {"absl", "scipy"}
+
+IMPORTED_AS = {
+  "absl_py": "absl",
+  "orbax_checkpoint": "orbax",
+  "pillow": "PIL",
+  "scikit_learn": "sklearn",
+}
+
+
+def packages(extra):
+  """Returns the packages of an extra, by the name that is imported."""
+  found = set()
+  for requirement in PROJECT["optional-dependencies"][extra]:
+    own = re.fullmatch(rf"{extras.DISTRIBUTION}\[(.*)\]", requirement)
+    if own:
+      found = found.union(*map(packages, own[1].split(",")))
+    else:
+      name = re.match(r"[\w-]+", requirement)[0].replace("-", "_")
+      found.add(IMPORTED_AS.get(name, name))
+  return found
+
+
+def imports(path):
+  """Returns the packages that a module imports, anywhere in it."""
+  for node in ast.walk(ast.parse(path.read_text())):
+    if isinstance(node, ast.Import):
+      yield from (alias.name.partition(".")[0] for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+      yield node.module.partition(".")[0]
+
+
+@pytest.fixture
+def run(tmp_path):
+  """Runs Python on jaxkd where the packages of `without` are not installed."""
+
+  def python(*argv, without=()):
+    (tmp_path / "sitecustomize.py").write_text(
+      "import sys\nclass Absent:\n  def find_spec(name, *_):\n"
+      f"    if name.partition('.')[0] in {set(without)!r}:\n"
+      "      raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+      "sys.meta_path.insert(0, Absent)\n"
+    )
+    return subprocess.run(
+      [sys.executable, *argv],
+      cwd=tmp_path,
+      env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+      capture_output=True,
+      text=True,
+    )
+
+  return python
+
+
+def test_every_imported_package_is_installed_by_an_extra():
+  known = set(sys.stdlib_module_names) | {"jaxkd", "jax", "numpy", "optax"}
+  known |= {*extras.OPTIONAL, *extras.OWN_EXTRA}
+  # JAX depends on it.
+  known.add("ml_dtypes")
+  for path in (ROOT / "jaxkd").rglob("*.py"):
+    unknown = set(imports(path)) - known
+    # A module beside it.
+    unknown = {name for name in unknown if not (path.parent / f"{name}.py").exists()}
+    assert not unknown, path
+
+
+def test_the_extra_all_has_the_optional_packages():
+  assert packages("all") == set(extras.OPTIONAL)
+  for name in extras.OWN_EXTRA:
+    assert name in PROJECT["optional-dependencies"]
+
+
+@pytest.mark.parametrize("name", ["losses", "metrics"])
+def test_losses_and_metrics_need_no_extra(run, name):
+  done = run("-c", f"import jaxkd; jaxkd.{name}", without={*extras.OPTIONAL} - BARE)
+  assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+  ("name", "package", "extra"),
+  [("models", "flax", "train"), ("data", "PIL", "data")],
+)
+def test_a_public_name_says_which_extra_it_lacks(run, name, package, extra):
+  done = run("-c", f"from jaxkd import {name}", without={package})
+  assert done.stderr.splitlines()[-1] == (
+    f"ModuleNotFoundError: jaxkd.{name}: {package} is not installed: "
+    f"pip install 'jaxkd-distill[{extra}]'"
+  )
+
+
+@pytest.mark.parametrize("command", [["jaxkd.table"], ["jaxkd", "table"]])
+def test_a_command_says_in_one_line_which_extra_it_lacks(run, command):
+  done = run("-m", *command, without={"flax"})
+  assert done.returncode == 2
+  assert done.stderr == "jaxkd: flax is not installed: pip install 'jaxkd-distill[all]'\n"
+
+
+def test_other_failed_imports_keep_their_traceback(run):
+  done = run("-m", "jaxkd.table", without={"csv"})
+  assert done.returncode == 1
+  assert "Traceback" in done.stderr
+
+
+def test_unknown_names_are_attribute_errors():
+  with pytest.raises(AttributeError, match="'jaxkd' has no attribute 'loses'"):
+    jaxkd.loses  # noqa: B018
+
+
+@pytest.mark.parametrize("argv", [[], ["help"], ["-h"], ["--help"]])
+def test_help_lists_the_commands_without_jax(run, argv):
+  done = run("-m", "jaxkd", *argv, without={"jax", "absl"})
+  assert done.returncode == 0, done.stderr
+  listed = re.findall(r"^  (\w+) +(\S.*)$", done.stdout, re.MULTILINE)
+  assert {"main", "table", "tune", "analyze", "prepare", "export"} <= {name for name, _ in listed}
+  assert not {"cli", "__main__"} & {name for name, _ in listed}
+
+
+def test_an_unknown_command_is_one_line_with_the_nearest(run):
+  done = run("-m", "jaxkd", "tabel")
+  assert done.returncode == 2
+  (line,) = done.stderr.splitlines()
+  assert line.startswith("jaxkd: the command is 'tabel', must be one of ")
+  assert line.endswith("did you mean 'table'?")
+
+
+def test_a_command_gets_its_flags(run):
+  done = run("-m", "jaxkd", "export", "--help")
+  assert done.returncode == 0, done.stderr
+  assert "--step" in done.stdout
+
+
+def test_the_script_finds_modules_in_the_working_directory(run, tmp_path):
+  (tmp_path / "mine.py").write_text("print('mine is imported')")
+  # As in the installed script, the path begins with another folder.
+  script = (
+    "import runpy, sys; sys.path[0] = '/nowhere'; sys.path.remove(sys.argv.pop())\n"
+    "from jaxkd import __main__\n"
+    "runpy.run_module = lambda *_, **__: __import__('mine')\n"
+    "__main__.main()"
+  )
+  done = run("-c", script, "table", str(tmp_path))
+  assert done.stdout == "mine is imported\n", done.stderr
+
+
+def test_the_version_is_the_same_everywhere():
+  assert f"\nversion: {jaxkd.__version__}\n" in (ROOT / "CITATION.cff").read_text()
