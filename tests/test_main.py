@@ -49,10 +49,7 @@ def complaint(argv, capsys, tmp_path, command):
       "config.student.nam is 'x', but there is no option 'nam': must be one of",
     ),
     ([DIGITS, "--config.kd.tua=3"], "did you mean 'tau'?"),
-    (
-      [DIGITS, "--config.zzz=1"],
-      "config.zzz is '1', but there is no option 'zzz'",
-    ),
+    ([DIGITS, "--config.zzz=1"], "config.zzz is '1', but there is no option 'zzz'"),
     ([DIGITS, "--config.kd.tau=warm"], "--config.kd.tau=warm"),
     ([DIGITS, "--config.kd.tau=-1"], "config.kd.tau is -1.0, must be a number in [0.001, 1e+06]"),
     ([DIGITS + ":techer=mlp"], "'techer' must be one of teacher, student"),

@@ -103,10 +103,7 @@ def test_an_option_of_all_columns_is_checked(tiny_config, text, message):
 
 
 def test_options_of_all_columns_are_read_as_flags_are(tiny_config):
-  cli.override(
-    tiny_config,
-    ["kd.standardize=true", "takd.assistants=mlp,vgg8", "data.seed=3"],
-  )
+  cli.override(tiny_config, ["kd.standardize=true", "takd.assistants=mlp,vgg8", "data.seed=3"])
   assert tiny_config.kd.standardize is True
   assert tiny_config.takd.assistants == ("mlp", "vgg8")
   assert tiny_config.data.seed == 3

@@ -101,10 +101,7 @@ def checkpoint_steps(workdir, pattern):
 
 @pytest.mark.parametrize(
   ("flags", "kills"),
-  [
-    ((), {"*-cross_entropy-*": 9, "*-fgcr-*": 9}),
-    (STREAMED, {"*-fgcr-*": 4}),
-  ],
+  [((), {"*-cross_entropy-*": 9, "*-fgcr-*": 9}), (STREAMED, {"*-fgcr-*": 4})],
   ids=["resident", "streamed"],
 )
 def test_a_killed_run_ends_in_the_same_bits(uninterrupted, tmp_path, flags, kills):

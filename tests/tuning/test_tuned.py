@@ -19,15 +19,8 @@ def test_the_file_keeps_a_choice_for_each_experiment(tiny_config, tmp_path):
   # It replaces the first choice, whatever was in its grid.
   tuned.write(tiny_config, path, "ats", {"ats.lam": 0.9})
   kept = [(choice["row"], choice["options"]) for choice in json.loads(path.read_text())]
-  assert kept == [
-    ("ats", {"ats.tau1": 6.0}),
-    ("kd", {"kd.tau": 2.0}),
-    ("ats", {"ats.lam": 0.9}),
-  ]
-  for config, values in (
-    (tiny_config, {"ats.lam": 0.9}),
-    (longer, {"ats.tau1": 6.0}),
-  ):
+  assert kept == [("ats", {"ats.tau1": 6.0}), ("kd", {"kd.tau": 2.0}), ("ats", {"ats.lam": 0.9})]
+  for config, values in ((tiny_config, {"ats.lam": 0.9}), (longer, {"ats.tau1": 6.0})):
     config.rows = ("ats+ens",)
     config.seeds = (3, 4)
     tuned.apply(config, path)
@@ -47,12 +40,7 @@ def test_a_choice_holds_for_its_row_alone(tiny_config, tmp_path):
 
 @pytest.mark.parametrize(
   ("option", "value"),
-  [
-    ("student.epochs", 3.0),
-    ("teacher.epochs", 3.0),
-    ("data.batch_size", 128),
-    ("ats.lam", 0.9),
-  ],
+  [("student.epochs", 3.0), ("teacher.epochs", 3.0), ("data.batch_size", 128), ("ats.lam", 0.9)],
 )
 def test_another_experiment_does_not_use_the_choice(option, value, tiny_config, tmp_path, capsys):
   path = tmp_path / tuned.FILE
