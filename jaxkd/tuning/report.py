@@ -18,7 +18,7 @@ from jaxkd.runs.phase import Phase
 from jaxkd.tuning.grid import Grid
 from jaxkd.tuning.search import Point, best
 
-ACCURACY = "validation accuracy (%)"
+VALIDATION_ACCURACY = "validation accuracy (%)"
 """The column of the mean over the seeds."""
 
 _AXES = {"ats.tau1": pictures.TAU1, "ats.tau2": pictures.TAU2}
@@ -51,7 +51,7 @@ def table(found: Sequence[Point]) -> Lines:
   return [
     {
       **point.values,
-      ACCURACY: 100 * point.mean,
+      VALIDATION_ACCURACY: 100 * point.mean,
       "standard deviation": 100 * point.deviation,
       "seeds": len(point.students),
       "remark": _remark(point, chosen),
@@ -125,7 +125,7 @@ def _picture(grid: Grid, found: Sequence[Point], caption: str) -> Figure:
   if len(grid) > 1:
     caption = f"{summary(found)} A panel varies one option and keeps the others. {caption}"
   panels = [_slice(option, found) for option in grid]
-  return pictures.option_curves(panels, ylabel=ACCURACY, caption=caption)
+  return pictures.option_curves(panels, ylabel=VALIDATION_ACCURACY, caption=caption)
 
 
 def _slice(option: str, found: Sequence[Point]) -> pictures.OptionPanel:

@@ -17,10 +17,9 @@ import numpy as np
 import optax
 from flax import nnx
 
-from jaxkd import data, models
-from jaxkd.methods import objectives
+from jaxkd import data, methods, models
 from jaxkd.training import sharding
-from jaxkd.training.step import Keys, Learner, Trainer, Variables, functional
+from jaxkd.training.step import Frozen, Keys, Learner, Trainer, Variables, functional
 
 PAIRS = ("resnet20:resnet8", "resnet110:vgg8")
 SPEC = data.SPECS["cifar100"]
@@ -37,20 +36,11 @@ def step_of(teacher, student, count, batch):
   learners, states = [], []
   for seed in range(count):
     network, variables = make(student, seed)
-    kd = objectives.objective(
-      {
-        "name": "kd",
-        "lam": 0.5,
-        "tau": 1.0 + seed,
-        "student_tau": None,
-        "standardize": False,
-        "until": 1.0,
-      }
-    )
+    kd = methods.objective({"name": "kd", "tau": 1.0 + seed})
     learners.append(Learner(network, None, kd, optax.sgd(0.05, momentum=0.9)))
     states.append(learners[-1].init(variables, empty, ()))
   mesh = sharding.mesh()
-  trainer = Trainer(tuple(learners), (teacher,), SPEC, batch, 1000, mesh)
+  trainer = Trainer(tuple(learners), (Frozen(teacher, SPEC),), SPEC, batch, 1000, mesh)
   put = sharding.replicate(mesh)
   teachers = put((teacher_variables,))
   random = np.random.default_rng(0)
