@@ -2,11 +2,9 @@
 
 To add a method, add a file here or call `register` from a module of your own:
 
-  import dataclasses
   from jaxkd import losses, methods
 
   @methods.register("mse")
-  @dataclasses.dataclass(frozen=True)
   class MSE(methods.Method):
     weight: float = methods.option(1.0, "my choice", methods.NOT_NEGATIVE)
 
@@ -22,6 +20,7 @@ from jaxkd.methods.base import (
   Method,
   Plan,
   Scalars,
+  Terms,
   View,
   comparable,
   feature_map,
@@ -51,6 +50,7 @@ __all__ = [
   "Method",
   "Plan",
   "Scalars",
+  "Terms",
   "View",
   "all_methods",
   "comparable",

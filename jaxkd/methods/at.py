@@ -1,25 +1,20 @@
 """AT (Zagoruyko and Komodakis, ICLR 2017): attention maps of all stages."""
 
-import dataclasses
-
 import jax.numpy as jnp
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Scalars, View, feature_map, plus_cross_entropy
-from jaxkd.methods.options import NOT_NEGATIVE, option
-from jaxkd.methods.registry import register
+from jaxkd.methods import NOT_NEGATIVE, Method, Terms, View, option, register
+from jaxkd.methods.base import feature_map, plus_cross_entropy
 from jaxkd.models import layers
 
 
 @register("at")
-@dataclasses.dataclass(frozen=True)
 class AT(Method):
   """Cross entropy, and the distance of the attention maps, summed over the stages of both."""
 
   weight: float = option(1000.0, "the toolkits", NOT_NEGATIVE)
 
-  def loss(self, view: View) -> tuple[Scalars, Scalars]:
-    """Returns cross entropy and the attention term."""
+  def loss(self, view: View) -> Terms:
     # The first stages where one network has more, and the larger map averaged down to the smaller,
     # as in the toolkits.
     count = max(min(len(view.student.stages), len(view.teacher.stages)), 1)

@@ -1,15 +1,11 @@
 """ATS (Li et al., NeurIPS 2022): asymmetric temperatures, Eq. 9 of the paper."""
 
-import dataclasses
-
 from jaxkd import losses
-from jaxkd.methods.base import Method, Scalars, View, hard_and_soft, soft_logits
-from jaxkd.methods.options import FRACTION, TEMPERATURE, option
-from jaxkd.methods.registry import register
+from jaxkd.methods import FRACTION, TEMPERATURE, Method, Terms, View, option, register
+from jaxkd.methods.base import hard_and_soft, soft_logits
 
 
 @register("ats")
-@dataclasses.dataclass(frozen=True)
 class ATS(Method):
   """KD whose teacher label has temperature tau1 on the true class and tau2 on the others."""
 
@@ -24,8 +20,7 @@ class ATS(Method):
   # Fig. 10 of the ATS paper.
   search = {"tau1": (1.0, 2.0, 3.0, 4.0, 5.0, 6.0), "tau2": (1.0, 2.0, 3.0, 4.0, 5.0)}
 
-  def loss(self, view: View) -> tuple[Scalars, Scalars]:
-    """Returns the hard and the soft term."""
+  def loss(self, view: View) -> Terms:
     soft = losses.ats(
       *soft_logits(view, self.standardize),
       view.labels,

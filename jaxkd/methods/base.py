@@ -1,6 +1,7 @@
 """A method: its options, its objective, the phases of its row, and the search of `tune`."""
 
 import dataclasses
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -13,6 +14,8 @@ from jaxkd.methods.options import checked
 from jaxkd.models import Outputs
 
 Scalars = dict[str, jax.Array]
+Terms = tuple[Scalars, Scalars]
+"""The terms of a loss, and its diagnostics."""
 
 
 class View(NamedTuple):
@@ -120,8 +123,9 @@ class Method:
     Raises:
       ConfigError: an option has another type or is out of bounds.
     """
+    kinds = typing.get_type_hints(type(self))
     for field in dataclasses.fields(self):
-      value = checked(self.name, field, getattr(self, field.name))
+      value = checked(self.name, field, kinds[field.name], getattr(self, field.name))
       object.__setattr__(self, field.name, value)
 
   def phases(self, plan: Plan) -> Any:

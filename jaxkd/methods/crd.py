@@ -1,6 +1,5 @@
 """CRD (Tian, Krishnan and Isola, ICLR 2020): embeddings contrasted with those of other classes."""
 
-import dataclasses
 import math
 
 import jax
@@ -8,10 +7,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Scalars, View, plus_cross_entropy
+from jaxkd.methods import NOT_NEGATIVE, POSITIVE, TEMPERATURE, Method, Terms, View, option, register
 from jaxkd.methods.base import features as penultimate
-from jaxkd.methods.options import NOT_NEGATIVE, POSITIVE, TEMPERATURE, option
-from jaxkd.methods.registry import register
+from jaxkd.methods.base import plus_cross_entropy
 from jaxkd.models import Outputs, layers
 
 
@@ -113,7 +111,6 @@ class Contrast(nnx.Module):
 
 
 @register("crd")
-@dataclasses.dataclass(frozen=True)
 class CRD(Method):
   """Cross entropy, and the contrastive loss of `Contrast`."""
 
@@ -131,11 +128,9 @@ class CRD(Method):
     )
 
   def adapter(self, student: Outputs, teachers: tuple[Outputs, ...], rngs: nnx.Rngs) -> nnx.Module:
-    """Returns heads and memory."""
     (teacher,) = teachers
     return self.contrast(student, teacher, rngs)
 
-  def loss(self, view: View) -> tuple[Scalars, Scalars]:
-    """Returns cross entropy and the contrastive term."""
+  def loss(self, view: View) -> Terms:
     contrast = view.adapter(view.student, view.teacher, view.labels)
     return plus_cross_entropy(view, contrast=self.weight * contrast), {}

@@ -1,17 +1,12 @@
 """DIST (Huang et al., NeurIPS 2022): correlations between and within classes."""
 
-import dataclasses
-
 import jax.numpy as jnp
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Scalars, View
-from jaxkd.methods.options import NOT_NEGATIVE, TEMPERATURE, option
-from jaxkd.methods.registry import register
+from jaxkd.methods import NOT_NEGATIVE, TEMPERATURE, Method, Terms, View, option, register
 
 
 @register("dist")
-@dataclasses.dataclass(frozen=True)
 class DIST(Method):
   """Cross entropy, and Pearson correlations of rows and columns of the softened probabilities."""
 
@@ -21,8 +16,7 @@ class DIST(Method):
 
   search = {"beta": (1.0, 2.0), "gamma": (1.0, 2.0)}
 
-  def loss(self, view: View) -> tuple[Scalars, Scalars]:
-    """Returns cross entropy and the relations."""
+  def loss(self, view: View) -> Terms:
     student, teacher = view.student.logits, view.teacher.logits
     hard = jnp.mean(losses.cross_entropy(student, view.labels))
     total = losses.dist(

@@ -1,17 +1,13 @@
 """DKD (Zhao et al., CVPR 2022): target and non-target classes decoupled."""
 
-import dataclasses
-
 import jax.numpy as jnp
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Scalars, View, plus_cross_entropy, soft_logits
-from jaxkd.methods.options import FRACTION, NOT_NEGATIVE, TEMPERATURE, option
-from jaxkd.methods.registry import register
+from jaxkd.methods import FRACTION, NOT_NEGATIVE, TEMPERATURE, Method, Terms, View, option, register
+from jaxkd.methods.base import plus_cross_entropy, soft_logits
 
 
 @register("dkd")
-@dataclasses.dataclass(frozen=True)
 class DKD(Method):
   """Cross entropy, and the divergences of the target class and among the others."""
 
@@ -25,8 +21,7 @@ class DKD(Method):
     False, "True: z-scores (Sun et al., 2024), there with tau 2, and alpha and beta times 9"
   )
 
-  def loss(self, view: View) -> tuple[Scalars, Scalars]:
-    """Returns cross entropy and the decoupled term."""
+  def loss(self, view: View) -> Terms:
     decoupled = losses.dkd(
       *soft_logits(view, self.standardize),
       view.labels,

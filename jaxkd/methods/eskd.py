@@ -3,14 +3,11 @@
 import dataclasses
 from typing import Any
 
-from jaxkd.methods.base import Method, Plan
+from jaxkd.methods import FRACTION, Bound, Method, Plan, option, register
 from jaxkd.methods.kd import STKD
-from jaxkd.methods.options import FRACTION, Bound, option
-from jaxkd.methods.registry import register
 
 
 @register("eskd")
-@dataclasses.dataclass(frozen=True)
 class ESKD(Method):
   """KD, with the options of `kd`, from a large teacher that trains for fewer epochs."""
 
@@ -24,7 +21,6 @@ class ESKD(Method):
   search = STKD.search
 
   def phases(self, plan: Plan) -> Any:
-    """Returns the student of the early-stopped teacher."""
     early = plan.shortened(plan.teacher(), self.teacher_epochs)
     kd: Any = plan.options("kd")
     return plan.student(dataclasses.replace(kd, until=self.until), early)

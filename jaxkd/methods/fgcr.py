@@ -1,19 +1,16 @@
 """FGCR: fused global class relations, Eq. 7 of the paper."""
 
-import dataclasses
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Scalars, View, comparable, hard_and_soft, soft_logits
-from jaxkd.methods.options import FRACTION, TEMPERATURE, Bound, option
-from jaxkd.methods.registry import register
+from jaxkd.methods import FRACTION, TEMPERATURE, Bound, Method, Terms, View, option, register
+from jaxkd.methods.base import comparable, hard_and_soft, soft_logits
 
 
 @register("fgcr")
-@dataclasses.dataclass(frozen=True)
 class FGCR(Method):
   """KD whose teacher label is mixed with the mean label of its class, at temperature tau - 1."""
 
@@ -30,7 +27,6 @@ class FGCR(Method):
   def prepare(
     self, teacher_logits: list[jax.Array], labels: jax.Array, mask: jax.Array, num_classes: int
   ) -> dict[str, Any]:
-    """Returns sums of probabilities by class, and numbers of examples."""
     (teacher,) = teacher_logits
     logits = comparable(teacher, self.standardize)
     # A label outside of the classes counts for none of them.
@@ -39,8 +35,7 @@ class FGCR(Method):
     counts = jnp.sum(jax.nn.one_hot(labels, num_classes), axis=0)[:, None]
     return {"sums": counts * means, "counts": counts}
 
-  def loss(self, view: View) -> tuple[Scalars, Scalars]:
-    """Returns the hard and the soft term."""
+  def loss(self, view: View) -> Terms:
     soft = losses.fgcr(
       *soft_logits(view, self.standardize),
       view.labels,

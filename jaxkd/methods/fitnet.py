@@ -1,14 +1,11 @@
 """FitNet (Romero et al., ICLR 2015): the features of a stage, through a regressor."""
 
-import dataclasses
-
 import jax
 from flax import nnx
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Scalars, View, feature_map, plus_cross_entropy
-from jaxkd.methods.options import NOT_NEGATIVE, option
-from jaxkd.methods.registry import register
+from jaxkd.methods import NOT_NEGATIVE, Method, Terms, View, option, register
+from jaxkd.methods.base import feature_map, plus_cross_entropy
 from jaxkd.models import Outputs, layers
 
 
@@ -31,7 +28,6 @@ class Regressor(nnx.Module):
 
 
 @register("fitnet")
-@dataclasses.dataclass(frozen=True)
 class FitNet(Method):
   """Cross entropy, and the mean squared error of a stage's features."""
 
@@ -39,13 +35,11 @@ class FitNet(Method):
   stage: int = option(1, "the toolkits: the second, counted from 0", NOT_NEGATIVE)
 
   def adapter(self, student: Outputs, teachers: tuple[Outputs, ...], rngs: nnx.Rngs) -> nnx.Module:
-    """Returns the regressor."""
     (teacher,) = teachers
     own, target = feature_map(student, self.stage), feature_map(teacher, self.stage)
     return Regressor(own, target, rngs)
 
-  def loss(self, view: View) -> tuple[Scalars, Scalars]:
-    """Returns cross entropy and the hint."""
+  def loss(self, view: View) -> Terms:
     target = feature_map(view.teacher, self.stage)
     hint = losses.fitnet(view.adapter(feature_map(view.student, self.stage), target), target)
     return plus_cross_entropy(view, hint=self.weight * hint), {}

@@ -1,18 +1,14 @@
 """ISATS: asymmetric temperatures of each instance, Eq. 10 of the paper."""
 
-import dataclasses
-
 import jax.numpy as jnp
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Scalars, View, hard_and_soft, soft_logits
+from jaxkd.methods import FRACTION, NOT_NEGATIVE, TEMPERATURE, Method, Terms, View, option, register
+from jaxkd.methods.base import hard_and_soft, soft_logits
 from jaxkd.methods.kd import LAM_SEARCH
-from jaxkd.methods.options import FRACTION, NOT_NEGATIVE, TEMPERATURE, option
-from jaxkd.methods.registry import register
 
 
 @register("isats")
-@dataclasses.dataclass(frozen=True)
 class ISATS(Method):
   """ATS with tau2 = tau*, of the largest derived variance, and tau1 = tau* + gap."""
 
@@ -24,8 +20,7 @@ class ISATS(Method):
 
   search = {"lam": LAM_SEARCH}
 
-  def loss(self, view: View) -> tuple[Scalars, Scalars]:
-    """Returns the two terms, and how often each tau* is chosen, as section 5.3 reports it."""
+  def loss(self, view: View) -> Terms:
     student, teacher = soft_logits(view, self.standardize)
     tau1, tau2 = losses.isats_temperatures(teacher, view.labels, self.grid, self.gap)
     soft = losses.ats(

@@ -1,21 +1,28 @@
 """KD (Hinton et al., 2015): Eq. 2 of the paper."""
 
-import dataclasses
 from typing import Any
 
 import jax.numpy as jnp
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Plan, Scalars, View, hard_and_soft, soft_logits
-from jaxkd.methods.options import FRACTION, NOT_NEGATIVE, TEMPERATURE, option
-from jaxkd.methods.registry import register
+from jaxkd.methods import (
+  FRACTION,
+  NOT_NEGATIVE,
+  TEMPERATURE,
+  Method,
+  Plan,
+  Terms,
+  View,
+  option,
+  register,
+)
+from jaxkd.methods.base import hard_and_soft, soft_logits
 
 LAM_SEARCH = (0.5, 0.9)
 """Weights of the soft term: the authors' code has 0.5, the toolkits 0.9."""
 
 
 @register("kd")
-@dataclasses.dataclass(frozen=True)
 class KD(Method):
   """KD from the large teacher: (1 - lam) CE + lam weight s^2 CE(p_t(tau), p_s(s)).
 
@@ -37,8 +44,7 @@ class KD(Method):
 
   search = {"tau": losses.ISATS_GRID, "lam": LAM_SEARCH}
 
-  def loss(self, view: View) -> tuple[Scalars, Scalars]:
-    """Returns the hard and the soft term."""
+  def loss(self, view: View) -> Terms:
     soft = self.weight * losses.kd(
       *soft_logits(view, self.standardize),
       view.labels,
@@ -51,12 +57,10 @@ class KD(Method):
 
 
 @register("stkd")
-@dataclasses.dataclass(frozen=True)
 class STKD(Method):
   """KD from the small teacher, with the options of `kd`."""
 
   search = {f"kd.{option}": values for option, values in KD.search.items()}
 
   def phases(self, plan: Plan) -> Any:
-    """Returns the small teacher's student."""
     return plan.student(plan.options("kd"), plan.small_teacher())

@@ -9,16 +9,25 @@ from flax import nnx
 
 from jaxkd import losses
 from jaxkd.common.errors import ConfigError
-from jaxkd.methods.base import Method, Plan, Scalars, View, comparable, hard_and_soft
+from jaxkd.methods import (
+  FRACTION,
+  NOT_NEGATIVE,
+  POSITIVE,
+  TEMPERATURE,
+  Method,
+  Plan,
+  Terms,
+  View,
+  option,
+  register,
+)
+from jaxkd.methods.base import comparable, hard_and_soft
 from jaxkd.methods.crd import CRD
 from jaxkd.methods.nokd import CrossEntropy
-from jaxkd.methods.options import FRACTION, NOT_NEGATIVE, POSITIVE, TEMPERATURE, option
-from jaxkd.methods.registry import register
 from jaxkd.models import Outputs
 
 
 @register("multi")
-@dataclasses.dataclass(frozen=True)
 class Multi(Method):
   """KD from the weighted mean of several teachers' labels, each of `kd` or of `isats`."""
 
@@ -61,11 +70,13 @@ class Multi(Method):
     return plan.student(dataclasses.replace(self, student_tau=student_tau), *teachers)
 
   def adapter(self, student: Outputs, teachers: tuple[Outputs, ...], rngs: nnx.Rngs) -> nnx.Module:
-    """Returns heads and memory for each teacher, if there is a contrastive term."""
     if not self.contrast:
       return nnx.List([])
     crd = CRD(
-      features=self.contrast_features, negatives=self.contrast_negatives, tau=self.contrast_tau
+      weight=self.contrast,
+      features=self.contrast_features,
+      negatives=self.contrast_negatives,
+      tau=self.contrast_tau,
     )
     return nnx.List([crd.contrast(student, teacher, rngs) for teacher in teachers])
 
@@ -76,8 +87,7 @@ class Multi(Method):
     tau1, tau2 = losses.isats_temperatures(logits, labels, self.grid, self.gap)
     return losses.asymmetric_softmax(logits, labels, tau1, tau2)
 
-  def loss(self, view: View) -> tuple[Scalars, Scalars]:
-    """Returns the hard, the soft and, if there is one, the contrastive term."""
+  def loss(self, view: View) -> Terms:
     shares = [weight / sum(self.weights) for weight in self.weights]
     labels = [
       share * self._probabilities(teacher, view.labels)

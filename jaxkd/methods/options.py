@@ -4,22 +4,16 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from jaxkd import losses
 from jaxkd.common.errors import ConfigError
 from jaxkd.common.spelling import nearest
 
 
 class Bound(NamedTuple):
-  """An interval of numbers.
-
-  Attributes:
-    low: its lower end.
-    high: its upper end.
-    low_open: whether `low` is outside.
-    high_open: whether `high` is outside.
-  """
+  """An interval of finite numbers; its ends belong to it unless they are open."""
 
   low: float = -math.inf
   high: float = math.inf
@@ -42,8 +36,7 @@ class Bound(NamedTuple):
 POSITIVE = Bound(0, low_open=True)
 NOT_NEGATIVE = Bound(0)
 FRACTION = Bound(0, 1)
-TEMPERATURE = Bound(1e-3, 1e6)
-"""Temperatures for which float32 holds the softened logits of usual networks."""
+TEMPERATURE = Bound(*losses.TAU_RANGE)
 
 
 def option(
@@ -67,23 +60,17 @@ def option(
   )
 
 
-def checked(owner: str, field: dataclasses.Field, value: Any) -> Any:
-  """Returns an option's value as its type has it: 1 is 1.0 where a float is wanted.
-
-  Args:
-    owner: name of the method, for messages.
-    field: the option.
-    value: what was given.
+def checked(owner: str, field: dataclasses.Field, kind: Any, value: Any) -> Any:
+  """Returns the value of a method's option as its type has it: 1 is 1.0 where a float is wanted.
 
   Raises:
-    ConfigError: the value is of another type, or out of bounds.
+    ConfigError: the value is of another type, or out of bounds; `owner` is the method's name.
   """
   within = field.metadata.get("within")
-  kinds = set(_kinds(field.type))
-  if value is None and types.NoneType in kinds:
+  optional = isinstance(kind, types.UnionType)
+  if value is None and optional:
     return None
-  (kind,) = kinds - {types.NoneType}
-  allowed = _allowed(kind, within, types.NoneType in kinds)
+  kind = typing.get_args(kind)[0] if optional else kind
   if typing.get_origin(kind) is tuple:
     element = typing.get_args(kind)[0]
     enough = element is str or value != ()
@@ -91,14 +78,9 @@ def checked(owner: str, field: dataclasses.Field, value: Any) -> Any:
       return tuple(element(v) for v in value)
   elif _fits(value, kind, within):
     return kind(value)
-  raise ConfigError(f"config.{owner}.{field.name} is {value!r}, must be {allowed}")
-
-
-def _kinds(annotation: Any) -> Iterator[Any]:
-  if isinstance(annotation, types.UnionType):
-    yield from typing.get_args(annotation)
-  else:
-    yield annotation
+  raise ConfigError(
+    f"config.{owner}.{field.name} is {value!r}, must be {_allowed(kind, within, optional)}"
+  )
 
 
 def _fits(value: Any, kind: type, within: Bound | Sequence[str] | None) -> bool:

@@ -3,11 +3,12 @@
 import dataclasses
 import importlib
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, dataclass_transform
 
 from jaxkd.common.errors import ConfigError
 from jaxkd.common.source import source_digest
 from jaxkd.common.spelling import nearest
+from jaxkd.methods import options as method_options
 from jaxkd.methods.base import Method
 
 M = TypeVar("M", bound=type[Method])
@@ -16,6 +17,7 @@ _METHODS: dict[str, type[Method]] = {}
 _OBJECTIVES_ONLY: set[str] = set()
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(method_options.option,))
 def register(name: str, *, row: bool = True) -> Callable[[M], M]:
   """Gives a method its name: in `config.rows`, in `--config.rows`, and for its options.
 
@@ -24,14 +26,13 @@ def register(name: str, *, row: bool = True) -> Callable[[M], M]:
     row: whether it can be a row of a table; otherwise it is an objective for other methods.
 
   Returns:
-    A decorator of a frozen dataclass that extends `Method`.
+    A decorator of a class that extends `Method`. It makes the class a frozen dataclass.
 
   Raises:
     ConfigError: another class has the name, or the name is no identifier.
 
   Examples:
     >>> @register("doubled_kd")
-    ... @dataclasses.dataclass(frozen=True)
     ... class DoubledKD(Method):
     ...   tau: float = 4.0
     >>> find("doubled_kd")(tau=2).tau
@@ -41,14 +42,11 @@ def register(name: str, *, row: bool = True) -> Callable[[M], M]:
   if not name.isidentifier():
     raise ConfigError(f"the method's name is {name!r}, must be letters, digits and _")
 
-  def named(method: M) -> M:
+  def named(method: Any) -> Any:
     known = _METHODS.get(name)
-    same = known and (known.__module__, known.__qualname__) == (
-      method.__module__,
-      method.__qualname__,
-    )
-    if known and not same:
+    if known and _address(known) != _address(method):
       raise ConfigError(f"the method {name!r} is registered already, as {known.__module__}")
+    method = _frozen(method)
     method.name = name
     _METHODS[name] = method
     if not row:
@@ -56,6 +54,16 @@ def register(name: str, *, row: bool = True) -> Callable[[M], M]:
     return method
 
   return named
+
+
+def _address(method: type[Method]) -> tuple[str, str]:
+  return method.__module__, method.__qualname__
+
+
+def _frozen(method: type[Method]) -> type[Method]:
+  """Makes a class a frozen dataclass, unless it is one."""
+  own = "__dataclass_params__" in vars(method)
+  return method if own else dataclasses.dataclass(frozen=True)(method)
 
 
 def unregister(name: str) -> None:
@@ -91,6 +99,7 @@ def _imported(name: str) -> type[Method]:
     raise ConfigError(f"there is no method {name!r}: {error}") from error
   if not (isinstance(found, type) and issubclass(found, Method)):
     raise ConfigError(f"{name!r} is not a subclass of jaxkd.methods.Method")
+  found = _frozen(found)
   # One that is not registered bears the name that it was asked for by.
   found.name = found.name or name
   return found

@@ -1,16 +1,12 @@
 """RegT: a regularised teacher, Eq. 8 of the paper."""
 
-import dataclasses
 from typing import Any
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Plan, Scalars, View
-from jaxkd.methods.options import NOT_NEGATIVE, option
-from jaxkd.methods.registry import register
+from jaxkd.methods import NOT_NEGATIVE, Method, Plan, Terms, View, option, register
 
 
 @register("regt")
-@dataclasses.dataclass(frozen=True)
 class RegT(Method):
   """KD, with the options of `kd`, from a teacher whose training rewards distinct wrong classes."""
 
@@ -19,11 +15,9 @@ class RegT(Method):
   search = {"beta": (0.01, 0.001)}
 
   def phases(self, plan: Plan) -> Any:
-    """Returns the student of the regularised teacher."""
     return plan.student(plan.options("kd"), plan.teacher(self))
 
-  def loss(self, view: View) -> tuple[Scalars, Scalars]:
-    """Returns cross entropy and the regularisation."""
+  def loss(self, view: View) -> Terms:
     hard = losses.cross_entropy(view.student.logits, view.labels)
     total = losses.regt(view.student.logits, view.labels, beta=self.beta)
     return {"cross_entropy": hard, "regularization": total - hard}, {}

@@ -1,19 +1,16 @@
 """ResKD (Li et al., 2021, arXiv 2006.04719): a residual student learns the rest of the teacher."""
 
-import dataclasses
 from typing import Any
 
 import jax
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Plan, Scalars, View, hard_and_soft
-from jaxkd.methods.options import FRACTION, option
-from jaxkd.methods.registry import register
+from jaxkd.methods import FRACTION, Method, Plan, Terms, View, option, register
+from jaxkd.methods.base import hard_and_soft
 from jaxkd.models import Outputs
 
 
 @register("reskd")
-@dataclasses.dataclass(frozen=True)
 class ResKD(Method):
   """KD with the options of `kd`, then a residual student that fits teacher minus student.
 
@@ -38,7 +35,6 @@ class ResKD(Method):
   predicts_with_teachers = True
 
   def phases(self, plan: Plan) -> Any:
-    """Returns the residual student, whose teachers are the teacher and the student."""
     large = plan.teacher()
     base = plan.student(plan.options("kd"), large)
     # A seed of its own: the same network would start where its base did.
@@ -47,12 +43,10 @@ class ResKD(Method):
     return plan.train(residual, self, large, base, seed=seed)
 
   def predict(self, student: Outputs, teachers: tuple[Outputs, ...]) -> jax.Array:
-    """Returns the sum of both students' logits."""
     _, base = teachers
     return base.logits + student.logits
 
-  def loss(self, view: View) -> tuple[Scalars, Scalars]:
-    """Returns the cross entropy of the sum, and the gap."""
+  def loss(self, view: View) -> Terms:
     teacher, base = view.teachers
     gap = losses.fitnet(view.student.logits, teacher.logits - base.logits)
     prediction = self.predict(view.student, view.teachers)

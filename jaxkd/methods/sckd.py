@@ -1,19 +1,15 @@
 """SCKD (Zhu and Wang, ICCV 2021): KD where its gradient agrees with that of the labels."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Scalars, View, hard_and_soft, soft_logits
+from jaxkd.methods import FRACTION, TEMPERATURE, Method, Terms, View, option, register
+from jaxkd.methods.base import hard_and_soft, soft_logits
 from jaxkd.methods.kd import LAM_SEARCH
-from jaxkd.methods.options import FRACTION, TEMPERATURE, option
-from jaxkd.methods.registry import register
 
 
 @register("sckd")
-@dataclasses.dataclass(frozen=True)
 class SCKD(Method):
   """KD where the inner product of its gradient and that of the cross entropy is not negative.
 
@@ -34,8 +30,7 @@ class SCKD(Method):
 
   search = {"tau": losses.ISATS_GRID, "lam": LAM_SEARCH}
 
-  def loss(self, view: View) -> tuple[Scalars, Scalars]:
-    """Returns the hard term, the gated soft term, and how often the gradients agree."""
+  def loss(self, view: View) -> Terms:
     student, teacher = view.student.logits, view.teacher.logits
     soft = losses.kd(
       *soft_logits(view, self.standardize),

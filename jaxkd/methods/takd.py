@@ -1,17 +1,13 @@
 """TAKD (Mirzadeh et al., AAAI 2020): KD through assistants of middle size."""
 
-import dataclasses
 from typing import Any
 
 from jaxkd.common.errors import ConfigError
-from jaxkd.methods.base import Method, Plan
+from jaxkd.methods import Method, Plan, option, register
 from jaxkd.methods.kd import STKD
-from jaxkd.methods.options import option
-from jaxkd.methods.registry import register
 
 
 @register("takd")
-@dataclasses.dataclass(frozen=True)
 class TAKD(Method):
   """KD with the options of `kd`, through assistants, each distilled from the one before."""
 

@@ -1,18 +1,14 @@
 """WTTM (Zheng and Yang, ICLR 2024): the student matches a power of the teacher's probabilities."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 
 from jaxkd import losses
-from jaxkd.methods.base import Method, Scalars, View, plus_cross_entropy
-from jaxkd.methods.options import NOT_NEGATIVE, Bound, option
-from jaxkd.methods.registry import register
+from jaxkd.methods import NOT_NEGATIVE, Bound, Method, Terms, View, option, register
+from jaxkd.methods.base import plus_cross_entropy
 
 
 @register("wttm")
-@dataclasses.dataclass(frozen=True)
 class WTTM(Method):
   r"""Cross entropy, and the weighted divergence from the transformed teacher.
 
@@ -43,9 +39,8 @@ class WTTM(Method):
 
   search = {"gamma": (0.1, 0.2, 0.3), "beta": (1.5, 2.25, 4.0)}
 
-  def loss(self, view: View) -> tuple[Scalars, Scalars]:
-    """Returns cross entropy and the divergence, and the power sum as a diagnostic."""
-    teacher = view.teacher.logits
+  def loss(self, view: View) -> Terms:
+    teacher = view.teacher.logits.astype(jnp.float32)
     matched = losses.softmax(teacher, 1 / self.gamma)
     soft = losses.distillation(view.student.logits, view.labels, matched, lam=1.0, tau=1.0)
     # Less the entropy, which has no gradient in the student: the term is 0 where the two agree.

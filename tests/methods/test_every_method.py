@@ -58,7 +58,7 @@ class Tiny(Network):
 
 @pytest.fixture(scope="module")
 def mesh():
-  return jax.sharding.Mesh(np.array(jax.devices()[:2]), (sharding.DATA,))
+  return jax.sharding.Mesh(np.array(jax.devices()[:1]), (sharding.DATA,))
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +109,8 @@ def test_the_number_of_teachers_is_that_of_the_row(tiny_config):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_it_trains_and_resumes_to_the_same_bits(name, split, mesh, tmp_path):
-  (start,), run = trainer_of(name, [0], split, mesh)
+def test_it_trains_resumes_to_the_same_bits_and_shares_a_step(name, split, mesh, tmp_path):
+  (start,), run = trainer_of(name, [1], split, mesh)
   half = run((start,), 0, 1)
   with contextlib.closing(Checkpoints(tmp_path, keep=2)) as checkpoints:
     checkpoints.save(half[0])
@@ -118,27 +118,19 @@ def test_it_trains_and_resumes_to_the_same_bits(name, split, mesh, tmp_path):
     restored = checkpoints.restore(start, 2)
   (whole,), (resumed,) = run(half, 2, 3), run((restored,), 2, 3)
   jax.tree.map(np.testing.assert_array_equal, whole, resumed)
-  assert whole.step == STEPS
-  assert whole.bad_step == -1
+  assert (whole.step, whole.bad_step) == (STEPS, -1)
+  assert np.isfinite(whole.sums["loss"])
   changed = jax.tree.map(
     lambda a, b: not np.array_equal(a, b), start.variables.params, whole.variables.params
   )
   assert all(jax.tree.leaves(changed))
-  assert np.isfinite(whole.sums["loss"])
-  terms = [name for name in whole.sums if name not in ("loss", "accuracy", "gradient_norm")]
-  assert terms
 
-
-@pytest.mark.parametrize("name", OBJECTIVES)
-def test_students_of_one_step_end_as_alone(name, split, mesh):
   together, run_together = trainer_of(name, [0, 1], split, mesh)
   _, second = run_together(together, 0, 1)
-  alone, run_alone = trainer_of(name, [1], split, mesh)
-  (expected,) = run_alone(alone, 0, 1)
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5),
     (second.variables, second.adapter, second.sums),
-    (expected.variables, expected.adapter, expected.sums),
+    (half[0].variables, half[0].adapter, half[0].sums),
   )
 
 

@@ -8,6 +8,9 @@ from views import LABELS, STUDENT, TEACHER
 from jaxkd import methods
 from jaxkd.methods import View
 
+# Version and loss on the batch of test_versions.py.
+RECORDED = {"wttm": (1, 19.9522)}
+
 
 def probabilities(logits):
   powers = np.exp(np.asarray(logits, np.float64))

@@ -1,0 +1,58 @@
+"""A method whose values change has another version, so that old results are not reused."""
+
+import ast
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from jaxkd import methods
+from jaxkd.methods import View
+from jaxkd.models import Outputs
+
+OBJECTIVES = sorted(name for name, m in methods.all_methods().items() if m.loss is not None)
+
+
+def recorded():
+  """Returns version and value by method: the `RECORDED` of all test files of methods."""
+  found = {}
+  for file in pathlib.Path(__file__).parent.glob("test_*.py"):
+    for node in ast.parse(file.read_text()).body:
+      if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "RECORDED":
+        found |= ast.literal_eval(node.value)
+  return found
+
+
+def outputs(rng):
+  def draw(*shape):
+    return jnp.asarray(rng.standard_normal(shape), jnp.float32)
+
+  stages = draw(4, 4, 4, 3), draw(4, 2, 2, 5)
+  return Outputs(3 * draw(4, 5), draw(4, 6), tuple(map(jax.nn.relu, stages)), stages)
+
+
+def value(name):
+  """The loss of a method with its defaults on a fixed batch."""
+  rng = np.random.default_rng(0)
+  student, *teachers = outputs(rng), outputs(rng), outputs(rng)
+  count = {"cross_entropy": 0, "regt": 0, "reskd": 2, "multi": 2}.get(name, 1)
+  theirs, labels = tuple(teachers[:count]), jnp.array([0, 3, 1, 2])
+  method = methods.objective(name)
+  logits = [teacher.logits for teacher in theirs]
+  constants = method.prepare and method.prepare(logits, labels, labels >= 0, 5)
+  adapter = method.adapter and method.adapter(student, theirs, nnx.Rngs(0))
+  view = View(student, theirs, labels, constants, jnp.float32(0.5), adapter)
+  terms, _ = method.loss(view)
+  return sum(float(jnp.mean(term)) for term in terms.values())
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_a_value_changes_only_with_the_version(name):
+  known, found = recorded().get(name), value(name)
+  version = methods.find(name).version
+  assert known, f"add to the test file: RECORDED = {{{name!r}: ({version}, {found:.6g})}}"
+  assert version == known[0], f"record the value of version {version}: {found:.6g}"
+  assert found == pytest.approx(known[1], rel=1e-4), "raise the method's version"
