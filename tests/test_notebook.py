@@ -5,11 +5,10 @@ import pathlib
 
 import pytest
 
-for package in ("nbformat", "nbclient", "ipykernel", "matplotlib"):
-  pytest.importorskip(package, reason=f"{package} is not installed: it is in the extra notebook")
-
-import nbclient
-import nbformat
+_MISSING = "the extra notebook is not installed"
+nbformat = pytest.importorskip("nbformat", reason=_MISSING)
+nbclient = pytest.importorskip("nbclient", reason=_MISSING)
+pytest.importorskip("ipykernel", reason=_MISSING)
 
 ROOT = pathlib.Path(__file__).parent.parent
 NOTEBOOK = ROOT / "jaxkd" / "examples" / "losses.ipynb"
