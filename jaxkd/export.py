@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _, trained = teachers.load_network(folder, sharding.mesh(), flags.step)
     nnx.update(model, *trained)
     weights.write(flags.out, weights.to_torch(model))
-  except UserError as error:
+  except (UserError, OSError) as error:
     parser.exit(2, f"{parser.prog}: {error}\n")
 
 

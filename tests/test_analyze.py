@@ -19,9 +19,9 @@ from jaxkd import analyze, cli, data, metrics
 from jaxkd.analysis import plan, saved, students, trained, writeup
 from jaxkd.analysis.study import Settings, Teacher
 from jaxkd.common.errors import ConfigError
-from jaxkd.runs import experiment, rows
+from jaxkd.runs import planning, queue, teachers
 from jaxkd.runs.store import PhaseFolder
-from jaxkd.training import loop, sharding
+from jaxkd.training import sharding
 from jaxkd.tuning import grid
 
 LABELS = np.array([0, 1, 2, 0])
@@ -123,7 +123,7 @@ def config_file(tiny_config, tmp_path):
 def outputs(entry, images):
   """Runs a network of the store on images, the plain way."""
   spec = data.find("digits")
-  network, variables = loop.load_network(entry, spec, sharding.mesh())
+  network, variables = teachers.load_network(entry, sharding.mesh())
   return network.apply(variables, data.normalize(jnp.asarray(images), spec))
 
 
@@ -155,7 +155,7 @@ def test_teachers_of_the_store(store, config, workdir, monkeypatch):
   entries = {}
   for path in workdir.glob("digits-*"):
     entry = PhaseFolder.open(path)
-    if entry.phase.optim["epochs"] < 0.5:
+    if entry.phase.schedule["epochs"] < 0.5:
       early = entry
       continue
     width = entry.phase.network["options"]["width"]
@@ -171,7 +171,7 @@ def test_teachers_of_the_store(store, config, workdir, monkeypatch):
     np.testing.assert_allclose(float(line["v(q), τ = 4"]), variance, rtol=1e-4)
     accuracy = 100 * jnp.mean(jnp.argmax(found[name].logits, -1) == labels)
     np.testing.assert_allclose(float(line["training accuracy (%)"]), accuracy, rtol=1e-5)
-    test = entries[name].result()["test"]["accuracy"]
+    test = entries[name].accuracy
     assert float(line["test accuracy (%)"]) == 100 * test
   (pair,) = lines(folder / "pairs.csv")
   rho = metrics.spearman(found["narrow"].logits, found["wide"].logits)
@@ -187,7 +187,7 @@ def test_teachers_of_the_store(store, config, workdir, monkeypatch):
   assert "Approximated" in caption
 
   # Nothing is trained twice; of the largest there is also an early stop.
-  monkeypatch.setattr(experiment, "train", None)
+  monkeypatch.setattr(queue, "train", None)
   (again,) = trained.studies(config, workdir)
   assert [stage.name for stage in again.stages] == ["0.25 epochs", "0.5 epochs"]
   for logits, expected in [
@@ -209,7 +209,7 @@ def test_some_of_the_examples_and_the_students(config, workdir):
     for row in config.rows:
       for one.ats.tau1 in (4.0, 5.0) if row == "ats" else (4.0,):
         for seed in config.seeds:
-          entry = PhaseFolder.of(workdir, rows.ROWS[row](one, seed))
+          entry = PhaseFolder.of(workdir, planning.student(one, row, seed))
           entry.create()
           entry.finish({"test": {"accuracy": next(accuracy) / 100}})
   (study,) = trained.studies(config, workdir)
@@ -241,7 +241,7 @@ def test_some_of_the_examples_and_the_students(config, workdir):
 def test_a_grid_looks_at_ats_alone(config, tmp_path, monkeypatch):
   ((_, wide),) = plan.sources(config, tmp_path)
   for row in ("nokd", "kd", "ats", "isats"):
-    entry = PhaseFolder.of(tmp_path, rows.ROWS[row](wide.config, 0))
+    entry = PhaseFolder.of(tmp_path, planning.student(wide.config, row, 0))
     entry.create()
     entry.finish({"test": {"accuracy": 0.5}})
   looked = []
@@ -258,8 +258,7 @@ def test_a_grid_looks_at_ats_alone(config, tmp_path, monkeypatch):
 
 
 def test_students_are_trained(config, workdir, monkeypatch):
-  grids = {"ats": {"ats.tau1": (2.0, 5.0), "ats.tau2": (1.0,)}}
-  monkeypatch.setattr(grid, "GRIDS", grids)
+  monkeypatch.setattr(grid, "default", lambda _: {"ats.tau1": (2.0, 5.0), "ats.tau2": (1.0,)})
   config.analysis.stages = ()
   config.analysis.students = ("mlp",)
   config.analysis.grid = True
@@ -267,18 +266,15 @@ def test_students_are_trained(config, workdir, monkeypatch):
   (study,) = trained.studies(config, workdir)
   taught = {(s.teacher, s.method): s for s in study.students}
   assert set(taught) == {("narrow", "ISATS"), ("wide", "ISATS")}
-  assert [(s.teacher, s.tau1, s.tau2) for s in study.grid] == [
-    ("wide", 2, 1),
-    ("wide", 5, 1),
-  ]
+  assert [(s.teacher, s.tau1, s.tau2) for s in study.grid] == [("wide", 2, 1), ("wide", 5, 1)]
   ((_, wide),) = plan.sources(config, workdir)
-  entry = PhaseFolder.of(workdir, rows.ROWS["isats"](wide.config, 0))
-  accuracy = 100 * entry.result()["test"]["accuracy"]
+  entry = PhaseFolder.of(workdir, planning.student(wide.config, "isats", 0))
+  accuracy = 100 * entry.accuracy
   assert taught["wide", "ISATS"].accuracies == (accuracy,)
   assert taught["wide", "ISATS"].alone is not None
 
   # What there is, is not trained again; without being asked, nothing is.
-  monkeypatch.setattr(experiment, "train", None)
+  monkeypatch.setattr(queue, "train", None)
   (again,) = trained.studies(config, workdir)
   assert again.students == study.students
   config.analysis.students, config.analysis.grid = (), False
@@ -294,13 +290,13 @@ def test_students_are_named_by_their_networks(config, tmp_path):
   config.student.epochs = 3.0
   config.analysis.students = ("mlp", "resnet8")
   ((source, _),) = plan.sources(config, tmp_path)
-  same, other = (rows.ROWS["kd"](e, 0) for e in source.experiments)
+  same, other = (planning.student(e, "kd", 0) for e in source.experiments)
   assert same.network["options"] == {"depth": 1, "width": 16}
   assert "init_from" in same.network
   # Neither the options nor the weights are of that network.
   assert (other.network["name"], other.network["options"]) == ("resnet8", {})
   assert "init_from" not in other.network
-  assert other.optim["epochs"] == 3
+  assert other.schedule["epochs"] == 3
   assert other.teachers == (source.entry.phase,)
 
 
@@ -315,7 +311,7 @@ def test_every_teacher_has_the_seeds(config, tmp_path):
   config.analysis.seeds = ()
   ((narrow, wide),) = plan.sources(config, tmp_path)
   assert (wide.entry.phase.seed, narrow.entry.phase.seed) == (0, 7)
-  assert narrow.entry.phase.optim["epochs"] == 2
+  assert narrow.entry.phase.schedule["epochs"] == 2
   about = trained._about("digits", 100, (wide, narrow))
   assert about.endswith("not augmented; wide: 0.5 epochs, seed 0; narrow: 2 epochs, seed 7.")
   assert list(trained._approximations(100, 90, (wide, narrow))) == [
@@ -344,8 +340,8 @@ def test_what_a_teacher_leaves_open_is_as_in_the_config(config, tmp_path):
   config.analysis.teachers.narrow.learning_rate = 0.2
   ((narrow, wide),) = plan.sources(config, tmp_path)
   for source, rate in ((wide, 0.1), (narrow, 0.2)):
-    assert source.entry.phase.optim["epochs"] == 20
-    assert source.entry.phase.optim["learning_rate"] == rate
+    assert source.entry.phase.schedule["epochs"] == 20
+    assert source.entry.phase.schedule["learning_rate"] == rate
   assert narrow.entry.phase.network["options"] == {"depth": 1, "width": 8}
 
 
@@ -355,7 +351,7 @@ def test_teachers_may_start_from_weights(config, tmp_path):
   config.analysis.teachers.wide.init_from = str(file)
   ((narrow, wide),) = plan.sources(config, tmp_path)
   (early,) = plan.stages(wide, tmp_path)
-  weights = [experiment._weights([config], source.entry.phase) for source in (narrow, wide, early)]
+  weights = [source.entry.phase.weights for source in (narrow, wide, early)]
   assert weights == ["", str(file), str(file)]
 
 
@@ -526,10 +522,7 @@ def test_the_page_in_a_browser(report, tmp_path):
       {"logits": np.full((4, 3), np.nan)},
       "b: logits: 4 of 4 examples are not finite, the first is number 0",
     ),
-    (
-      {"logits": np.full((4, 3), 1e300)},
-      "b: logits: 4 of 4 examples are not finite",
-    ),
+    ({"logits": np.full((4, 3), 1e300)}, "b: logits: 4 of 4 examples are not finite"),
     (
       {"logits": np.ones((4, 3)), "labels": np.array([0, 1, 2, 1])},
       "the labels of b differ from those of a",
@@ -539,14 +532,8 @@ def test_the_page_in_a_browser(report, tmp_path):
       {"logits": np.array([{}] * 4)},
       "b.npz is not a sound .npz file: Object arrays cannot be loaded",
     ),
-    (
-      {"logits": np.full((4, 3), "1")},
-      "b.npz: logits are of type <U1, must be numbers",
-    ),
-    (
-      {"logits": np.ones((4, 3)), "features": np.ones(4)},
-      "b: features must be [N, D], not (4,)",
-    ),
+    ({"logits": np.full((4, 3), "1")}, "b.npz: logits are of type <U1, must be numbers"),
+    ({"logits": np.ones((4, 3)), "features": np.ones(4)}, "b: features must be [N, D], not (4,)"),
     (
       {"logits": np.ones((4, 3)), "class_names": np.array(["x", "y"])},
       "b: 2 class_names for 3 classes",
@@ -571,16 +558,9 @@ def test_bad_arrays_are_one_line(arrays, message, analyse, save, capsys):
       {"logits": logits(SMALL), "labels": LABELS + 1},
       "label 3 of example 2 is outside the 3 classes",
     ),
+    ({"logits": logits(SMALL), "labels": LABELS * 1.0}, "labels must be integers, not float64"),
     (
-      {"logits": logits(SMALL), "labels": LABELS * 1.0},
-      "labels must be integers, not float64",
-    ),
-    (
-      {
-        "logits": logits(SMALL),
-        "labels": np.zeros(4, int),
-        "features": np.ones((4, 2)),
-      },
+      {"logits": logits(SMALL), "labels": np.zeros(4, int), "features": np.ones((4, 2))},
       "all labels are 0: angles between classes need two classes",
     ),
   ],
@@ -595,10 +575,7 @@ def test_bad_studies_are_one_line(arrays, message, analyse, save, capsys):
 
 def test_k_is_at_most_the_number_of_classes(analyse, save, monkeypatch):
   monkeypatch.setattr(writeup.figures, "draw", lambda _: [])
-  files = (
-    save("a.npz", logits=logits(SMALL)),
-    save("b.npz", logits=logits(LARGE)),
-  )
+  files = (save("a.npz", logits=logits(SMALL)), save("b.npz", logits=logits(LARGE)))
   folder = analyse("--logits=" + ",".join(files))
   (pair,) = lines(folder / "pairs.csv")
   assert float(pair["rank set overlap, K = 3"]) == 1
@@ -647,15 +624,9 @@ def test_no_report_overwrites_another(save):
       ["CONFIG", "--config.analysis.teachers.wide.epochs=0"],
       "config.analysis.teachers.wide: config.teacher.epochs is 0.0",
     ),
-    (
-      ["CONFIG", "--config.analysis.students=mpl,resnet8"],
-      "'mpl' must be one of ",
-    ),
+    (["CONFIG", "--config.analysis.students=mpl,resnet8"], "'mpl' must be one of "),
     (["CONFIG", "--config.analysis.students=mpl"], "did you mean 'mlp'?"),
-    (
-      ["CONFIG", "--config.analysis.students=mlp,mlp"],
-      "must be without repetitions",
-    ),
+    (["CONFIG", "--config.analysis.students=mlp,mlp"], "must be without repetitions"),
     (
       ["CONFIG", "--config.analysis.students=mlp", "--config.rows=kd,regt"],
       "'regt' of config.analysis.students must be one of nokd, kd, ats, isats",
@@ -668,23 +639,14 @@ def test_no_report_overwrites_another(save):
       ["CONFIG", "--config.analysis.students=mlp", "--config.student.name=mlp"],
       "config.student.name has no effect here: the networks are those of config.analysis.students",
     ),
-    (
-      ["CONFIG", "--config.analysis.students=resnet50"],
-      "config.analysis.students, resnet50: ",
-    ),
+    (["CONFIG", "--config.analysis.students=resnet50"], "config.analysis.students, resnet50: "),
     (["CONFIG", "--config.analysis.grid=True"], "config.analysis.students is"),
     (
       ["CONFIG", "--config.teacher.options.width=8"],
       "config.teacher.options.width has no effect here",
     ),
-    (
-      ["CONFIG", "--config.teacher.epochs=0"],
-      "config.teacher.epochs is 0.0, must be > 0",
-    ),
-    (
-      ["CONFIG", "--config.analysis.teachers.wide.name=mpl"],
-      "did you mean 'mlp'",
-    ),
+    (["CONFIG", "--config.teacher.epochs=0"], "config.teacher.epochs is 0.0, must be > 0"),
+    (["CONFIG", "--config.analysis.teachers.wide.name=mpl"], "did you mean 'mlp'"),
     (
       ["CONFIG", "--config.analysis.teachers.wide.checkpoint=nowhere"],
       "nowhere is not the folder of a phase",

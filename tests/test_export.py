@@ -1,53 +1,90 @@
 """A trained network leaves the store for PyTorch."""
 
+import errno
+import re
+
 import jax
 import numpy as np
 import pytest
 from flax import nnx
 
 from jaxkd import export
-from jaxkd.data import SPECS
 from jaxkd.models import weights
-from jaxkd.runs import experiment, rows
+from jaxkd.runs import planning, teachers
 from jaxkd.runs.store import PhaseFolder
-from jaxkd.training import loop, sharding
+from jaxkd.training import sharding
 
 
-def exported(entry, out, *flags):
-  """The network that a command writes."""
-  export.main([str(entry.path), str(out), *flags])
-  model = rows.network(entry.phase, SPECS["digits"])
+def exported(folder, out, *flags):
+  """Returns the network that a command writes."""
+  export.main([str(folder.path), str(out), *flags])
+  model = planning.network(folder.phase)
   nnx.update(model, *weights.from_torch(model, weights.read(out)))
   return model
 
 
-def assert_trained(model, entry, step):
-  _, trained = loop.load_network(entry, SPECS["digits"], sharding.mesh(), step)
+def assert_trained(model, folder, step):
+  _, trained = teachers.load_network(folder, sharding.mesh(), step)
   for kind, expected in ((nnx.Param, trained[0]), (nnx.BatchStat, trained[1])):
     jax.tree.map(np.testing.assert_array_equal, nnx.state(model, kind), expected)
 
 
-def test_the_written_weights_are_the_trained_ones(tiny_config, tmp_path):
+def test_the_written_weights_are_the_trained_ones(
+  tiny_config, run_experiment, tmp_path, capsys, monkeypatch
+):
   tiny_config.rows = ("nokd",)
   tiny_config.student.name, tiny_config.student.options = "resnet8", {}
   tiny_config.student.epochs = 0.1
   tiny_config.run.checkpoint_every_steps = 1
-  experiment.run(tiny_config, tmp_path)
-  entry = PhaseFolder.of(tmp_path, rows.ROWS["nokd"](tiny_config, 0))
-  assert entry.steps == {0, 1, 2}
+  run_experiment(tiny_config, tmp_path)
+  capsys.readouterr()
+  folder = PhaseFolder.of(tmp_path, planning.student(tiny_config, "nokd", 0))
+  assert folder.steps == {0, 1, 2}
 
   out = tmp_path / "out.safetensors"
-  assert_trained(exported(entry, out), entry, 2)
+  assert_trained(exported(folder, out), folder, 2)
   # As if it were still training.
-  (entry.path / "result.json").unlink()
-  assert_trained(exported(entry, out), entry, 2)
-  assert_trained(exported(entry, out, "--step=1"), entry, 1)
+  (folder.path / "result.json").unlink()
+  assert_trained(exported(folder, out), folder, 2)
+  assert_trained(exported(folder, out, "--step=1"), folder, 1)
+
+  def full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+  with monkeypatch.context() as patch:
+    patch.setattr("os.fsync", full)
+    told = refused(capsys, folder.path, out)
+  assert told == f"can't write {out}: No space left on device"
+  assert [path.name for path in tmp_path.glob("out*")] == ["out.safetensors"]
   out.unlink()
-  with pytest.raises(SystemExit, match=r"^python -m jaxkd.export: no .* 3 in .* of 1, 2$"):
-    export.main([str(entry.path), str(out), "--step=3"])
+  told = refused(capsys, folder.path, out, "--step=3")
+  assert re.fullmatch(r"no .* 3 in .* of 1, 2", told)
   assert not out.exists()
 
 
-def test_a_folder_that_is_no_phase_is_one_line(tmp_path):
-  with pytest.raises(SystemExit, match=r"jaxkd.export: .* is not the folder"):
-    export.main([str(tmp_path), str(tmp_path / "out.safetensors")])
+def refused(capsys, *argv):
+  """Returns the line of a command that fails."""
+  with pytest.raises(SystemExit) as error:
+    export.main([*map(str, argv)])
+  assert error.value.code == 2
+  told = capsys.readouterr().err
+  assert told.startswith("python -m jaxkd.export: ")
+  assert told.endswith("\n")
+  assert told.count("\n") == 1
+  return told.removeprefix("python -m jaxkd.export: ").rstrip()
+
+
+def test_a_folder_that_is_no_phase_is_refused(tmp_path, capsys):
+  assert "is not the folder" in refused(capsys, tmp_path, tmp_path / "out.safetensors")
+
+
+@pytest.mark.parametrize(
+  "name", ["student.onnx", "student.pth", "student", "student.safetensors.gz"]
+)
+def test_an_unknown_suffix_is_refused_before_anything_is_loaded(tmp_path, capsys, name):
+  out = tmp_path / name
+  # There is no phase either.
+  assert refused(capsys, tmp_path / "absent", out) == (
+    f"can't write {out}: the name must end with .safetensors"
+  )
+  assert not any(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""The command line: one line for each mistake, before any work."""
+"""The command line refuses each mistake with one line, before any work."""
 
 import pathlib
 
@@ -14,7 +14,7 @@ def in_repository(monkeypatch):
   monkeypatch.chdir(pathlib.Path(__file__).parent.parent)
 
 
-def test_a_mistake_in_a_config_is_found(tmp_path, capsys, command):
+def test_a_mistake_in_a_config_is_located(tmp_path, capsys, command):
   file = tmp_path / "mine.py"
   file.write_text(
     "from configs import digits_isats\n\n\ndef get_config(arg=None):\n"
@@ -27,7 +27,7 @@ def test_a_mistake_in_a_config_is_found(tmp_path, capsys, command):
 
 
 def complaint(argv, capsys, tmp_path, command):
-  """Runs the command; returns what it said on stderr."""
+  """Runs the command; returns its line on stderr."""
   workdir = tmp_path / "runs"
   with pytest.raises(SystemExit) as ended:
     command(main.main, f"--workdir={workdir}", *argv)
@@ -49,12 +49,9 @@ def complaint(argv, capsys, tmp_path, command):
       "config.student.nam is 'x', but there is no option 'nam': must be one of",
     ),
     ([DIGITS, "--config.kd.tua=3"], "did you mean 'tau'?"),
-    (
-      [DIGITS, "--config.zzz=1"],
-      "config.zzz is '1', but there is no option 'zzz'",
-    ),
+    ([DIGITS, "--config.zzz=1"], "config.zzz is '1', but there is no option 'zzz'"),
     ([DIGITS, "--config.kd.tau=warm"], "--config.kd.tau=warm"),
-    ([DIGITS, "--config.kd.tau=-1"], "config.kd.tau is -1.0, must be > 0"),
+    ([DIGITS, "--config.kd.tau=-1"], "config.kd.tau is -1.0, must be a number in [0.001, 1e+06]"),
     ([DIGITS + ":techer=mlp"], "'techer' must be one of teacher, student"),
     ([DIGITS, "--config.rows=kd,isat"], "did you mean 'isats'"),
     (

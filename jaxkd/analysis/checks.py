@@ -5,32 +5,15 @@ mistake and its place.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-
-def _check_finite(values: np.ndarray, what: str) -> None:
-  broken = np.flatnonzero(~np.isfinite(values).all(axis=-1))
-  if broken.size:
-    raise ValueError(
-      f"{what}: {broken.size} of {len(values)} examples are not finite, "
-      f"the first is number {broken[0]}"
-    )
+Arrays = Mapping[str, np.typing.ArrayLike]
 
 
-def _check_labels(labels: np.ndarray, num_examples: int, what: str) -> None:
-  if not np.issubdtype(labels.dtype, np.integer):
-    raise ValueError(f"labels must be integers, not {labels.dtype}")
-  if labels.shape != (num_examples,):
-    raise ValueError(f"{what}: {num_examples} examples, but labels of shape {labels.shape}")
-
-
-def check_logits(logits: Mapping[str, np.typing.ArrayLike], labels: np.typing.ArrayLike) -> None:
-  """Checks that networks can be compared on the same examples.
-
-  Args:
-    logits: `[N, C]` by network name.
-    labels: `[N]`, of the examples.
+def check_logits(logits: Arrays, labels: np.typing.ArrayLike) -> None:
+  """Checks logits `[N, C]` by network name and labels `[N]`.
 
   Raises:
     ValueError: other shapes, or shapes that differ between the networks; fewer than two classes;
@@ -43,51 +26,58 @@ def check_logits(logits: Mapping[str, np.typing.ArrayLike], labels: np.typing.Ar
     ValueError: large: logits of shape (1, 3), but small has (1, 2)
   """
   labels = np.asarray(labels)
-  first: tuple[str, tuple[int, ...]] | None = None
-  for name, values in logits.items():
-    values = np.asarray(values, np.float32)
-    if values.ndim != 2 or not len(values):
-      raise ValueError(f"{name}: logits must be [N, C], not {values.shape}")
+  first: Any = None
+  for name, given in logits.items():
+    values = _matrix(name, "logits", "C", given)
     if values.shape[1] < 2:
       raise ValueError(f"{name}: one class only, there is nothing to compare")
     first = first or (name, values.shape)
     if values.shape != first[1]:
       raise ValueError(f"{name}: logits of shape {values.shape}, but {first[0]} has {first[1]}")
-    _check_labels(labels, len(values), name)
+    _check_labels(labels, name, values)
     wrong = np.flatnonzero((labels < 0) | (labels >= values.shape[1]))
     if wrong.size:
       raise ValueError(
-        f"label {labels[wrong[0]]} of example {wrong[0]} is outside the "
-        f"{values.shape[1]} classes of {name}"
+        f"label {labels[wrong[0]]} of example {wrong[0]} is outside the {values.shape[1]} classes "
+        f"of {name}"
       )
     _check_finite(values, f"{name}: logits")
 
 
-def check_features(
-  features: Mapping[str, np.typing.ArrayLike], labels: np.typing.ArrayLike
-) -> None:
-  """Checks that angles between features can be measured.
-
-  Args:
-    features: `[N, D]` by network name; D may differ.
-    labels: `[N]`, of the examples.
+def check_features(features: Arrays, labels: np.typing.ArrayLike) -> None:
+  """Checks features `[N, D]` by network name, where D may differ, and labels `[N]`.
 
   Raises:
     ValueError: other shapes; features that are not finite; labels that are not integers, or that
       are all of one class.
-
-  Examples:
-    >>> check_features({"small": [[1.0, 0.0], [0.0, 1.0]]}, [3, 3])
-    Traceback (most recent call last):
-      ...
-    ValueError: all labels are 3: angles between classes need two classes
   """
   labels = np.asarray(labels)
-  for name, values in features.items():
-    values = np.asarray(values, np.float32)
-    if values.ndim != 2 or not len(values):
-      raise ValueError(f"{name}: features must be [N, D], not {values.shape}")
-    _check_labels(labels, len(values), name)
+  for name, given in features.items():
+    values = _matrix(name, "features", "D", given)
+    _check_labels(labels, name, values)
     if np.all(labels == labels[0]):
       raise ValueError(f"all labels are {labels[0]}: angles between classes need two classes")
     _check_finite(values, f"{name}: features")
+
+
+def _matrix(name: str, what: str, width: str, values: np.typing.ArrayLike) -> np.ndarray:
+  array = np.asarray(values, np.float32)
+  if array.ndim != 2 or not len(array):
+    raise ValueError(f"{name}: {what} must be [N, {width}], not {array.shape}")
+  return array
+
+
+def _check_labels(labels: np.ndarray, name: str, values: np.ndarray) -> None:
+  if not np.issubdtype(labels.dtype, np.integer):
+    raise ValueError(f"labels must be integers, not {labels.dtype}")
+  if labels.shape != (len(values),):
+    raise ValueError(f"{name}: {len(values)} examples, but labels of shape {labels.shape}")
+
+
+def _check_finite(values: np.ndarray, what: str) -> None:
+  broken = np.flatnonzero(~np.isfinite(values).all(axis=-1))
+  if broken.size:
+    raise ValueError(
+      f"{what}: {broken.size} of {len(values)} examples are not finite, the first is number "
+      f"{broken[0]}"
+    )

@@ -20,87 +20,50 @@ Values = np.ndarray | jax.Array
 
 
 class PerExample(NamedTuple):
-  """Measures of one teacher on each example, `[N]` each.
+  """Measures of one teacher on each example, `[N]` each."""
 
-  Attributes:
-    correct: whether the label's class has the highest logit.
-    label_logit: the logit of the label, f_y.
-    wrong_deviation: standard deviation of the other logits, sigma(g).
-    entropy: of the probabilities at temperature 1.
-    derived_average: e(q) at tau.
-    derived_variance: v(q) at tau.
-    inherent_variance: v of the softmax over the wrong classes, at tau.
-    ats_variance: v(q) of the label under ATS.
-    isats_variance: v(q) of the label under ISATS.
-    tau_star: the most discriminative temperature.
-  """
-
-  correct: Values
-  label_logit: Values
-  wrong_deviation: Values
-  entropy: Values
-  derived_average: Values
-  derived_variance: Values
-  inherent_variance: Values
-  ats_variance: Values
-  isats_variance: Values
-  tau_star: Values
+  correct: Values  # whether the label's class has the highest logit
+  label_logit: Values  # the logit of the label, f_y
+  wrong_deviation: Values  # standard deviation of the other logits, sigma(g)
+  entropy: Values  # of the probabilities at temperature 1
+  derived_average: Values  # e(q) at tau
+  derived_variance: Values  # v(q) at tau
+  inherent_variance: Values  # v of the softmax over the wrong classes, at tau
+  ats_variance: Values  # v(q) of the label under ATS
+  isats_variance: Values  # v(q) of the label under ISATS
+  tau_star: Values  # the most discriminative temperature
 
 
 class Comparison(NamedTuple):
-  """A larger teacher against a smaller one; a ratio to 0 is infinite.
+  """A larger teacher against a smaller one; a ratio to 0 is infinite."""
 
-  Attributes:
-    small: the smaller teacher.
-    large: the larger teacher.
-    less_distinct: mean derived variance of the smaller teacher over that of the larger one.
-    share: share of the examples on which the larger teacher's derived variance is lower.
-    raised: the larger teacher's mean derived variance under ISATS over that at tau.
-    restored: the same over the smaller teacher's at tau.
-    overlap: mean rank set overlap of the top k classes.
-    spearman: mean Spearman's rho.
-    kendall: mean Kendall's tau, as in the paper.
-    kendall_b: mean Kendall's tau-b.
-  """
-
-  small: str
-  large: str
-  less_distinct: float
-  share: float
-  raised: float
-  restored: float
-  overlap: float
-  spearman: float
-  kendall: float
-  kendall_b: float
+  small: str  # the smaller teacher
+  large: str  # the larger teacher
+  less_distinct: float  # mean derived variance of the smaller teacher over that of the larger one
+  share: float  # share of the examples on which the larger teacher's derived variance is lower
+  raised: float  # the larger teacher's mean derived variance under ISATS over that at tau
+  restored: float  # the same over the smaller teacher's at tau
+  overlap: float  # mean rank set overlap of the top k classes
+  spearman: float  # mean Spearman's rho
+  kendall: float  # mean Kendall's tau, as in the paper
+  kendall_b: float  # mean Kendall's tau-b
 
 
 class Measures(NamedTuple):
-  """The measures of one study.
+  """The measures of one study."""
 
-  Attributes:
-    examples: by teacher.
-    calibration: expected calibration error by teacher.
-    comparisons: of every pair of teachers, the pair with the most teachers between it first.
-  """
-
-  examples: dict[str, PerExample]
-  calibration: dict[str, float]
+  examples: dict[str, PerExample]  # by teacher
+  calibration: dict[str, float]  # expected calibration error by teacher
+  # of every pair of teachers, the pair with the most teachers between it first
   comparisons: list[Comparison]
 
 
 class Findings(NamedTuple):
-  """Studies with their measures; what figures, tables and verdicts are made of.
+  """Studies with their measures; what figures, tables and verdicts are made of."""
 
-  Attributes:
-    studies: one, or one for each seed.
-    settings: of the measures.
-    measures: of each study.
-  """
-
-  studies: Sequence[Study]
-  settings: Settings
-  measures: Sequence[Measures]
+  studies: Sequence[Study]  # one, or one for each seed
+  settings: Settings  # of the measures
+  measures: Sequence[Measures]  # of each study
 
   @property
   def study(self) -> Study:

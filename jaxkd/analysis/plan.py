@@ -5,8 +5,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-import ml_collections
-from ml_collections import config_dict
+from ml_collections import ConfigDict, FieldReference, config_dict
 
 from jaxkd import models
 from jaxkd.analysis.study import LABELS_OF_ROWS, Settings
@@ -22,10 +21,7 @@ _WHICH = ("teacher.name", "teacher.options", "teacher.checkpoint")
 _ROWS = ("nokd", *LABELS_OF_ROWS)
 
 
-def add_teachers(
-  config: ml_collections.ConfigDict,
-  teachers: Mapping[str, tuple[str, Mapping[str, Any]]],
-) -> None:
+def add_teachers(config: ConfigDict, teachers: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
   """Adds `analysis` to a config: the networks that take the teacher's place.
 
   Args:
@@ -33,7 +29,7 @@ def add_teachers(
     teachers: by a title, the network's name and options.
   """
   with config.unlocked():
-    config.analysis = ml_collections.ConfigDict()
+    config.analysis = ConfigDict()
     # The highest number of training examples that are measured.
     config.analysis.examples = 50_000
     # An option that is None is as in `config.teacher`.
@@ -56,33 +52,27 @@ def add_teachers(
     config.analysis.grid = False
 
 
-def _unset(network: ml_collections.ConfigDict) -> dict[str, ml_collections.FieldReference]:
+def _unset(network: ConfigDict) -> dict[str, FieldReference]:
   """Returns the network's options, each None but still of its type."""
   return {key: config_dict.placeholder(type(value)) for key, value in network.items()}
 
 
-def settings(config: ml_collections.ConfigDict) -> Settings:
+def settings(config: ConfigDict) -> Settings:
   """Returns the options of the measures."""
   return Settings(tau=config.kd.tau, grid=tuple(config.isats.grid), gap=config.isats.gap)
 
 
 class Source(NamedTuple):
-  """A network of an analysis.
+  """A network of an analysis."""
 
-  Attributes:
-    title: its name in the report.
-    config: the experiment in which it is the teacher.
-    entry: its place in the store.
-    experiments: the experiments in which it is the teacher, one for each student.
-  """
-
-  title: str
-  config: ml_collections.ConfigDict
-  entry: PhaseFolder
-  experiments: tuple[ml_collections.ConfigDict, ...]
+  title: str  # its name in the report
+  config: ConfigDict  # the experiment in which it is the teacher
+  entry: PhaseFolder  # its place in the store
+  # the experiments in which it is the teacher, one for each student
+  experiments: tuple[ConfigDict, ...]
 
 
-def validate(config: ml_collections.ConfigDict, given: Iterable[str] = ()) -> None:
+def validate(config: ConfigDict, given: Iterable[str] = ()) -> None:
   """Checks all options, before any work.
 
   Args:
@@ -97,69 +87,64 @@ def validate(config: ml_collections.ConfigDict, given: Iterable[str] = ()) -> No
     raise ConfigError(
       "config.analysis.teachers must have two networks or more; see configs/analysis_digits.py"
     )
-  named = (*_WHICH, "student.name") if config.analysis.students else _WHICH
+  options = config.analysis
   for option in given:
-    if option.startswith(named):
+    if option.startswith((*_WHICH, "student.name") if options.students else _WHICH):
       raise ConfigError(
         f"config.{option} has no effect here: the networks are those of "
         f"config.analysis.{option.partition('.')[0]}s"
       )
-  options = config.analysis
   for title, teacher in options.teachers.items():
-    for key in teacher:
-      if key not in config.teacher:
-        raise ConfigError(
-          f"config.analysis.teachers.{title} has {key!r}, must be " + nearest(key, config.teacher)
-        )
-  if options.examples < 2:
-    raise ConfigError(f"config.analysis.examples is {options.examples}, must be at least 2")
-  if len(set(options.seeds)) < len(options.seeds) or not all(
-    type(seed) is int and 0 <= seed < 2**32 for seed in options.seeds
-  ):
-    raise ConfigError(
-      f"config.analysis.seeds is {options.seeds}, must be integers in [0, 2**32), each once"
-    )
-  if not all(a < b for a, b in itertools.pairwise((0, *options.stages, 1))):
-    raise ConfigError(f"config.analysis.stages is {options.stages}, must be ascending in (0, 1)")
-  for title, one in _experiments(config):
-    # Any row with a teacher would do.
-    one.rows = ("kd",)
-    try:
-      validation.validate(one)
-    except ConfigError as error:
-      raise ConfigError(f"config.analysis.teachers.{title}: {error}") from error
-  _check_students(config)
-
-
-def _check_students(config: ml_collections.ConfigDict) -> None:
-  names = config.analysis.students
-  if config.analysis.grid and not names:
-    raise ConfigError(
-      "config.analysis.grid is True, but config.analysis.students is empty: "
-      "there is nothing to train"
-    )
-  if len(set(names)) < len(names):
-    raise ConfigError(f"config.analysis.students is {names}, must be without repetitions")
-  known = models.list_models()
-  for name in names:
-    if name not in known:
+    for key in set(teacher) - set(config.teacher):
       raise ConfigError(
-        f"config.analysis.students is {names}: {name!r} must be " + nearest(name, known)
+        f"config.analysis.teachers.{title} has {key!r}, must be {nearest(key, config.teacher)}"
+      )
+  seeds, names = options.seeds, options.students
+  _require(options.examples >= 2, "analysis.examples", options.examples, "at least 2")
+  _require(
+    len(set(seeds)) == len(seeds) and all(type(s) is int and 0 <= s < 2**32 for s in seeds),
+    *("analysis.seeds", seeds, "integers in [0, 2**32), each once"),
+  )
+  ascending = all(a < b for a, b in itertools.pairwise((0, *options.stages, 1)))
+  _require(ascending, "analysis.stages", options.stages, "ascending in (0, 1)")
+  if options.grid and not names:
+    raise ConfigError(
+      "config.analysis.grid is True, but config.analysis.students is empty: no student to train"
+    )
+  _require(len(set(names)) == len(names), "analysis.students", names, "without repetitions")
+  for name in names:
+    if name not in (known := models.list_models()):
+      raise ConfigError(
+        f"config.analysis.students is {names}: {name!r} must be {nearest(name, known)}"
       )
   for row in config.rows if names else ():
     if row not in _ROWS:
       raise ConfigError(
-        f"config.rows is {config.rows}: {row!r} of config.analysis.students "
-        "must be " + nearest(row, _ROWS)
+        f"config.rows is {config.rows}: {row!r} of config.analysis.students must be "
+        f"{nearest(row, _ROWS)}"
       )
+  for title, one in _experiments(config):
+    # Any row with a teacher would do.
+    one.rows = ("kd",)
+    _validate(one, f"teachers.{title}")
   for name in names:
-    try:
-      validation.validate(_with_student(config, name))
-    except ConfigError as error:
-      raise ConfigError(f"config.analysis.students, {name}: {error}") from error
+    _validate(_with_student(config, name), f"students, {name}")
 
 
-def _with_student(config: ml_collections.ConfigDict, name: str) -> ml_collections.ConfigDict:
+def _require(holds: bool, option: str, value: Any, must: str) -> None:
+  if not holds:
+    raise ConfigError(f"config.{option} is {value}, must be {must}")
+
+
+def _validate(config: ConfigDict, place: str) -> None:
+  """Validates one of the analysis' experiments; an error names its place."""
+  try:
+    validation.validate(config)
+  except ConfigError as error:
+    raise ConfigError(f"config.analysis.{place}: {error}") from error
+
+
+def _with_student(config: ConfigDict, name: str) -> ConfigDict:
   """Returns the experiment with another student, trained as its own is."""
   one = config.copy_and_resolve_references()
   if name != config.student.name:
@@ -169,9 +154,7 @@ def _with_student(config: ml_collections.ConfigDict, name: str) -> ml_collection
   return one
 
 
-def sources(
-  config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]
-) -> list[list[Source]]:
+def sources(config: ConfigDict, workdir: str | os.PathLike[str]) -> list[list[Source]]:
   """Returns the teachers, in the config's order, for each seed."""
   return [
     [_source(title, one, workdir) for title, one in _experiments(config, seed)]
@@ -190,9 +173,7 @@ def stages(source: Source, workdir: str | os.PathLike[str]) -> list[Source]:
   return [source._replace(entry=PhaseFolder.of(workdir, p)) for p in phases]
 
 
-def _experiments(
-  config: ml_collections.ConfigDict, seed: int | None = None
-) -> Iterator[tuple[str, ml_collections.ConfigDict]]:
+def _experiments(config: ConfigDict, seed: int | None = None) -> Iterator[tuple[str, ConfigDict]]:
   """Yields by title the experiment in which each network is the teacher."""
   for title, teacher in config.analysis.teachers.items():
     one = config.copy_and_resolve_references()
@@ -206,9 +187,7 @@ def _experiments(
     yield title, one
 
 
-def _source(
-  title: str, config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]
-) -> Source:
+def _source(title: str, config: ConfigDict, workdir: str | os.PathLike[str]) -> Source:
   if config.teacher.checkpoint:
     entry = PhaseFolder.open(config.teacher.checkpoint)
   else:

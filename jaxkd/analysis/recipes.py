@@ -61,8 +61,7 @@ def analysis(
         f"config argument 'epochs' is {options.epochs!r}, must be a number"
       ) from None
   plan.add_teachers(
-    config,
-    {title: (name, {**own, **network_options}) for title, (name, own) in networks.items()},
+    config, {title: (name, {**own, **network_options}) for title, (name, own) in networks.items()}
   )
   return config
 

@@ -56,15 +56,11 @@ def as_in_rules(class_names: Sequence[str]) -> tuple[str, ...]:
 
 
 class Rule(NamedTuple):
-  """A rule of Table 1.
+  """A rule of Table 1."""
 
-  Attributes:
-    name: as in the paper.
-    chains: classes, the examples' own first, then from most to least similar to it; the rule's
-      agreement is the mean over its chains.
-  """
-
-  name: str
+  name: str  # as in the paper
+  # classes, the examples' own first, then from most to least similar to it; the rule's
+  # agreement is the mean over its chains
   chains: tuple[tuple[str, ...], ...]
 
   @property
@@ -82,10 +78,7 @@ class Rule(NamedTuple):
 
 
 def _digits(name: str, *domains: str) -> Rule:
-  return Rule(
-    name,
-    tuple(tuple(f"{domain}@{digit}" for domain in domains) for digit in range(10)),
-  )
+  return Rule(name, tuple(tuple(f"{domain}@{digit}" for domain in domains) for digit in range(10)))
 
 
 CIFAR100_RULES = (
@@ -107,10 +100,6 @@ DIGITS_FIVE_RULES = (
 
 def label_chains(rule: Rule, class_names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
   """Translates a rule's class names into labels.
-
-  Args:
-    rule: the rule.
-    class_names: the data set's classes, in the order of its labels.
 
   Raises:
     ValueError: the data set has no class of that name.

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 
 import jax
-import ml_collections
 import numpy as np
+from ml_collections import ConfigDict
 
 from jaxkd import losses, metrics
 from jaxkd.analysis import measure
@@ -16,64 +16,50 @@ from jaxkd.runs.row_options import of_row, with_values
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.tuning import grid
 
+Workdir = str | os.PathLike[str]
 
-def phases(config: ml_collections.ConfigDict) -> list[Phase]:
+
+def phases(config: ConfigDict) -> list[Phase]:
   """Returns the phases of an experiment's students, for all rows and seeds."""
   return [phase for row in config.rows for phase in planning.phases(config, row)]
 
 
-def grid_phases(config: ml_collections.ConfigDict) -> list[Phase]:
+def grid_phases(config: ConfigDict) -> list[Phase]:
   """Returns the phases of an experiment's students under ATS at all temperatures."""
   return [phase for one in _over_grid(config) for phase in planning.phases(one, "ats")]
 
 
-def find(
-  config: ml_collections.ConfigDict,
-  workdir: str | os.PathLike[str],
-  teacher: Teacher,
-  labels: np.ndarray,
-) -> Iterator[Student]:
-  """Yields the trained students of one network and one teacher, one for each kind of label.
-
-  Args:
-    config: the experiment of the two.
-    workdir: the store.
-    teacher: the teacher.
-    labels: of its examples, `[N]`.
-  """
-  alone = _alone(config, workdir)
-  for row in LABELS_OF_ROWS:
-    yield from _of_row(config, workdir, row, teacher, labels, alone)
-
-
-def find_grid(
-  config: ml_collections.ConfigDict,
-  workdir: str | os.PathLike[str],
-  teacher: Teacher,
-  labels: np.ndarray,
-) -> Iterator[Student]:
-  """Yields the trained students under ATS at the grid's temperatures; arguments as in `find`."""
-  alone = _alone(config, workdir)
-  for one in _over_grid(config):
-    yield from _of_row(one, workdir, "ats", teacher, labels, alone)
-
-
-def _over_grid(config: ml_collections.ConfigDict) -> list[ml_collections.ConfigDict]:
+def _over_grid(config: ConfigDict) -> list[ConfigDict]:
   """Returns the experiment at each point of the ATS paper's Fig. 10."""
   return [with_values(config, "ats", values) for values in grid.points(grid.default("ats"))]
 
 
+def find(
+  config: ConfigDict, workdir: Workdir, teacher: Teacher, labels: np.ndarray
+) -> Iterator[Student]:
+  """Yields the trained students of an experiment's teacher, one for each kind of label.
+
+  The teacher's logits and the labels `[N]` give the means of its soft labels.
+  """
+  for row in LABELS_OF_ROWS:
+    yield from _of_row(config, workdir, row, teacher, labels)
+
+
+def find_grid(
+  config: ConfigDict, workdir: Workdir, teacher: Teacher, labels: np.ndarray
+) -> Iterator[Student]:
+  """Yields the trained students under ATS at the grid's temperatures; arguments as in `find`."""
+  for one in _over_grid(config):
+    yield from _of_row(one, workdir, "ats", teacher, labels)
+
+
 def _of_row(
-  config: ml_collections.ConfigDict,
-  workdir: str | os.PathLike[str],
-  row: str,
-  teacher: Teacher,
-  labels: np.ndarray,
-  alone: float | None,
+  config: ConfigDict, workdir: Workdir, row: str, teacher: Teacher, labels: np.ndarray
 ) -> Iterator[Student]:
   """Yields the row's student if the store has any of its seeds."""
   own = of_row(config, row)
   if found := _finished(own, workdir, row):
+    alone = _finished(config, workdir, "nokd")
     average, variance = _label_means(own, row, teacher.logits, labels)
     yield Student(
       network=config.student.name,
@@ -82,7 +68,7 @@ def _of_row(
       accuracies=tuple(100 * entry.accuracy for entry in found),
       seeds=tuple(entry.phase.seed for entry in found),
       epochs=config.student.epochs,
-      alone=alone,
+      alone=100 * float(np.mean([entry.accuracy for entry in alone])) if alone else None,
       derived_average=average,
       derived_variance=variance,
       tau1=own.ats.tau1 if row == "ats" else None,
@@ -90,22 +76,14 @@ def _of_row(
     )
 
 
-def _alone(config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]) -> float | None:
-  """Returns the student's mean accuracy without a teacher."""
-  found = _finished(config, workdir, "nokd")
-  return 100 * float(np.mean([entry.accuracy for entry in found])) if found else None
-
-
-def _finished(
-  config: ml_collections.ConfigDict, workdir: str | os.PathLike[str], row: str
-) -> list[PhaseFolder]:
+def _finished(config: ConfigDict, workdir: Workdir, row: str) -> list[PhaseFolder]:
   """Returns the places of the row's students that the store has, one for each seed."""
   entries = [PhaseFolder.of(workdir, each) for each in planning.phases(config, row)]
   return [entry for entry in entries if entry.finished]
 
 
 def _label_means(
-  config: ml_collections.ConfigDict, row: str, logits: np.ndarray, labels: np.ndarray
+  config: ConfigDict, row: str, logits: np.ndarray, labels: np.ndarray
 ) -> tuple[float, float]:
   """Returns mean e(q) and v(q) of the labels that a row teaches with."""
   options = config[row]

@@ -13,19 +13,12 @@ LABELS_OF_ROWS = {"kd": "TS", "ats": "ATS", "isats": "ISATS"}
 
 
 class Settings(NamedTuple):
-  """Options of the measures.
+  """Options of the measures."""
 
-  Attributes:
-    tau: temperature of the compared probabilities.
-    k: number of classes in the rank set overlap.
-    grid: temperatures of ISATS.
-    gap: difference of ISATS' two temperatures.
-  """
-
-  tau: float = 4.0
-  k: int = 5
-  grid: tuple[float, ...] = losses.ISATS_GRID
-  gap: float = 1.0
+  tau: float = 4.0  # temperature of the compared probabilities
+  k: int = 5  # number of classes in the rank set overlap
+  grid: tuple[float, ...] = losses.ISATS_GRID  # temperatures of ISATS
+  gap: float = 1.0  # difference of ISATS' two temperatures
 
   @property
   def ats(self) -> tuple[float, float]:
@@ -45,53 +38,30 @@ class Settings(NamedTuple):
 
 
 class Teacher(NamedTuple):
-  """A network's outputs on the examples.
+  """A network's outputs on the examples."""
 
-  Attributes:
-    name: its title.
-    logits: `[N, C]`, float32.
-    features: penultimate features, `[N, D]`, float32; None if not known.
-    parameters: their number; None if not known.
-    accuracy: on the study's `split`, in percent; None if not known.
-    family: the network's; empty if not known.
-  """
-
-  name: str
-  logits: np.ndarray
-  features: np.ndarray | None = None
-  parameters: int | None = None
-  accuracy: float | None = None
-  family: str = ""
+  name: str  # its title
+  logits: np.ndarray  # `[N, C]`, float32
+  features: np.ndarray | None = None  # penultimate features, `[N, D]`, float32; None if not known
+  parameters: int | None = None  # their number; None if not known
+  accuracy: float | None = None  # on the study's `split`, in percent; None if not known
+  family: str = ""  # the network's; empty if not known
 
 
 class Student(NamedTuple):
-  """Accuracy of a student that one teacher taught with one kind of label.
+  """Accuracy of a student that one teacher taught with one kind of label."""
 
-  Attributes:
-    network: the student's name.
-    teacher: the name of its teacher.
-    method: the kind of label, one of the values of `LABELS_OF_ROWS`.
-    accuracies: on the study's `split`, in percent, by seed.
-    seeds: its seeds.
-    epochs: its number of epochs.
-    alone: the mean accuracy without a teacher, in percent; None if not known.
-    derived_average: mean e(q) of the teacher's labels.
-    derived_variance: mean v(q) of the teacher's labels.
-    tau1: temperature of the label's class, for ATS.
-    tau2: temperature of the other classes, for ATS.
-  """
-
-  network: str
-  teacher: str
-  method: str
-  accuracies: tuple[float, ...]
-  seeds: tuple[int, ...]
-  epochs: float
-  alone: float | None
-  derived_average: float
-  derived_variance: float
-  tau1: float | None = None
-  tau2: float | None = None
+  network: str  # the student's name
+  teacher: str  # the name of its teacher
+  method: str  # the kind of label, one of the values of `LABELS_OF_ROWS`
+  accuracies: tuple[float, ...]  # on the study's `split`, in percent, by seed
+  seeds: tuple[int, ...]  # its seeds
+  epochs: float  # its number of epochs
+  alone: float | None  # the mean accuracy without a teacher, in percent; None if not known
+  derived_average: float  # mean e(q) of the teacher's labels
+  derived_variance: float  # mean v(q) of the teacher's labels
+  tau1: float | None = None  # temperature of the label's class, for ATS
+  tau2: float | None = None  # temperature of the other classes, for ATS
 
 
 def duration(epochs: float) -> str:
@@ -105,36 +75,24 @@ def duration(epochs: float) -> str:
 
 
 class Study(NamedTuple):
-  """Teachers, from small to large, with their outputs on the same examples.
+  """Teachers, from small to large, with their outputs on the same examples."""
 
-  Attributes:
-    title: names the report.
-    teachers: two or more.
-    labels: of the examples, `[N]`, int32.
-    class_names: names of the classes, by label.
-    about: data, networks, epochs and seeds, for the captions.
-    approximations: differences from the papers' setting.
-    digest: identifies the networks.
-    seed: seed of the first teacher; None if not known.
-    split: the split of the accuracies: 'test', or 'validation' if a part of the training split was
-      held out.
-    stages: the largest teacher after fewer epochs, from few to many, with the whole training last;
-      each named after its epochs.
-    students: the trained students of the teachers.
-    grid: students of the largest teacher under ATS at several temperatures.
-  """
-
-  title: str
-  teachers: tuple[Teacher, ...]
-  labels: np.ndarray
-  class_names: tuple[str, ...]
-  about: str
-  approximations: tuple[str, ...] = ()
-  digest: str = ""
-  seed: int | None = None
+  title: str  # names the report
+  teachers: tuple[Teacher, ...]  # two or more
+  labels: np.ndarray  # of the examples, `[N]`, int32
+  class_names: tuple[str, ...]  # names of the classes, by label
+  about: str  # data, networks, epochs and seeds, for the captions
+  approximations: tuple[str, ...] = ()  # differences from the papers' setting
+  digest: str = ""  # identifies the networks
+  seed: int | None = None  # seed of the first teacher; None if not known
+  # the split of the accuracies: 'test', or 'validation' if a part of the training split was
+  # held out
   split: str = "test"
+  # the largest teacher after fewer epochs, from few to many, with the whole training last; each
+  # named after its epochs
   stages: tuple[Teacher, ...] = ()
-  students: tuple[Student, ...] = ()
+  students: tuple[Student, ...] = ()  # the trained students of the teachers
+  # students of the largest teacher under ATS at several temperatures
   grid: tuple[Student, ...] = ()
 
   @property

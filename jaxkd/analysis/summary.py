@@ -19,18 +19,11 @@ def tables(findings: Findings) -> Iterator[Table]:
 
 
 def table(
-  findings: Findings,
-  name: str,
-  title: str,
-  of_seed: Callable[[Study, Measures, Settings], Lines],
+  findings: Findings, name: str, title: str, of_seed: Callable[[Study, Measures, Settings], Lines]
 ) -> Table:
-  """Makes a table of one seed's lines; of several seeds it shows mean and deviation.
+  """Makes a table from the lines of each seed: it shows their mean and deviation.
 
-  Args:
-    findings: the studies.
-    name: the CSV file's, which has a line for each seed.
-    title: the table's.
-    of_seed: returns the lines of one study.
+  The CSV file `<name>.csv` has the lines of all seeds.
   """
   found = [
     of_seed(study, measures, findings.settings)
@@ -47,10 +40,7 @@ def table(
 
 
 def over_seeds(found: Sequence[Lines]) -> Lines:
-  """Returns the tables of several seeds as one: mean and standard deviation.
-
-  Args:
-    found: two or more, with the same lines in the same order.
+  """Returns the tables of several seeds, with the same lines, as one: mean and deviation.
 
   Examples:
     >>> over_seeds([[{"network": "a", "v": 1.0}], [{"network": "a", "v": 3.0}]])

@@ -8,8 +8,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 import numpy as np
+from ml_collections import ConfigDict
 
 from jaxkd import data, models
 from jaxkd.analysis import plan, students
@@ -26,9 +26,9 @@ from jaxkd.training.step import Evaluator
 
 
 def studies(
-  config: ml_collections.ConfigDict,
+  config: ConfigDict,
   workdir: str | os.PathLike[str],
-  choose: Callable[[ml_collections.ConfigDict], None] = lambda _: None,
+  choose: Callable[[ConfigDict], None] = lambda _: None,
 ) -> list[Study]:
   """Trains the missing teachers and students, and computes the outputs of all teachers.
 
@@ -103,10 +103,6 @@ def thin(split: data.Arrays | data.Examples, limit: int) -> data.Arrays | data.E
 
   The first examples would not do: a split may be sorted by class.
 
-  Args:
-    split: arrays, or examples to stream.
-    limit: at least 1.
-
   Examples:
     >>> train, _ = data.load(data.find("digits"))
     >>> thin(train, 100).labels.shape
@@ -147,20 +143,13 @@ def _study(
 
 
 def _look(
-  source: Source,
-  dataset: Dataset,
-  split: data.Arrays | data.Examples,
-  mesh: jax.sharding.Mesh,
+  source: Source, dataset: Dataset, split: data.Arrays | data.Examples, mesh: jax.sharding.Mesh
 ) -> tuple[Teacher, np.ndarray]:
   """Returns the teacher with its outputs on the examples, and their labels."""
   loaded = teachers.load(source.entry, dataset, mesh)
   # As its own teacher it sees images normalised as in its training.
   evaluator = Evaluator(
-    loaded.network.network,
-    dataset.spec,
-    source.config.data.batch_size,
-    mesh,
-    (loaded.network,),
+    loaded.network.network, dataset.spec, source.config.data.batch_size, mesh, (loaded.network,)
   )
 
   def take(outputs: tuple[models.Outputs, ...], labels: jax.Array) -> tuple[Any, ...]:

@@ -21,8 +21,7 @@ def cores() -> list[int]:
 def share_of_cores() -> int:
   """Returns the number of cores for this process, at least 1.
 
-  Processes of the run that may use the same cores divide them. All must call
-  this.
+  Processes of the run that may use the same cores divide them, so all processes must call this.
   """
   its_cores = cores()
   if jax.process_count() == 1:

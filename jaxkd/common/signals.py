@@ -1,4 +1,4 @@
-"""Lets a run end in order when it is asked to."""
+"""Lets a process end in order after Ctrl-C or SIGTERM."""
 
 import contextlib
 import signal
@@ -16,10 +16,10 @@ class Stopped(UserError):
 
 @contextlib.contextmanager
 def exit_when_terminated() -> Iterator[None]:
-  """Lets SIGTERM end the process as an exception, so that it tidies up.
+  """Makes SIGTERM raise SystemExit, so that the process tidies up.
 
-  Where `stop_requested` does nothing neither does this, nor where SIGTERM
-  already does something.
+  It changes nothing in a run of several processes, outside of the main thread, or where SIGTERM
+  already has a handler.
   """
   if (
     jax.distributed.is_initialized()
@@ -41,11 +41,10 @@ def exit_when_terminated() -> Iterator[None]:
 
 @contextlib.contextmanager
 def stop_requested() -> Iterator[threading.Event]:
-  """Gives an event that the first SIGINT (Ctrl-C) or SIGTERM sets.
+  """Gives an event that the first SIGINT (Ctrl-C) or SIGTERM sets; the second ends the process.
 
-  The second ends the process at once. In a run of several processes, and
-  outside of the main thread, signals do what they did: processes that stop at
-  different steps could not write a checkpoint together.
+  It changes nothing in a run of several processes, since processes that stop at different steps
+  can't write a checkpoint together, nor outside of the main thread.
   """
   event = threading.Event()
   if jax.process_count() > 1 or threading.current_thread() is not threading.main_thread():

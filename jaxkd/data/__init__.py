@@ -7,14 +7,7 @@ Evaluation counts each example exactly once.
 
 from jaxkd.data.augment import augment, center_crop, normalize
 from jaxkd.data.base import Arrays, DataError, EvalBatch, Examples
-from jaxkd.data.loaders import (
-  LOADERS,
-  RESIDENT_GIB,
-  eval_batches,
-  read,
-  size,
-  train_loader,
-)
+from jaxkd.data.loaders import LOADERS, RESIDENT_GIB, eval_batches, read, size, train_loader
 from jaxkd.data.registry import class_names, content, examples, find, identity, load, register
 from jaxkd.data.resident import Resident, TrainSource, batch_at, eval_batch_at
 from jaxkd.data.specs import SPECS, Spec

@@ -35,19 +35,25 @@ class Folder(Examples):
   """
 
   def __init__(self, spec: specs.Spec, path: pathlib.Path, folders: list[str], squashed: bool):
-    if others := sorted(set(_subfolders(path)) - set(folders)):
-      raise DataError(f"{readable(path / others[0])} is not a class of the train folder")
+    if unknown := sorted(set(_subfolders(path)) - set(folders)):
+      raise DataError(f"{readable(path / unknown[0])} is not a class of the train folder")
     self._spec, self._path, self.squashed = spec, path, squashed
     self.class_names = tuple(map(readable, folders))
     self.shape = spec.stored_size, spec.stored_size, spec.channels
-    files = {name: [f for f in _files(path / name) if _is_image(f)] for name in folders}
+    self._files: list[pathlib.Path] = []
+    counts: list[int] = []
+    others = [f for f in path.iterdir() if f.is_file() and not f.name.startswith(".")]
     for name in folders:
-      if not files[name]:
+      below = list(_files(path / name))
+      files = sorted(file for file in below if file.suffix.lower() in images.suffixes())
+      if not files:
         raise DataError(f"{readable(path / name)} has no images")
-    self._files = [file for name in folders for file in sorted(files[name])]
-    self.labels = np.repeat(np.arange(len(folders), dtype=np.int32), list(map(len, files.values())))
-    if left_out := sorted(file for file in _files(path) if not _is_image(file)):
-      tell_once(_left_out(path, left_out))
+      self._files += files
+      counts.append(len(files))
+      others += set(below) - set(files)
+    if others:
+      tell_once(_left_out(path, sorted(others)))
+    self.labels = np.repeat(np.arange(len(folders), dtype=np.int32), counts)
 
   @functools.cached_property
   def content(self) -> str:
@@ -56,12 +62,12 @@ class Folder(Examples):
     Images are read once, and again when a file's size, time of change or inode differs.
     """
     stats, newest = hashlib.sha256(), 0.0
-    for name, file in map(self._named, range(len(self))):
-      with _named(file):
+    with _named():
+      for row, file in enumerate(self._files):
         stat = os.stat(file)
-      own = f" {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}\n"
-      stats.update(name + own.encode())
-      newest = max(newest, stat.st_ctime)
+        own = f" {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}\n"
+        stats.update(self._name(row) + own.encode())
+        newest = max(newest, stat.st_ctime)
     # A file that has just changed may change again without another time.
     if time.time() - newest < _SETTLED:
       return self._read_content()
@@ -83,14 +89,15 @@ class Folder(Examples):
 
   def _read_content(self) -> str:
     def line(row):
-      name, file = self._named(row)
-      return name + f" {hashlib.sha256(_read(file)).hexdigest()}\n".encode()
+      content = hashlib.sha256(_read(self._files[row])).hexdigest()
+      return self._name(row) + f" {content}\n".encode()
 
     lines = in_order(line, len(self), f"reading {readable(self._path)}")
     return hashlib.sha256(b"".join(lines)).hexdigest()
 
-  def _named(self, row: int) -> tuple[bytes, pathlib.Path]:
-    return os.fsencode(self._files[row].relative_to(self._path)), self._files[row]
+  def _name(self, row: int) -> bytes:
+    """Returns a file's name below the split's folder."""
+    return os.fsencode(self._files[row])[len(os.fsencode(self._path)) + 1 :]
 
   def _cache(self, name: str) -> pathlib.Path:
     return self._path.parent / "jaxkd_cache" / f"{self._path.name}-{name}"
@@ -132,10 +139,6 @@ def _subfolders(path: pathlib.Path) -> list[str]:
   return sorted(name for name in folders if not name.startswith("."))
 
 
-def _is_image(file: pathlib.Path) -> bool:
-  return file.suffix.lower() in images.suffixes()
-
-
 def _files(path: pathlib.Path) -> Iterator[pathlib.Path]:
   """Yields all files below a folder but hidden ones; a folder that is linked twice counts once."""
   visited = set()
@@ -150,17 +153,17 @@ def _files(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def _read(file: pathlib.Path) -> bytes:
-  with _named(file):
+  with _named():
     return file.read_bytes()
 
 
 @contextlib.contextmanager
-def _named(file: pathlib.Path) -> Iterator[None]:
+def _named() -> Iterator[None]:
   """Makes an error of the operating system a line that names the file."""
   try:
     yield
   except OSError as error:
-    raise DataError(f"{readable(file)} can't be read: {error.strerror}") from error
+    raise DataError(f"{readable(error.filename)} can't be read: {error.strerror}") from error
 
 
 def _left_out(path: pathlib.Path, files: list[pathlib.Path]) -> str:

@@ -26,9 +26,9 @@ _KINDS = {
   b"<!doctype html": "a web page",
   b"<html": "a web page",
   b"version https://git-lfs": "a Git LFS pointer, not the file itself",
-  b"ftyphei": "a HEIC photograph, which needs the package pillow-heif",
-  b"ftypmif1": "a HEIC photograph, which needs the package pillow-heif",
-  b"ftypavi": "an AVIF image, which needs Pillow 11.3 or newer",
+  b"ftyphei": "a HEIC photograph, read by the package pillow-heif alone",
+  b"ftypmif1": "a HEIC photograph, read by the package pillow-heif alone",
+  b"ftypavi": "an AVIF image, read by Pillow 11.3 or newer alone",
   b"ftyp": "a video",
 }
 """Kinds of files by their first bytes, in small letters."""

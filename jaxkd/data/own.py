@@ -30,11 +30,6 @@ class Own:
   padding: int = 0
   flip: bool = False
 
-  def is_made_of(self, other: "Own") -> bool:
-    """Says whether another one has the same fields, but for the name."""
-    fields = dataclasses.fields(self)[1:]
-    return all(getattr(self, field.name) is getattr(other, field.name) for field in fields)
-
   @functools.cached_property
   def spec(self) -> Spec:
     """The facts about the data set; a DataError says which of them is wrong."""

@@ -16,8 +16,11 @@ from jaxkd.common.imports import resolve
 from jaxkd.common.spelling import nearest
 from jaxkd.data import base, cache, folder, own, specs
 
+_FIELDS = ("name", "num_classes", "image_size", "channels", "padding", "flip", "resize")
 _OWN: dict[str, own.Own] = {}
 """The user's own data sets by name."""
+_IMPORTED: dict[str, Any] = {}
+"""Attributes of modules that are in `_OWN`, by `package.module:attribute`."""
 
 
 def register(
@@ -97,7 +100,7 @@ def find(name: str, data_dir: str = "") -> specs.Spec:
   if name == "folder":
     return specs.folder(folder.num_classes(data_dir))
   if ":" in name:
-    _OWN[name] = _imported(name)
+    _import(name)
   if name in _OWN:
     return _OWN[name].spec
   if "+" in name:
@@ -113,20 +116,19 @@ def find(name: str, data_dir: str = "") -> specs.Spec:
   return specs.SPECS[name]
 
 
-def _imported(name: str) -> own.Own:
-  """Returns the data set that `package.module:attribute` names, under that name."""
+def _import(name: str) -> None:
+  """Registers what `package.module:attribute` names, once unless the module is reloaded."""
   try:
     thing = resolve(name)
   except UserError as error:
     raise base.DataError(f"data set {error}") from error
-  if callable(thing):
-    thing = own.Own(name, thing)
-  if not isinstance(thing, own.Own):
+  if name in _OWN and _IMPORTED.get(name) is thing:
+    return
+  found = own.Own(name, thing) if callable(thing) else thing
+  if not isinstance(found, own.Own):
     wanted = "a function load() -> (train, test) or what jaxkd.data.register returned"
     raise base.DataError(f"data set {name!r} is a {type(thing).__name__}, must be {wanted}")
-  known = _OWN.get(name)
-  # Loaded once, unless the module is reloaded.
-  return known if known and known.is_made_of(thing) else dataclasses.replace(thing, name=name)
+  _OWN[name], _IMPORTED[name] = dataclasses.replace(found, name=name), thing
 
 
 def examples(spec: specs.Spec, data_dir: str = "") -> tuple[base.Examples, base.Examples]:
@@ -189,7 +191,7 @@ def content(name: str, data_dir: str = "") -> str:
 def identity(name: str, data_dir: str = "") -> dict[str, Any]:
   """Returns everything of a data set that determines results, JSON-able.
 
-  Files are looked at in each call, so that a changed image is noticed.
+  Each call looks at all files of a folder, and notices a changed image.
 
   Args:
     name: as for `find`.
@@ -197,10 +199,9 @@ def identity(name: str, data_dir: str = "") -> dict[str, Any]:
 
   Returns:
     `name`, `num_classes`, `image_size`, `channels`, `mean`, `std`, `padding`, `flip`, `resize` as
-    of `Spec` (`specs.of_view` makes it a spec again); `content`, a hash of images and labels, ''
-    where the data is as published under the name or not there; `class_names` in the order of the
-    labels, None where the published name stands for them or the user gave none; `decoding`, the
-    version of jaxkd's image decoding.
+    of `Spec`; `content`, a hash of images and labels, '' where the data is as published under the
+    name or not there; `class_names` in the order of the labels, None where the published name
+    stands for them or the user gave none; `decoding`, the version of jaxkd's image decoding.
 
   Examples:
     >>> identity("digits")["class_names"] is None, identity("digits")["mean"]
@@ -210,8 +211,10 @@ def identity(name: str, data_dir: str = "") -> dict[str, Any]:
   parts = [_content(part, data_dir) for part in spec.domains or (spec,)]
   hashes, names = zip(*parts, strict=True)
   its = hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:12] if any(hashes) else ""
+  fields = {field: getattr(spec, field) for field in _FIELDS}
+  fields |= {"mean": list(spec.mean), "std": list(spec.std)}
   known = None if spec.domains else names[0]
-  return spec.view() | {"class_names": known, "content": its, "decoding": cache.VERSION}
+  return fields | {"class_names": known, "content": its, "decoding": cache.VERSION}
 
 
 def _content(spec: specs.Spec, data_dir: str) -> tuple[str, list[str] | None]:

@@ -1,7 +1,7 @@
 """Facts about each data set, with the source of every figure."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -52,26 +52,6 @@ class Spec:
   def stored_size(self) -> int:
     """Height and width of the images that are augmented."""
     return self.resize or self.image_size
-
-  def view(self) -> dict[str, Any]:
-    """Returns the fields that decide how a network sees the images, JSON-able."""
-    fields = {key: getattr(self, key) for key in _VIEW}
-    return fields | {key: list(fields[key]) for key in ("mean", "std")}
-
-
-_VIEW = tuple(field.name for field in dataclasses.fields(Spec))[:9]
-"""The fields before `sizes`."""
-
-
-def of_view(view: Mapping[str, Any]) -> Spec:
-  """Returns the spec that a view or an identity describes; the data may be away.
-
-  Examples:
-    >>> of_view(SPECS["digits"].view()).mean
-    (0.305,)
-  """
-  fields = {key: view[key] for key in _VIEW}
-  return Spec(**fields | {key: tuple(fields[key]) for key in ("mean", "std")})
 
 
 def _squares(

@@ -60,10 +60,7 @@ class Contrast(nnx.Module):
   ):
     def head(outputs):
       return layers.Linear(
-        penultimate(outputs).shape[-1],
-        features,
-        init=layers.torch_default,
-        rngs=rngs,
+        penultimate(outputs).shape[-1], features, init=layers.torch_default, rngs=rngs
       )
 
     def memory():
@@ -91,12 +88,7 @@ class Contrast(nnx.Module):
       # its positive weighs as much as its negatives.
       others = jax.lax.stop_gradient(others)
       first = losses.crd_log_normalizer(
-        anchors,
-        others,
-        memory[...],
-        num_examples=1,
-        tau=self.tau,
-        where=where,
+        anchors, others, memory[...], num_examples=1, tau=self.tau, where=where
       )
       log_normalizer = jax.lax.stop_gradient(jnp.where(jnp.isinf(kept), first, kept))
       loss = losses.crd(
@@ -114,11 +106,7 @@ class Contrast(nnx.Module):
     from_student, student_normalizer = side(s, t, self.teacher_memory, kept[0])
     from_teacher, teacher_normalizer = side(t, s, self.student_memory, kept[1])
     self.log_normalizers[...] = jnp.stack([student_normalizer, teacher_normalizer])
-    for memory, new in (
-      (self.student_memory, s),
-      (self.teacher_memory, t),
-      (self.labels, labels),
-    ):
+    for memory, new in ((self.student_memory, s), (self.teacher_memory, t), (self.labels, labels)):
       queue = jnp.concatenate([new.astype(memory.dtype), memory[...]])
       memory[...] = jax.lax.stop_gradient(queue[: len(memory)])
     return from_student + from_teacher
@@ -139,12 +127,7 @@ class CRD(Method):
   def contrast(self, student: Outputs, teacher: Outputs, rngs: nnx.Rngs) -> Contrast:
     """Returns heads and memory for one teacher."""
     return Contrast(
-      student,
-      teacher,
-      features=self.features,
-      negatives=self.negatives,
-      tau=self.tau,
-      rngs=rngs,
+      student, teacher, features=self.features, negatives=self.negatives, tau=self.tau, rngs=rngs
     )
 
   def adapter(self, student: Outputs, teachers: tuple[Outputs, ...], rngs: nnx.Rngs) -> nnx.Module:

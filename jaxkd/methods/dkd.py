@@ -17,9 +17,7 @@ class DKD(Method):
 
   alpha: float = option(1.0, "the original", NOT_NEGATIVE)
   beta: float = option(
-    8.0,
-    "the original: 2 for ResNets on CIFAR, 6 for VGGs and WRNs, 8 for most",
-    NOT_NEGATIVE,
+    8.0, "the original: 2 for ResNets on CIFAR, 6 for VGGs and WRNs, 8 for most", NOT_NEGATIVE
   )
   tau: float = option(4.0, "the original", TEMPERATURE)
   warmup: float = option(20 / 240, "the original: 20 of 240 epochs, linear", FRACTION)

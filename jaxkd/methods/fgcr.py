@@ -7,14 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkd import losses
-from jaxkd.methods.base import (
-  Method,
-  Scalars,
-  View,
-  comparable,
-  hard_and_soft,
-  soft_logits,
-)
+from jaxkd.methods.base import Method, Scalars, View, comparable, hard_and_soft, soft_logits
 from jaxkd.methods.options import FRACTION, TEMPERATURE, Bound, option
 from jaxkd.methods.registry import register
 
@@ -26,9 +19,7 @@ class FGCR(Method):
 
   lam: float = option(0.5, "the authors' code for ATS; the paper leaves it open", FRACTION)
   tau: float = option(
-    4.0,
-    "the field's default; the paper leaves it open",
-    Bound(1, TEMPERATURE.high, low_open=True),
+    4.0, "the field's default; the paper leaves it open", Bound(1, TEMPERATURE.high, low_open=True)
   )
   alpha: float = option(0.5, "share of the class mean: 0.1 or 0.5 in the paper", FRACTION)
   student_tau: float | None = option(None, "None: tau", TEMPERATURE)

@@ -29,13 +29,7 @@ class ISATS(Method):
     student, teacher = soft_logits(view, self.standardize)
     tau1, tau2 = losses.isats_temperatures(teacher, view.labels, self.grid, self.gap)
     soft = losses.ats(
-      student,
-      teacher,
-      view.labels,
-      lam=1.0,
-      tau1=tau1,
-      tau2=tau2,
-      student_tau=self.student_tau,
+      student, teacher, view.labels, lam=1.0, tau1=tau1, tau2=tau2, student_tau=self.student_tau
     )
     shares = {f"tau_star_{tau:g}": (tau2 == tau).astype(jnp.float32) for tau in self.grid}
     return hard_and_soft(self.lam, view.student.logits, view.labels, soft), shares

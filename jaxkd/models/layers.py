@@ -256,7 +256,7 @@ class Staged(Network):
 
   def add_stages(
     self,
-    make_block: Callable[[int, int, int], Callable[[jax.Array], jax.Array]],
+    make_block: Callable[[int, int, int], nnx.Module],
     features: Sequence[int],
     depths: Sequence[int],
     first_stride: int,

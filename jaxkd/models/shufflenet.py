@@ -53,6 +53,7 @@ class ShuffleNetV1(Staged):
 
   classifier_name = "linear"
   stage_names = ("layer1", "layer2", "layer3")
+  depths = (4, 8, 4)
 
   def __init__(
     self,
@@ -66,7 +67,7 @@ class ShuffleNetV1(Staged):
     self.conv1 = Conv(in_channels, _STEM_FEATURES, 1, rngs=rngs)
     self.bn1 = BatchNorm(_STEM_FEATURES)
     block = functools.partial(Bottleneck, rngs=rngs)
-    self.add_stages(block, (_STEM_FEATURES, 240, 480, 960), (4, 8, 4), first_stride=2)
+    self.add_stages(block, (_STEM_FEATURES, 240, 480, 960), self.depths, first_stride=2)
     self.linear = Linear(960, num_classes, rngs=rngs)
     self.dtype = dtype
     self.remat = remat
@@ -116,6 +117,7 @@ class ShuffleNetV2(Staged):
 
   classifier_name = "fc"
   stage_names = ("stage2", "stage3", "stage4")
+  depths = (4, 8, 4)
 
   def __init__(
     self,
@@ -132,7 +134,7 @@ class ShuffleNetV2(Staged):
     conv = Conv(in_channels, _STEM_FEATURES, size, strides=strides, init=init, rngs=rngs)
     self.conv1 = Sequential([conv, BatchNorm(_STEM_FEATURES), nnx.relu])
     unit = functools.partial(Unit, init=init, rngs=rngs)
-    self.add_stages(unit, (_STEM_FEATURES, 116, 232, 464), (4, 8, 4), first_stride=2)
+    self.add_stages(unit, (_STEM_FEATURES, 116, 232, 464), self.depths, first_stride=2)
     conv = Conv(464, 1024, 1, init=init, rngs=rngs)
     self.conv5 = Sequential([conv, BatchNorm(1024), nnx.relu])
     init = layers.he_fan_in if cifar else layers.torch_default

@@ -4,13 +4,15 @@ Zagoruyko and Komodakis, Wide Residual Networks, 2016. Normalisation and ReLU co
 convolutions.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from jaxkd.models import layers
-from jaxkd.models.base import Network, Outputs
-from jaxkd.models.layers import BatchNorm, Conv, Linear, Sequential
+from jaxkd.models.base import Outputs
+from jaxkd.models.layers import BatchNorm, Conv, Linear, Staged
 from jaxkd.models.registry import Architecture, Form, Reference
 
 
@@ -38,7 +40,7 @@ class PreactivationBlock(nnx.Module):
     return y + shortcut, preactivation
 
 
-class WideResNet(Network):
+class WideResNet(Staged):
   """Three stages of pre-activation blocks, `width` times as wide as a ResNet.
 
   A stage's preactivation is its sum after the normalisation that follows it, in the next stage's
@@ -53,6 +55,7 @@ class WideResNet(Network):
   """
 
   classifier_name = "fc"
+  stage_names = ("block1", "block2", "block3")
 
   def __init__(
     self,
@@ -67,16 +70,12 @@ class WideResNet(Network):
   ):
     if depth < 10 or depth % 6 != 4:
       raise ValueError(f"depth must be 6n+4 with n >= 1, got {depth}")
-    features = 16
-    self.conv1 = Conv(in_channels, features, 3, rngs=rngs)
-    for i in range(3):
-      planes, strides = 16 * 2**i * width, 2 if i > 0 else 1
-      blocks = [PreactivationBlock(features, planes, strides, rngs)]
-      blocks += [PreactivationBlock(planes, planes, 1, rngs) for _ in range((depth - 4) // 6 - 1)]
-      setattr(self, f"block{i + 1}", Sequential(blocks))
-      features = planes
-    self.bn1 = BatchNorm(features)
-    self.fc = Linear(features, num_classes, rngs=rngs)
+    self.conv1 = Conv(in_channels, 16, 3, rngs=rngs)
+    block = functools.partial(PreactivationBlock, rngs=rngs)
+    features = (16, 16 * width, 32 * width, 64 * width)
+    self.add_stages(block, features, ((depth - 4) // 6,) * 3, first_stride=1)
+    self.bn1 = BatchNorm(64 * width)
+    self.fc = Linear(64 * width, num_classes, rngs=rngs)
     self.dtype = dtype
     self.remat = remat
 
@@ -84,8 +83,8 @@ class WideResNet(Network):
     """Runs the network on images `[B, H, W, channels]`."""
     x = self.conv1(x.astype(self.dtype))
     preactivations = []
-    for i in range(3):
-      for j, block in enumerate(getattr(self, f"block{i + 1}")):
+    for name in self.stage_names:
+      for j, block in enumerate(getattr(self, name)):
         x, preactivation = layers.call(block, x, remat=self.remat)
         if j == 0:
           preactivations.append(preactivation)

@@ -30,31 +30,19 @@ class Text(NamedTuple):
 
 
 class Points(NamedTuple):
-  """A list.
+  """A list."""
 
-  Attributes:
-    items: a text for each point.
-    summary: if given, it stands above, and the page shows the list after a click on it.
-  """
-
-  items: Sequence[str]
-  summary: str = ""
+  items: Sequence[str]  # a text for each point
+  summary: str = ""  # if given, it stands above, and the page shows the list after a click on it
 
 
 class Table(NamedTuple):
-  """A table.
+  """A table."""
 
-  Attributes:
-    name: of its CSV file.
-    lines: as people read it.
-    title: stands above it, if given.
-    data: the content of the CSV file, if it has more than `lines`.
-  """
-
-  name: str
-  lines: Lines
-  title: str = ""
-  data: Lines | None = None
+  name: str  # of its CSV file
+  lines: Lines  # as people read it
+  title: str = ""  # stands above it, if given
+  data: Lines | None = None  # the content of the CSV file, if it has more than `lines`
 
   @property
   def csv(self) -> Lines:
@@ -63,16 +51,11 @@ class Table(NamedTuple):
 
 
 class Picture(NamedTuple):
-  """A figure with the data that it shows.
+  """A figure with the data that it shows."""
 
-  Attributes:
-    name: of its files.
-    figure: with its caption.
-    csv: the content of its CSV file; None if a table of the report has the data.
-  """
-
-  name: str
-  figure: Figure
+  name: str  # of its files
+  figure: Figure  # with its caption
+  # the content of its CSV file; None if a table of the report has the data
   csv: Lines | None = None
 
 

@@ -5,7 +5,7 @@ import os
 import pathlib
 from collections.abc import Mapping
 
-import ml_collections
+from ml_collections import ConfigDict
 
 from jaxkd.reports import document, experiment, tables
 from jaxkd.reports.document import Report, Table, Text
@@ -23,11 +23,7 @@ _COLUMNS = {
 
 
 def join(reports: Mapping[str, pathlib.Path]) -> Lines:
-  """Joins the reports of the columns into one table, a line for each row.
-
-  Args:
-    reports: by student, the folder of its report.
-  """
+  """Joins reports, folders by student, into one table with a line for each row."""
   lines: dict[str, dict[str, str]] = {}
   for student, folder in reports.items():
     with open(folder / "table.csv", newline="") as file:
@@ -40,27 +36,14 @@ def join(reports: Mapping[str, pathlib.Path]) -> Lines:
 
 
 def write(
-  title: str,
-  caption: str,
-  reports: Mapping[str, pathlib.Path],
-  workdir: str | os.PathLike[str],
+  title: str, caption: str, reports: Mapping[str, pathlib.Path], workdir: str | os.PathLike[str]
 ) -> pathlib.Path:
-  """Writes the joined table as `<title>.md`, `.html` and `.csv`.
-
-  Args:
-    title: the table's.
-    caption: how its networks were trained.
-    reports: as for `join`.
-    workdir: the files' folder.
-
-  Returns:
-    The Markdown file.
-  """
+  """Writes the joined table as `<title>.md`, `.html` and `.csv`; returns the Markdown file."""
   report = Report(title, [Table(title, join(reports)), Text(caption)])
   return document.write(report, workdir, title)
 
 
-def caption(columns: Mapping[str, ml_collections.ConfigDict]) -> str:
+def caption(columns: Mapping[str, ConfigDict]) -> str:
   """Returns how the networks of the columns, configs by student, are trained."""
   config = next(iter(columns.values()))
   share = config.data.train_share * (1 - config.data.validation)

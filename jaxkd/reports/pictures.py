@@ -25,12 +25,7 @@ def draw_band(
 ) -> None:
   """Draws a curve with a band of one standard deviation; a single point has a marker and a bar.
 
-  Args:
-    axes: the axes.
-    x: `[T]`.
-    mean: `[T]`; NaN stays empty.
-    deviation: `[T]`; None for no band.
-    **line: for `Axes.plot`.
+  Arrays are `[T]`; NaN stays empty. `line` goes to `Axes.plot`.
   """
   if len(x) == 1:
     axes.errorbar(x, mean, deviation, capsize=2, **{"marker": "o", **line})
@@ -149,18 +144,12 @@ def derived_lines(
 
 
 class OptionPanel(NamedTuple):
-  """A student under several values of one option.
+  """A student under several values of one option."""
 
-  Attributes:
-    option: its name.
-    values: from left to right, `[V]`.
-    accuracies: in percent, `[V]`; NaN where there is none.
-    deviations: their standard deviations over the seeds, `[V]`; NaN of one seed.
-  """
-
-  option: str
-  values: Sequence[float]
-  accuracies: Sequence[float] | np.ndarray
+  option: str  # its name
+  values: Sequence[float]  # from left to right, `[V]`
+  accuracies: Sequence[float] | np.ndarray  # in percent, `[V]`; NaN where there is none
+  # their standard deviations over the seeds, `[V]`; NaN of one seed
   deviations: Sequence[float] | np.ndarray
 
 
@@ -222,14 +211,8 @@ def accuracy_grid(
 ) -> Figure:
   """Draws a student's accuracy over two options, ATS' temperatures if nothing else is said.
 
-  Args:
-    rows: values of the option upwards, `[R]`.
-    columns: values of the option to the right, `[C]`.
-    accuracies: in percent, `[R, C]`; NaN where nothing was trained.
-    xlabel: the option to the right.
-    ylabel: the option upwards.
-    title: teacher and student.
-    caption: text below the axes.
+  The accuracies `[R, C]` are in percent, NaN where nothing was trained; the option `ylabel` has the
+  values `rows` upwards, the option `xlabel` the values `columns` to the right.
 
   Examples:
     >>> figure = accuracy_grid([2, 3], [1], np.array([[71.0], [72.0]]))

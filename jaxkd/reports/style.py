@@ -72,29 +72,8 @@ def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
   return wrapper
 
 
-def arrange(panels: int, columns: int = 3) -> tuple[int, int, float]:
-  """Returns rows, columns and the figure's width for panels of half a page's column each.
-
-  One or two panels stand above each other in one column of a page; more take both columns, with
-  `columns` panels side by side.
-
-  Examples:
-    >>> arrange(2), arrange(4)
-    ((2, 1, 3.35), (2, 3, 6.9))
-  """
-  if panels < 3:
-    return panels, 1, COLUMN_WIDTH
-  columns = min(columns, panels)
-  return -(-panels // columns), columns, PAGE_WIDTH
-
-
 def title(text: str, width: float, columns: int) -> str:
-  r"""Breaks a panel's title into lines that don't reach into the next panel.
-
-  Args:
-    text: the title.
-    width: the figure's, in inches.
-    columns: panels side by side.
+  r"""Breaks the title of one of several panels side by side, so that titles don't touch.
 
   Examples:
     >>> title("wide_resnet50_2, ATS", COLUMN_WIDTH, 3)
@@ -135,8 +114,7 @@ def new_figure(
   below = (len(lines) + 0.5) * _LINE_HEIGHT if lines else 0.0
   share = below / (height + below)
   figure = Figure(
-    figsize=(width, height + below),
-    layout=ConstrainedLayoutEngine(rect=(0, share, 1, 1 - share)),
+    figsize=(width, height + below), layout=ConstrainedLayoutEngine(rect=(0, share, 1, 1 - share))
   )
   if lines:
     figure.text(0.01, share, "\n".join(lines), va="top")

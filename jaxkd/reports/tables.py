@@ -12,15 +12,10 @@ import numpy as np
 
 
 class Spread(NamedTuple):
-  """A cell that summarises several values.
+  """A cell that summarises several values."""
 
-  Attributes:
-    mean: their mean.
-    deviation: their standard deviation, of a sample.
-  """
-
-  mean: float
-  deviation: float
+  mean: float  # their mean
+  deviation: float  # their standard deviation, of a sample
 
 
 Lines = Sequence[Mapping[str, object]]

@@ -9,19 +9,7 @@ from jaxkd import data
 from jaxkd.runs.store import PhaseFolder
 
 TABLES = {
-  "2": (
-    "nokd",
-    "stkd",
-    "kd",
-    "eskd",
-    "takd",
-    "sckd",
-    "dist",
-    "ats",
-    "fgcr",
-    "regt",
-    "isats",
-  ),
+  "2": ("nokd", "stkd", "kd", "eskd", "takd", "sckd", "dist", "ats", "fgcr", "regt", "isats"),
   "3": ("nokd+ens", "reskd", "ats+ens", "fgcr+ens", "regt+ens", "isats+ens"),
 }
 """The rows of the paper's Tables 2 and 3."""

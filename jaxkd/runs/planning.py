@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -31,13 +31,23 @@ def phases(config: ConfigDict, row: str) -> tuple[Phase, ...]:
   Raises:
     ConfigError: the row or an option of it is wrong.
   """
-  return tuple(student(config, row, seed) for seed in config.seeds)
+  known = data.identity(config.data.name, config.data.data_dir)
+  return tuple(student(config, row, seed, known) for seed in config.seeds)
 
 
-def student(config: ConfigDict, row: str, seed: int) -> Phase:
-  """Returns the phase of a row's student under a seed; see `phases`."""
+def student(
+  config: ConfigDict, row: str, seed: int, identity: Mapping[str, Any] | None = None
+) -> Phase:
+  """Returns the phase of a row's student under a seed; see `phases`.
+
+  Args:
+    config: the experiment.
+    row: one of its rows.
+    seed: the student's.
+    identity: `data.identity` of its data set; None: it is looked up.
+  """
   row = row.removesuffix(ENSEMBLE)
-  plan = ExperimentPlan(of_row(config, row), seed)
+  plan = ExperimentPlan(of_row(config, row), seed, identity)
   return plan.options(row).phases(plan)
 
 
@@ -49,8 +59,10 @@ def teacher(config: ConfigDict) -> Phase:
 class ExperimentPlan:
   """An experiment under one seed; see `jaxkd.methods.Plan`, which it implements."""
 
-  def __init__(self, config: ConfigDict, seed: int):
+  def __init__(self, config: ConfigDict, seed: int, identity: Mapping[str, Any] | None = None):
     self._config, self._seed = config, seed
+    # A folder's is found by a look at every file.
+    self._identity = identity or data.identity(config.data.name, config.data.data_dir)
 
   def options(self, name: str) -> Method:
     """Returns a method with the options of the config's section of its name."""
@@ -115,6 +127,18 @@ class ExperimentPlan:
     """Returns how many parameters a phase's network has."""
     return num_parameters(phase)
 
+  def _data(self, seed: int) -> dict[str, Any]:
+    """Returns the `data` of the phase of a seed."""
+    own = self._config.data
+    described = {**self._identity, "batch_size": own.batch_size}
+    if own.validation:
+      described["validation"] = own.validation
+    if own.train_share < 1:
+      described["train_share"] = own.train_share
+    if own.seed not in (None, seed):
+      described["seed"] = own.seed
+    return described
+
   def _named(self, name: str, weights: str, sections: Sequence[str]) -> ConfigDict:
     """Returns the section of a name or of a network's name; else the first, with that network."""
     found = [s for s in sections if name in (s, self._config[s].name)]
@@ -129,11 +153,7 @@ class ExperimentPlan:
     self, network: ConfigDict, objective: Method, teachers: tuple[Phase, ...], seed: int
   ) -> Phase:
     config = self._config
-    described = {
-      "name": network.name,
-      "dtype": config.dtype,
-      "options": network.options.to_dict(),
-    }
+    described = {"name": network.name, "dtype": config.dtype, "options": network.options.to_dict()}
     described["arrays"] = arrays_digest(described, spec_of_config(config))
     if source := models.source_digest(network.name):
       described["source"] = source
@@ -145,7 +165,7 @@ class ExperimentPlan:
       "learning_rate": network.learning_rate,
     }
     return Phase(
-      data=data_of(config, seed),
+      data=self._data(seed),
       network=described,
       schedule=schedule,
       objective=methods.identity(objective),
@@ -162,19 +182,6 @@ def _cross_entropy() -> Method:
 def spec_of_config(config: ConfigDict) -> data.Spec:
   """Returns the data set of an experiment."""
   return data.find(config.data.name, config.data.data_dir)
-
-
-def data_of(config: ConfigDict, seed: int) -> dict[str, Any]:
-  """Returns the `data` of the config's phase of a seed."""
-  own = config.data
-  described = {**data.identity(own.name, own.data_dir), "batch_size": own.batch_size}
-  if own.validation:
-    described["validation"] = own.validation
-  if own.train_share < 1:
-    described["train_share"] = own.train_share
-  if own.seed not in (None, seed):
-    described["seed"] = own.seed
-  return described
 
 
 def spec_of(phase: Phase) -> data.Spec:
@@ -250,9 +257,7 @@ def _outputs(text: str, spec: data.Spec) -> models.Outputs:
   described = json.loads(text)
   shape = (1, spec.image_size, spec.image_size, spec.channels)
   return _refusing(
-    described,
-    spec,
-    lambda: _create(described, spec, nnx.Rngs(0)).outputs(jnp.zeros(shape)),
+    described, spec, lambda: _create(described, spec, nnx.Rngs(0)).outputs(jnp.zeros(shape))
   )
 
 

@@ -43,7 +43,7 @@ class NonFiniteError(UserError):
     student: the position of the student in its job.
   """
 
-  def __init__(self, message: str, student: int):
+  def __init__(self, message: str, student: int = 0):
     super().__init__(message)
     self.student = student
 
@@ -125,10 +125,7 @@ def train(job: Job, stop: threading.Event) -> list[Result]:
 
       _check_finite(pulse, job, checkpoints)
       if step == report_at:
-        shared = {
-          "epoch": step / job.steps_per_epoch,
-          "images_per_second": progress.pause(step),
-        }
+        shared = {"epoch": step / job.steps_per_epoch, "images_per_second": progress.pause(step)}
         for trainee, state, writer in zip(trainees, states, writers, strict=True):
           scalars = shared | trainee.scalars(state)
           writer.write(step, scalars)

@@ -116,8 +116,7 @@ class TrainState(NamedTuple):
   def reset(self) -> "TrainState":
     """Starts new sums."""
     return self._replace(
-      sums=jax.tree.map(jnp.zeros_like, self.sums),
-      steps_summed=jnp.zeros_like(self.steps_summed),
+      sums=jax.tree.map(jnp.zeros_like, self.sums), steps_summed=jnp.zeros_like(self.steps_summed)
     )
 
 
@@ -331,14 +330,12 @@ class Trainer:
 
     def body(_, states):
       images, labels, sizes = jax.lax.with_sharding_constraint(
-        data.batch_at(source, states[0].step, self.batch_size),
-        sharding.split_batch(self.mesh),
+        data.batch_at(source, states[0].step, self.batch_size), sharding.split_batch(self.mesh)
       )
       states, logged = self.train_step(states, teachers, keys, images, labels, sizes)
       states = tuple(
         state._replace(
-          sums=jax.tree.map(jnp.add, state.sums, scalars),
-          steps_summed=state.steps_summed + 1,
+          sums=jax.tree.map(jnp.add, state.sums, scalars), steps_summed=state.steps_summed + 1
         )
         for state, scalars in zip(states, logged, strict=True)
       )
@@ -378,10 +375,7 @@ class Evaluator:
   objective: Method | None = None
 
   def outputs(
-    self,
-    variables: tuple[Variables, ...],
-    source: data.Arrays | data.EvalBatch,
-    index: jax.Array,
+    self, variables: tuple[Variables, ...], source: data.Arrays | data.EvalBatch, index: jax.Array
   ) -> tuple[tuple[Outputs, ...], jax.Array, jax.Array]:
     """Runs network and teachers on a batch.
 
@@ -394,8 +388,7 @@ class Evaluator:
       Their outputs, labels `[B]`, and a mask `[B]` that is false on padding.
     """
     images, labels, mask, sizes = jax.lax.with_sharding_constraint(
-      data.eval_batch_at(source, index, self.batch_size),
-      sharding.split_batch(self.mesh),
+      data.eval_batch_at(source, index, self.batch_size), sharding.split_batch(self.mesh)
     )
     pixels = data.center_crop(images, self.spec, sizes)
     own, *theirs = variables
@@ -408,10 +401,7 @@ class Evaluator:
     return outputs, labels, mask
 
   def sums(
-    self,
-    variables: tuple[Variables, ...],
-    source: data.Arrays | data.EvalBatch,
-    index: jax.Array,
+    self, variables: tuple[Variables, ...], source: data.Arrays | data.EvalBatch, index: jax.Array
   ) -> Scalars:
     """Returns sums over the examples of a batch of what is reported.
 
@@ -424,10 +414,7 @@ class Evaluator:
 
     def derived(tau):
       probs = losses.softmax(logits, tau)
-      return (
-        metrics.derived_average(probs, labels),
-        metrics.derived_variance(probs, labels),
-      )
+      return (metrics.derived_average(probs, labels), metrics.derived_variance(probs, labels))
 
     averages, variances = jax.vmap(derived)(jnp.array(losses.ISATS_GRID))
     per_example = {

@@ -5,9 +5,9 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import ml_collections
 import numpy as np
 from matplotlib.figure import Figure
+from ml_collections import ConfigDict
 
 from jaxkd.common.digests import digest
 from jaxkd.reports import document, pictures
@@ -18,27 +18,16 @@ from jaxkd.runs.phase import Phase
 from jaxkd.tuning.grid import Grid
 from jaxkd.tuning.search import Point, best
 
-ACCURACY = "validation accuracy (%)"
+VALIDATION_ACCURACY = "validation accuracy (%)"
 """The column of the mean over the seeds."""
 
 _AXES = {"ats.tau1": pictures.TAU1, "ats.tau2": pictures.TAU2}
 
 
 def write(
-  config: ml_collections.ConfigDict,
-  row: str,
-  grid: Grid,
-  found: Sequence[Point],
-  workdir: str | os.PathLike[str],
+  config: ConfigDict, row: str, grid: Grid, found: Sequence[Point], workdir: str | os.PathLike[str]
 ) -> pathlib.Path:
-  """Writes the points of a search.
-
-  Args:
-    config: the experiment.
-    row: the tuned row.
-    grid: the values that were tried.
-    found: the points.
-    workdir: the store.
+  """Writes the points of a row's search.
 
   Returns:
     The folder `tune-<title>-<hash>` with `report.md`, `report.html`, `table.csv` and the picture.
@@ -62,7 +51,7 @@ def table(found: Sequence[Point]) -> Lines:
   return [
     {
       **point.values,
-      ACCURACY: 100 * point.mean,
+      VALIDATION_ACCURACY: 100 * point.mean,
       "standard deviation": 100 * point.deviation,
       "seeds": len(point.students),
       "remark": _remark(point, chosen),
@@ -87,7 +76,7 @@ def summary(found: Sequence[Point]) -> str:
   )
 
 
-def _about(config: ml_collections.ConfigDict, row: str, found: Sequence[Point]) -> Iterator[str]:
+def _about(config: ConfigDict, row: str, found: Sequence[Point]) -> Iterator[str]:
   student = found[0].students[0]
   teachers = dict.fromkeys(
     phase for point in found for last in point.students for phase in last.with_teachers()[:-1]
@@ -136,7 +125,7 @@ def _picture(grid: Grid, found: Sequence[Point], caption: str) -> Figure:
   if len(grid) > 1:
     caption = f"{summary(found)} A panel varies one option and keeps the others. {caption}"
   panels = [_slice(option, found) for option in grid]
-  return pictures.option_curves(panels, ylabel=ACCURACY, caption=caption)
+  return pictures.option_curves(panels, ylabel=VALIDATION_ACCURACY, caption=caption)
 
 
 def _slice(option: str, found: Sequence[Point]) -> pictures.OptionPanel:

@@ -49,10 +49,7 @@ class Point(NamedTuple):
 
 
 def search(
-  config: ml_collections.ConfigDict,
-  row: str,
-  grid: Grid,
-  workdir: str | os.PathLike[str],
+  config: ml_collections.ConfigDict, row: str, grid: Grid, workdir: str | os.PathLike[str]
 ) -> list[Point] | None:
   """Trains what is missing of the grid's points, under every seed.
 
@@ -114,6 +111,5 @@ def best(found: Sequence[Point]) -> Point:
     {'kd.tau': 2}
   """
   return max(
-    (point for point in found if point.accuracies is not None),
-    key=lambda point: point.mean,
+    (point for point in found if point.accuracies is not None), key=lambda point: point.mean
   )

@@ -31,9 +31,7 @@ Choice = Mapping[str, Any]
 
 
 def apply(
-  config: ml_collections.ConfigDict,
-  path: str | os.PathLike[str],
-  given: Iterable[str] = (),
+  config: ml_collections.ConfigDict, path: str | os.PathLike[str], given: Iterable[str] = ()
 ) -> None:
   """Gives the config's rows what was chosen for them, and says so.
 
@@ -138,12 +136,6 @@ def _read(path: pathlib.Path) -> list[Choice]:
       choice["trains"]
   except FileNotFoundError:
     return []
-  except (
-    AttributeError,
-    ConfigError,
-    KeyError,
-    TypeError,
-    ValueError,
-  ) as error:
+  except (AttributeError, ConfigError, KeyError, TypeError, ValueError) as error:
     raise ConfigError(f"{path} is not a file of choices of jaxkd.tune: {error}") from error
   return choices

@@ -18,11 +18,7 @@ def test_good_arrays_pass():
 @pytest.mark.parametrize(
   ("logits", "labels", "message"),
   [
-    (
-      {"a": GOOD, "b": GOOD[:, :2]},
-      LABELS,
-      r"b: logits of shape \(4, 2\), but",
-    ),
+    ({"a": GOOD, "b": GOOD[:, :2]}, LABELS, r"b: logits of shape \(4, 2\), but"),
     ({"a": BROKEN}, LABELS, "a: logits: 3 of 4 examples are not finite, the f"),
     ({"a": GOOD}, LABELS + 1, "label 3 of example 2 is outside the 3 classes"),
     ({"a": GOOD}, LABELS - 1, "label -1 of example 0 is outside the 3 classes"),

@@ -85,10 +85,7 @@ def test_observation_2(rhos, text):
     ({"less_distinct": 12.3}, "are 12 times less distinct at τ = 4"),
     ({"less_distinct": 0.5}, "are 2.0 times more distinct at τ = 4, unlike"),
     ({"less_distinct": 1.02}, "are as distinct as the smaller teacher's at"),
-    (
-      {"raised": 0.25},
-      "lowers their derived variance 4.0 times, to 1.50 times",
-    ),
+    ({"raised": 0.25}, "lowers their derived variance 4.0 times, to 1.50 times"),
     ({"raised": 1.0}, "leaves their derived variance at 1.50 times"),
     ({"spearman": 0.6}, "agree on the order of the classes less than in"),
     ({"spearman": 0.1}, "do not agree on the order of the classes"),
@@ -102,10 +99,7 @@ def test_observation_2(rhos, text):
       {"less_distinct": 0.0, "restored": np.inf},
       "distinct at τ = 4, but the smaller teacher's have a variance of 0",
     ),
-    (
-      {"restored": np.inf},
-      "4.0 times, to more than the smaller teacher's, which is 0.",
-    ),
+    ({"restored": np.inf}, "4.0 times, to more than the smaller teacher's, which is 0."),
     ({"raised": 0.0, "restored": 0.0}, "lowers their derived variance to 0.00"),
     ({"spearman": np.nan}, "can't be compared: no example has an order under both"),
   ],

@@ -17,10 +17,9 @@ import numpy as np
 import optax
 from flax import nnx
 
-from jaxkd import data, models
-from jaxkd.methods import objectives
+from jaxkd import data, methods, models
 from jaxkd.training import sharding
-from jaxkd.training.step import Keys, Learner, Trainer, Variables, functional
+from jaxkd.training.step import Frozen, Keys, Learner, Trainer, Variables, functional
 
 PAIRS = ("resnet20:resnet8", "resnet110:vgg8")
 SPEC = data.SPECS["cifar100"]
@@ -37,26 +36,16 @@ def step_of(teacher, student, count, batch):
   learners, states = [], []
   for seed in range(count):
     network, variables = make(student, seed)
-    kd = objectives.objective(
-      {
-        "name": "kd",
-        "lam": 0.5,
-        "tau": 1.0 + seed,
-        "student_tau": None,
-        "standardize": False,
-        "until": 1.0,
-      }
-    )
+    kd = methods.objective({"name": "kd", "tau": 1.0 + seed})
     learners.append(Learner(network, None, kd, optax.sgd(0.05, momentum=0.9)))
     states.append(learners[-1].init(variables, empty, ()))
   mesh = sharding.mesh()
-  trainer = Trainer(tuple(learners), (teacher,), SPEC, batch, 1000, mesh)
+  trainer = Trainer(tuple(learners), (Frozen(teacher, SPEC),), SPEC, batch, 1000, mesh)
   put = sharding.replicate(mesh)
   teachers = put((teacher_variables,))
   random = np.random.default_rng(0)
   split = data.Arrays(
-    random.integers(0, 256, (batch, 32, 32, 3), np.uint8),
-    np.arange(batch, dtype=np.int32) % 100,
+    random.integers(0, 256, (batch, 32, 32, 3), np.uint8), np.arange(batch, dtype=np.int32) % 100
   )
   source = data.Resident(put(split), batch, put(jax.random.key(1))).source(0)
   keys = Keys(jax.random.key(2), (jax.random.key(3),) * count)
@@ -95,10 +84,7 @@ def main():
       seconds = median(step_of(*pair.split(":"), count, flags.batch), flags.repeats)
       if count == 1:
         alone = seconds
-      print(
-        f"{pair:20}{count:9}{seconds * 1e3:11.1f}{count * alone / seconds:10.2f}",
-        flush=True,
-      )
+      print(f"{pair:20}{count:9}{seconds * 1e3:11.1f}{count * alone / seconds:10.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def test_a_hash_is_of_the_content(tmp_path):
   for path, content in ((first, b"a"), (same, b"a"), (other, b"b")):
     path.write_bytes(content)
   assert file_hash(str(first)) == file_hash(str(same)) != file_hash(str(other))
-  with pytest.raises(FileError, match=r"can.t read .*nowhere: No such file"):
+  with pytest.raises(FileError, match=r"can't read .*nowhere: No such file"):
     file_hash(str(tmp_path / "nowhere"))
 
 

@@ -13,8 +13,7 @@ from stripes import encoded
 from jaxkd import data
 from jaxkd.common.errors import ConfigError
 from jaxkd.data import folder
-from jaxkd.runs import config as jaxkd_config
-from jaxkd.runs import rows
+from jaxkd.runs import planning, validation
 from jaxkd.runs.store import PhaseFolder
 
 
@@ -22,10 +21,7 @@ from jaxkd.runs.store import PhaseFolder
 def photos(tmp_path):
   """Two classes of three and one images, of several sizes."""
   tmp_path = tmp_path / "photos"
-  for split, sizes in {
-    "train": [(300, 400), (500, 260), (256, 256)],
-    "val": [(300, 257)],
-  }.items():
+  for split, sizes in {"train": [(300, 400), (500, 260), (256, 256)], "val": [(300, 257)]}.items():
     for label, name in enumerate(("cat", "dog")):
       folder = tmp_path / split / name
       folder.mkdir(parents=True)
@@ -104,24 +100,24 @@ def test_images_are_read_once_for_the_content(photos, capfd, monkeypatch):
   assert _content(photos) == content
 
 
-def test_a_phase_is_of_the_content_and_outlives_the_folder(photos, tiny_config):
+def test_a_phase_is_identified_by_content_and_outlives_the_folder(photos, tiny_config):
   tiny_config.data.name, tiny_config.data.data_dir = "folder", str(photos)
-  phase = rows.teacher(tiny_config)
+  phase = planning.teacher(tiny_config)
   elsewhere = photos.rename(photos.with_name("elsewhere"))
   tiny_config.data.data_dir = str(elsewhere)
-  assert rows.teacher(tiny_config).identity == phase.identity
+  assert planning.teacher(tiny_config).identity == phase.identity
   _in_place(elsewhere)
-  assert rows.teacher(tiny_config).identity != phase.identity
+  assert planning.teacher(tiny_config).identity != phase.identity
 
   entry = PhaseFolder.of(elsewhere.parent, phase)
   entry.create()
   entry.finish({})
   shutil.rmtree(elsewhere)
-  assert rows.spec_of(PhaseFolder.open(entry.path).phase).num_classes == 2
+  assert planning.spec_of(PhaseFolder.open(entry.path).phase) == data.specs.folder(2)
   tiny_config.data.name = "digits"
   tiny_config.teacher.checkpoint = str(entry.path)
-  with pytest.raises(ConfigError, match="on folder with 2"):
-    jaxkd_config.validate(tiny_config)
+  with pytest.raises(ConfigError, match="on folder with num_classes 2"):
+    validation.validate(tiny_config)
 
 
 def _empty(photos):
@@ -172,8 +168,7 @@ def test_resize_and_middle_equal_the_references(tmp_path, size):
   picture, (_, test) = _photograph(tmp_path, size)
   scale = 256 / min(size)
   resized = picture.resize(
-    (int(width * scale + 1e-9), int(height * scale + 1e-9)),
-    Image.Resampling.BILINEAR,
+    (int(width * scale + 1e-9), int(height * scale + 1e-9)), Image.Resampling.BILINEAR
   )
   top = round((resized.height - 256) / 2)
   left = round((resized.width - 256) / 2)
@@ -227,3 +222,15 @@ def test_both_loaders_give_the_same_sizes(photos):
     assert batches[-1].sizes.tolist()[:2] == [[256, 341], [492, 256]]
   for resident, streamed in zip(batches[:2], batches[2:], strict=True):
     jax.tree.map(np.testing.assert_array_equal, resident, streamed)
+
+
+def test_an_image_that_cannot_be_opened_is_named(photos):
+  (photos / "train" / "cat" / "9.jpg").symlink_to(photos / "nowhere")
+  with pytest.raises(data.DataError, match=r"train/cat/9\.jpg can't be read: No such file"):
+    data.content("folder", str(photos))
+
+
+def test_files_beside_the_classes_are_named(photos, capfd):
+  (photos / "train" / "stray.jpg").write_bytes(b"")
+  data.examples(data.find("folder", str(photos)), str(photos))
+  assert "3 files are left out" in capfd.readouterr().err

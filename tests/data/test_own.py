@@ -119,7 +119,6 @@ def test_the_identity_has_all_that_determines_results():
     "content": data.content("mine"),
     "decoding": data.cache.VERSION,
   }
-  assert data.specs.of_view(identity) == data.find("mine")
   data.register("mine", _load)
   assert data.identity("mine")["class_names"] is None
 

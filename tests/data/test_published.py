@@ -9,8 +9,7 @@ from stripes import SIZES, SPEC, Stripes
 
 from jaxkd import data
 from jaxkd.data import base
-from jaxkd.reports import experiment
-from jaxkd.runs import rows
+from jaxkd.runs import paper, planning
 
 OTHER_IMAGES = "the images are not the published ones"
 
@@ -38,24 +37,25 @@ def test_what_is_published_or_missing_is_known_by_its_name(published, config, mi
   published()
   if missing:
     shutil.rmtree(pathlib.Path(config.data.data_dir, "stripes"))
-  assert rows.data_of(config, 0) == {"name": "stripes", "batch_size": 64}
+  described = planning.phases(config, "nokd")[0].data
+  assert (described["content"], described["class_names"]) == ("", None)
   assert not capfd.readouterr().err
 
 
 def test_a_part_of_a_set_is_another_set(published, config, capfd):
   published(num_classes=4)
-  phase = rows.nokd(config, 0)
-  assert rows.nokd(config, 1).data == phase.data
+  phase = planning.student(config, "nokd", 0)
+  assert planning.student(config, "nokd", 1).data == phase.data
   assert phase.data["content"]
-  assert rows.spec_of(phase).num_classes == 4
+  assert phase.data["class_names"] == ["a", "b", "c"]
+  assert planning.spec_of(phase).num_classes == 4
   err = capfd.readouterr().err
   assert err.count("not the published set") == 1
   assert (
     "stripes has 3 of 4 classes, 23 of 23 images to train on, 10 of 10 to test on: not"
   ) in err
-  # What was hashed once is kept.
-  base.tell_once.cache_clear()
-  assert rows.nokd(config, 0).identity == phase.identity
+  # The hash is kept.
+  assert planning.student(config, "nokd", 0).identity == phase.identity
   assert "23/23" not in capfd.readouterr().err
 
 
@@ -77,14 +77,13 @@ def test_parts_of_equal_size_are_told_apart(published, config, monkeypatch):
   assert data.content("stripes", str(other)) not in ("", before)
 
 
-def test_the_papers_figures_are_of_the_published_set(published, config):
-  config.paper.data = "stripes"
-  config.paper.teacher = config.paper.student = "mlp"
-  config.paper.accuracies = {"kd": 90.0}
+def test_the_papers_figures_are_of_the_published_set(published, config, monkeypatch):
+  monkeypatch.setitem(paper.TEACHERS, "stripes", ("mlp", "mlp"))
+  unpublished = "the images are not the published ones"
   published()
-  assert OTHER_IMAGES not in experiment.differences(config)
+  assert unpublished not in paper.differences(config)
   published(num_classes=4)
-  assert OTHER_IMAGES in experiment.differences(config)
+  assert unpublished in paper.differences(config)
 
 
 def test_published_sizes_of_what_is_embedded():

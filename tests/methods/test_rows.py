@@ -36,6 +36,7 @@ def test_each_row_has_the_phases_of_its_definition(tiny_config):
     "isats": ["cross_entropy", "isats"],
     "reskd": ["cross_entropy", "kd", "reskd"],
     "dkd": ["cross_entropy", "dkd"],
+    "wttm": ["cross_entropy", "wttm"],
     "rkd": ["cross_entropy", "rkd"],
     "at": ["cross_entropy", "at"],
     "fitnet": ["cross_entropy", "fitnet"],

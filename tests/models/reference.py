@@ -11,13 +11,7 @@ torch = pytest.importorskip("torch", reason="the reference is PyTorch: install t
 
 import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
-from torch.nn import (  # noqa: E402
-  BatchNorm2d,
-  Conv2d,
-  Linear,
-  ReLU,
-  Sequential,
-)
+from torch.nn import BatchNorm2d, Conv2d, Linear, ReLU, Sequential  # noqa: E402
 
 
 def pool(x):
@@ -140,9 +134,8 @@ class OptionABlock(nn.Module):
     return y + x
 
 
-def option_a_resnet(depth, classes):
-  n = (depth - 2) // 6
-  network = ResNet(OptionABlock, (16, 32, 64), (n, n, n), 16, False, classes)
+def option_a_resnet(depths, classes):
+  network = ResNet(OptionABlock, (16, 32, 64), depths, 16, False, classes)
   network.linear, network.fc = network.fc, None
   network.classifier_name = "linear"
   return network
@@ -264,7 +257,7 @@ class ShuffleNetV1(nn.Module):
     self.conv1 = Conv2d(3, 24, 1, bias=False)
     self.bn1 = BatchNorm2d(24)
     features = 24
-    for i, (width, depth) in enumerate(((240, 4), (480, 8), (960, 4))):
+    for i, (width, depth) in enumerate(zip((240, 480, 960), SHUFFLE_DEPTHS, strict=True)):
       stage = Sequential(ShuffleV1Block(features, width - features, 2, 3))
       for _ in range(depth - 1):
         stage.append(ShuffleV1Block(width, width, 1, 3))
@@ -318,7 +311,8 @@ class ShuffleV2Down(nn.Module):
     return shuffle(torch.cat([left, right], 1), 2)
 
 
-SHUFFLE_V2 = ((116, 4), (232, 8), (464, 4))
+SHUFFLE_DEPTHS = (4, 8, 4)
+SHUFFLE_V2 = (116, 232, 464)
 
 
 class CifarShuffleNetV2(nn.Module):
@@ -327,7 +321,7 @@ class CifarShuffleNetV2(nn.Module):
     self.conv1 = Conv2d(3, 24, 1, bias=False)
     self.bn1 = BatchNorm2d(24)
     features = 24
-    for i, (width, depth) in enumerate(SHUFFLE_V2):
+    for i, (width, depth) in enumerate(zip(SHUFFLE_V2, SHUFFLE_DEPTHS, strict=True)):
       stage = Sequential(ShuffleV2Down(features, width))
       for _ in range(depth - 1):
         stage.append(ShuffleV2Basic(width))
@@ -379,7 +373,7 @@ class ShuffleNetV2(nn.Module):
     super().__init__()
     self.conv1 = Sequential(Conv2d(3, 24, 3, 2, 1, bias=False), BatchNorm2d(24), ReLU())
     features = 24
-    for i, (width, depth) in enumerate(SHUFFLE_V2):
+    for i, (width, depth) in enumerate(zip(SHUFFLE_V2, SHUFFLE_DEPTHS, strict=True)):
       stage = Sequential(ShuffleV2Unit(features, width, 2))
       for _ in range(depth - 1):
         stage.append(ShuffleV2Unit(width, width, 1))
@@ -485,10 +479,12 @@ class MobileNetV2(nn.Module):
     self.classifier = Sequential(nn.Dropout(0.2), Linear(1280, classes))
 
   def forward(self, x):
+    depths = [n for _, _, n, _ in MOBILE_V2]
+    ends = [sum(depths[: i + 1]) for i in (1, 2, 4, 6)]
     outs = []
     for i, layer in enumerate(self.features):
       x = layer(x)
-      if i in (3, 6, 13, 17):
+      if i in ends:
         outs.append(x)
     features = pool(x)
     return self.classifier(features), features, outs, outs
@@ -586,7 +582,7 @@ def build(name, classes, image_size=32):
   if name.startswith("resnext29_"):
     return cifar_resnext(int(name[10:].split("x")[0]), classes)
   if name.endswith("_a"):
-    return option_a_resnet(int(name[6:-2]), classes)
+    return option_a_resnet(((int(name[6:-2]) - 2) // 6,) * 3, classes)
   if name.startswith("resnet"):
     return cifar_resnet(int(name[6:]), classes)
   if name.startswith("wrn"):

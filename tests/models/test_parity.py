@@ -9,8 +9,8 @@ import pytest
 from flax import nnx
 
 from jaxkd import models
-from jaxkd.models import weights
-from jaxkd.models.resnet import BasicBlock, Bottleneck, ResNet
+from jaxkd.models import mobilenet_v2, shufflenet, weights
+from jaxkd.models.resnet import BasicBlock, Bottleneck, OptionAResNet, ResNet, ZeroPadding
 
 torch = pytest.importorskip("torch", reason="the reference is PyTorch: install the extra `torch`")
 
@@ -44,9 +44,7 @@ CASES = {
     size,
   )
   for name, size in (
-    ("resnet8", 16),
     ("resnet14", 16),
-    ("resnet20_a", 16),
     ("wrn16_2", 16),
     ("resnext29_4x4d", 16),
     ("vgg8", 32),
@@ -57,6 +55,19 @@ CASES = {
     ("mlp", 8),
   )
 } | {
+  "resnet20_a": (
+    functools.partial(
+      OptionAResNet,
+      block=BasicBlock,
+      block_options={"shortcut": ZeroPadding},
+      planes=(16, 32, 64),
+      depths=(1, 2, 1),
+      imagenet_stem=False,
+      num_classes=CLASSES,
+    ),
+    lambda: reference.option_a_resnet((1, 2, 1), CLASSES),
+    16,
+  ),
   "wrn10_1": (
     functools.partial(models.wrn.WideResNet, depth=10, width=1, num_classes=CLASSES),
     lambda: reference.WideResNet(10, 1, CLASSES),
@@ -151,8 +162,20 @@ def assert_close(ours, theirs, what):
   assert difference < 1e-4, f"{what}: {difference:.1e} of {scale:.1e}"
 
 
+@pytest.fixture
+def few_blocks(monkeypatch):
+  """Two blocks a stage, ours and theirs: further ones are copies of the second."""
+  depths = (2, 2, 2)
+  groups = tuple((*group[:2], min(group[2], 2), group[3]) for group in reference.MOBILE_V2)
+  monkeypatch.setattr(shufflenet.ShuffleNetV1, "depths", depths)
+  monkeypatch.setattr(shufflenet.ShuffleNetV2, "depths", depths)
+  monkeypatch.setattr(reference, "SHUFFLE_DEPTHS", depths)
+  monkeypatch.setattr(mobilenet_v2, "_GROUPS", groups)
+  monkeypatch.setattr(reference, "MOBILE_V2", groups)
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_equals_reference(case):
+def test_equals_reference(case, few_blocks):
   build, build_reference, image_size = CASES[case]
   torch.manual_seed(0)
   network = build_reference()

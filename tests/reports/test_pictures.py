@@ -88,10 +88,7 @@ def test_learning_curves():
   epochs = np.array([1.0, 2.0])
   runs = {
     name: [(epochs, accuracies), (epochs, accuracies + 1)]
-    for name, accuracies in {
-      "nokd": np.array([50.0, 60.0]),
-      "kd": np.array([55.0, 70.0]),
-    }.items()
+    for name, accuracies in {"nokd": np.array([50.0, 60.0]), "kd": np.array([55.0, 70.0])}.items()
   }
   (ax,) = axes_of(pictures.learning_curves(runs, split="validation"))
   labels = ax.get_xlabel(), ax.get_ylabel()

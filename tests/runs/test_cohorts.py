@@ -63,9 +63,7 @@ def compare(actual, expected, check):
 
 def assert_close(actual, expected, rtol=1e-4):
   compare(
-    actual,
-    expected,
-    lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol / 10),
+    actual, expected, lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol / 10)
   )
 
 

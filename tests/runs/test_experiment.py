@@ -308,11 +308,7 @@ def test_a_network_starts_from_given_weights(tiny_config, run_experiment, tmp_pa
 
 def test_an_assistant_starts_from_given_weights(tiny_config, run_experiment, tmp_path):
   tiny_config.rows = ("takd",)
-  for network in (
-    tiny_config.teacher,
-    tiny_config.small_teacher,
-    tiny_config.student,
-  ):
+  for network in (tiny_config.teacher, tiny_config.small_teacher, tiny_config.student):
     network.epochs, network.learning_rate = 0.01, 1e-9
   tiny_config.takd.assistants = ("small_teacher",)
   model = planning.network(planning.student(tiny_config, "stkd", 7))

@@ -20,11 +20,7 @@ from jaxkd.runs.validation import validate
     ("title", "../up", "it names a folder"),
     ("optim.milestones", ("a",), "numbers"),
     ("isats.grid", ("a",), "each a number in"),
-    (
-      "rows",
-      ("kd+ens",),
-      "as many as fill ensembles of 2 .* rows that end in '.ens'",
-    ),
+    ("rows", ("kd+ens",), "as many as fill ensembles of 2 .* rows that end in '.ens'"),
     ("seeds", (), "one integer or more"),
     ("seeds", (0.5,), "one integer or more"),
     ("seeds", (-1,), r"in \[0, 2\*\*32\)"),
@@ -109,10 +105,7 @@ def test_a_wrong_network_of_a_row_is_refused(tiny_config, option, value, message
 
 @pytest.mark.parametrize(
   ("name", "options", "message"),
-  [
-    ("mlp", {"widht": 3}, "did you mean width"),
-    ("alexnet", {}, "'alexnet' on digits: .*pixels"),
-  ],
+  [("mlp", {"widht": 3}, "did you mean width"), ("alexnet", {}, "'alexnet' on digits: .*pixels")],
 )
 def test_a_network_that_cannot_be_made_is_refused(tiny_config, name, options, message):
   tiny_config.student.name, tiny_config.student.options = name, options

@@ -23,13 +23,7 @@ from jaxkd.training.step import TrainState, Variables, functional
 
 def state_of(step, width=8, devices=1):
   model = models.create(
-    "mlp",
-    num_classes=10,
-    image_size=8,
-    in_channels=1,
-    depth=1,
-    width=width,
-    rngs=nnx.Rngs(step),
+    "mlp", num_classes=10, image_size=8, in_channels=1, depth=1, width=width, rngs=nnx.Rngs(step)
   )
   _, variables = functional(model)
   state = TrainState(

@@ -28,12 +28,7 @@ def test_the_authors_schedule_at_its_corners():
 
 
 def test_no_warmup_starts_at_the_peak():
-  options = {
-    "learning_rate": 0.1,
-    "warmup": 0.0,
-    "milestones": (0.5,),
-    "decay": 0.1,
-  }
+  options = {"learning_rate": 0.1, "warmup": 0.0, "milestones": (0.5,), "decay": 0.1}
   rate = optim.schedule(options, 10)
   np.testing.assert_allclose([rate(0), rate(4), rate(5)], [0.1, 0.1, 0.01])
 

@@ -1,4 +1,4 @@
-"""A run that is killed, at any moment, ends as if it had not been."""
+"""A run that was killed resumes, and ends in the same bits."""
 
 import json
 import os
@@ -12,8 +12,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxkd.data import SPECS
-from jaxkd.runs import rows
+from jaxkd.runs import planning
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.training.checkpoint import Checkpoints
 from jaxkd.training.step import functional
@@ -32,7 +31,7 @@ COMMAND = (
   "--config.run.eval_every_epochs=0.5",
   "--config.run.checkpoint_every_steps=5",
 )
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 STREAMED = ("--config.run.loader=streamed", "--config.run.workers=2")
@@ -67,9 +66,9 @@ def lines(path):
 
 def network(folder):
   """The phase's final arrays, by name."""
-  entry = PhaseFolder.open(folder)
-  _, template = functional(rows.network(entry.phase, SPECS["digits"]))
-  checkpoints = Checkpoints(entry.checkpoints, keep=None)
+  folder = PhaseFolder.open(folder)
+  _, template = functional(planning.network(folder.phase))
+  checkpoints = Checkpoints(folder.checkpoints, keep=None)
   variables = checkpoints.restore_network(template)
   checkpoints.close()
   return variables
@@ -88,7 +87,7 @@ def kill_when(process, ready):
     assert process.poll() is None, process.stderr.read()
     time.sleep(0.002)
   process.send_signal(signal.SIGKILL)
-  # To the end of what it says, which its workers share: they are gone too.
+  # Its workers share stderr: at its end they are gone, too.
   process.communicate(timeout=60)
 
 
@@ -102,21 +101,18 @@ def checkpoint_steps(workdir, pattern):
 
 @pytest.mark.parametrize(
   ("flags", "kills"),
-  [
-    ((), {"*-cross_entropy-*": 9, "*-fgcr-*": 9}),
-    (STREAMED, {"*-fgcr-*": 4}),
-  ],
+  [((), {"*-cross_entropy-*": 9, "*-fgcr-*": 9}), (STREAMED, {"*-fgcr-*": 4})],
   ids=["resident", "streamed"],
 )
-def test_killed_it_ends_in_the_same_bits(uninterrupted, tmp_path, flags, kills):
+def test_a_killed_run_ends_in_the_same_bits(uninterrupted, tmp_path, flags, kills):
   for phase, step in kills.items():
     kill_when(
       start(tmp_path, *flags),
       lambda p=phase, s=step: max(checkpoint_steps(tmp_path, p), default=0) > s,
     )
-  # How many processes decode changes nothing.
+  # The number of processes that decode changes nothing.
   said = finish(tmp_path, *flags, "--config.run.workers=1")
-  assert "goes on from step" in said
+  assert "resumes at step" in said
 
   folders = sorted(folder.name for folder in uninterrupted.iterdir() if folder.is_dir())
   assert folders == sorted(f.name for f in tmp_path.iterdir() if f.is_dir())
@@ -129,7 +125,7 @@ def test_killed_it_ends_in_the_same_bits(uninterrupted, tmp_path, flags, kills):
     assert (resumed / "result.json").read_bytes() == (whole / "result.json").read_bytes()
 
 
-def test_run_again_trains_nothing(uninterrupted):
+def test_a_finished_run_trains_nothing(uninterrupted):
   def written():
     return {
       path: path.stat().st_mtime_ns
@@ -143,16 +139,16 @@ def test_run_again_trains_nothing(uninterrupted):
 
 
 @pytest.mark.parametrize("flags", [(), STREAMED], ids=["resident", "streamed"])
-def test_asked_to_stop_it_saves_and_says_where(tmp_path, flags):
+def test_a_run_that_is_asked_to_stop_saves_and_says_where(tmp_path, flags):
   process = start(tmp_path, *flags)
   while not list(tmp_path.glob("*/metrics.jsonl")):
     assert process.poll() is None, process.stderr.read()
     time.sleep(0.002)
-  # As batch systems and terminals do: all of its processes are told.
+  # Batch systems and terminals signal all processes of a run.
   os.killpg(process.pid, signal.SIGTERM)
   _, errors = process.communicate(timeout=120)
   assert process.returncode == 2
   (line,) = [line for line in errors.splitlines() if line.startswith("jaxkd:")]
-  assert "the same command goes on from there" in line
+  assert "run the same command to resume" in line
   stopped_at = int(line.split("stopped at step ")[1].split(" ")[0])
   assert stopped_at == max(checkpoint_steps(tmp_path, "*"))

@@ -14,15 +14,7 @@ from jax.sharding import Mesh
 
 from jaxkd import data, losses, methods, models
 from jaxkd.training import sharding
-from jaxkd.training.step import (
-  Evaluator,
-  Frozen,
-  Keys,
-  Learner,
-  Trainer,
-  Variables,
-  functional,
-)
+from jaxkd.training.step import Evaluator, Frozen, Keys, Learner, Trainer, Variables, functional
 
 BATCH = 16
 SPEC = dataclasses.replace(data.SPECS["digits"], padding=0)
@@ -94,9 +86,7 @@ def three_steps():
 
 def assert_close(actual, expected, rtol):
   jax.tree.map(
-    lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol / 10),
-    actual,
-    expected,
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol / 10), actual, expected
   )
 
 

@@ -15,13 +15,9 @@ from jaxkd.reports.document import Picture, Table
 
 
 class Missing(NamedTuple):
-  """A figure that can't be drawn.
+  """A figure that can't be drawn."""
 
-  Attributes:
-    needs: the figure's title, its needs, and the option or config that meets them.
-  """
-
-  needs: str
+  needs: str  # the figure's title, its needs, and the option or config that meets them
 
 
 Drawn = Picture | Table | Missing

@@ -47,20 +47,15 @@ def _listed(names: Sequence[str]) -> str:
 
 @style.styled
 def plot(
-  averages: Sequence[float] | np.ndarray,
-  variances: Sequence[float] | np.ndarray,
-  improvements: Sequence[float] | np.ndarray,
+  averages: Sequence[float],
+  variances: Sequence[float],
+  improvements: Sequence[float],
   *,
   caption: str = "",
 ) -> Figure:
   """Draws a point for each student, with Pearson's correlation in the titles.
 
-  Args:
-    averages: mean derived average of the teacher's labels, `[M]`.
-    variances: mean derived variance likewise, `[M]`.
-    improvements: the student's accuracy with the teacher over that without, minus 1, in percent,
-      `[M]`.
-    caption: text below the axes.
+  Improvements are the accuracy with the teacher over that without, minus 1, in percent.
   """
   figure, axes = style.new_figure(1, 2, caption=caption, height=1.8, sharey=True)
   statistics = {"derived average $e(q)$": averages, "derived variance $v(q)$": variances}

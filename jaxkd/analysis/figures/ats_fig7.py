@@ -57,12 +57,9 @@ def _curves(
 def temperature_curves(
   logits: np.ndarray, labels: np.ndarray, ratios: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Returns mean e(q) and v(q) at each of `TAUS`, `[T]` each.
+  """Returns mean e(q) and v(q) at each of `TAUS`, `[T]` each, of logits `[N, C]`, labels `[N]`.
 
-  Args:
-    logits: `[N, C]`.
-    labels: `[N]`.
-    ratios: of the label's and the other classes' temperature to tau; equal for TS.
+  The ratios are those of the label's and the other classes' temperature to tau; equal for TS.
   """
   curves = over_blocks(lambda *block: _curves(*block, *ratios), logits, labels)
   averages, variances = (values.mean(axis=0, dtype=np.float64) for values in curves)

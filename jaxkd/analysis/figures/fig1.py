@@ -26,13 +26,7 @@ def draw(findings: Findings) -> Iterator[Drawn]:
 
 @style.styled
 def plot(probs: Mapping[str, np.ndarray], label: int, *, caption: str = "") -> Figure:
-  """Draws labels as bars, one row for each network.
-
-  Args:
-    probs: `[C]` by network, at one temperature.
-    label: the example's class.
-    caption: text below the axes.
-  """
+  """Draws labels, `[C]` by network, as bars in a row each."""
   height = 0.95 * len(probs) + 0.2
   figure, axes = style.new_figure(
     len(probs), 1, caption=caption, height=height, sharex=True, sharey=True

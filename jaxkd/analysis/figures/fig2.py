@@ -53,16 +53,10 @@ def plot(
   accuracies: Mapping[str, float] | None = None,
   caption: str = "",
 ) -> Figure:
-  """Draws features as points, one panel for each network.
+  """Draws features, `[N, 2]` or `[N, 3]` by network, as points in a panel for each network.
 
   The label of each class, if there are no more than twenty, stands just outside the mean of its
-  features, seen from the origin.
-
-  Args:
-    features: `[N, 2]` or `[N, 3]` by network.
-    labels: `[N]`, integers.
-    accuracies: in percent, for the titles.
-    caption: text below the axes.
+  features, seen from the origin. The accuracies, in percent, are for the titles.
   """
   solid = next(iter(features.values())).shape[1] == 3
   classes = np.unique(labels)

@@ -67,13 +67,8 @@ def plot(
   """Draws the rows of the last layer as arrows and the feature as a triangle at length 1.
 
   The titles have the logit of the example's class, which a larger teacher makes larger, and the
-  standard deviation of the wrong classes' logits, which it makes smaller.
-
-  Args:
-    weights: the last layer's weights, without bias, `[C, 2]` by network.
-    features: the example's feature, `[2]` by network.
-    label: the example's class.
-    caption: text below the axes.
+  standard deviation of the wrong classes' logits, which it makes smaller. Weights are `[C, 2]` and
+  features `[2]`, by network; the label is the example's class.
   """
   count = len(weights)
   width = style.COLUMN_WIDTH if count < 3 else style.PAGE_WIDTH

@@ -36,13 +36,7 @@ def draw(findings: Findings) -> Iterator[Drawn]:
 
 @style.styled
 def plot(distributions: Sequence[np.ndarray], *, title: str = "", caption: str = "") -> Figure:
-  """Draws a heat map of percentages; colours range from 0 to 100.
-
-  Args:
-    distributions: for each K the distribution `[K + 1]` of `jaxkd.metrics.topk_overlap`.
-    title: the two teachers.
-    caption: text below the axes.
-  """
+  """Draws a heat map of the distributions, `[K + 1]` for each K; colours range from 0 to 100 %."""
   figure, ((axes,),) = style.new_figure(1, 1, caption=caption, height=2.3)
   highest = max(map(len, distributions))
   percent = np.full((highest, len(distributions)), np.nan)

@@ -38,13 +38,7 @@ def draw(findings: Findings) -> Iterator[Drawn]:
 
 @style.styled
 def plot(names: Sequence[str], matrices: Mapping[str, np.ndarray], *, caption: str = "") -> Figure:
-  """Draws a heat map for each measure, below each other; colours range from 0 to 1.
-
-  Args:
-    names: the teachers, `[T]`.
-    matrices: by the measure's title, `[T, T]`; NaN stays empty.
-    caption: text below the axes.
-  """
+  """Draws the matrices, `[T, T]` by title, below each other; colours range from 0 to 1."""
   height = (0.22 * len(names) + 0.3) * len(matrices) + 0.5
   figure, axes = style.new_figure(len(matrices), 1, caption=caption, height=height, sharex=True)
   for ax, (title, matrix) in zip(axes[:, 0], matrices.items(), strict=True):

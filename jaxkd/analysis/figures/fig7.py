@@ -63,14 +63,9 @@ def plot(
 ) -> Figure:
   """Draws circles: a panel for the first class of each group, a row for each network.
 
-  The columns are the classes of all groups. Area and colour of a circle are the probability, on
-  the scale of the panel's wrong classes; the panel's own class is an open ring.
-
-  Args:
-    posteriors: `[C, C]` of `jaxkd.losses.class_mean_probabilities`, by network.
-    class_names: the classes in the order of the labels.
-    groups: class names by group, with the panel's class first.
-    caption: text below the axes.
+  The columns are the classes of all groups. Area and colour of a circle are the probability, from
+  `posteriors` `[C, C]` by network, on the scale of the panel's wrong classes. The panel's own
+  class, which is the first of its group, is an open ring.
   """
   shown = [name for group in groups.values() for name in group]
   columns = np.array([class_names.index(name) for name in shown])

@@ -16,20 +16,12 @@ from jaxkd.reports.tables import deviation
 
 
 class AccuracyPanel(NamedTuple):
-  """One student under a family of teachers.
+  """One student under a family of teachers; NaN where a method has no accuracy."""
 
-  Attributes:
-    title: the student and its teachers' family.
-    capacities: the teachers' names, from small to large, `[T]`.
-    accuracies: the student's accuracy in percent under each teacher, `[T]`, by method; NaN where
-      there is none.
-    deviations: their standard deviations over the seeds, likewise.
-  """
-
-  title: str
-  capacities: Sequence[str]
-  accuracies: Mapping[str, np.ndarray]
-  deviations: Mapping[str, np.ndarray] | None = None
+  title: str  # the student and its teachers' family
+  capacities: Sequence[str]  # the teachers' names, from small to large, `[T]`
+  accuracies: Mapping[str, np.ndarray]  # in percent under each teacher, `[T]`, by method
+  deviations: Mapping[str, np.ndarray] | None = None  # over the seeds, likewise
 
 
 def draw(findings: Findings) -> Iterator[Drawn]:
@@ -85,14 +77,11 @@ def families_of(teachers: Sequence[Teacher]) -> dict[str, list[Teacher]]:
 
 @style.styled
 def plot(panels: Sequence[AccuracyPanel], *, columns: int = 3, caption: str = "") -> Figure:
-  """Draws the panels; in the paper a row for each student, a column for each family.
-
-  Args:
-    panels: pairs of a student and a family of teachers.
-    columns: panels side by side, if there are more than two.
-    caption: text below the axes.
-  """
-  rows, columns, width = style.arrange(len(panels), columns)
+  """Draws the panels; in the paper a row for each student, a column for each family."""
+  # One or two panels stand above each other in one column of a page; more take the page's width.
+  columns, width = (1, style.COLUMN_WIDTH) if len(panels) < 3 else (columns, style.PAGE_WIDTH)
+  columns = min(columns, len(panels))
+  rows = -(-len(panels) // columns)
   figure, axes = style.new_figure(rows, columns, caption=caption, height=2.0 * rows, width=width)
   for ax, panel in zip(axes.flat, panels, strict=False):
     positions = np.arange(len(panel.capacities))

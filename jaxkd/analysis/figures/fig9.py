@@ -1,8 +1,7 @@
 """Fig. 9: a teacher's label and its derived variance under rising confidence."""
 
 import functools
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -19,66 +18,50 @@ from jaxkd.reports.document import Picture
 _MOST_LABELS = 4
 
 
-class Level(NamedTuple):
-  """A degree of confidence: its name, a teacher and a temperature."""
-
-  name: str
-  teacher: Teacher
-  tau: float
+Levels = Mapping[str, tuple[Teacher, float]]
+"""Degrees of confidence from low to high: by name, a teacher and a temperature."""
 
 
 def draw(findings: Findings) -> Iterator[Drawn]:
   """Yields a figure each for capacity, training time and temperature."""
-  study, settings = findings.study, findings.settings
-  tau, largest = settings.tau, study.teachers[-1]
-  yield _picture(
-    findings,
-    [Level(teacher.name, teacher, tau) for teacher in study.teachers],
-    "capacity",
-    "network",
-    f"The teachers' labels at τ = {tau:g}, from the smallest teacher to the largest",
-  )
+  study, grid, tau = findings.study, findings.settings.grid, findings.settings.tau
+  largest = study.teachers[-1]
+  capacities = {teacher.name: (teacher, tau) for teacher in study.teachers}
+  text = f"The teachers' labels at τ = {tau:g}, from the smallest teacher to the largest"
+  yield _picture(findings, capacities, "capacity", "network", text)
   if study.stages:
-    yield _picture(
-      findings,
-      [Level(stage.name, stage, tau) for stage in study.stages],
-      "training",
-      "training",
+    stages = {stage.name: (stage, tau) for stage in study.stages}
+    text = (
       f"The label of {largest.name} at τ = {tau:g} after more and more training, each time from "
-      "the start with a whole schedule",
+      "the start with a whole schedule"
     )
+    yield _picture(findings, stages, "training", "training", text)
   else:
     yield Missing(
       "Fig. 9 over training needs the largest teacher after fewer epochs: "
       "--config.analysis.stages=SHARE,SHARE,... trains it, unless it is a checkpoint."
     )
-  yield _picture(
-    findings,
-    [Level(f"τ = {tau:g}", largest, tau) for tau in sorted(settings.grid, reverse=True)],
-    "temperature",
-    "temperature",
-    f"The label of {largest.name} at falling temperatures",
-  )
+  temperatures = {f"τ = {tau:g}": (largest, tau) for tau in sorted(grid, reverse=True)}
+  text = f"The label of {largest.name} at falling temperatures"
+  yield _picture(findings, temperatures, "temperature", "temperature", text)
 
 
-def _picture(
-  findings: Findings, levels: Sequence[Level], name: str, xlabel: str, text: str
-) -> Picture:
+def _picture(findings: Findings, levels: Levels, name: str, xlabel: str, text: str) -> Picture:
   study, example = findings.study, _labels.typical_example(findings)
   label = int(study.labels[example])
-  labels = {one.name: _labels.softened(one.teacher, example, one.tau) for one in levels}
+  labels = {level: _labels.softened(t, example, tau) for level, (t, tau) in levels.items()}
   variances = dict(zip(labels, variances_of([*labels.values()], label), strict=True))
-  means = {one.name: _mean_variance(one.teacher.logits, study.labels, one.tau) for one in levels}
+  means = {level: _mean(t.logits, study.labels, tau) for level, (t, tau) in levels.items()}
   text = (
     f"Fig. 9. {text}, for {_labels.name_of(study, example)}: above, at most four of the labels; "
     f"below, the variance of the wrong classes in all of them. {_labels.TRUTH}"
   )
   figure = plot(
-    list(labels.values()),
+    [*labels.values()],
     label,
-    list(labels),
+    [*labels],
     xlabel=xlabel,
-    means=list(means.values()),
+    means=[*means.values()],
     caption=findings.caption(text),
   )
   lines = [
@@ -102,7 +85,7 @@ def _variances(logits: jax.Array, labels: jax.Array, tau: float) -> jax.Array:
   return metrics.derived_variance(losses.softmax(logits, tau), labels)
 
 
-def _mean_variance(logits: np.ndarray, labels: np.ndarray, tau: float) -> float:
+def _mean(logits: np.ndarray, labels: np.ndarray, tau: float) -> float:
   """Returns mean v(q) at a temperature, of logits `[N, C]` and labels `[N]`."""
   return mean(over_blocks(functools.partial(_variances, tau=tau), logits, labels))
 
@@ -119,13 +102,8 @@ def plot(
 ) -> Figure:
   """Draws labels as in Fig. 1, and below them the derived variance at every level.
 
-  Args:
-    probs: `[C]` for each level, from unsure to sure; at most four are drawn, from first to last.
-    label: the example's class.
-    levels: the levels' names.
-    xlabel: the kind of level.
-    means: mean derived variance over all examples at each level.
-    caption: text below the axes.
+  `probs` are `[C]` for each level, from unsure to sure; at most four are drawn, from first to last.
+  `means` are the mean derived variance over all examples at each level.
   """
   count = len(probs)
   shown = np.linspace(0, count - 1, min(count, _MOST_LABELS)).round().astype(int)

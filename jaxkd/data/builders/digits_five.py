@@ -121,8 +121,5 @@ _DOMAINS: dict[str, tuple[tuple[str, ...], Callable]] = {
   "mnist_m": (("mnistm_with_label.mat",), _arrays("train", "label_train", "test", "label_test")),
   "usps": (("usps_28x28.mat",), _usps),
   "svhn": (("svhn_train_32x32.mat", "svhn_test_32x32.mat"), _svhn),
-  "syn": (
-    ("syn_number.mat",),
-    _arrays("train_data", "train_label", "test_data", "test_label"),
-  ),
+  "syn": (("syn_number.mat",), _arrays("train_data", "train_label", "test_data", "test_label")),
 }

@@ -89,7 +89,7 @@ def checked(content: bytes, origin: str) -> io.BytesIO:
 
 def find(folder: pathlib.Path, *names: str) -> pathlib.Path | None:
   """Returns the first of these files or folders that is there."""
-  return next((folder / name for name in names if (folder / name).exists()), None)
+  return next(filter(pathlib.Path.exists, map(folder.joinpath, names)), None)
 
 
 def info(

@@ -19,16 +19,13 @@ from jaxkd.data.builders import files
 _SIZES = {"train": 25_000, "test": 9_000}
 """The same as in Digits-Five."""
 
-_FONTS = tuple(
-  f"{family}{style}.ttf"
-  for family, styles in (
-    ("DejaVuSans", ("", "-Bold", "-Oblique", "-BoldOblique")),
-    ("DejaVuSansMono", ("", "-Bold", "-Oblique", "-BoldOblique")),
-    ("DejaVuSerif", ("", "-Bold", "-Italic", "-BoldItalic")),
-    ("STIXGeneral", ("", "Bol", "Italic", "BolIta")),
-  )
-  for style in styles
-)
+_STYLES = {
+  "DejaVuSans": ("", "-Bold", "-Oblique", "-BoldOblique"),
+  "DejaVuSansMono": ("", "-Bold", "-Oblique", "-BoldOblique"),
+  "DejaVuSerif": ("", "-Bold", "-Italic", "-BoldItalic"),
+  "STIXGeneral": ("", "Bol", "Italic", "BolIta"),
+}
+_FONTS = tuple(f"{family}{style}.ttf" for family in _STYLES for style in _STYLES[family])
 
 _SCALE = 2
 """Digits are drawn larger, for smooth edges."""
@@ -61,8 +58,7 @@ def render(split: str, number: int) -> np.ndarray:
   digits[1] = str(number % 10)
   fonts = pathlib.Path(matplotlib.get_data_path(), "fonts", "ttf")
   font = ImageFont.truetype(
-    str(fonts / str(random.choice(_FONTS))),
-    int(random.integers(20, 31)) * _SCALE,
+    str(fonts / str(random.choice(_FONTS))), int(random.integers(20, 31)) * _SCALE
   )
   mask = Image.new("L", (size, size))
   draw = ImageDraw.Draw(mask)

@@ -8,10 +8,7 @@ from jaxkd.analysis.figures import _labels, fig1
 from jaxkd.analysis.measure import Findings
 from jaxkd.analysis.study import Settings
 
-PROBS = {
-  "small": np.array([0.1, 0.6, 0.2, 0.1]),
-  "large": np.array([0.01, 0.96, 0.02, 0.01]),
-}
+PROBS = {"small": np.array([0.1, 0.6, 0.2, 0.1]), "large": np.array([0.01, 0.96, 0.02, 0.01])}
 
 
 def test_softened_labels():

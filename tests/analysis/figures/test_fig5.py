@@ -15,6 +15,5 @@ def test_topk_overlap():
   assert ticks_of(ax.xaxis) == ["1", "2"]
   assert ticks_of(ax.yaxis) == ["0", "1", "2"]
   np.testing.assert_allclose(
-    ax.images[0].get_array().filled(np.nan),
-    np.array([[30, 10], [70, 20], [np.nan, 70]]),
+    ax.images[0].get_array().filled(np.nan), np.array([[30, 10], [70, 20], [np.nan, 70]])
   )

@@ -12,10 +12,7 @@ from jaxkd.analysis.study import Settings
 from jaxkd.reports import style
 
 _RNG: Any = np.random.default_rng(0)
-PROBS = {
-  "small": np.array([0.1, 0.6, 0.2, 0.1]),
-  "large": np.array([0.01, 0.96, 0.02, 0.01]),
-}
+PROBS = {"small": np.array([0.1, 0.6, 0.2, 0.1]), "large": np.array([0.01, 0.96, 0.02, 0.01])}
 
 
 def test_confidence():

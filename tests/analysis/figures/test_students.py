@@ -145,10 +145,7 @@ def test_a_panel_for_each_student_and_family():
     "vgg8, WRN": ["net1"],
   }
   # No family has a curve of its own.
-  assert panels("ResNet", "WRN", "VGG")[0] == {
-    "mlp": every,
-    "vgg8": every,
-  }
+  assert panels("ResNet", "WRN", "VGG")[0] == {"mlp": every, "vgg8": every}
 
 
 def test_a_grid_for_each_student():

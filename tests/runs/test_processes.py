@@ -1,4 +1,4 @@
-"""Two processes do together what one does."""
+"""Two processes train together the phases that one trains."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parents[2]
 COMMAND = (
   sys.executable,
   "-m",
@@ -36,7 +36,7 @@ def start(workdir, *argv, rows="kd,ats,nokd", **env):
 
 
 def end(running):
-  """Returns what the processes said, once all have ended well."""
+  """Waits until all processes have ended well; returns their output."""
   said = [process.communicate(timeout=300) for process in running]
   assert all(process.returncode == 0 for process in running), said
   return said
@@ -93,7 +93,7 @@ def test_two_processes_train_what_one_trains(tmp_path, alone, loader, rows, phas
 
 def test_two_runs_share_the_work_of_a_workdir(tmp_path, alone):
   said = end([start(tmp_path), start(tmp_path)])
-  # Each tells of all, whoever trained it.
+  # Each reports all rows, whichever process trained them.
   (table, _), (other, _) = said
   assert table == other
   assert results(tmp_path) == alone

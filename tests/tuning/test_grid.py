@@ -1,0 +1,42 @@
+"""The grid of a search: parsed, checked, and by default the method's own."""
+
+import pytest
+
+from jaxkd import methods
+from jaxkd.common.errors import ConfigError
+from jaxkd.runs.row_options import with_values
+from jaxkd.runs.validation import validate
+from jaxkd.tuning import grid
+
+
+@pytest.mark.parametrize(
+  ("row", "texts", "message"),
+  [
+    ("ats", ["ats.tua1=1"], r"'ats.tua1=1': .*did you mean 'ats.tau1'\?"),
+    ("ats", ["fgcr.alpha=1"], r"an option of row 'ats' must be one of ats.lam"),
+    ("ats", ["ats.tau1=warm"], r"must be ats.tau1=NUMBER,NUMBER"),
+    ("ats", ["ats.tau1"], r"must be ats.tau1=NUMBER,NUMBER"),
+    ("ats", ["ats.tau1=1,"], r"must be ats.tau1=NUMBER,NUMBER"),
+    ("ats", [""], r"--grid is '': .* must be one of"),
+    ("ats", ["ats.tau1=1,1.0"], r"must be without repetitions"),
+    ("ats", ["ats.tau1=1", "ats.tau1=2"], r"--grid has ats.tau1 twice"),
+    ("fitnet", ["fitnet.stage=0.5"], r"must be fitnet.stage=NUMBER"),
+    ("dkd", [], r"--grid is missing: .* its options are dkd.alpha, dkd.beta"),
+    ("nokd", [], r"row 'nokd' has no options to tune"),
+  ],
+)
+def test_a_wrong_grid_is_refused_with_one_line(row, texts, message, tiny_config):
+  with pytest.raises(ConfigError, match=message) as raised:
+    grid.parse(texts, tiny_config, row)
+  assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+  "row", [name for name, method in methods.list_methods().items() if method.search]
+)
+def test_the_default_grid_of_a_row_has_valid_options(row, tiny_config):
+  found = grid.parse([], tiny_config, row)
+  assert found.keys() <= grid.options(tiny_config, row).keys()
+  tiny_config.rows = (row,)
+  for values in grid.points(found):
+    validate(with_values(tiny_config, row, values))

@@ -1,0 +1,70 @@
+"""The file of choices: one for each experiment, used for that experiment alone."""
+
+import json
+
+import pytest
+
+from jaxkd.common.errors import ConfigError
+from jaxkd.runs import planning, row_options
+from jaxkd.tuning import tuned
+
+
+def test_the_file_keeps_a_choice_for_each_experiment(tiny_config, tmp_path):
+  path = tmp_path / tuned.FILE
+  longer = tiny_config.copy_and_resolve_references()
+  longer.student.epochs = 2.0
+  tuned.write(tiny_config, path, "ats", {"ats.tau1": 2.0}, note="first")
+  tuned.write(longer, path, "ats", {"ats.tau1": 6.0})
+  tuned.write(tiny_config, path, "kd", {"kd.tau": 2.0})
+  # It replaces the first choice, whatever was in its grid.
+  tuned.write(tiny_config, path, "ats", {"ats.lam": 0.9})
+  kept = [(choice["row"], choice["options"]) for choice in json.loads(path.read_text())]
+  assert kept == [("ats", {"ats.tau1": 6.0}), ("kd", {"kd.tau": 2.0}), ("ats", {"ats.lam": 0.9})]
+  for config, values in ((tiny_config, {"ats.lam": 0.9}), (longer, {"ats.tau1": 6.0})):
+    config.rows = ("ats+ens",)
+    config.seeds = (3, 4)
+    tuned.apply(config, path)
+    assert row_options.of(config) == {"ats": values}
+
+
+def test_a_choice_holds_for_its_row_alone(tiny_config, tmp_path):
+  path = tmp_path / tuned.FILE
+  tuned.write(tiny_config, path, "kd", {"kd.tau": 2.0})
+  tiny_config.rows = ("takd", "kd")
+  tuned.apply(tiny_config, path)
+  (chain,) = planning.phases(tiny_config, "takd")
+  (student,) = planning.phases(tiny_config, "kd")
+  assert chain.objective["tau"] == 4.0
+  assert student.objective["tau"] == 2.0
+
+
+@pytest.mark.parametrize(
+  ("option", "value"),
+  [("student.epochs", 3.0), ("teacher.epochs", 3.0), ("data.batch_size", 128), ("ats.lam", 0.9)],
+)
+def test_another_experiment_does_not_use_the_choice(option, value, tiny_config, tmp_path, capsys):
+  path = tmp_path / tuned.FILE
+  tuned.write(tiny_config, path, "ats", {"ats.tau1": 2.0})
+  tiny_config.rows = ("ats",)
+  tiny_config.update_from_flattened_dict({option: value})
+  tuned.apply(tiny_config, path)
+  assert not tiny_config.tuned
+  assert "is for other options" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  "text",
+  [
+    "{",
+    "{}1",
+    '{"row": "ats"}',
+    '[{"row": "ats", "options": {"ats.tau3": 1}, "trains": ""}]',
+    '[{"row": "ats", "options": {"ats.tau1": "warm"}, "trains": ""}]',
+    '[{"row": "ats", "options": 1, "trains": ""}]',
+  ],
+)
+def test_another_file_is_refused_by_name(text, tiny_config, tmp_path):
+  path = tmp_path / tuned.FILE
+  path.write_text(text)
+  with pytest.raises(ConfigError, match=r"tuned.json is not a file of choices"):
+    tuned.apply(tiny_config, path)
