@@ -8,9 +8,9 @@ import griffe
 
 _BLOCK = re.compile(r"^( *)\.\. math::\n((?:(?:\1 +.*)?\n?)+)", re.MULTILINE)
 
-# An example outside of the section Examples, and an indented block after a colon and an empty line.
+# Outside of sections: an example, and an indented block after a colon and an empty line.
 _DOCTEST = re.compile(r"^>>> .*\n(?:.+\n)*", re.MULTILINE)
-_INDENTED = re.compile(r"(?<=:\n\n)(?:  .+\n|\n)+")
+_INDENTED = re.compile(r"^(\S.*:\n\n)(?=  [^ >])((?:  .+\n|\n)+)", re.MULTILINE)
 
 
 def to_markdown(text: str, room: str) -> str:
@@ -33,8 +33,7 @@ def to_markdown(text: str, room: str) -> str:
 
   text = _BLOCK.sub(block, text + "\n")
   text = _DOCTEST.sub(lambda match: f"```pycon\n{match[0]}```\n", text)
-  text = re.sub(r"(?<!Examples):\n(?= +>>> )", ":\n\n", text)
-  text = _INDENTED.sub(lambda match: f"{textwrap.indent(match[0], '  ')}\n", text)
+  text = _INDENTED.sub(lambda match: f"{match[1]}{textwrap.indent(match[2], '  ')}\n", text)
   text = re.sub(r":math:`([^`]*)`", r"$\1$", text)
   text = text.replace(":mod:`", "`")
   return re.sub(r":(?:func|class|data):`([^`<]*?)(?: <([^`>]*)>)?`", reference, text)
