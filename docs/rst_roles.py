@@ -1,4 +1,4 @@
-"""Lets MkDocs show the reStructuredText that docstrings use: math, and roles that name objects."""
+"""Turns docstrings into Markdown for MkDocs: math, roles, examples, indented code."""
 
 import builtins
 import re
@@ -8,9 +8,13 @@ import griffe
 
 _BLOCK = re.compile(r"^( *)\.\. math::\n((?:(?:\1 +.*)?\n?)+)", re.MULTILINE)
 
+# Outside of sections: an example, and an indented block after a colon and an empty line.
+_DOCTEST = re.compile(r"^>>> .*\n(?:.+\n)*", re.MULTILINE)
+_INDENTED = re.compile(r"^(\S.*:\n\n)(?=  [^ >])((?:  .+\n|\n)+)", re.MULTILINE)
+
 
 def to_markdown(text: str, room: str) -> str:
-  """Returns a docstring with its math and its roles in Markdown.
+  """Returns a docstring in Markdown.
 
   Args:
     text: the docstring.
@@ -28,7 +32,10 @@ def to_markdown(text: str, room: str) -> str:
     return f"[`{name}`][{target if '.' in target else f'{room}.{target}'}]"
 
   text = _BLOCK.sub(block, text + "\n")
+  text = _DOCTEST.sub(lambda match: f"```pycon\n{match[0]}```\n", text)
+  text = _INDENTED.sub(lambda match: f"{match[1]}{textwrap.indent(match[2], '  ')}\n", text)
   text = re.sub(r":math:`([^`]*)`", r"$\1$", text)
+  text = text.replace(":mod:`", "`")
   return re.sub(r":(?:func|class|data):`([^`<]*?)(?: <([^`>]*)>)?`", reference, text)
 
 
