@@ -16,7 +16,7 @@ from jaxkd.methods import Method
 from jaxkd.models import Network, Outputs, adapt
 from jaxkd.training import optim, sharding
 from jaxkd.training.examples import UserData
-from jaxkd.training.loop import NonFiniteError
+from jaxkd.training.loop import NonFiniteError, next_multiple
 from jaxkd.training.progress import Progress
 from jaxkd.training.step import Learner, TrainState, Variables, functional
 
@@ -113,7 +113,7 @@ def distill(
   if steps is None and train.size is None:
     raise ConfigError("steps is missing: the number of batches of an iterable is not known")
   total = steps or max(round(epochs * (train.size or 0) / batch_size), 1)
-  per_epoch = max(round(train.size / batch_size), 1) if train.size else total
+  per_epoch = train.size / batch_size if train.size else total
   batches = train.batches(batch_size, seed)
   first = next(batches)
   example = jax.eval_shape(
@@ -174,12 +174,14 @@ def distill(
   metrics: list[dict[str, float]] = []
   sums: Any = None
   number = summed = 0
+  report_at = next_multiple(per_epoch, 0, total)
   for number, batch in enumerate(itertools.islice(itertools.chain([first], batches), total), 1):
     state, logged = step(state, teacher_variables, *jax.device_put(batch, split))
     sums = jax.tree.map(jnp.add, sums, logged) if summed else logged
     summed += 1
-    if number % per_epoch and number < total:
+    if number < report_at:
       continue
+    report_at = next_multiple(per_epoch, number, total)
     if state.bad_step >= 0:
       raise NonFiniteError(
         f"the loss or its gradient was not finite at step {int(state.bad_step)}; a lower "

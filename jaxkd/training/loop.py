@@ -109,8 +109,8 @@ def train(job: Job, stop: threading.Event) -> list[Result]:
     pulse = None
 
     while step < total:
-      report_at = _next_multiple(job.run.eval_every_epochs * job.steps_per_epoch, step, total)
-      save_at = _next_multiple(job.run.checkpoint_every_steps, step, total)
+      report_at = next_multiple(job.run.eval_every_epochs * job.steps_per_epoch, step, total)
+      save_at = next_multiple(job.run.checkpoint_every_steps, step, total)
       end = min(report_at, save_at, step + stride, step + loader.max_steps(step))
       num_steps = None if stride == 1 else np.int32(end - step)
       states, next_pulse = train_steps(states, teachers, keys, loader.source(step), num_steps)
@@ -271,7 +271,7 @@ def _steps_per_dispatch() -> int:
   return 1 if jax.default_backend() == "cpu" else 50
 
 
-def _next_multiple(interval: float, step: int, total: int) -> int:
+def next_multiple(interval: float, step: int, total: int) -> int:
   """Returns the first rounded multiple after `step`, at most `total`."""
   interval = max(interval, 1)
   count = int(step / interval)
