@@ -17,13 +17,7 @@ Split = data.Arrays | data.Examples
 def mean_over(
   evaluator: Evaluator, teachers: tuple[Variables, ...], workers: int | None
 ) -> Callable[[Variables, Split], dict[str, Any]]:
-  """Returns a function `(variables, split) -> means` of what `Evaluator.sums` adds up.
-
-  Args:
-    evaluator: of the network and of the teachers that its prediction needs.
-    teachers: the teachers' variables.
-    workers: of the streamed loader.
-  """
+  """Returns a function `(variables, split) -> means` of the measures of `Evaluator.sums`."""
   # Jitted once, for all evaluations of a training.
   run = _replicated(evaluator, evaluator.sums)
 
@@ -40,14 +34,7 @@ def mean_over(
 def constants(
   evaluator: Evaluator, variables: tuple[Variables, ...], split: Split, workers: int | None
 ) -> Any:
-  """Returns what the objective prepares: the sum over a pass over the training split.
-
-  Args:
-    evaluator: of the student, its teachers and its objective.
-    variables: the student's and the teachers'.
-    split: the training split.
-    workers: of the streamed loader.
-  """
+  """Returns the constants that the objective prepares in a pass over the training split."""
   objective = evaluator.objective
   if objective is None or objective.prepare is None:
     return ()
@@ -71,14 +58,9 @@ def collect(
   take: Callable[..., Any],
   workers: int | None = None,
 ) -> Any:
-  """Returns a tree of arrays `[N, ...]`: what `take` gives for every example of a split.
+  """Returns a tree of arrays `[N, ...]`, which `take` gives for every example of a split.
 
-  Args:
-    evaluator: of one or more networks.
-    variables: theirs.
-    split: N examples.
-    take: `(outputs of the networks, labels) -> tree` of arrays `[B, ...]`.
-    workers: of the streamed loader.
+  `take(outputs of the networks, labels)` gives arrays `[B, ...]` of a batch.
   """
 
   def taken(variables, source, index):

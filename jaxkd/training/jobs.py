@@ -16,15 +16,10 @@ from jaxkd.training.step import Frozen, Variables
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-  """A data set, resident on the devices or to be streamed.
+  """A data set, resident on the devices or to be streamed by `workers` processes.
 
-  Attributes:
-    spec: what it is.
-    train: the training split.
-    evaluated: the split that is evaluated.
-    split: the name of that split: 'test', or 'validation' if a part of train is held out.
-    class_names: in the order of the labels.
-    workers: of the streamed loader; None: one for each core.
+  `split` is the name of the evaluated split: 'test', or 'validation' if a part of train is held
+  out.
   """
 
   spec: data.Spec
@@ -37,14 +32,10 @@ class Dataset:
 
 @dataclasses.dataclass(frozen=True)
 class Student:
-  """A network to train.
+  """A network to train, as it is before the first step; checkpoints and metrics go to `folder`.
 
-  Attributes:
-    folder: where its checkpoints and metrics go.
-    model: the network before the first step.
-    objective: the method whose loss is minimised.
-    schedule: `learning_rate` and the other arguments of `optim.schedule` and `optim.optimizer`.
-    seed: of dropout, and of what the objective adds to the network.
+  `schedule` has the arguments of `optim.schedule` and `optim.optimizer`; `seed` is that of dropout,
+  and of the module that the objective adds.
   """
 
   folder: pathlib.Path
@@ -71,17 +62,8 @@ class Teacher:
 class Job:
   """Students that share teachers, data, order of the examples and number of epochs.
 
-  Attributes:
-    label: for progress lines.
-    students: one or more; they train in one step, with one forward pass of the teachers.
-    teachers: theirs.
-    dataset: what they train on.
-    batch_size: examples per step, over all devices.
-    epochs: how long they train.
-    data_seed: of the order of the examples and of augmentation.
-    step: the step to resume from: 0, or a step of which all students have a checkpoint.
-    run: `config.run`: how often to evaluate and so on; no result depends on it.
-    mesh: all devices.
+  They resume from `step`: 0, or a step of which all students have a checkpoint. No result depends
+  on `run`, which is `config.run`. `data_seed` is that of order and augmentation.
   """
 
   label: str

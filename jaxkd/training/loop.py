@@ -149,16 +149,7 @@ def train(job: Job, stop: threading.Event) -> list[Result]:
 
 @dataclasses.dataclass(frozen=True)
 class _Trainee:
-  """A student in a job, ready to train.
-
-  Attributes:
-    student: the student.
-    learner: its part of the step.
-    start: its state before the first step.
-    rate: learning rate at a step.
-    evaluate: `(variables, split) -> means` of what is reported.
-    job: what it shares with others.
-  """
+  """A student in a job, ready to train from the state `start`."""
 
   student: Student
   learner: Learner
@@ -223,14 +214,7 @@ class _Trainee:
 def make_adapter(
   objective: Method, seed: int, evaluator: Evaluator, variables: tuple[Variables, ...]
 ) -> tuple[Functional | None, Variables]:
-  """Makes the objective's adapter, if it has one, for the networks' shapes.
-
-  Args:
-    objective: the method.
-    seed: of its initial values.
-    evaluator: of the student and its teachers.
-    variables: the student's and the teachers'.
-  """
+  """Makes the objective's adapter, if it has one, for the shapes of student and teachers."""
   if objective.adapter is None:
     return None, Variables(nnx.State({}), nnx.State({}))
   spec = evaluator.spec

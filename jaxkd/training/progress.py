@@ -11,12 +11,6 @@ class Progress:
 
   On a terminal one line is written over and over; elsewhere a new line comes
   every 30 seconds. Only the first process shows anything.
-
-  Args:
-    label: what is trained.
-    step: the step that the run goes on from.
-    total: the number of steps.
-    batch_size: examples per step.
   """
 
   def __init__(self, label: str, step: int, total: int, batch_size: int):

@@ -16,24 +16,14 @@ from jaxkd.training import sharding
 
 
 class Variables(NamedTuple):
-  """The arrays of a network.
-
-  Attributes:
-    params: what is trained.
-    stats: running statistics of batch normalisation, and memories of adapters.
-  """
+  """The arrays of a network: trained ones; running statistics and memories of adapters."""
 
   params: nnx.State
   stats: nnx.State
 
 
 class Functional(NamedTuple):
-  """A network without its variables: static, closed over by jitted functions.
-
-  Attributes:
-    graphdef: structure of the network.
-    rngs: state of dropout's generators; the step reseeds them.
-  """
+  """A network without its variables, closed over by jitted functions; the step reseeds `rngs`."""
 
   graphdef: nnx.GraphDef
   rngs: nnx.State
@@ -69,13 +59,9 @@ def functional(model: nnx.Module) -> tuple[Functional, Variables]:
 
 @dataclasses.dataclass(frozen=True)
 class Frozen:
-  """A network that teaches: it sees images as in its own training.
+  """A network that teaches: images are normalised as in its own training, by `spec`.
 
-  Attributes:
-    network: without its variables.
-    spec: the data set that it was trained on; its mean and standard deviation normalise the images.
-    classes: for each of the student's classes, its place in this network's logits; None if the
-      order is the same.
+  `classes` has the place of each of the student's classes in its logits; None: the same order.
   """
 
   network: Functional
@@ -93,15 +79,8 @@ class Frozen:
 class TrainState(NamedTuple):
   """All that a step changes, and all that a checkpoint holds.
 
-  Attributes:
-    step: steps done, int32.
-    variables: the network's.
-    adapter: those of the objective's adapter, trained along; empty without one.
-    opt_state: the optimiser's.
-    constants: what the objective prepared.
-    sums: for all that is logged, the sum over the steps since the last report.
-    steps_summed: number of these steps, float32.
-    bad_step: the first step whose loss or gradient was not finite; -1 if none.
+  `sums` are those of the logged scalars over the `steps_summed` steps since the last report;
+  `bad_step` is the first step whose loss or gradient was not finite, -1 if there is none.
   """
 
   step: jax.Array
@@ -121,24 +100,14 @@ class TrainState(NamedTuple):
 
 
 class Keys(NamedTuple):
-  """The keys of a run; each step draws its own from them.
-
-  Attributes:
-    data: of augmentation.
-    students: of each student's dropout.
-  """
+  """The keys of augmentation and of each student's dropout; each step draws its own from them."""
 
   data: jax.Array
   students: tuple[jax.Array, ...]
 
 
 class Pulse(NamedTuple):
-  """What the host looks at while training goes on.
-
-  Attributes:
-    loss: mean since the last report, and over the students.
-    bad_steps: `TrainState.bad_step` of each student, `[S]`.
-  """
+  """The mean loss of all students since the last report, and the `bad_step` of each, `[S]`."""
 
   loss: jax.Array
   bad_steps: jax.Array
@@ -146,14 +115,7 @@ class Pulse(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Learner:
-  """The static parts of one student.
-
-  Attributes:
-    network: what is trained.
-    adapter: the objective's adapter; None without one.
-    objective: the method whose loss is minimised.
-    optimizer: the optax chain.
-  """
+  """The static parts of one student: its network, the module and loss of its method."""
 
   network: Functional
   adapter: Functional | None
@@ -183,18 +145,10 @@ class Learner:
     key: jax.Array,
     progress: jax.Array,
   ) -> tuple[TrainState, Scalars]:
-    """One step.
+    """Returns the state after a step, and the logged scalars.
 
-    Args:
-      state: before it.
-      targets: the teachers' outputs on the images.
-      images: `[B, H, W, channels]`, augmented and normalised.
-      labels: `[B]`.
-      key: of dropout, for this step.
-      progress: the share of the run that is done.
-
-    Returns:
-      The state after it, and what is logged.
+    `targets` are the teachers' outputs on the images, `key` is dropout's for this step, `progress`
+    the share of the training that is done.
     """
 
     def loss_fn(trained):
@@ -248,18 +202,9 @@ class Learner:
 
 @dataclasses.dataclass(frozen=True)
 class Trainer:
-  """What students that train together share: data, teachers, every step.
+  """Students that train together: one forward pass of the teachers serves all of them.
 
-  One forward pass of the teachers serves all of them; each ends as it would
-  have alone. The methods are pure and made to be jitted.
-
-  Attributes:
-    learners: one or more students.
-    teachers: frozen networks; they see the same augmented images.
-    spec: the data set.
-    batch_size: examples per step, over all devices.
-    total_steps: length of the run.
-    mesh: all devices.
+  Each ends as it would have alone. The functions are pure and made to be jitted.
   """
 
   learners: tuple[Learner, ...]
@@ -356,16 +301,7 @@ def _step_keys(key: jax.Array, step: jax.Array) -> jax.Array:
 
 @dataclasses.dataclass(frozen=True)
 class Evaluator:
-  """Evaluates one network; its methods are pure and made to be jitted.
-
-  Attributes:
-    network: the network.
-    spec: the data set.
-    batch_size: examples per batch, over all devices.
-    mesh: all devices.
-    teachers: the networks that the prediction may need.
-    objective: the method that says how the network predicts; None: by its own logits.
-  """
+  """Evaluates a network, which predicts as its method says; its functions are made to be jitted."""
 
   network: Functional
   spec: data.Spec
@@ -377,15 +313,9 @@ class Evaluator:
   def outputs(
     self, variables: tuple[Variables, ...], source: data.Arrays | data.EvalBatch, index: jax.Array
   ) -> tuple[tuple[Outputs, ...], jax.Array, jax.Array]:
-    """Runs network and teachers on a batch.
+    """Returns outputs of the network and its teachers, labels, and a mask, false on padding.
 
-    Args:
-      variables: the network's and the teachers'.
-      source: what `data.eval_batches` yielded.
-      index: likewise.
-
-    Returns:
-      Their outputs, labels `[B]`, and a mask `[B]` that is false on padding.
+    `source` and `index` are those that `data.eval_batches` yields.
     """
     images, labels, mask, sizes = jax.lax.with_sharding_constraint(
       data.eval_batch_at(source, index, self.batch_size), sharding.split_batch(self.mesh)

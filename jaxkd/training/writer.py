@@ -18,13 +18,8 @@ class Writer:
   """Writes what a training run reports into its folder, from the first process.
 
   `parameters.txt` lists the network's parameters. Evaluations go to `metrics.jsonl` and, where
-  TensorFlow is installed, to TensorBoard. Lines of steps after `step` are dropped: a run that
-  resumes from a checkpoint writes them again.
-
-  Args:
-    folder: of the run.
-    step: the step that the run resumes from.
-    params: the network's parameters.
+  TensorFlow is installed, to TensorBoard. Lines of steps after `step`, from which the run resumes,
+  are dropped: they are written again.
   """
 
   def __init__(self, folder: pathlib.Path, step: int, params: nnx.State):
