@@ -23,27 +23,16 @@ class Contrast(nnx.Module):
   .. math::
     \ell = \ell_{\text{crd}}(s, t, T) + \ell_{\text{crd}}(t, s, S)
 
-  Tian, Krishnan and Isola, ICLR 2020, with the loss of `losses.crd`. Linear
-  heads, trained with the student, bring the penultimate features of both
-  networks to embeddings s and t; T and S are what is remembered of the
-  teacher's and the student's. The constants Z are those of the first batch.
+  Linear heads, trained with the student, bring the penultimate features of both networks to
+  embeddings s and t; T and S are memories of the teacher's and the student's embeddings. The
+  constants Z of `losses.crd` are those of the first batch.
 
-  The original remembers an embedding of every training example, a moving
-  average with momentum 0.5, and draws 16384 of other classes for each example
-  of a batch. Here the memory is a queue of the newest embeddings with their
-  labels, and an example's negatives are all those of other classes. So the
-  memory doesn't grow with the data set, a step needs no indices of examples,
-  and the negatives are one matrix, not one for each example: 8 MiB instead of
-  1 GiB a batch of 128. An example attracts its embedding by the other network
-  in the same step, not a remembered one.
-
-  Args:
-    student: the student's outputs, which may be abstract.
-    teacher: the teacher's.
-    features: length of the embeddings.
-    negatives: length of the memory.
-    tau: temperature > 0.
-    rngs: the stream `params` is used.
+  The original remembers an embedding of every training example, a moving average with momentum 0.5,
+  and draws 16384 of other classes for each example of a batch. Here the memory is a queue of the
+  newest embeddings with their labels, and an example's negatives are all of other classes. So the
+  memory doesn't grow with the data set, a step needs no indices of examples, and the negatives are
+  one matrix, not one for each example: 8 MiB instead of 1 GiB a batch of 128. An example attracts
+  its embedding by the other network in the same step, not a remembered one.
   """
 
   def __init__(

@@ -1,8 +1,7 @@
 """Checkpoints on Orbax: atomic, asynchronous, on any number of devices.
 
-A checkpoint has two items: `network`, the variables that a later phase loads,
-and `training`, the rest of the state. Arrays are named by their paths, so that
-what doesn't fit can be named.
+A checkpoint has two items: `network`, the variables that a later phase loads, and `training`, the
+rest of the state. Arrays are named by their paths, so that a message can name what doesn't fit.
 """
 
 import errno
@@ -33,12 +32,7 @@ def _unnamed(named: dict[str, Any], template: Any) -> Any:
 
 
 class Checkpoints:
-  """The checkpoints of one phase.
-
-  Args:
-    directory: where they are, absolute or relative.
-    keep: how many of the newest are kept; None only reads.
-  """
+  """The checkpoints of one phase; the newest `keep` are kept, None only reads."""
 
   def __init__(self, directory: str | os.PathLike[str], keep: int | None):
     self._directory = pathlib.Path(directory).absolute()
@@ -74,8 +68,7 @@ class Checkpoints:
   def save(self, state: TrainState) -> None:
     """Starts to write a state; returns once the device may go on.
 
-    Raises:
-      CheckpointError: this or an earlier one could not be written.
+    A CheckpointError says that this or an earlier state could not be written.
     """
     training = state._asdict()
     network = training.pop("variables")
@@ -91,15 +84,10 @@ class Checkpoints:
       raise self._error("can't write", error) from error
 
   def restore(self, template: TrainState, step: int) -> TrainState:
-    """Reads the state of a step, to go on from there: newer ones are deleted.
+    """Reads the state of a step, to resume from there, and deletes newer checkpoints.
 
-    Args:
-      template: arrays, or abstract arrays, of the shapes, types and shardings
-        to restore.
-      step: one that there is a checkpoint of.
-
-    Raises:
-      CheckpointError: it can't be read, or doesn't fit.
+    The template has arrays, or abstract arrays, of the shapes, types and shardings to restore. A
+    CheckpointError says that the checkpoint can't be read, or doesn't fit.
     """
     training = template._asdict()
     restored = self._restore(
@@ -156,22 +144,14 @@ class Checkpoints:
     return {item: _unnamed(restored[item], template) for item, template in templates.items()}
 
   def wait(self) -> None:
-    """Waits until all that was saved is on disk.
-
-    Raises:
-      CheckpointError: some of it could not be written.
-    """
+    """Waits until all saved states are on disk; a CheckpointError says that one isn't."""
     try:
       self._manager.wait_until_finished()
     except Exception as error:
       raise self._error("can't write", error) from error
 
   def close(self) -> None:
-    """Frees the manager's threads.
-
-    Raises:
-      CheckpointError: what was still being written could not be.
-    """
+    """Frees the manager's threads, once all saved states are on disk; see `wait`."""
     try:
       self._manager.close()
     except Exception as error:
