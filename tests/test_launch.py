@@ -196,8 +196,7 @@ def test_a_process_that_fails_ends_the_run_with_its_status(checkout):
 
 
 @pytest.mark.parametrize(
-  "number",
-  [["--processes=0"], ["--processes", "x"], ["--processes"], ["--processes=2", "test"]],
+  "number", [["--processes=0"], ["--processes", "x"], ["--processes"], ["--processes=2", "test"]]
 )
 def test_a_wrong_number_of_processes_is_one_line(checkout, number):
   done = checkout.start(checkout.script, *number)

@@ -96,8 +96,7 @@ def test_losses_and_metrics_need_no_extra(run, name):
 
 
 @pytest.mark.parametrize(
-  ("name", "package", "extra"),
-  [("models", "flax", "train"), ("data", "PIL", "data")],
+  ("name", "package", "extra"), [("models", "flax", "train"), ("data", "PIL", "data")]
 )
 def test_a_public_name_says_which_extra_it_lacks(run, name, package, extra):
   done = run("-c", f"from jaxkd import {name}", without={package})

@@ -43,7 +43,7 @@ class NonFiniteError(UserError):
     student: the position of the student in its job.
   """
 
-  def __init__(self, message: str, student: int):
+  def __init__(self, message: str, student: int = 0):
     super().__init__(message)
     self.student = student
 

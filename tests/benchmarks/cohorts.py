@@ -45,8 +45,7 @@ def step_of(teacher, student, count, batch):
   teachers = put((teacher_variables,))
   random = np.random.default_rng(0)
   split = data.Arrays(
-    random.integers(0, 256, (batch, 32, 32, 3), np.uint8),
-    np.arange(batch, dtype=np.int32) % 100,
+    random.integers(0, 256, (batch, 32, 32, 3), np.uint8), np.arange(batch, dtype=np.int32) % 100
   )
   source = data.Resident(put(split), batch, put(jax.random.key(1))).source(0)
   keys = Keys(jax.random.key(2), (jax.random.key(3),) * count)
@@ -85,10 +84,7 @@ def main():
       seconds = median(step_of(*pair.split(":"), count, flags.batch), flags.repeats)
       if count == 1:
         alone = seconds
-      print(
-        f"{pair:20}{count:9}{seconds * 1e3:11.1f}{count * alone / seconds:10.2f}",
-        flush=True,
-      )
+      print(f"{pair:20}{count:9}{seconds * 1e3:11.1f}{count * alone / seconds:10.2f}", flush=True)
 
 
 if __name__ == "__main__":

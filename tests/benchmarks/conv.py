@@ -21,15 +21,8 @@ from jaxkd.models.conv import conv
 # Layers of stride 1 that the networks for 32x32 images have: channels in and
 # out, size of the image, of the kernel, groups.
 LAYERS = {
-  "resnet20": (
-    (16, 16, 32, 3, 1),
-    (32, 32, 16, 3, 1),
-    (64, 64, 8, 3, 1),
-  ),
-  "vgg8": (
-    (64, 128, 16, 3, 1),
-    (256, 512, 4, 3, 1),
-  ),
+  "resnet20": ((16, 16, 32, 3, 1), (32, 32, 16, 3, 1), (64, 64, 8, 3, 1)),
+  "vgg8": ((64, 128, 16, 3, 1), (256, 512, 4, 3, 1)),
   "resnext29_4x4d": (
     (16, 16, 32, 3, 4),
     (32, 32, 16, 3, 4),
@@ -111,11 +104,7 @@ def main():
     shape = (width, width, inputs // groups, outputs)
     kernel = jnp.asarray(rng.normal(size=shape), jnp.float32)
     arguments = x, kernel, width // 2, groups
-    calls = (
-      jax_pass(xla, *arguments),
-      jax_pass(conv, *arguments),
-      torch_pass(*arguments),
-    )
+    calls = (jax_pass(xla, *arguments), jax_pass(conv, *arguments), torch_pass(*arguments))
     layer = f"{name} {width}x{width} {inputs}->{outputs} @{size} g{groups}"
     row = "".join(f"{ms:9.2f}" for ms in median_ms(calls, flags.repeats))
     print(f"{layer:40}{row}", flush=True)

@@ -61,9 +61,7 @@ class TorchViews(torch.utils.data.Dataset):
       top = random.randint(0, self.spec.resize - height)
       left = random.randint(0, self.spec.resize - width)
       picture = picture.resize(
-        (size, size),
-        Image.Resampling.BILINEAR,
-        (left, top, left + width, top + height),
+        (size, size), Image.Resampling.BILINEAR, (left, top, left + width, top + height)
       )
     elif padding:
       picture = ImageOps.expand(picture, padding)

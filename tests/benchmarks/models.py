@@ -101,10 +101,7 @@ def main():
     name, _, size = case.partition("@")
     arguments = name, flags.batch, int(size or 32)
     ours, theirs = compare((jax_step(*arguments), torch_step(*arguments)), flags.repeats)
-    print(
-      f"{case:22}{ours * 1e3:9.1f}{theirs * 1e3:9.1f}{ours / theirs:7.2f}",
-      flush=True,
-    )
+    print(f"{case:22}{ours * 1e3:9.1f}{theirs * 1e3:9.1f}{ours / theirs:7.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -97,9 +97,7 @@ def test_a_box_shows_the_same_of_a_squashed_photograph():
   original = Image.fromarray(small).resize((500, 375), Image.Resampling.BICUBIC)
   top, left, height, width = 40, 190, 150, 141
   expected = original.resize((341, 256), Image.Resampling.BILINEAR).resize(
-    (224, 224),
-    Image.Resampling.BILINEAR,
-    (left, top, left + width, top + height),
+    (224, 224), Image.Resampling.BILINEAR, (left, top, left + width, top + height)
   )
   squashed = original.resize((256, 256), Image.Resampling.BILINEAR)
   box = jnp.array([[top, left, height, width]], jnp.int32)

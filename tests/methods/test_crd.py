@@ -153,13 +153,7 @@ def setting(devices):
   def network(seed):
     return functional(
       models.create(
-        "mlp",
-        num_classes=10,
-        image_size=8,
-        in_channels=1,
-        depth=1,
-        width=16,
-        rngs=nnx.Rngs(seed),
+        "mlp", num_classes=10, image_size=8, in_channels=1, depth=1, width=16, rngs=nnx.Rngs(seed)
       )
     )
 

@@ -14,9 +14,4 @@ def test_assistants_are_distilled_one_from_the_other(tiny_config):
   tiny_config.teacher.name, tiny_config.teacher.options = "resnet20", {}
   tiny_config.takd.assistants = ("resnet14", "resnet8")
   chain = planning.student(tiny_config, "takd", 0).with_teachers()
-  assert [phase.network["name"] for phase in chain] == [
-    "resnet20",
-    "resnet14",
-    "resnet8",
-    "mlp",
-  ]
+  assert [phase.network["name"] for phase in chain] == ["resnet20", "resnet14", "resnet8", "mlp"]

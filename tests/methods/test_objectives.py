@@ -13,10 +13,7 @@ from jaxkd import losses
   [
     ({"name": "cross_entropy"}, lambda: losses.cross_entropy(S, LABELS)),
     ({"name": "regt", "beta": 0.5}, lambda: losses.regt(S, LABELS, beta=0.5)),
-    (
-      {**KD, "student_tau": None},
-      lambda: losses.kd(S, T, LABELS, lam=0.3, tau=4.0),
-    ),
+    ({**KD, "student_tau": None}, lambda: losses.kd(S, T, LABELS, lam=0.3, tau=4.0)),
     (
       {**KD, "student_tau": 2.0},
       lambda: losses.kd(S, T, LABELS, lam=0.3, tau=4.0, student_tau=2.0),
@@ -47,14 +44,7 @@ from jaxkd import losses
       {**KD, "standardize": True},
       lambda: (
         0.7 * losses.cross_entropy(S, LABELS)
-        + 0.3
-        * losses.kd(
-          losses.standardize(S),
-          losses.standardize(T),
-          LABELS,
-          lam=1.0,
-          tau=4.0,
-        )
+        + 0.3 * losses.kd(losses.standardize(S), losses.standardize(T), LABELS, lam=1.0, tau=4.0)
       ),
     ),
     (
@@ -66,14 +56,7 @@ from jaxkd import losses
       ),
     ),
     (
-      {
-        "name": "dkd",
-        "alpha": 9.0,
-        "beta": 72.0,
-        "tau": 2.0,
-        "warmup": 0.0,
-        "standardize": True,
-      },
+      {"name": "dkd", "alpha": 9.0, "beta": 72.0, "tau": 2.0, "warmup": 0.0, "standardize": True},
       lambda: (
         losses.cross_entropy(S, LABELS)
         + 9 * losses.dkd(*STANDARDIZED, LABELS, alpha=1.0, beta=8.0, tau=2.0)

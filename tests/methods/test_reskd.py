@@ -17,9 +17,7 @@ def test_a_residual_fits_the_gap_and_predicts_with_its_base():
   s, t, b = (np.asarray(o.logits, np.float64) for o in (STUDENT, TEACHER, base))
   np.testing.assert_allclose(terms["soft"], 0.25 * np.mean((s - (t - b)) ** 2, axis=-1), rtol=1e-5)
   np.testing.assert_allclose(
-    terms["hard"],
-    0.75 * np.asarray(losses.cross_entropy(jnp.asarray(b + s), LABELS)),
-    rtol=1e-5,
+    terms["hard"], 0.75 * np.asarray(losses.cross_entropy(jnp.asarray(b + s), LABELS)), rtol=1e-5
   )
   np.testing.assert_allclose(objective.predict(STUDENT, view.teachers), b + s, rtol=1e-6)
 

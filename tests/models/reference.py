@@ -11,13 +11,7 @@ torch = pytest.importorskip("torch", reason="the reference is PyTorch: install t
 
 import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
-from torch.nn import (  # noqa: E402
-  BatchNorm2d,
-  Conv2d,
-  Linear,
-  ReLU,
-  Sequential,
-)
+from torch.nn import BatchNorm2d, Conv2d, Linear, ReLU, Sequential  # noqa: E402
 
 
 def pool(x):
