@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-Arrays = Mapping[str, np.typing.ArrayLike]
+_Arrays = Mapping[str, np.typing.ArrayLike]
 
 
-def check_logits(logits: Arrays, labels: np.typing.ArrayLike) -> None:
+def check_logits(logits: _Arrays, labels: np.typing.ArrayLike) -> None:
   """Checks logits `[N, C]` by network name and labels `[N]`.
 
   Raises:
@@ -44,7 +44,7 @@ def check_logits(logits: Arrays, labels: np.typing.ArrayLike) -> None:
     _check_finite(values, f"{name}: logits")
 
 
-def check_features(features: Arrays, labels: np.typing.ArrayLike) -> None:
+def check_features(features: _Arrays, labels: np.typing.ArrayLike) -> None:
   """Checks features `[N, D]` by network name, where D may differ, and labels `[N]`.
 
   Raises:

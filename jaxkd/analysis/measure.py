@@ -16,22 +16,22 @@ from jaxkd.analysis.study import Settings, Study, Teacher
 # Number of examples that are measured at a time, so that memory does not grow with their number.
 _BLOCK = 8192
 
-Values = np.ndarray | jax.Array
+_Values = np.ndarray | jax.Array
 
 
 class PerExample(NamedTuple):
   """Measures of one teacher on each example, `[N]` each."""
 
-  correct: Values  # whether the label's class has the highest logit
-  label_logit: Values  # the logit of the label, f_y
-  wrong_deviation: Values  # standard deviation of the other logits, sigma(g)
-  entropy: Values  # of the probabilities at temperature 1
-  derived_average: Values  # e(q) at tau
-  derived_variance: Values  # v(q) at tau
-  inherent_variance: Values  # v of the softmax over the wrong classes, at tau
-  ats_variance: Values  # v(q) of the label under ATS
-  isats_variance: Values  # v(q) of the label under ISATS
-  tau_star: Values  # the most discriminative temperature
+  correct: _Values  # whether the label's class has the highest logit
+  label_logit: _Values  # the logit of the label, f_y
+  wrong_deviation: _Values  # standard deviation of the other logits, sigma(g)
+  entropy: _Values  # of the probabilities at temperature 1
+  derived_average: _Values  # e(q) at tau
+  derived_variance: _Values  # v(q) at tau
+  inherent_variance: _Values  # v of the softmax over the wrong classes, at tau
+  ats_variance: _Values  # v(q) of the label under ATS
+  isats_variance: _Values  # v(q) of the label under ISATS
+  tau_star: _Values  # the most discriminative temperature
 
 
 class Comparison(NamedTuple):
@@ -112,7 +112,7 @@ def measure(study: Study, settings: Settings) -> Measures:
   )
 
 
-def mean(values: Values) -> float:
+def mean(values: _Values) -> float:
   """Returns the mean without the NaNs, which are e.g. undefined correlations."""
   return float(jnp.nanmean(jnp.asarray(values, jnp.float32)))
 

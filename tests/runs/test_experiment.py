@@ -31,6 +31,8 @@ def config_of_all_rows(config):
   config.multi.weights = (1.0,)
   config.multi.contrast = 0.1
   config.multi.contrast_negatives = config.crd.negatives = 128
+  # Students of a teacher train together: fewer programs to compile.
+  config.run.cohort = 20
   return config
 
 
@@ -184,7 +186,7 @@ def test_a_teacher_from_another_store_teaches(all_rows, report, run_experiment, 
 def test_rows_that_compare_maps_train(tiny_config, run_experiment, tmp_path):
   tiny_config.rows = ON_MAPS
   for network in (tiny_config.teacher, tiny_config.student):
-    network.name, network.options, network.epochs = "resnet8", {}, 0.1
+    network.name, network.options, network.epochs = "tests.tiny_networks:TinyNet", {}, 0.1
   validate(tiny_config)
   table = table_of(run_experiment(tiny_config, tmp_path))
   assert [*table] == ["teacher of at, fitnet", "at", "fitnet"]
@@ -193,6 +195,7 @@ def test_rows_that_compare_maps_train(tiny_config, run_experiment, tmp_path):
 def test_rows_that_compare_z_scores_train(tiny_config, run_experiment, tmp_path):
   tiny_config.rows = ("kd", "ats", "isats", "fgcr", "sckd", "dkd", "multi")
   tiny_config.multi.label = "isats"
+  tiny_config.run.cohort = 6
   for row in tiny_config.rows:
     tiny_config[row].standardize = True
   validate(tiny_config)
@@ -218,6 +221,7 @@ def test_a_residual_predicts_with_its_base(all_rows, report):
 
 def test_residual_students_and_their_bases_predict_together(tiny_config, run_experiment, tmp_path):
   tiny_config.rows, tiny_config.seeds = ("reskd", "reskd+ens"), (0, 1)
+  tiny_config.data.seed, tiny_config.run.cohort = 0, 2
   validate(tiny_config)
   table = table_of(run_experiment(tiny_config, tmp_path))
   assert " ± " in table["reskd"]["accuracy (%)"]

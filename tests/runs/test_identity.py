@@ -29,7 +29,6 @@ def student(config, row="kd"):
     ("data.validation", 0.1),
     ("data.train_share", 0.5),
     ("data.seed", 7),
-    ("student.name", "resnet8"),
     ("student.options", {"depth": 1, "width": 17}),
     ("student.epochs", 0.75),
     ("student.learning_rate", 0.1),
@@ -49,9 +48,9 @@ def test_an_option_that_determines_the_result_changes_the_identity(tiny_config, 
     target[key].update(value)
   else:
     target[key] = value
-  validated = student(tiny_config)
-  assert validated != before
-  assert validated.folder != before.folder
+  after = student(tiny_config)
+  assert after != before
+  assert after.folder != before.folder
 
 
 @pytest.mark.parametrize(
@@ -78,6 +77,12 @@ def test_other_options_do_not_change_the_identity(tiny_config, option, value):
   section, _, key = option.rpartition(".")
   (tiny_config[section] if section else tiny_config)[key] = value
   assert student(tiny_config) == before
+
+
+def test_another_network_changes_the_identity(tiny_config):
+  before = student(tiny_config)
+  tiny_config.student.name, tiny_config.student.options = "resnet8", {}
+  assert student(tiny_config) != before
 
 
 def test_the_seed_changes_the_identity_of_the_student_alone(tiny_config):

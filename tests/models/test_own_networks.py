@@ -214,7 +214,7 @@ def test_registration():
   models.register("linen", TinyLinen)
   for name, thing, message in (
     ("resnet8", TinyNNX, "the name 'resnet8' is taken, by jaxkd.models.resnet:ResNet"),
-    ("linen", TinyNNX, r"'linen' is taken, by .*test_own:TinyLinen"),
+    ("linen", TinyNNX, r"'linen' is taken, by .*test_own_networks:TinyLinen"),
     ("a:b", TinyNNX, "text without ':' and '/', got 'a:b'"),
     ("instance", TinyLinen(5), "instance must be the class of a network or a function"),
     (

@@ -1,0 +1,85 @@
+"""The report of a run: the paper's figures where they belong, and the evaluated split by its name."""
+
+import contextlib
+import csv
+import io
+
+import pytest
+
+from jaxkd.reports import experiment as report
+from jaxkd.runs import paper, planning
+from jaxkd.runs.experiment import Experiment, run
+from jaxkd.runs.store import PhaseFolder
+
+
+@pytest.fixture(scope="module")
+def trained(make_tiny_config, tmp_path_factory):
+  """An experiment that is evaluated on a validation split, trained, and its lines on stderr."""
+  config = make_tiny_config()
+  config.rows = ("kd",)
+  config.data.validation = 0.2
+  one = Experiment.of(config, tmp_path_factory.mktemp("held_out"))
+  with contextlib.redirect_stderr(io.StringIO()) as said:
+    assert not run([one])
+  return one, said.getvalue().splitlines()
+
+
+@pytest.fixture
+def held_out(trained):
+  return trained[0]
+
+
+def table_of(folder):
+  with open(folder / "table.csv", newline="") as file:
+    return {line["row"]: line for line in csv.DictReader(file)}
+
+
+def test_a_validation_split_is_named_in_metrics_and_results(held_out):
+  for phase in planning.with_teachers(held_out.students):
+    folder = PhaseFolder.of(held_out.workdir, phase)
+    result, lines = folder.result(), folder.logged()
+    assert "test" not in result
+    assert result["validation"]["accuracy"] == lines[-1]["validation_accuracy"]
+    assert folder.accuracy == result["validation"]["accuracy"]
+    for line in lines:
+      assert {"validation_accuracy", "validation_loss"} <= line.keys()
+      assert not any(name.startswith("test_") for name in line)
+
+
+def test_a_validation_split_is_named_in_progress(trained):
+  lines = [line for line in trained[1] if "accuracy" in line]
+  assert lines
+  assert all("validation accuracy" in line for line in lines)
+
+
+def test_a_validation_split_is_named_in_the_report(held_out):
+  folder = report.write(held_out)
+  text = (folder / "report.md").read_text()
+  assert "on the validation split of digits" in text
+  assert "test split" not in text
+  assert "validation accuracy" in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+  ("differences", "shown"),
+  [([], True), (["student: 1 of 240 epochs", "10 % of the training data"], False)],
+)
+def test_the_papers_figure_stands_beside_the_papers_experiment_only(
+  held_out, monkeypatch, differences, shown
+):
+  monkeypatch.setattr(paper, "accuracies", lambda *_: {"kd": 70.0})
+  monkeypatch.setattr(paper, "differences", lambda _: differences)
+  folder = report.write(held_out)
+  line = table_of(folder)["kd"]
+  assert (line.get("paper (%)") == "70.00") == shown
+  assert ("ours - paper" in line) == shown
+  for name in ("report.md", "report.html"):
+    text = (folder / name).read_text()
+    assert ("paper (%)" in text) == shown
+    assert (f"because of differences: {'; '.join(differences)}." in text) == (not shown)
+
+
+def test_a_row_without_a_figure_of_the_paper_needs_no_excuse(held_out, monkeypatch):
+  monkeypatch.setattr(paper, "accuracies", lambda *_: {"ats": 70.0})
+  monkeypatch.setattr(paper, "differences", lambda _: ["student: 1 of 240 epochs"])
+  assert "differences" not in (report.write(held_out) / "report.md").read_text()

@@ -1,0 +1,148 @@
+"""A given teacher sees the images of its own training, and its classes in the student's order."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from jaxkd import data
+from jaxkd.common.errors import ConfigError
+from jaxkd.runs import experiment, planning, teachers
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.runs.validation import validate
+from jaxkd.training import sharding
+
+NAMES = ("circle", "square", "star")
+
+
+def register(name, class_names=NAMES, mean=0.5, std=0.25, size=8, channels=1):
+  """Registers random images; classes of one name have the same brightness in every data set."""
+
+  def load():
+    rng = np.random.default_rng(0)
+
+    def split(count):
+      labels = np.arange(count) % len(class_names)
+      brightness = np.array([sum(map(ord, each)) % 128 for each in class_names])
+      noise = rng.integers(0, 100, (count, size, size, channels))
+      return (noise + brightness[labels][:, None, None, None]).astype(np.uint8), labels
+
+    return split(96), split(24)
+
+  data.register(name, load, class_names=class_names, mean=mean, std=std)
+
+
+@pytest.fixture
+def config(tiny_config):
+  """An experiment on the data set `theirs`, whose teacher trains for a step or two."""
+  register("theirs")
+  tiny_config.data.name, tiny_config.data.batch_size = "theirs", 32
+  tiny_config.rows = ("kd",)
+  return tiny_config
+
+
+@pytest.fixture(scope="module")
+def teacher(make_tiny_config, tmp_path_factory):
+  """The folder of a teacher that was trained on `theirs`."""
+  register("theirs")
+  config = make_tiny_config()
+  config.data.name, config.data.batch_size = "theirs", 32
+  config.rows = ("nokd",)
+  one = experiment.Experiment.of(config, tmp_path_factory.mktemp("theirs"))
+  assert not experiment.run([one])
+  ((phase,),) = one.rows.values()
+  return one.folder(phase)
+
+
+def loaded(teacher, config):
+  """Returns the teacher as it teaches on the data of a config, and these data."""
+  mesh = sharding.mesh()
+  dataset = experiment.load_dataset(config.data, config.run, mesh)
+  return teachers.load(teacher, dataset, mesh), dataset
+
+
+def logits_of(teacher, images, mean, std):
+  """Returns a teacher's logits on images normalised by hand."""
+  model = planning.network(teacher.phase)
+  nnx.update(model, *teachers.load_network(teacher, sharding.mesh())[1])
+  model.eval()
+  return model(jnp.asarray((images / 255 - mean) / std, jnp.float32))
+
+
+def test_a_teacher_sees_images_normalised_as_in_its_own_training(teacher, config):
+  register("ours", mean=0.1, std=0.7)
+  config.data.name = "ours"
+  loaded_teacher, dataset = loaded(teacher, config)
+  images = np.asarray(dataset.evaluated.images)
+  given = jax.jit(loaded_teacher.network.apply)(loaded_teacher.variables, jnp.asarray(images))
+  expected = logits_of(teacher, images.astype(np.float64), 0.5, 0.25)
+  np.testing.assert_allclose(given.logits, expected, rtol=1e-4, atol=1e-5)
+  wrong = logits_of(teacher, images.astype(np.float64), 0.1, 0.7)
+  assert not np.allclose(given.logits, wrong, rtol=1e-2)
+
+
+def test_classes_in_another_order_are_permuted(teacher, config):
+  register("ours", ("star", "circle", "square"))
+  config.data.name = "ours"
+  loaded_teacher, dataset = loaded(teacher, config)
+  assert loaded_teacher.network.classes == (2, 0, 1)
+  images = np.asarray(dataset.evaluated.images)
+  given = loaded_teacher.network.apply(loaded_teacher.variables, jnp.asarray(images))
+  own = np.asarray(logits_of(teacher, images.astype(np.float64), 0.5, 0.25))
+  np.testing.assert_allclose(given.logits, own[:, [2, 0, 1]], rtol=1e-4, atol=1e-5)
+
+
+def test_a_given_teacher_of_permuted_classes_teaches(teacher, config, run_experiment, tmp_path):
+  register("ours", ("star", "circle", "square"), mean=0.1)
+  config.data.name, config.teacher.checkpoint = "ours", str(teacher.path)
+  validate(config)
+  run_experiment(config, tmp_path)
+  student = PhaseFolder.of(tmp_path, planning.student(config, "kd", 0))
+  assert student.phase.teachers == (teacher.phase,)
+  assert student.result()["class_names"] == ["star", "circle", "square"]
+
+
+@pytest.mark.parametrize(
+  ("changed", "message"),
+  [
+    ({"class_names": ("circle", "square", "moon")}, "other classes than those of ours; .*'moon'"),
+    ({"class_names": ("circle", "square")}, "num_classes 3, must have been with num_classes 2"),
+    ({"size": 12}, "image_size 8, must have been with image_size 12"),
+    ({"channels": 3, "mean": (0.5,) * 3, "std": (0.25,) * 3}, "channels 1, must .* channels 3"),
+  ],
+  ids=["classes", "number of classes", "image size", "channels"],
+)
+def test_a_teacher_of_other_images_or_classes_is_refused(teacher, config, changed, message):
+  register("ours", **changed)
+  config.data.name, config.teacher.checkpoint = "ours", str(teacher.path)
+  with pytest.raises(ConfigError, match=message) as caught:
+    validate(config)
+  assert str(teacher.path) in str(caught.value)
+  assert "\n" not in str(caught.value)
+
+
+def test_a_teacher_of_another_published_set_is_refused(tiny_config, tmp_path):
+  # Nothing is prepared: the classes have no names to compare.
+  tiny_config.rows = ("kd",)
+  theirs = tiny_config.copy_and_resolve_references()
+  theirs.data.name = "mnist"
+  theirs.data.data_dir = str(tmp_path)
+  folder = PhaseFolder.of(tmp_path, planning.teacher(theirs))
+  folder.create()
+  folder.finish({})
+  tiny_config.teacher.checkpoint = str(folder.path)
+  with pytest.raises(ConfigError, match=r"image_size 28, must have been with image_size 8"):
+    validate(tiny_config)
+
+
+def test_a_teacher_that_needs_other_networks_is_refused(tiny_config, tmp_path):
+  residual = dataclasses.replace(planning.student(tiny_config, "reskd", 0), location="")
+  folder = PhaseFolder.of(tmp_path, residual)
+  folder.create()
+  folder.finish({})
+  tiny_config.rows, tiny_config.teacher.checkpoint = ("kd",), str(folder.path)
+  with pytest.raises(ConfigError, match="must be of a network that predicts alone"):
+    validate(tiny_config)
