@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+# CIFAR-100's classes in the order of its labels, as TFDS names them.
 CIFAR100_CLASSES = tuple(
   """
   apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy
@@ -22,22 +23,20 @@ CIFAR100_CLASSES = tuple(
   trout tulip turtle wardrobe whale willow_tree wolf woman worm
   """.split()  # noqa: SIM905 (a hundred quoted names are harder to read)
 )
-"""CIFAR-100's classes in the order of its labels, as TFDS names them."""
 
-DIGITS_FIVE_DOMAINS = ("MNIST", "MNISTM", "USPS", "SVHN", "SYN")
-"""The data sets joined as Digits-Five, in the order of its labels."""
-
+# Digits-Five's 50 classes: the ten digits of each data set in turn.
 DIGITS_FIVE_CLASSES = tuple(
-  f"{domain}@{digit}" for domain in DIGITS_FIVE_DOMAINS for digit in range(10)
+  f"{domain}@{digit}"
+  for domain in ("MNIST", "MNISTM", "USPS", "SVHN", "SYN")
+  for digit in range(10)
 )
-"""Digits-Five's 50 classes: the ten digits of each data set in turn."""
 
+# The superclasses of Fig. 7, each with its target class first.
 CIFAR100_GROUPS = {
   "flowers": ("orchid", "poppy", "rose", "sunflower", "tulip"),
   "small mammals": ("hamster", "mouse", "rabbit", "shrew", "squirrel"),
   "trees": ("maple_tree", "oak_tree", "palm_tree", "pine_tree", "willow_tree"),
 }
-"""The superclasses of Fig. 7, each with its target class first."""
 
 
 def as_in_rules(class_names: Sequence[str]) -> tuple[str, ...]:
@@ -81,6 +80,7 @@ def _digits(name: str, *domains: str) -> Rule:
   return Rule(name, tuple(tuple(f"{domain}@{digit}" for domain in domains) for digit in range(10)))
 
 
+# Table 1.
 CIFAR100_RULES = (
   Rule("C.1", (("hamster", "mouse", "rabbit", "squirrel", "shrew"),)),
   Rule("C.2", (("orchid", "tulip", "rose", "poppy", "sunflower"),)),
@@ -88,21 +88,15 @@ CIFAR100_RULES = (
   Rule("C.4", (("dolphin", "whale", "seal", "otter", "beaver"),)),
   Rule("C.5", (("apple", "sweet_pepper", "orange", "pear", "mushroom"),)),
 )
-"""Table 1, CIFAR-100."""
-
 DIGITS_FIVE_RULES = (
   _digits("D.1", "MNIST", "USPS", "SVHN"),
   _digits("D.2", "MNIST", "MNISTM", "SYN"),
   _digits("D.3", "USPS", "MNIST", "MNISTM", "SVHN"),
 )
-"""Table 1, Digits-Five."""
 
 
 def label_chains(rule: Rule, class_names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
   """Translates a rule's class names into labels.
-
-  Raises:
-    ValueError: the data set has no class of that name.
 
   Examples:
     >>> rule = Rule("B.1", (("dog", "wolf", "cat"),))

@@ -37,10 +37,7 @@ def _over_grid(config: ConfigDict) -> list[ConfigDict]:
 def find(
   config: ConfigDict, workdir: Workdir, teacher: Teacher, labels: np.ndarray
 ) -> Iterator[Student]:
-  """Yields the trained students of an experiment's teacher, one for each kind of label.
-
-  The teacher's logits and the labels `[N]` give the means of its soft labels.
-  """
+  """Yields the trained students of an experiment's teacher, one for each kind of label."""
   for row in LABELS_OF_ROWS:
     yield from _of_row(config, workdir, row, teacher, labels)
 
@@ -93,8 +90,7 @@ def _label_means(
     if options.standardize:
       logits = losses.standardize(logits)
     if row == "isats":
-      grid = tuple(options.grid)
-      tau1, tau2 = losses.isats_temperatures(logits, labels, grid, options.gap)
+      tau1, tau2 = losses.isats_temperatures(logits, labels, tuple(options.grid), options.gap)
     elif row == "ats":
       tau1, tau2 = options.tau1, options.tau2
     else:

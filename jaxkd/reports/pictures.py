@@ -10,11 +10,9 @@ from matplotlib.figure import Figure
 from jaxkd.reports import style
 from jaxkd.reports.tables import Lines
 
+# Axis labels of ATS' temperatures.
 TAU1 = "temperature of the label, $\\tau_1$"
-"""Axis label of ATS' temperature of the ground truth."""
-
 TAU2 = "temperature of the other classes, $\\tau_2$"
-"""Axis label of ATS' temperature of the wrong classes."""
 
 # The lowest variance on a logarithmic axis, relative to the highest.
 _SPAN = 1e-4
@@ -43,15 +41,10 @@ def learning_curves(
   split: str = "test",
   caption: str = "",
 ) -> Figure:
-  """Draws accuracy against epochs, one colour for each name.
+  """Draws accuracies `[T]` in percent against epochs `[T]`, one colour for each name.
 
   Several seeds are drawn as their mean and a band of one standard deviation, or as one curve each
   if they were evaluated at different epochs.
-
-  Args:
-    curves: by name, for each seed: epochs `[T]` and accuracies `[T]` in percent.
-    split: the split of the accuracies.
-    caption: text below the axes.
 
   Examples:
     >>> epochs = np.array([1.0, 2.0])
@@ -84,17 +77,11 @@ def derived_curves(
   *,
   caption: str = "",
 ) -> Figure:
-  """Draws derived average and derived variance against temperature (ATS paper, Fig. 7).
+  """Draws derived averages and variances `[T]` against temperature (ATS paper, Fig. 7).
 
-  A column for each label (in the paper: small teacher with TS, large with TS, large with ATS) on
-  common scales. The variance's scale is logarithmic, down to a ten-thousandth of the highest: at
-  low temperatures the variance of ATS is larger by orders of magnitude.
-
-  Args:
-    taus: temperatures, `[T]`.
-    averages: derived average at each temperature, `[T]`, by column title.
-    variances: derived variance likewise, under the same titles.
-    caption: text below the axes.
+  A column for each label, by title, on common scales. The variance's scale is logarithmic, down to
+  a ten-thousandth of the highest: at low temperatures the variance of ATS is larger by orders of
+  magnitude.
 
   Examples:
     >>> curve = {"ResNet14, TS": np.array([0.1, 0.2])}
@@ -144,13 +131,12 @@ def derived_lines(
 
 
 class OptionPanel(NamedTuple):
-  """A student under several values of one option."""
+  """A student under several values `[V]` of one option."""
 
-  option: str  # its name
-  values: Sequence[float]  # from left to right, `[V]`
-  accuracies: Sequence[float] | np.ndarray  # in percent, `[V]`; NaN where there is none
-  # their standard deviations over the seeds, `[V]`; NaN of one seed
-  deviations: Sequence[float] | np.ndarray
+  option: str
+  values: Sequence[float]
+  accuracies: Sequence[float] | np.ndarray  # in percent; NaN where there is none
+  deviations: Sequence[float] | np.ndarray  # over the seeds; NaN of one seed
 
 
 @style.styled
@@ -165,13 +151,12 @@ def option_curves(panels: Sequence[OptionPanel], *, ylabel: str, caption: str = 
   """
   count = len(panels)
   figure, axes = style.new_figure(count, 1, caption=caption, height=1.8 * count + 0.2, sharey=True)
-  for ax, panel in zip(axes[:, 0], panels, strict=True):
-    positions = np.arange(len(panel.values))
-    deviations = np.nan_to_num(panel.deviations)
-    bars: Any = {"marker": style.MARKERS[0], "capsize": 2, "elinewidth": 0.8}
-    ax.errorbar(positions, panel.accuracies, deviations, **bars)
-    ax.set_xticks(positions, [f"{value:g}" for value in panel.values])
-    ax.set(xlabel=panel.option, ylabel=ylabel)
+  bars: Any = {"marker": style.MARKERS[0], "capsize": 2, "elinewidth": 0.8}
+  for ax, (option, values, accuracies, deviations) in zip(axes[:, 0], panels, strict=True):
+    positions = np.arange(len(values))
+    ax.errorbar(positions, accuracies, np.nan_to_num(deviations), **bars)
+    ax.set_xticks(positions, [f"{value:g}" for value in values])
+    ax.set(xlabel=option, ylabel=ylabel)
   return figure
 
 
@@ -192,8 +177,7 @@ def draw_cells(
   axes.set_yticks(np.arange(len(rows)), [str(r) for r in rows])
   for (row, column), value in np.ndenumerate(values):
     if np.isfinite(value):
-      dark = np.mean(image.cmap(image.norm(value))[:3]) <= 0.5
-      color = "white" if dark else "black"
+      color = "white" if np.mean(image.cmap(image.norm(value))[:3]) <= 0.5 else "black"
       center: Any = {"ha": "center", "va": "center", "fontsize": "small"}
       axes.text(column, row, format(value, form), color=color, **center)
 
@@ -209,10 +193,9 @@ def accuracy_grid(
   title: str = "",
   caption: str = "",
 ) -> Figure:
-  """Draws a student's accuracy over two options, ATS' temperatures if nothing else is said.
+  """Draws a student's accuracies `[R, C]` in percent over two options; NaN stays empty.
 
-  The accuracies `[R, C]` are in percent, NaN where nothing was trained; the option `ylabel` has the
-  values `rows` upwards, the option `xlabel` the values `columns` to the right.
+  The option `ylabel` has the values `rows` upwards, `xlabel` the values `columns` to the right.
 
   Examples:
     >>> figure = accuracy_grid([2, 3], [1], np.array([[71.0], [72.0]]))

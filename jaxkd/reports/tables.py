@@ -12,10 +12,10 @@ import numpy as np
 
 
 class Spread(NamedTuple):
-  """A cell that summarises several values."""
+  """A cell that summarises several values: their mean and sample standard deviation."""
 
-  mean: float  # their mean
-  deviation: float  # their standard deviation, of a sample
+  mean: float
+  deviation: float
 
 
 Lines = Sequence[Mapping[str, object]]

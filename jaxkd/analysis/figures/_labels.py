@@ -11,11 +11,11 @@ from jaxkd.analysis.study import Study, Teacher
 from jaxkd.reports import style
 from jaxkd.reports.tables import Lines
 
+# Explains the bars.
 TRUTH = (
   "The bar of the ground truth comes first and is cut where it exceeds the scale of the others; "
   "p_y is its probability."
 )
-"""Explains the bars."""
 
 
 def typical_example(findings: Findings) -> int:
@@ -52,11 +52,7 @@ def label_lines(study: Study, labels: Mapping[str, np.ndarray], column: str) -> 
 
 
 def draw_labels(axes: Iterable[Axes], labels: Sequence[np.ndarray], label: int) -> None:
-  """Draws labels as bars on the common scale of their wrong classes.
-
-  The ground truth comes first, in another colour and with its value; it is cut where it exceeds the
-  scale.
-  """
+  """Draws labels as bars on the common scale of their wrong classes; see `TRUTH`."""
   highest = max(float(np.max(np.delete(p, label))) for p in labels)
   # Leaves room for the value.
   top = 1.3 * highest or 1.0
@@ -64,11 +60,6 @@ def draw_labels(axes: Iterable[Axes], labels: Sequence[np.ndarray], label: int) 
     bars = np.concatenate([probs[label : label + 1], np.delete(probs, label)])
     colors = [style.COLORS[1]] + [style.COLORS[0]] * (len(bars) - 1)
     ax.bar(np.arange(len(bars)), bars, width=0.9, color=colors)
-    ax.annotate(
-      f"$p_y$ = {probs[label]:.2f}",
-      (0.5, top),
-      xytext=(2, -8),
-      textcoords="offset points",
-      color=style.COLORS[1],
-    )
+    place = {"xy": (0.5, top), "xytext": (2, -8), "textcoords": "offset points"}
+    ax.annotate(f"$p_y$ = {probs[label]:.2f}", color=style.COLORS[1], **place)
     ax.set(ylim=(0, top), xticks=[])

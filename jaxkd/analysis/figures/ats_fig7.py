@@ -1,23 +1,22 @@
 """ATS paper, Fig. 7: derived average and derived variance against temperature."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxkd import losses, metrics
-from jaxkd.analysis.figures import Drawn
-from jaxkd.analysis.measure import Findings, over_blocks
+from jaxkd.analysis.figures import Drawn, Findings, Picture
+from jaxkd.analysis.measure import over_blocks
 from jaxkd.analysis.study import Teacher
-from jaxkd.reports.document import Picture
 from jaxkd.reports.pictures import derived_curves, derived_lines
 
 TAUS = (0.1, 0.25, 0.4, 0.5, *map(float, range(1, 11)))
 """The figure's temperatures."""
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure, of the smallest and the largest teacher."""
   study = findings.study
   small, *_, large = study.teachers

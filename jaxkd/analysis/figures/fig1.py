@@ -1,17 +1,15 @@
 """Fig. 1: each teacher's label for one example."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxkd.analysis.figures import Drawn, _labels
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import Drawn, Findings, Picture, _labels
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure."""
   study, tau = findings.study, findings.settings.tau
   example = _labels.typical_example(findings)

@@ -1,21 +1,19 @@
 """Fig. 2: features of two or three dimensions, by class."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from jaxkd.analysis.figures import Drawn, Missing
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
 
 # More labels than these would cover the points.
 _MOST_LABELS = 20
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure if all features have two dimensions, or all three."""
   study = findings.study
   if {values.shape[1] for values in study.features.values()} not in ({2}, {3}):

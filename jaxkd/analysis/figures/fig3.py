@@ -1,6 +1,6 @@
 """Fig. 3: angles between features against capacity."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -8,14 +8,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxkd import metrics
-from jaxkd.analysis.figures import Drawn, Missing
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture
 from jaxkd.metrics import FeatureAngles
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure if the features are known."""
   study = findings.study
   if not study.features:

@@ -1,19 +1,17 @@
 """Fig. 4: the feature of one example among the weights of the classes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from jaxkd.analysis.figures import Drawn, Missing, _labels
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _labels
 from jaxkd.analysis.study import Study
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure if all features have two dimensions and no last layer has a bias."""
   study = findings.study
   flat = {values.shape[1] for values in study.features.values()} == {2}

@@ -1,18 +1,16 @@
 """Fig. 6: agreement of every pair of teachers on the order of the classes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxkd.analysis.figures import Drawn
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import Drawn, Findings, Picture
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
 from jaxkd.reports.pictures import draw_cells
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure."""
   titles = {
     "overlap": f"rank set overlap, K = {findings.settings.k}",

@@ -1,6 +1,6 @@
 """Fig. 7: mean probabilities within groups of similar classes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
 import matplotlib
@@ -9,13 +9,11 @@ from matplotlib.figure import Figure
 
 from jaxkd import losses
 from jaxkd.analysis import rules
-from jaxkd.analysis.figures import Drawn, Missing
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure if the data set has the groups' classes."""
   study, tau = findings.study, findings.settings.tau
   groups, names = rules.CIFAR100_GROUPS, study.rule_names

@@ -1,16 +1,14 @@
 """Fig. 8: students' accuracy against their teachers' capacity."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxkd.analysis.figures import Drawn, Missing, _students
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _students
 from jaxkd.analysis.study import Teacher
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
 from jaxkd.reports.pictures import draw_band
 from jaxkd.reports.tables import deviation
 
@@ -24,7 +22,7 @@ class AccuracyPanel(NamedTuple):
   deviations: Mapping[str, np.ndarray] | None = None  # over the seeds, likewise
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure if there are students of two teachers."""
   study = findings.study
   if len({student.teacher for student in study.students}) < 2:

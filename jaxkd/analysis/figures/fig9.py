@@ -1,18 +1,17 @@
 """Fig. 9: a teacher's label and its derived variance under rising confidence."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
 from matplotlib.figure import Figure
 
 from jaxkd import losses, metrics
-from jaxkd.analysis.figures import Drawn, Missing, _labels
-from jaxkd.analysis.measure import Findings, mean, over_blocks
+from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _labels
+from jaxkd.analysis.measure import mean, over_blocks
 from jaxkd.analysis.study import Teacher
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
 
 # In one column of a page, the bars of a hundred classes are too thin for more labels.
 _MOST_LABELS = 4
@@ -22,7 +21,7 @@ Levels = Mapping[str, tuple[Teacher, float]]
 """Degrees of confidence from low to high: by name, a teacher and a temperature."""
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields a figure each for capacity, training time and temperature."""
   study, grid, tau = findings.study, findings.settings.grid, findings.settings.tau
   largest = study.teachers[-1]

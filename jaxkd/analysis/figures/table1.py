@@ -1,19 +1,17 @@
 """Table 1: agreement of each teacher with rules on similar classes."""
 
-from collections.abc import Iterator
-
 import jax.numpy as jnp
 import numpy as np
 
 from jaxkd import metrics
 from jaxkd.analysis import rules, summary
-from jaxkd.analysis.figures import Drawn, Missing
-from jaxkd.analysis.measure import Findings, Measures
+from jaxkd.analysis.figures import Drawn, Findings, Missing
+from jaxkd.analysis.measure import Measures
 from jaxkd.analysis.study import Settings, Study
 from jaxkd.reports.tables import Lines
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the table if a rule is known for the classes."""
   if known_rules(findings.study.rule_names):
     title = "Table 1: agreement with rules on similar classes"
