@@ -54,15 +54,14 @@ class Measures(NamedTuple):
 
   examples: dict[str, PerExample]  # by teacher
   calibration: dict[str, float]  # expected calibration error by teacher
-  # of every pair of teachers, the pair with the most teachers between it first
-  comparisons: list[Comparison]
+  comparisons: list[Comparison]  # the pair with the most teachers between it first
 
 
 class Findings(NamedTuple):
   """Studies with their measures; what figures, tables and verdicts are made of."""
 
   studies: Sequence[Study]  # one, or one for each seed
-  settings: Settings  # of the measures
+  settings: Settings
   measures: Sequence[Measures]  # of each study
 
   @property

@@ -22,8 +22,7 @@ def write(
   """
   findings = Findings(studies, settings, [measure.measure(study, settings) for study in studies])
   folder = pathlib.Path(workdir) / _folder(studies[0], settings)
-  report = Report(f"Dark knowledge: {studies[0].title}", [*_blocks(findings)])
-  document.write(report, folder)
+  document.write(Report(f"Dark knowledge: {studies[0].title}", [*_blocks(findings)]), folder)
   return folder
 
 

@@ -93,9 +93,9 @@ def options(config: ml_collections.ConfigDict, row: str) -> dict[str, type[int] 
     for key, value in config[section].items():
       option, kind = f"{section}.{key}", type(value)
       # None stands for a temperature that follows another; a value may be next to its bound.
-      others = (2.0,) if value is None else ()
+      others: list[float] = [2.0] if value is None else []
       if kind in (int, float):
-        others = (value + 1, value // 2 if kind is int else value / 2)
+        others = [value + 1, value // 2 if kind is int else value / 2]
       if any(matters(option, other) for other in others):
         found[option] = int if kind is int else float
   return dict(sorted(found.items()))

@@ -31,7 +31,7 @@ def write(
   folder = pathlib.Path(workdir) / f"tune-{config.title}-{digest(f'{row} {students}')}"
   about = " ".join(_about(config, row, found))
   picture = Picture("grid", _picture(grid, found, about))
-  blocks = [Table("table", table(found)), Text(summary(found)), Text(about), picture]
+  blocks = Table("table", table(found)), Text(summary(found)), Text(about), picture
   document.write(Report(f"{config.title}: {row}, tuned", blocks), folder)
   return folder
 

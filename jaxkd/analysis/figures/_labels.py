@@ -1,6 +1,7 @@
 """Labels of one example, which Fig. 1 and Fig. 9 show as bars."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -60,6 +61,6 @@ def draw_labels(axes: Iterable[Axes], labels: Sequence[np.ndarray], label: int) 
     bars = np.concatenate([probs[label : label + 1], np.delete(probs, label)])
     colors = [style.COLORS[1]] + [style.COLORS[0]] * (len(bars) - 1)
     ax.bar(np.arange(len(bars)), bars, width=0.9, color=colors)
-    place = {"xy": (0.5, top), "xytext": (2, -8), "textcoords": "offset points"}
-    ax.annotate(f"$p_y$ = {probs[label]:.2f}", color=style.COLORS[1], **place)
+    place: Any = {"xytext": (2, -8), "textcoords": "offset points", "color": style.COLORS[1]}
+    ax.annotate(f"$p_y$ = {probs[label]:.2f}", (0.5, top), **place)
     ax.set(ylim=(0, top), xticks=[])

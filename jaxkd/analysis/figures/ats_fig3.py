@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _students
 from jaxkd.reports import style
@@ -45,7 +44,9 @@ def _listed(names: Sequence[str]) -> str:
 
 
 @style.styled
-def plot(averages: Floats, variances: Floats, improvements: Floats, *, caption: str = "") -> Figure:
+def plot(
+  averages: Floats, variances: Floats, improvements: Floats, *, caption: str = ""
+) -> style.Figure:
   """Draws a point for each student, with Pearson's correlation in the titles.
 
   Improvements are the accuracy with the teacher over that without, minus 1, in percent.

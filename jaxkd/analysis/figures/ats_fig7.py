@@ -1,7 +1,5 @@
 """ATS paper, Fig. 7: derived average and derived variance against temperature."""
 
-from collections.abc import Sequence
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,11 +7,9 @@ import numpy as np
 from jaxkd import losses, metrics
 from jaxkd.analysis.figures import Drawn, Findings, Picture
 from jaxkd.analysis.measure import over_blocks
-from jaxkd.analysis.study import Teacher
 from jaxkd.reports.pictures import derived_curves, derived_lines
 
 TAUS = (0.1, 0.25, 0.4, 0.5, *map(float, range(1, 11)))
-"""The figure's temperatures."""
 
 
 def draw(findings: Findings) -> Drawn:
@@ -21,17 +17,12 @@ def draw(findings: Findings) -> Drawn:
   study = findings.study
   small, *_, large = study.teachers
   # The temperatures of the ATS curve are those of its authors' code.
-  shown: Sequence[tuple[str, Teacher, tuple[float, float]]] = (
-    (f"{small.name}, TS", small, (1.0, 1.0)),
-    (f"{large.name}, TS", large, (1.0, 1.0)),
-    (f"{large.name}, ATS", large, (1.25, 0.75)),
-  )
-  curves = {
-    name: temperature_curves(teacher.logits, study.labels, ratios)
-    for name, teacher, ratios in shown
-  }
-  averages = {name: average for name, (average, _) in curves.items()}
-  variances = {name: variance for name, (_, variance) in curves.items()}
+  shown = (small, "TS", (1.0, 1.0)), (large, "TS", (1.0, 1.0)), (large, "ATS", (1.25, 0.75))
+  averages, variances = {}, {}
+  for teacher, kind, ratios in shown:
+    name = f"{teacher.name}, {kind}"
+    curves = temperature_curves(teacher.logits, study.labels, ratios)
+    averages[name], variances[name] = curves
   text = (
     "ATS paper, Fig. 7. Derived average and derived variance of the teachers' labels against "
     "temperature, mean over the examples. The variance's scale is logarithmic. ATS has "

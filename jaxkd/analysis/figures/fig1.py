@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxkd.analysis.figures import Drawn, Findings, Picture, _labels
 from jaxkd.reports import style
@@ -23,7 +22,7 @@ def draw(findings: Findings) -> Drawn:
 
 
 @style.styled
-def plot(probs: Mapping[str, np.ndarray], label: int, *, caption: str = "") -> Figure:
+def plot(probs: Mapping[str, np.ndarray], label: int, *, caption: str = "") -> style.Figure:
   """Draws labels, `[C]` by network, as bars in a row each."""
   height = 0.95 * len(probs) + 0.2
   figure, axes = style.new_figure(

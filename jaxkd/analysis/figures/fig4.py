@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _labels
@@ -61,12 +60,11 @@ def plot(
   label: int,
   *,
   caption: str = "",
-) -> Figure:
-  """Draws the rows of the last layer as arrows and the feature as a triangle at length 1.
+) -> style.Figure:
+  """Draws weights `[C, 2]` as arrows and a feature `[2]` as a triangle at length 1, by network.
 
   The titles have the logit of the example's class, which a larger teacher makes larger, and the
-  standard deviation of the wrong classes' logits, which it makes smaller. Weights are `[C, 2]` and
-  features `[2]`, by network; the label is the example's class.
+  standard deviation of the wrong classes' logits, which it makes smaller.
   """
   count = len(weights)
   width = style.COLUMN_WIDTH if count < 3 else style.PAGE_WIDTH

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import jax.numpy as jnp
 import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxkd import losses
 from jaxkd.analysis import rules
@@ -23,13 +22,11 @@ def draw(findings: Findings) -> Drawn:
       "configs/analysis_cifar100.py."
     )
     return
-  labels = jnp.asarray(study.labels)
-  posteriors = {
-    t.name: np.asarray(
-      losses.class_mean_probabilities(jnp.asarray(t.logits), labels, len(names), tau)
-    )
-    for t in study.teachers
-  }
+  posteriors = {}
+  for t in study.teachers:
+    logits, labels = jnp.asarray(t.logits), jnp.asarray(study.labels)
+    means = losses.class_mean_probabilities(logits, labels, len(names), tau)
+    posteriors[t.name] = np.asarray(means)
   text = (
     f"Fig. 7. Mean probabilities at τ = {tau:g} over the examples of the class above each panel. "
     "Area and colour are the probability, on the panel's own scale. The open rings are the class "
@@ -58,12 +55,11 @@ def plot(
   groups: Mapping[str, Sequence[str]],
   *,
   caption: str = "",
-) -> Figure:
-  """Draws circles: a panel for the first class of each group, a row for each network.
+) -> style.Figure:
+  """Draws `posteriors`, `[C, C]` by network, as circles on the scale of a panel's wrong classes.
 
-  The columns are the classes of all groups. Area and colour of a circle are the probability, from
-  `posteriors` `[C, C]` by network, on the scale of the panel's wrong classes. The panel's own
-  class, which is the first of its group, is an open ring.
+  A panel for the first class of each group, which is an open ring; a row for each network; a column
+  for each class of all groups.
   """
   shown = [name for group in groups.values() for name in group]
   columns = np.array([class_names.index(name) for name in shown])

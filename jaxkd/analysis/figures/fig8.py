@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _students
 from jaxkd.analysis.study import Teacher
@@ -17,8 +16,8 @@ class AccuracyPanel(NamedTuple):
   """One student under a family of teachers; NaN where a method has no accuracy."""
 
   title: str  # the student and its teachers' family
-  capacities: Sequence[str]  # the teachers' names, from small to large, `[T]`
-  accuracies: Mapping[str, np.ndarray]  # in percent under each teacher, `[T]`, by method
+  capacities: Sequence[str]  # the teachers' names, from small to large
+  accuracies: Mapping[str, np.ndarray]  # in percent under each teacher, by method
   deviations: Mapping[str, np.ndarray] | None = None  # over the seeds, likewise
 
 
@@ -55,11 +54,8 @@ def draw(findings: Findings) -> Drawn:
   several = any(len(s.seeds) > 1 for s in study.students)
   text = f"Fig. 8. Accuracy of students on the {study.split} split against their teachers' capacity"
   text += ", mean and standard deviation over seeds." if several else "."
-  figure = plot(
-    panels,
-    columns=len(families) if len(families) > 1 else 3,
-    caption=_students.caption(findings, study.students, text),
-  )
+  caption = _students.caption(findings, study.students, text)
+  figure = plot(panels, columns=len(families) if len(families) > 1 else 3, caption=caption)
   yield Picture("fig8", figure, [_students.line(s) for s in study.students])
 
 
@@ -74,7 +70,7 @@ def families_of(teachers: Sequence[Teacher]) -> dict[str, list[Teacher]]:
 
 
 @style.styled
-def plot(panels: Sequence[AccuracyPanel], *, columns: int = 3, caption: str = "") -> Figure:
+def plot(panels: Sequence[AccuracyPanel], *, columns: int = 3, caption: str = "") -> style.Figure:
   """Draws the panels; in the paper a row for each student, a column for each family."""
   # One or two panels stand above each other in one column of a page; more take the page's width.
   columns, width = (1, style.COLUMN_WIDTH) if len(panels) < 3 else (columns, style.PAGE_WIDTH)

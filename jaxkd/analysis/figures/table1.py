@@ -43,12 +43,9 @@ def lines(study: Study, measures: Measures | None, settings: Settings) -> Lines:
   for teacher in study.teachers:
     values = []
     for rule in known_rules(study.rule_names):
-      consistency = metrics.rule_consistency(
-        jnp.asarray(teacher.logits),
-        jnp.asarray(study.labels),
-        rules.label_chains(rule, study.rule_names),
-        settings.tau,
-      )
+      arrays = jnp.asarray(teacher.logits), jnp.asarray(study.labels)
+      chains = rules.label_chains(rule, study.rule_names)
+      consistency = metrics.rule_consistency(*arrays, chains, settings.tau)
       values.append((rule.name, rule.order, *map(float, consistency)))
     _, _, kendall, deviation = zip(*values, strict=True)
     values.append(("average", "", float(np.mean(kendall)), float(np.mean(deviation))))
