@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import ml_collections
+from ml_collections import ConfigDict
 
 from jaxkd.analysis import plan
 from jaxkd.common.errors import ConfigError
@@ -13,6 +13,8 @@ from jaxkd.runs.recipes import parse_arg, recipe, set_teacher
 
 # By a title, a network's name and options, from small to large.
 Networks = Mapping[str, tuple[str, Mapping[str, Any]]]
+
+Names = Sequence[str]
 
 # Names of networks of one family, from small to large.
 CIFAR_SERIES = {
@@ -24,11 +26,8 @@ CIFAR_SERIES = {
 
 
 def analysis(
-  dataset: str,
-  arg: str | None,
-  series: Mapping[str, Sequence[str] | Networks],
-  **network_options: Any,
-) -> ml_collections.ConfigDict:
+  dataset: str, arg: str | None, series: Mapping[str, Names | Networks], **network_options: Any
+) -> ConfigDict:
   """Returns the analysis of teachers that the data set's recipe trains.
 
   The argument `arg` of a config file has `series=`, one of `series`, the first by default;
@@ -62,7 +61,5 @@ def analysis(
   return config
 
 
-def _networks(named: Sequence[str] | Networks) -> Networks:
-  if isinstance(named, Mapping):
-    return named
-  return {name: (name, {}) for name in named}
+def _networks(named: Names | Networks) -> Networks:
+  return named if isinstance(named, Mapping) else {name: (name, {}) for name in named}

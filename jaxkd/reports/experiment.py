@@ -6,8 +6,8 @@ import pathlib
 from collections.abc import Iterator, Sequence
 
 import jax
-import ml_collections
 import numpy as np
+from ml_collections import ConfigDict
 
 from jaxkd.common.digests import digest
 from jaxkd.reports import document, pictures, tables
@@ -65,17 +65,17 @@ def _pictures(experiment: Experiment) -> Iterator[Block]:
       for phase, rows in teachers.items()
     }
     (taus, *_) = (result["temperatures"] for result in results.values())
-    averages, variances = (
-      {name: result["train"][key] for name, result in results.items()}
-      for key in ("derived_average", "derived_variance")
-    )
+    derived = {
+      name: (result["train"]["derived_average"], result["train"]["derived_variance"])
+      for name, result in results.items()
+    }
     config = experiment.config
     caption = (
       f"{config.title}: the teachers' wrong-class probabilities, mean over the training split of "
       f"{config.data.name}. The variance's scale is logarithmic."
     )
-    figure = pictures.derived_curves(taus, averages, variances, caption=caption)
-    yield Picture("derived", figure, pictures.derived_lines(taus, averages, variances))
+    figure = pictures.derived_curves(taus, derived, caption=caption)
+    yield Picture("derived", figure, pictures.derived_lines(taus, derived))
 
 
 def table(experiment: Experiment) -> Lines:
@@ -186,12 +186,12 @@ def _curves(experiment: Experiment) -> Picture:
   return Picture("curves", figure, lines)
 
 
-def split(config: ml_collections.ConfigDict) -> str:
+def split(config: ConfigDict) -> str:
   """Returns the name of the split that is evaluated."""
   return "validation" if config.data.validation else "test"
 
 
-def notes(config: ml_collections.ConfigDict) -> str:
+def notes(config: ConfigDict) -> str:
   """Returns sentences on tuned options, and on missing figures of the paper; may be empty."""
   found = row_options.told(config)
   papers = paper.accuracies(config.data.name, config.student.name)

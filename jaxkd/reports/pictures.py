@@ -14,6 +14,11 @@ from jaxkd.reports.tables import Lines
 TAU1 = "temperature of the label, $\\tau_1$"
 TAU2 = "temperature of the other classes, $\\tau_2$"
 
+Floats = Sequence[float] | np.ndarray
+
+# Derived averages and variances by label, `[T]` each.
+Derived = Mapping[str, tuple[Floats, Floats]]
+
 # The lowest variance on a logarithmic axis, relative to the highest.
 _SPAN = 1e-4
 
@@ -70,63 +75,48 @@ def learning_curves(
 
 
 @style.styled
-def derived_curves(
-  taus: Sequence[float] | np.ndarray,
-  averages: Mapping[str, np.ndarray],
-  variances: Mapping[str, np.ndarray],
-  *,
-  caption: str = "",
-) -> Figure:
-  """Draws derived averages and variances `[T]` against temperature (ATS paper, Fig. 7).
+def derived_curves(taus: Floats, derived: Derived, *, caption: str = "") -> Figure:
+  """Draws derived averages and variances against temperatures `[T]` (ATS paper, Fig. 7).
 
-  A column for each label, by title, on common scales. The variance's scale is logarithmic, down to
-  a ten-thousandth of the highest: at low temperatures the variance of ATS is larger by orders of
+  A column for each label on common scales. The variance's scale is logarithmic, down to a
+  ten-thousandth of the highest: at low temperatures the variance of ATS is larger by orders of
   magnitude.
 
   Examples:
-    >>> curve = {"ResNet14, TS": np.array([0.1, 0.2])}
-    >>> figure = derived_curves([1.0, 2.0], curve, curve)
+    >>> curve = np.array([0.1, 0.2])
+    >>> figure = derived_curves([1.0, 2.0], {"ResNet14, TS": (curve, curve)})
     >>> [ax.get_ylabel() for ax in figure.axes]
     ['derived average $e(q)$', 'derived variance $v(q)$']
   """
-  count = len(averages)
+  count = len(derived)
   width = style.COLUMN_WIDTH if count <= 3 else style.PAGE_WIDTH
   figure, axes = style.new_figure(
     2, count, caption=caption, height=2.8, width=width, sharex=True, sharey="row"
   )
-  for column, name in enumerate(averages):
-    for row, curves in enumerate((averages, variances)):
+  for column, (name, curves) in enumerate(derived.items()):
+    for row, values in enumerate(curves):
       marker = style.MARKERS[row] if len(taus) == 1 else None
-      axes[row, column].plot(taus, curves[name], color=style.COLORS[row], marker=marker)
+      axes[row, column].plot(taus, values, color=style.COLORS[row], marker=marker)
     axes[0, column].set_title(style.title(name, width, count))
     axes[1, column].set_xlabel("temperature $\\tau$")
   # The row's scale is known only after all of its curves are drawn.
   axes[0, 0].set_ylim(bottom=0)
-  values = np.concatenate([*map(np.ravel, variances.values())])
-  if (highest := values.max()) > 0:
+  variances = np.array([variance for _, variance in derived.values()])
+  if (highest := variances.max()) > 0:
     axes[1, 0].set_yscale("log")
-    axes[1, 0].set_ylim(0.7 * max(values.min(), highest * _SPAN), 1.4 * highest)
+    axes[1, 0].set_ylim(0.7 * max(variances.min(), highest * _SPAN), 1.4 * highest)
   axes[0, 0].set_ylabel("derived average $e(q)$")
   axes[1, 0].set_ylabel("derived variance $v(q)$")
   figure.align_ylabels()
   return figure
 
 
-def derived_lines(
-  taus: Sequence[float] | np.ndarray,
-  averages: Mapping[str, np.ndarray],
-  variances: Mapping[str, np.ndarray],
-) -> Lines:
+def derived_lines(taus: Floats, derived: Derived) -> Lines:
   """Returns the data of `derived_curves`."""
   return [
-    {
-      "label": name,
-      "tau": tau,
-      "derived average": float(average),
-      "derived variance": float(variance),
-    }
-    for name in averages
-    for tau, average, variance in zip(taus, averages[name], variances[name], strict=True)
+    {"label": name, "tau": tau, "derived average": float(e), "derived variance": float(v)}
+    for name, curves in derived.items()
+    for tau, e, v in zip(taus, *curves, strict=True)
   ]
 
 
@@ -134,9 +124,9 @@ class OptionPanel(NamedTuple):
   """A student under several values `[V]` of one option."""
 
   option: str
-  values: Sequence[float]
-  accuracies: Sequence[float] | np.ndarray  # in percent; NaN where there is none
-  deviations: Sequence[float] | np.ndarray  # over the seeds; NaN of one seed
+  values: Floats
+  accuracies: Floats  # in percent; NaN where there is none
+  deviations: Floats  # over the seeds; NaN of one seed
 
 
 @style.styled
@@ -184,8 +174,8 @@ def draw_cells(
 
 @style.styled
 def accuracy_grid(
-  rows: Sequence[float],
-  columns: Sequence[float],
+  rows: Floats,
+  columns: Floats,
   accuracies: np.ndarray,
   *,
   xlabel: str = TAU2,

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 
-import ml_collections
+from ml_collections import ConfigDict
 
 from jaxkd import methods
 from jaxkd.common.errors import ConfigError
@@ -26,7 +26,7 @@ def default(row: str) -> Grid:
   return {option if "." in option else f"{row}.{option}": v for option, v in search.items()}
 
 
-def parse(texts: Sequence[str], config: ml_collections.ConfigDict, row: str) -> Grid:
+def parse(texts: Sequence[str], config: ConfigDict, row: str) -> Grid:
   """Reads the grid of the command line, `OPTION=NUMBER,NUMBER,...` each, or else `default(row)`.
 
   Examples:
@@ -70,7 +70,7 @@ def points(grid: Grid) -> list[Values]:
   return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
-def options(config: ml_collections.ConfigDict, row: str) -> dict[str, type[int] | type[float]]:
+def options(config: ConfigDict, row: str) -> dict[str, type[int] | type[float]]:
   """Returns the options that a row may be tuned by, with their types.
 
   They are the numbers in the sections of methods that change the phases of the row.

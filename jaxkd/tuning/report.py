@@ -96,24 +96,16 @@ def _picture(grid: Grid, found: Sequence[Point], caption: str) -> Figure:
     (up, rows), (right, columns) = grid.items()
     student = found[0].students[0]
     teachers = ", ".join(teacher.network["name"] for teacher in student.teachers)
-    return pictures.accuracy_grid(
-      rows,
-      columns,
-      np.reshape([100 * point.mean for point in found], (len(rows), len(columns))),
-      xlabel=_AXES.get(right, right),
-      ylabel=_AXES.get(up, up),
-      title=f"{teachers} teaches {student.network['name']}",
-      caption=caption,
-    )
+    title = f"{teachers} teaches {student.network['name']}"
+    accuracies = np.reshape([100 * point.mean for point in found], (len(rows), len(columns)))
+    axes = {"xlabel": _AXES.get(right, right), "ylabel": _AXES.get(up, up)}
+    return pictures.accuracy_grid(rows, columns, accuracies, **axes, title=title, caption=caption)
   if len(grid) > 1:
     caption = f"{summary(found)} A panel varies one option and keeps the others. {caption}"
   chosen, panels = best(found).values, []
   for option in grid:
     # The points that differ from the best in this option alone.
     points = [p for p in found if {**p.values, option: chosen[option]} == chosen]
-    accuracies, deviations = (
-      [100 * getattr(p, of) for p in points] for of in ("mean", "deviation")
-    )
-    values = [point.values[option] for point in points]
-    panels.append(pictures.OptionPanel(option, values, accuracies, deviations))
+    triples = [(p.values[option], 100 * p.mean, 100 * p.deviation) for p in points]
+    panels.append(pictures.OptionPanel(option, *zip(*triples, strict=True)))
   return pictures.option_curves(panels, ylabel=ACCURACY, caption=caption)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
-import ml_collections
+from ml_collections import ConfigDict
 
 from jaxkd.common.errors import ConfigError
 from jaxkd.runs import experiment
@@ -44,7 +44,7 @@ class Point(NamedTuple):
 
 
 def search(
-  config: ml_collections.ConfigDict, row: str, grid: Grid, workdir: str | os.PathLike[str]
+  config: ConfigDict, row: str, grid: Grid, workdir: str | os.PathLike[str]
 ) -> list[Point] | None:
   """Trains the missing points of the grid, under every seed; None in processes but the first.
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import filelock
-import ml_collections
+from ml_collections import ConfigDict
 
 from jaxkd.common.console import tell
 from jaxkd.common.errors import ConfigError
@@ -29,9 +29,7 @@ FILE = "tuned.json"
 Choice = Mapping[str, Any]
 
 
-def apply(
-  config: ml_collections.ConfigDict, path: str | os.PathLike[str], given: Iterable[str] = ()
-) -> None:
+def apply(config: ConfigDict, path: str | os.PathLike[str], given: Iterable[str] = ()) -> None:
   """Gives the rows of a valid config the options that were chosen for them, and says so.
 
   The file may not exist. `given` are options that were set by hand, which stay.
@@ -57,32 +55,22 @@ def apply(
 
 
 def write(
-  config: ml_collections.ConfigDict,
-  path: str | os.PathLike[str],
-  row: str,
-  values: Values,
-  **found: Any,
+  config: ConfigDict, path: str | os.PathLike[str], row: str, values: Values, **found: Any
 ) -> None:
   """Adds a row's choice to a file, which may not exist, in place of the same experiment's.
 
   The config has nothing tuned for the row. `found` says how the values were chosen.
   """
   path = pathlib.Path(path)
-  choice = {
-    "row": row,
-    **_about(config, row),
-    "options": dict(values),
-    "trains": _trains(config, row, values),
-    **found,
-  }
+  trains = _trains(config, row, values)
+  about = {"row": row, **_about(config, row)}
+  choice = {**about, "options": dict(values), "trains": trains, **found}
   with filelock.FileLock(path.with_suffix(".lock")):
-    others = [
-      other for other in _read(path) if other["row"] != row or not _belongs(other, config, row)
-    ]
+    others = [c for c in _read(path) if c["row"] != row or not _belongs(c, config, row)]
     write_atomically(path, json.dumps([*others, choice], indent=2) + "\n")
 
 
-def _about(config: ml_collections.ConfigDict, row: str) -> dict[str, Any]:
+def _about(config: ConfigDict, row: str) -> dict[str, Any]:
   """Returns the data and the networks of a row."""
   student = planning.student(config, row, 0)
   return {
@@ -92,14 +80,14 @@ def _about(config: ml_collections.ConfigDict, row: str) -> dict[str, Any]:
   }
 
 
-def _trains(config: ml_collections.ConfigDict, row: str, values: Values) -> str:
+def _trains(config: ConfigDict, row: str, values: Values) -> str:
   """Identifies the training of the row with the values, whatever the seeds."""
   whole = with_values(config, row, values)
   whole.data.validation, whole.data.seed = 0.0, None
   return planning.student(whole, row, 0).identity
 
 
-def _belongs(choice: Choice, config: ml_collections.ConfigDict, row: str) -> bool:
+def _belongs(choice: Choice, config: ConfigDict, row: str) -> bool:
   """Returns whether all options but the chosen ones are as they were in the search."""
   return choice["trains"] == _trains(config, row, choice["options"])
 

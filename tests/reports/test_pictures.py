@@ -12,7 +12,8 @@ TAUS = np.array([1.0, 2.0, 4.0])
 def test_derived_curves():
   averages = {"TS": np.array([0.1, 0.2, 0.3]), "ATS": np.array([0.2, 0.3, 0.4])}
   variances = {"TS": np.array([1.0, 2.0, 1.0]), "ATS": np.array([2.0, 3.0, 2])}
-  figure = pictures.derived_curves(TAUS, averages, variances)
+  derived = {name: (averages[name], variances[name]) for name in averages}
+  figure = pictures.derived_curves(TAUS, derived)
   axes = np.reshape(np.array(axes_of(figure)), (2, 2))
   for column, name in enumerate(averages):
     assert axes[0, column].get_title() == name
@@ -32,22 +33,21 @@ def test_derived_curves():
 @pytest.mark.parametrize(("lowest", "bottom"), [(1e-30, 0.7e-5), (0.0, 0.7e-5), (1e-3, 0.7e-3)])
 def test_small_variances_beside_large_ones(lowest, bottom):
   variances = {"TS": np.array([lowest, 2e-3, 1e-3]), "ATS": np.full(3, 0.1)}
-  figure = pictures.derived_curves(TAUS, variances, variances)
+  figure = pictures.derived_curves(TAUS, {name: (v, v) for name, v in variances.items()})
   for ax in axes_of(figure)[2:]:
     assert ax.get_yscale() == "log"
     np.testing.assert_allclose(ax.get_ylim(), [bottom, 0.14])
 
 
 def test_no_variance_at_all():
-  curve = {"TS": np.zeros(3)}
-  figure = pictures.derived_curves(TAUS, curve, curve)
+  figure = pictures.derived_curves(TAUS, {"TS": (np.zeros(3), np.zeros(3))})
   figure.draw_without_rendering()
 
 
 @pytest.mark.parametrize(("count", "wide"), [(3, False), (4, True)])
 def test_a_wide_figure_says_so(count, wide):
-  curves = {f"resnet{n}, TS": np.ones(3) for n in range(count)}
-  figure = pictures.derived_curves(TAUS, curves, curves, caption="About.")
+  curves = {f"resnet{n}, TS": (np.ones(3), np.ones(3)) for n in range(count)}
+  figure = pictures.derived_curves(TAUS, curves, caption="About.")
   width = style.PAGE_WIDTH if wide else style.COLUMN_WIDTH
   assert figure.get_figwidth() == width
   (text,) = figure.texts
@@ -56,8 +56,7 @@ def test_a_wide_figure_says_so(count, wide):
 
 def test_titles_do_not_touch():
   names = ["wide_resnet26_2, TS", "wide_resnet50_2, TS", "wide_resnet50_2, ATS"]
-  curves = dict.fromkeys(names, np.ones(3))
-  figure = pictures.derived_curves(TAUS, curves, curves)
+  figure = pictures.derived_curves(TAUS, dict.fromkeys(names, (np.ones(3), np.ones(3))))
   figure.draw_without_rendering()
   boxes = [ax.title.get_window_extent() for ax in axes_of(figure)[:3]]
   assert boxes[0].x1 < boxes[1].x0

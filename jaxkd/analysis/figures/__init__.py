@@ -8,8 +8,10 @@ with an underscore hold what several figures share. A new figure is a new file.
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
+
+import numpy as np
 
 from jaxkd.analysis.measure import Findings
 from jaxkd.reports.document import Picture, Table
@@ -20,6 +22,9 @@ class Missing(NamedTuple):
 
   needs: str  # the figure's title, its needs, and the option or config that meets them
 
+
+# Arrays by the name of a network.
+ByNetwork = Mapping[str, np.ndarray]
 
 Drawn = Iterator[Picture | Table | Missing]
 

@@ -34,10 +34,8 @@ def _picture(findings: Findings, students: Sequence[Student]) -> Picture:
     f"ATS paper, Fig. 10. Accuracy (%) on the {study.split} split of students taught with "
     "asymmetric temperatures."
   )
-  title, caption = (
-    f"{students[0].teacher} teaches {network}",
-    _students.caption(findings, students, text),
-  )
+  title = f"{students[0].teacher} teaches {network}"
+  caption = _students.caption(findings, students, text)
   grid = accuracies.reshape(len(tau1), len(tau2))
   figure = accuracy_grid(tau1, tau2, grid, title=title, caption=caption)
   name = "ats-fig10"

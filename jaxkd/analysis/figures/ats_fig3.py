@@ -26,9 +26,8 @@ def draw(findings: Findings) -> Drawn:
     f"{_listed(_students.methods(students))}, over training alone, against derived average and "
     "variance of the labels."
   )
-  averages, variances = zip(
-    *((s.derived_average, s.derived_variance) for s in students), strict=True
-  )
+  averages = [s.derived_average for s in students]
+  variances = [s.derived_variance for s in students]
   caption = _students.caption(findings, students, text)
   figure = plot(averages, variances, improvements, caption=caption)
   lines = [

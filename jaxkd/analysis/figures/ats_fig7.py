@@ -18,18 +18,17 @@ def draw(findings: Findings) -> Drawn:
   small, *_, large = study.teachers
   # The temperatures of the ATS curve are those of its authors' code.
   shown = (small, "TS", (1.0, 1.0)), (large, "TS", (1.0, 1.0)), (large, "ATS", (1.25, 0.75))
-  averages, variances = {}, {}
-  for teacher, kind, ratios in shown:
-    name = f"{teacher.name}, {kind}"
-    curves = temperature_curves(teacher.logits, study.labels, ratios)
-    averages[name], variances[name] = curves
+  derived = {
+    f"{teacher.name}, {kind}": temperature_curves(teacher.logits, study.labels, ratios)
+    for teacher, kind, ratios in shown
+  }
   text = (
     "ATS paper, Fig. 7. Derived average and derived variance of the teachers' labels against "
     "temperature, mean over the examples. The variance's scale is logarithmic. ATS has "
     "τ1 = 1.25 τ and τ2 = 0.75 τ."
   )
-  figure = derived_curves(TAUS, averages, variances, caption=findings.caption(text))
-  yield Picture("ats-fig7", figure, derived_lines(TAUS, averages, variances))
+  figure = derived_curves(TAUS, derived, caption=findings.caption(text))
+  yield Picture("ats-fig7", figure, derived_lines(TAUS, derived))
 
 
 @jax.jit
@@ -52,5 +51,5 @@ def temperature_curves(
   The ratios are those of the label's and the other classes' temperature to tau; equal for TS.
   """
   curves = over_blocks(lambda *block: _curves(*block, *ratios), logits, labels)
-  averages, variances = (values.mean(axis=0, dtype=np.float64) for values in curves)
-  return averages, variances
+  average, variance = (values.mean(axis=0, dtype=np.float64) for values in curves)
+  return average, variance

@@ -1,10 +1,8 @@
 """Fig. 1: each teacher's label for one example."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from jaxkd.analysis.figures import Drawn, Findings, Picture, _labels
+from jaxkd.analysis.figures import ByNetwork, Drawn, Findings, Picture, _labels
 from jaxkd.reports import style
 
 
@@ -22,7 +20,7 @@ def draw(findings: Findings) -> Drawn:
 
 
 @style.styled
-def plot(probs: Mapping[str, np.ndarray], label: int, *, caption: str = "") -> style.Figure:
+def plot(probs: ByNetwork, label: int, *, caption: str = "") -> style.Figure:
   """Draws labels, `[C]` by network, as bars in a row each."""
   height = 0.95 * len(probs) + 0.2
   figure, axes = style.new_figure(

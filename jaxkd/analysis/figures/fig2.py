@@ -5,8 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.patheffects import withStroke
 
-from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture
+from jaxkd.analysis.figures import ByNetwork, Drawn, Findings, Missing, Picture
 from jaxkd.reports import style
+
+Accuracies = Mapping[str, float] | None
 
 # More labels than these would cover the points.
 _MOST_LABELS = 20
@@ -41,11 +43,7 @@ def draw(findings: Findings) -> Drawn:
 
 @style.styled
 def plot(
-  features: Mapping[str, np.ndarray],
-  labels: np.ndarray,
-  *,
-  accuracies: Mapping[str, float] | None = None,
-  caption: str = "",
+  features: ByNetwork, labels: np.ndarray, *, accuracies: Accuracies = None, caption: str = ""
 ) -> style.Figure:
   """Draws features, `[N, 2]` or `[N, 3]` by network, as points; accuracies are for the titles.
 

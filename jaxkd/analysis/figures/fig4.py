@@ -1,11 +1,9 @@
 """Fig. 4: the feature of one example among the weights of the classes."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from matplotlib.patheffects import withStroke
 
-from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _labels
+from jaxkd.analysis.figures import ByNetwork, Drawn, Findings, Missing, Picture, _labels
 from jaxkd.analysis.study import Study
 from jaxkd.reports import style
 
@@ -38,7 +36,7 @@ def draw(findings: Findings) -> Drawn:
   yield Picture("fig4", figure, lines)
 
 
-def last_layers(study: Study) -> dict[str, np.ndarray]:
+def last_layers(study: Study) -> ByNetwork:
   """Returns each last layer's weights `[C, D]`; empty if a layer has a bias.
 
   Features and logits determine the weights.
@@ -54,13 +52,7 @@ def last_layers(study: Study) -> dict[str, np.ndarray]:
 
 
 @style.styled
-def plot(
-  weights: Mapping[str, np.ndarray],
-  features: Mapping[str, np.ndarray],
-  label: int,
-  *,
-  caption: str = "",
-) -> style.Figure:
+def plot(weights: ByNetwork, features: ByNetwork, label: int, *, caption: str = "") -> style.Figure:
   """Draws weights `[C, 2]` as arrows and a feature `[2]` as a triangle at length 1, by network.
 
   The titles have the logit of the example's class, which a larger teacher makes larger, and the

@@ -8,8 +8,11 @@ import numpy as np
 
 from jaxkd import losses
 from jaxkd.analysis import rules
-from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture
+from jaxkd.analysis.figures import ByNetwork, Drawn, Findings, Missing, Picture
 from jaxkd.reports import style
+
+# Classes by the name of their group.
+Groups = Mapping[str, Sequence[str]]
 
 
 def draw(findings: Findings) -> Drawn:
@@ -50,11 +53,7 @@ def draw(findings: Findings) -> Drawn:
 
 @style.styled
 def plot(
-  posteriors: Mapping[str, np.ndarray],
-  class_names: Sequence[str],
-  groups: Mapping[str, Sequence[str]],
-  *,
-  caption: str = "",
+  posteriors: ByNetwork, class_names: Sequence[str], groups: Groups, *, caption: str = ""
 ) -> style.Figure:
   """Draws `posteriors`, `[C, C]` by network, as circles on the scale of a panel's wrong classes.
 
