@@ -9,14 +9,7 @@ Arrays = Mapping[str, np.typing.ArrayLike]
 
 
 def check_logits(logits: Arrays, labels: np.typing.ArrayLike) -> None:
-  """Checks that logits `[N, C]` by network name are finite, and labels `[N]` are in `[0, C)`.
-
-  Examples:
-    >>> check_logits({"small": [[1.0, 0.0]], "large": [[2.0, 0.0, 1.0]]}, [0])
-    Traceback (most recent call last):
-      ...
-    ValueError: large: logits of shape (1, 3), but small has (1, 2)
-  """
+  """Checks that logits `[N, C]` by network name are finite, and labels `[N]` are in `[0, C)`."""
   labels = np.asarray(labels)
   first: Any = None
   for name, given in logits.items():

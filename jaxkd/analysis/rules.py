@@ -20,10 +20,6 @@ def as_in_rules(class_names: Sequence[str]) -> tuple[str, ...]:
   """Returns the class names as the rules spell them.
 
   Some copies of CIFAR-100 call a maple_tree maple, and so the other trees.
-
-  Examples:
-    >>> as_in_rules(["cat", "maple", "oak", "palm", "pine", "willow"])[1]
-    'maple_tree'
   """
   trees = {tree.removesuffix("_tree"): tree for tree in CIFAR100_GROUPS["trees"]}
   if not set(trees) <= set(class_names):
@@ -41,14 +37,7 @@ class Rule(NamedTuple):
 
   @property
   def order(self) -> str:
-    """The chains as text, with c for the ten digits.
-
-    Examples:
-      >>> CIFAR100_RULES[0].order
-      'hamster > mouse > rabbit > squirrel > shrew'
-      >>> DIGITS_FIVE_RULES[0].order
-      'MNIST@c > USPS@c > SVHN@c'
-    """
+    """The chains as text, with c for the ten digits."""
     texts = (re.sub(r"@\d", "@c", " > ".join(chain)) for chain in self.chains)
     return "; ".join(dict.fromkeys(texts))
 
@@ -73,13 +62,7 @@ DIGITS_FIVE_RULES = (
 
 
 def label_chains(rule: Rule, class_names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-  """Translates a rule's class names into labels.
-
-  Examples:
-    >>> rule = Rule("B.1", (("dog", "wolf", "cat"),))
-    >>> label_chains(rule, ["cat", "dog", "wolf"])
-    ((1, 2, 0),)
-  """
+  """Translates a rule's class names into labels."""
   labels = {name: label for label, name in enumerate(class_names)}
   for name in (name for chain in rule.chains for name in chain):
     if name not in labels:

@@ -61,12 +61,7 @@ class Student(NamedTuple):
 
 
 def duration(epochs: float) -> str:
-  """Returns a number of epochs for people.
-
-  Examples:
-    >>> duration(1), duration(240 / 7)
-    ('1 epoch', '34.3 epochs')
-  """
+  """Returns a number of epochs for people."""
   return "1 epoch" if epochs == 1 else f"{epochs:.3g} epochs"
 
 

@@ -34,12 +34,7 @@ def table(
 
 
 def over_seeds(found: Sequence[Lines]) -> Lines:
-  """Returns the tables of several seeds, with the same lines, as one: mean and deviation.
-
-  Examples:
-    >>> over_seeds([[{"network": "a", "v": 1.0}], [{"network": "a", "v": 3.0}]])
-    [{'network': 'a', 'v': Spread(mean=2.0, deviation=1.4142135623730951)}]
-  """
+  """Returns the tables of several seeds, with the same lines, as one: mean and deviation."""
 
   def cell(values):
     if not isinstance(values[0], float):

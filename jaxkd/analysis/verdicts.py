@@ -24,16 +24,7 @@ def _times(ratio: float) -> str:
 
 
 def pair(found: Comparison, settings: Settings) -> str:
-  """Describes a pair of teachers.
-
-  Examples:
-    >>> found = Comparison("resnet14", "resnet110", 2.3, 0.9, 4.0, 1.74, 0.8, 0.91, 0.78, 0.78)
-    >>> print(pair(found, Settings()))
-    resnet110 compared with resnet14: the larger teacher's wrong-class probabilities are 2.3 times
-    less distinct at τ = 4 (its derived variance is lower on 90 % of the examples). ISATS raises
-    their derived variance 4.0 times, to 1.74 times the smaller teacher's. The two teachers order
-    the classes alike: Spearman's ρ 0.91, Kendall's τ 0.78, 4.0 of the top 5 classes in common.
-  """
+  """Describes a pair of teachers."""
   level = f"{found.restored:.2f} times the smaller teacher's"
   if math.isinf(found.restored):
     level = "more than the smaller teacher's, which is 0"

@@ -15,6 +15,7 @@ TAU1 = "temperature of the label, $\\tau_1$"
 TAU2 = "temperature of the other classes, $\\tau_2$"
 
 Floats = Sequence[float] | np.ndarray
+Curve = tuple[np.ndarray, np.ndarray]
 
 # Derived averages and variances by label, `[T]` each.
 Derived = Mapping[str, tuple[Floats, Floats]]
@@ -41,28 +42,17 @@ def draw_band(
 
 @style.styled
 def learning_curves(
-  curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]],
-  *,
-  split: str = "test",
-  caption: str = "",
+  curves: Mapping[str, Sequence[Curve]], *, split: str = "test", caption: str = ""
 ) -> Figure:
   """Draws accuracies `[T]` in percent against epochs `[T]`, one colour for each name.
 
   Several seeds are drawn as their mean and a band of one standard deviation, or as one curve each
   if they were evaluated at different epochs.
-
-  Examples:
-    >>> epochs = np.array([1.0, 2.0])
-    >>> figure = learning_curves({"kd": [(epochs, np.array([10.0, 20.0]))]})
-    >>> figure.axes[0].get_ylabel()
-    'test accuracy (%)'
   """
   figure, ((axes,),) = style.new_figure(1, 1, caption=caption, height=2.4)
   for index, (name, runs) in enumerate(curves.items()):
-    line = {
-      "color": style.COLORS[index % len(style.COLORS)],
-      "linestyle": ("-", "--")[index // len(style.COLORS) % 2],
-    }
+    turn, color = divmod(index, len(style.COLORS))
+    line = {"color": style.COLORS[color], "linestyle": ("-", "--")[turn % 2]}
     alike = all(np.array_equal(epochs, runs[0][0]) for epochs, _ in runs)
     for number, group in enumerate([runs] if alike else [[run] for run in runs]):
       accuracies = np.stack([values for _, values in group])
@@ -81,12 +71,6 @@ def derived_curves(taus: Floats, derived: Derived, *, caption: str = "") -> Figu
   A column for each label on common scales. The variance's scale is logarithmic, down to a
   ten-thousandth of the highest: at low temperatures the variance of ATS is larger by orders of
   magnitude.
-
-  Examples:
-    >>> curve = np.array([0.1, 0.2])
-    >>> figure = derived_curves([1.0, 2.0], {"ResNet14, TS": (curve, curve)})
-    >>> [ax.get_ylabel() for ax in figure.axes]
-    ['derived average $e(q)$', 'derived variance $v(q)$']
   """
   count = len(derived)
   width = style.COLUMN_WIDTH if count <= 3 else style.PAGE_WIDTH
@@ -131,14 +115,7 @@ class OptionPanel(NamedTuple):
 
 @style.styled
 def option_curves(panels: Sequence[OptionPanel], *, ylabel: str, caption: str = "") -> Figure:
-  """Draws a student's accuracy against options, a panel for each.
-
-  Examples:
-    >>> panel = OptionPanel("alpha", [0.1, 0.5], [71.0, 72.0], [0.1, 0.2])
-    >>> figure = option_curves([panel], ylabel="validation accuracy (%)")
-    >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
-    ['0.1', '0.5']
-  """
+  """Draws a student's accuracy against options, a panel for each."""
   count = len(panels)
   figure, axes = style.new_figure(count, 1, caption=caption, height=1.8 * count + 0.2, sharey=True)
   bars: Any = {"marker": style.MARKERS[0], "capsize": 2, "elinewidth": 0.8}
@@ -174,26 +151,14 @@ def draw_cells(
 
 @style.styled
 def accuracy_grid(
-  rows: Floats,
-  columns: Floats,
-  accuracies: np.ndarray,
-  *,
-  xlabel: str = TAU2,
-  ylabel: str = TAU1,
-  title: str = "",
-  caption: str = "",
+  rows: Floats, columns: Floats, accuracies: np.ndarray, *, caption: str = "", **labels: str
 ) -> Figure:
   """Draws a student's accuracies `[R, C]` in percent over two options; NaN stays empty.
 
   The option `ylabel` has the values `rows` upwards, `xlabel` the values `columns` to the right.
-
-  Examples:
-    >>> figure = accuracy_grid([2, 3], [1], np.array([[71.0], [72.0]]))
-    >>> [text.get_text() for text in figure.axes[0].texts]
-    ['71.0', '72.0']
   """
   figure, ((axes,),) = style.new_figure(1, 1, caption=caption, height=2.5)
   across, up = ([f"{value:g}" for value in values] for values in (columns, rows))
   draw_cells(axes, np.asarray(accuracies), across, up, ".1f")
-  axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+  axes.set(**{"xlabel": TAU2, "ylabel": TAU1, **labels})
   return figure

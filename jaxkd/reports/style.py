@@ -70,12 +70,7 @@ def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
 
 
 def title(text: str, width: float, columns: int) -> str:
-  r"""Breaks the title of one of several panels side by side, so that titles don't touch.
-
-  Examples:
-    >>> title("wide_resnet50_2, ATS", COLUMN_WIDTH, 3)
-    'wide_resnet50_2,\nATS'
-  """
+  r"""Breaks the title of one of several panels side by side, so that titles don't touch."""
   # The axes' numbers and names need the rest.
   inches = 0.8 * width / columns
   return textwrap.fill(text, int(inches * _CHARACTERS_PER_INCH), break_long_words=False)

@@ -16,24 +16,13 @@ Grid = Mapping[str, Sequence[float]]
 
 
 def default(row: str) -> Grid:
-  """Returns the values that a row's method searches; empty if it names none.
-
-  Examples:
-    >>> default("fgcr")
-    {'fgcr.alpha': (0.1, 0.5)}
-  """
+  """Returns the values that a row's method searches; empty if it names none."""
   search = methods.find(row).search
   return {option if "." in option else f"{row}.{option}": v for option, v in search.items()}
 
 
 def parse(texts: Sequence[str], config: ConfigDict, row: str) -> Grid:
-  """Reads the grid of the command line, `OPTION=NUMBER,NUMBER,...` each, or else `default(row)`.
-
-  Examples:
-    >>> from jaxkd.runs import config
-    >>> parse(["ats.tau1=2,3"], config.default(), "ats")
-    {'ats.tau1': (2.0, 3.0)}
-  """
+  """Reads the grid of the command line, `OPTION=NUMBER,NUMBER,...` each, or else `default(row)`."""
   allowed = options(config, row)
   if not allowed:
     raise ConfigError(f"row {row!r} has no options to tune")
@@ -61,12 +50,7 @@ def parse(texts: Sequence[str], config: ConfigDict, row: str) -> Grid:
 
 
 def points(grid: Grid) -> list[Values]:
-  """Returns every combination of the grid's values.
-
-  Examples:
-    >>> points({"kd.tau": (2.0, 4.0), "kd.lam": (0.5,)})
-    [{'kd.tau': 2.0, 'kd.lam': 0.5}, {'kd.tau': 4.0, 'kd.lam': 0.5}]
-  """
+  """Returns every combination of the grid's values."""
   return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
@@ -74,11 +58,6 @@ def options(config: ConfigDict, row: str) -> dict[str, type[int] | type[float]]:
   """Returns the options that a row may be tuned by, with their types.
 
   They are the numbers in the sections of methods that change the phases of the row.
-
-  Examples:
-    >>> from jaxkd.runs import config
-    >>> list(options(config.default(), "regt"))
-    ['kd.lam', 'kd.student_tau', 'kd.tau', 'kd.until', 'kd.weight', 'regt.beta']
   """
   untouched = planning.student(with_values(config, row, {}), row, 0)
 

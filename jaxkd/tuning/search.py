@@ -80,14 +80,5 @@ def search(
 
 
 def best(found: Sequence[Point]) -> Point:
-  """Returns the point with the highest mean, the first of several.
-
-  Examples:
-    >>> found = [
-    ...   Point({"kd.tau": tau}, (), accuracies)
-    ...   for tau, accuracies in ((1, None), (2, (0.8, 0.9)), (4, (0.9, 0.8)))
-    ... ]
-    >>> best(found).values
-    {'kd.tau': 2}
-  """
+  """Returns the point with the highest mean, the first of several."""
   return max((p for p in found if p.accuracies is not None), key=lambda point: point.mean)

@@ -15,6 +15,8 @@ def test_derived_curves():
   derived = {name: (averages[name], variances[name]) for name in averages}
   figure = pictures.derived_curves(TAUS, derived)
   axes = np.reshape(np.array(axes_of(figure)), (2, 2))
+  labels = [ax.get_ylabel() for ax in axes[:, 0]]
+  assert labels == ["derived average $e(q)$", "derived variance $v(q)$"]
   for column, name in enumerate(averages):
     assert axes[0, column].get_title() == name
     for row, curves in enumerate((averages, variances)):
@@ -77,6 +79,7 @@ def test_temperature_grid():
   accuracies = np.array([[70.0, 71.0, 72.0], [70.5, np.nan, 72.5]])
   ax = axes_of(pictures.accuracy_grid([3, 4], [1, 2, 3], accuracies))[0]
   np.testing.assert_array_equal(ax.images[0].get_array().filled(np.nan), accuracies)
+  assert [text.get_text() for text in ax.texts] == ["70.0", "71.0", "72.0", "70.5", "72.5"]
   assert ticks_of(ax.yaxis) == ["3", "4"]
   assert ticks_of(ax.xaxis) == ["1", "2", "3"]
   assert "tau_2" in ax.get_xlabel()
@@ -109,6 +112,7 @@ def test_learning_curves():
 def test_seeds_with_other_epochs_are_drawn_as_one_curve_each():
   runs = [(np.array([1.0, 2.0]), np.array([50.0, 60.0])), (np.array([2.0]), np.array([55.0]))]
   (ax,) = axes_of(pictures.learning_curves({"kd": runs}))
+  assert ax.get_ylabel() == "test accuracy (%)"
   whole, single = ax.lines[:2]
   np.testing.assert_array_equal(whole.get_ydata(), [50, 60])
   np.testing.assert_array_equal(single.get_ydata(), [55])
@@ -133,3 +137,11 @@ def test_more_learning_curves_than_colors_differ_in_their_lines():
   (ax,) = axes_of(pictures.learning_curves(dict.fromkeys(names, curve)))
   looks = {(line.get_color(), line.get_linestyle()) for line in ax.lines}
   assert len(looks) == len(names)
+
+
+def test_option_curves():
+  panel = pictures.OptionPanel("alpha", [0.1, 0.5], [71.0, 72.0], [0.1, np.nan])
+  (ax,) = axes_of(pictures.option_curves([panel], ylabel="validation accuracy (%)"))
+  assert ticks_of(ax.xaxis) == ["0.1", "0.5"]
+  assert (ax.get_xlabel(), ax.get_ylabel()) == ("alpha", "validation accuracy (%)")
+  np.testing.assert_array_equal(ax.lines[0].get_ydata(), [71, 72])

@@ -37,12 +37,7 @@ def draw(findings: Findings) -> Drawn:
 
 
 def _order(name: str) -> tuple[str, list[int]]:
-  """Returns a key that sorts fig2 before fig10, and the ATS paper's figures last.
-
-  Examples:
-    >>> sorted(["ats_fig3", "fig10", "table1", "fig2"], key=_order)
-    ['fig2', 'fig10', 'table1', 'ats_fig3']
-  """
+  """Returns a key that sorts fig2 before fig10, and the ATS paper's figures last."""
   prefix = re.sub(r"\d", "", name)
   paper = prefix if prefix.startswith(("fig", "table")) else f"~{prefix}"
   return paper, [*map(int, re.findall(r"\d+", name))]

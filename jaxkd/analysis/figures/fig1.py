@@ -1,7 +1,5 @@
 """Fig. 1: each teacher's label for one example."""
 
-import numpy as np
-
 from jaxkd.analysis.figures import ByNetwork, Drawn, Findings, Picture, _labels
 from jaxkd.reports import style
 
@@ -26,9 +24,5 @@ def plot(probs: ByNetwork, label: int, *, caption: str = "") -> style.Figure:
   figure, axes = style.new_figure(
     len(probs), 1, caption=caption, height=height, sharex=True, sharey=True
   )
-  _labels.draw_labels(axes[:, 0], [*map(np.asarray, probs.values())], label)
-  for ax, name in zip(axes[:, 0], probs, strict=True):
-    ax.set_title(name)
-    ax.set_ylabel("probability")
-  axes[-1, 0].set_xlabel("class, ground truth first")
+  _labels.draw_labels(axes[:, 0], probs, label)
   return figure

@@ -100,12 +100,7 @@ def plot(
     len(shown) + 1, 1, caption=caption, height=height, gridspec_kw=ratios
   )
   *above, below = axes[:, 0]
-  _labels.draw_labels(above, [probs[level] for level in shown], label)
-  for ax, level in zip(above, shown, strict=True):
-    ax.set_title(levels[level])
-    ax.set_ylabel("probability")
-  above[-1].set_xlabel("class, ground truth first")
-
+  _labels.draw_labels(above, {levels[index]: probs[index] for index in shown}, label)
   curves = {"this example": variances_of(probs, label)}
   if means is not None:
     curves["mean over all examples"] = np.asarray(means)
