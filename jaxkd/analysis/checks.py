@@ -1,8 +1,4 @@
-"""Checks of a user's arrays before anything is measured on them.
-
-They work on concrete arrays, outside `jax.jit`. A message is one line that names the network, the
-mistake and its place.
-"""
+"""Checks of a user's arrays: messages name the network, the mistake and its place in one line."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,18 +9,7 @@ _Arrays = Mapping[str, np.typing.ArrayLike]
 
 
 def check_logits(logits: _Arrays, labels: np.typing.ArrayLike) -> None:
-  """Checks logits `[N, C]` by network name and labels `[N]`.
-
-  Raises:
-    ValueError: other shapes, or shapes that differ between the networks; fewer than two classes;
-      logits that are not finite; labels that are not integers in `[0, C)`.
-
-  Examples:
-    >>> check_logits({"small": [[1.0, 0.0]], "large": [[2.0, 0.0, 1.0]]}, [0])
-    Traceback (most recent call last):
-      ...
-    ValueError: large: logits of shape (1, 3), but small has (1, 2)
-  """
+  """Checks that logits `[N, C]` by network name are finite, and labels `[N]` are in `[0, C)`."""
   labels = np.asarray(labels)
   first: Any = None
   for name, given in logits.items():
@@ -45,12 +30,7 @@ def check_logits(logits: _Arrays, labels: np.typing.ArrayLike) -> None:
 
 
 def check_features(features: _Arrays, labels: np.typing.ArrayLike) -> None:
-  """Checks features `[N, D]` by network name, where D may differ, and labels `[N]`.
-
-  Raises:
-    ValueError: other shapes; features that are not finite; labels that are not integers, or that
-      are all of one class.
-  """
+  """Checks features `[N, D]` by network name, where D may differ, and labels of two classes."""
   labels = np.asarray(labels)
   for name, given in features.items():
     values = _matrix(name, "features", "D", given)

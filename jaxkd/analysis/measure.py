@@ -37,8 +37,8 @@ class PerExample(NamedTuple):
 class Comparison(NamedTuple):
   """A larger teacher against a smaller one; a ratio to 0 is infinite."""
 
-  small: str  # the smaller teacher
-  large: str  # the larger teacher
+  small: str
+  large: str
   less_distinct: float  # mean derived variance of the smaller teacher over that of the larger one
   share: float  # share of the examples on which the larger teacher's derived variance is lower
   raised: float  # the larger teacher's mean derived variance under ISATS over that at tau
@@ -54,15 +54,14 @@ class Measures(NamedTuple):
 
   examples: dict[str, PerExample]  # by teacher
   calibration: dict[str, float]  # expected calibration error by teacher
-  # of every pair of teachers, the pair with the most teachers between it first
-  comparisons: list[Comparison]
+  comparisons: list[Comparison]  # the pair with the most teachers between it first
 
 
 class Findings(NamedTuple):
   """Studies with their measures; what figures, tables and verdicts are made of."""
 
   studies: Sequence[Study]  # one, or one for each seed
-  settings: Settings  # of the measures
+  settings: Settings
   measures: Sequence[Measures]  # of each study
 
   @property
@@ -89,27 +88,19 @@ class Findings(NamedTuple):
 
 
 def measure(study: Study, settings: Settings) -> Measures:
-  """Measures a study.
-
-  Args:
-    study: its arrays are trusted; see `jaxkd.analysis.checks`.
-    settings: checked.
-  """
+  """Measures a study, whose arrays are trusted; see `jaxkd.analysis.checks`."""
   labels = jnp.asarray(study.labels)
   of_examples = functools.partial(_per_example, settings=settings)
   examples = {t.name: over_blocks(of_examples, t.logits, study.labels) for t in study.teachers}
   # A stable sort keeps pairs of the same distance in the order of their sizes.
-  pairs = sorted(
-    itertools.combinations(enumerate(study.teachers), 2), key=lambda pair: pair[0][0] - pair[1][0]
-  )
-  return Measures(
-    examples=examples,
-    calibration={
-      t.name: float(metrics.expected_calibration_error(jnp.asarray(t.logits), labels))
-      for t in study.teachers
-    },
-    comparisons=[_compare(small, large, examples, settings.k) for (_, small), (_, large) in pairs],
-  )
+  pairs = itertools.combinations(enumerate(study.teachers), 2)
+  by_distance = sorted(pairs, key=lambda pair: pair[0][0] - pair[1][0])
+  calibration = {
+    t.name: float(metrics.expected_calibration_error(jnp.asarray(t.logits), labels))
+    for t in study.teachers
+  }
+  comparisons = [_compare(a, b, examples, settings.k) for (_, a), (_, b) in by_distance]
+  return Measures(examples, calibration, comparisons)
 
 
 def mean(values: _Values) -> float:

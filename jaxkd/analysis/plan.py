@@ -17,24 +17,20 @@ from jaxkd.runs.store import PhaseFolder
 # Options of `config.teacher` that choose the network; the others say how it is trained.
 _WHICH = ("teacher.name", "teacher.options", "teacher.checkpoint")
 
-# The rows whose students are drawn.
-_ROWS = ("nokd", *LABELS_OF_ROWS)
-
 
 def add_teachers(config: ConfigDict, teachers: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
-  """Adds `analysis` to a config: the networks that take the teacher's place.
+  """Adds `analysis` to a config: by title, the names and options of networks to compare."""
 
-  Args:
-    config: the experiment; changed.
-    teachers: by a title, the network's name and options.
-  """
+  def unset() -> dict[str, FieldReference]:
+    # An option that is None is as in `config.teacher`; it still has its type.
+    return {key: config_dict.placeholder(type(value)) for key, value in config.teacher.items()}
+
   with config.unlocked():
     config.analysis = ConfigDict()
     # The highest number of training examples that are measured.
     config.analysis.examples = 50_000
-    # An option that is None is as in `config.teacher`.
     config.analysis.teachers = {
-      title: {**_unset(config.teacher), "name": name, "options": dict(options)}
+      title: {**unset(), "name": name, "options": dict(options)}
       for title, (name, options) in teachers.items()
     }
     # All teachers are trained under each of these seeds; the tables then have mean and standard
@@ -52,11 +48,6 @@ def add_teachers(config: ConfigDict, teachers: Mapping[str, tuple[str, Mapping[s
     config.analysis.grid = False
 
 
-def _unset(network: ConfigDict) -> dict[str, FieldReference]:
-  """Returns the network's options, each None but still of its type."""
-  return {key: config_dict.placeholder(type(value)) for key, value in network.items()}
-
-
 def settings(config: ConfigDict) -> Settings:
   """Returns the options of the measures."""
   return Settings(tau=config.kd.tau, grid=tuple(config.isats.grid), gap=config.isats.gap)
@@ -68,20 +59,11 @@ class Source(NamedTuple):
   title: str  # its name in the report
   config: ConfigDict  # the experiment in which it is the teacher
   entry: PhaseFolder  # its place in the store
-  # the experiments in which it is the teacher, one for each student
-  experiments: tuple[ConfigDict, ...]
+  experiments: tuple[ConfigDict, ...]  # the same experiment with each student
 
 
 def validate(config: ConfigDict, given: Iterable[str] = ()) -> None:
-  """Checks all options, before any work.
-
-  Args:
-    config: the experiment with `analysis`.
-    given: options that were set by hand; one without an effect is refused.
-
-  Raises:
-    ConfigError: an option is wrong.
-  """
+  """Checks all options before any work; of those set by hand, one without an effect is refused."""
   validation.validate(config)
   if len(config.get("analysis", {}).get("teachers", {})) < 2:
     raise ConfigError(
@@ -100,48 +82,43 @@ def validate(config: ConfigDict, given: Iterable[str] = ()) -> None:
         f"config.analysis.teachers.{title} has {key!r}, must be {nearest(key, config.teacher)}"
       )
   seeds, names = options.seeds, options.students
-  _require(options.examples >= 2, "analysis.examples", options.examples, "at least 2")
-  _require(
-    len(set(seeds)) == len(seeds) and all(type(s) is int and 0 <= s < 2**32 for s in seeds),
-    *("analysis.seeds", seeds, "integers in [0, 2**32), each once"),
-  )
+  proper = all(type(seed) is int and 0 <= seed < 2**32 for seed in seeds)
   ascending = all(a < b for a, b in itertools.pairwise((0, *options.stages, 1)))
-  _require(ascending, "analysis.stages", options.stages, "ascending in (0, 1)")
+  for option, holds, must in (
+    ("examples", options.examples >= 2, "at least 2"),
+    ("seeds", proper and len(set(seeds)) == len(seeds), "integers in [0, 2**32), each once"),
+    ("stages", ascending, "ascending in (0, 1)"),
+    ("students", len(set(names)) == len(names), "without repetitions"),
+  ):
+    if not holds:
+      raise ConfigError(f"config.analysis.{option} is {options[option]}, must be {must}")
   if options.grid and not names:
     raise ConfigError(
       "config.analysis.grid is True, but config.analysis.students is empty: no student to train"
     )
-  _require(len(set(names)) == len(names), "analysis.students", names, "without repetitions")
+  # The students of these rows are drawn.
+  rows = ("nokd", *LABELS_OF_ROWS)
   for name in names:
     if name not in (known := models.list_models()):
       raise ConfigError(
         f"config.analysis.students is {names}: {name!r} must be {nearest(name, known)}"
       )
   for row in config.rows if names else ():
-    if row not in _ROWS:
+    if row not in rows:
       raise ConfigError(
         f"config.rows is {config.rows}: {row!r} of config.analysis.students must be "
-        f"{nearest(row, _ROWS)}"
+        f"{nearest(row, rows)}"
       )
-  for title, one in _experiments(config):
+  experiments = {f"teachers.{title}": one for title, one in _experiments(config)}
+  for one in experiments.values():
     # Any row with a teacher would do.
     one.rows = ("kd",)
-    _validate(one, f"teachers.{title}")
-  for name in names:
-    _validate(_with_student(config, name), f"students, {name}")
-
-
-def _require(holds: bool, option: str, value: Any, must: str) -> None:
-  if not holds:
-    raise ConfigError(f"config.{option} is {value}, must be {must}")
-
-
-def _validate(config: ConfigDict, place: str) -> None:
-  """Validates one of the analysis' experiments; an error names its place."""
-  try:
-    validation.validate(config)
-  except ConfigError as error:
-    raise ConfigError(f"config.analysis.{place}: {error}") from error
+  experiments |= {f"students, {name}": _with_student(config, name) for name in names}
+  for place, one in experiments.items():
+    try:
+      validation.validate(one)
+    except ConfigError as error:
+      raise ConfigError(f"config.analysis.{place}: {error}") from error
 
 
 def _with_student(config: ConfigDict, name: str) -> ConfigDict:
@@ -156,10 +133,17 @@ def _with_student(config: ConfigDict, name: str) -> ConfigDict:
 
 def sources(config: ConfigDict, workdir: str | os.PathLike[str]) -> list[list[Source]]:
   """Returns the teachers, in the config's order, for each seed."""
-  return [
-    [_source(title, one, workdir) for title, one in _experiments(config, seed)]
-    for seed in config.analysis.seeds or (None,)
-  ]
+  names = config.analysis.students or (config.student.name,)
+
+  def source(title: str, one: ConfigDict) -> Source:
+    if one.teacher.checkpoint:
+      entry = PhaseFolder.open(one.teacher.checkpoint)
+    else:
+      entry = PhaseFolder.of(workdir, planning.teacher(one))
+    return Source(title, one, entry, tuple(_with_student(one, name) for name in names))
+
+  seeds = config.analysis.seeds or (None,)
+  return [[source(*found) for found in _experiments(config, seed)] for seed in seeds]
 
 
 def stages(source: Source, workdir: str | os.PathLike[str]) -> list[Source]:
@@ -185,12 +169,3 @@ def _experiments(config: ConfigDict, seed: int | None = None) -> Iterator[tuple[
     if seed is not None:
       one.teacher.seed = seed
     yield title, one
-
-
-def _source(title: str, config: ConfigDict, workdir: str | os.PathLike[str]) -> Source:
-  if config.teacher.checkpoint:
-    entry = PhaseFolder.open(config.teacher.checkpoint)
-  else:
-    entry = PhaseFolder.of(workdir, planning.teacher(config))
-  names = config.analysis.students or (config.student.name,)
-  return Source(title, config, entry, tuple(_with_student(config, name) for name in names))

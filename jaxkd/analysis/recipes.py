@@ -4,39 +4,35 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import ml_collections
+from ml_collections import ConfigDict
 
 from jaxkd.analysis import plan
 from jaxkd.common.errors import ConfigError
 from jaxkd.common.spelling import nearest
 from jaxkd.runs.recipes import parse_arg, recipe, set_teacher
 
+# By a title, a network's name and options, from small to large.
 Networks = Mapping[str, tuple[str, Mapping[str, Any]]]
-"""By a title, a network's name and options, from small to large."""
 
+Names = Sequence[str]
+
+# Names of networks of one family, from small to large.
 CIFAR_SERIES = {
   "resnet": [f"resnet{depth}" for depth in (8, 14, 20, 32, 44, 56, 110)],
   "wrn": [f"wrn28_{width}" for width in (1, 2, 3, 4, 8)],
   "resnext": [f"resnext29_{groups}x4d" for groups in (4, 8, 16, 32, 64)],
   "vgg": [f"vgg{depth}" for depth in (8, 11, 13, 16, 19)],
 }
-"""Networks of one family, from small to large."""
 
 
 def analysis(
-  dataset: str,
-  arg: str | None,
-  series: Mapping[str, Sequence[str] | Networks],
-  **network_options: Any,
-) -> ml_collections.ConfigDict:
+  dataset: str, arg: str | None, series: Mapping[str, Names | Networks], **network_options: Any
+) -> ConfigDict:
   """Returns the analysis of teachers that the data set's recipe trains.
 
-  Args:
-    dataset: a key of `recipes.RECIPES`.
-    arg: `series=`, one of `series`; `teachers=`, names joined by +, instead; `epochs=` of each
-      teacher; `student=`; `runlocal`: a few epochs of no more than three teachers.
-    series: names of networks, from small to large, or networks by title; the first is the default.
-    **network_options: of all teachers' networks.
+  The argument `arg` of a config file has `series=`, one of `series`, the first by default;
+  `teachers=`, names joined by +, instead; `epochs=` of each teacher; `student=`; `runlocal`: a few
+  epochs of no more than three teachers. The options are of all teachers' networks.
   """
   options = parse_arg(
     arg, series=next(iter(series)), teachers="", epochs="", student="", runlocal=False
@@ -60,13 +56,10 @@ def analysis(
       raise ConfigError(
         f"config argument 'epochs' is {options.epochs!r}, must be a number"
       ) from None
-  plan.add_teachers(
-    config, {title: (name, {**own, **network_options}) for title, (name, own) in networks.items()}
-  )
+  teachers = {title: (name, {**own, **network_options}) for title, (name, own) in networks.items()}
+  plan.add_teachers(config, teachers)
   return config
 
 
-def _networks(named: Sequence[str] | Networks) -> Networks:
-  if isinstance(named, Mapping):
-    return named
-  return {name: (name, {}) for name in named}
+def _networks(named: Names | Networks) -> Networks:
+  return named if isinstance(named, Mapping) else {name: (name, {}) for name in named}

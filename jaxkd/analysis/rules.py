@@ -8,46 +8,18 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-CIFAR100_CLASSES = tuple(
-  """
-  apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy
-  bridge bus butterfly camel can castle caterpillar cattle chair chimpanzee
-  clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant
-  flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower
-  leopard lion lizard lobster man maple_tree motorcycle mountain mouse
-  mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree
-  plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea
-  seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
-  sunflower sweet_pepper table tank telephone television tiger tractor train
-  trout tulip turtle wardrobe whale willow_tree wolf woman worm
-  """.split()  # noqa: SIM905 (a hundred quoted names are harder to read)
-)
-"""CIFAR-100's classes in the order of its labels, as TFDS names them."""
-
-DIGITS_FIVE_DOMAINS = ("MNIST", "MNISTM", "USPS", "SVHN", "SYN")
-"""The data sets joined as Digits-Five, in the order of its labels."""
-
-DIGITS_FIVE_CLASSES = tuple(
-  f"{domain}@{digit}" for domain in DIGITS_FIVE_DOMAINS for digit in range(10)
-)
-"""Digits-Five's 50 classes: the ten digits of each data set in turn."""
-
+# The superclasses of Fig. 7, each with its target class first.
 CIFAR100_GROUPS = {
   "flowers": ("orchid", "poppy", "rose", "sunflower", "tulip"),
   "small mammals": ("hamster", "mouse", "rabbit", "shrew", "squirrel"),
   "trees": ("maple_tree", "oak_tree", "palm_tree", "pine_tree", "willow_tree"),
 }
-"""The superclasses of Fig. 7, each with its target class first."""
 
 
 def as_in_rules(class_names: Sequence[str]) -> tuple[str, ...]:
   """Returns the class names as the rules spell them.
 
   Some copies of CIFAR-100 call a maple_tree maple, and so the other trees.
-
-  Examples:
-    >>> as_in_rules(["cat", "maple", "oak", "palm", "pine", "willow"])[1]
-    'maple_tree'
   """
   trees = {tree.removesuffix("_tree"): tree for tree in CIFAR100_GROUPS["trees"]}
   if not set(trees) <= set(class_names):
@@ -65,14 +37,7 @@ class Rule(NamedTuple):
 
   @property
   def order(self) -> str:
-    """The chains as text, with c for the ten digits.
-
-    Examples:
-      >>> CIFAR100_RULES[0].order
-      'hamster > mouse > rabbit > squirrel > shrew'
-      >>> DIGITS_FIVE_RULES[0].order
-      'MNIST@c > USPS@c > SVHN@c'
-    """
+    """The chains as text, with c for the ten digits."""
     texts = (re.sub(r"@\d", "@c", " > ".join(chain)) for chain in self.chains)
     return "; ".join(dict.fromkeys(texts))
 
@@ -81,6 +46,7 @@ def _digits(name: str, *domains: str) -> Rule:
   return Rule(name, tuple(tuple(f"{domain}@{digit}" for domain in domains) for digit in range(10)))
 
 
+# Table 1.
 CIFAR100_RULES = (
   Rule("C.1", (("hamster", "mouse", "rabbit", "squirrel", "shrew"),)),
   Rule("C.2", (("orchid", "tulip", "rose", "poppy", "sunflower"),)),
@@ -88,27 +54,15 @@ CIFAR100_RULES = (
   Rule("C.4", (("dolphin", "whale", "seal", "otter", "beaver"),)),
   Rule("C.5", (("apple", "sweet_pepper", "orange", "pear", "mushroom"),)),
 )
-"""Table 1, CIFAR-100."""
-
 DIGITS_FIVE_RULES = (
   _digits("D.1", "MNIST", "USPS", "SVHN"),
   _digits("D.2", "MNIST", "MNISTM", "SYN"),
   _digits("D.3", "USPS", "MNIST", "MNISTM", "SVHN"),
 )
-"""Table 1, Digits-Five."""
 
 
 def label_chains(rule: Rule, class_names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-  """Translates a rule's class names into labels.
-
-  Raises:
-    ValueError: the data set has no class of that name.
-
-  Examples:
-    >>> rule = Rule("B.1", (("dog", "wolf", "cat"),))
-    >>> label_chains(rule, ["cat", "dog", "wolf"])
-    ((1, 2, 0),)
-  """
+  """Translates a rule's class names into labels."""
   labels = {name: label for label, name in enumerate(class_names)}
   for name in (name for chain in rule.chains for name in chain):
     if name not in labels:

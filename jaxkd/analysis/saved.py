@@ -15,20 +15,10 @@ from jaxkd.common.errors import ConfigError, FileError
 
 
 def read(paths: Sequence[str | os.PathLike[str]]) -> Study:
-  """Reads a file for each teacher, from small to large.
+  """Reads a `.npz` file for each teacher, from small to large, named after the file.
 
   Each has `logits` `[N, C]` and `labels` `[N]`, and may have `features` `[N, D]` and `class_names`
   `[C]`. N, C and the labels are the same in all files. Nothing is unpickled.
-
-  Args:
-    paths: two or more `.npz` files.
-
-  Returns:
-    A study with a teacher for each file, named after the file.
-
-  Raises:
-    ConfigError: the paths are fewer than two, or one is repeated.
-    FileError: a file can't be read, lacks an array, or does not fit to the others.
   """
   if len(paths) < 2:
     raise ConfigError("--logits names one file; a comparison needs two or more")
@@ -53,6 +43,9 @@ def read(paths: Sequence[str | os.PathLike[str]]) -> Study:
     checks.check_features(features, labels)
   except ValueError as error:
     raise FileError(str(error)) from error
+  contents = hashlib.sha256()
+  for key, values in (found for loaded in arrays.values() for found in loaded.items()):
+    contents.update(f"{key} {values.shape} {values.dtype} ".encode() + values.tobytes())
   num_examples, num_classes = logits[first].shape
   return Study(
     title="-".join(stems),
@@ -61,7 +54,7 @@ def read(paths: Sequence[str | os.PathLike[str]]) -> Study:
     class_names=_class_names(arrays, num_classes),
     about=f"{num_examples} examples of {num_classes} classes; logits saved as "
     f"{', '.join(file.name for file in files)}.",
-    digest=_digest(arrays),
+    digest=contents.hexdigest()[:8],
   )
 
 
@@ -90,16 +83,6 @@ def _load(path: pathlib.Path) -> dict[str, np.ndarray]:
     with np.errstate(over="ignore"):
       loaded[name] = loaded[name].astype(np.float32)
   return loaded
-
-
-def _digest(arrays: dict[str, dict[str, np.ndarray]]) -> str:
-  """Returns eight hexadecimal digits that identify the arrays."""
-  contents = hashlib.sha256()
-  for loaded in arrays.values():
-    for name, values in loaded.items():
-      contents.update(f"{name} {values.shape} {values.dtype} ".encode())
-      contents.update(values.tobytes())
-  return contents.hexdigest()[:8]
 
 
 def _class_names(arrays: dict[str, dict[str, np.ndarray]], num_classes: int) -> tuple[str, ...]:

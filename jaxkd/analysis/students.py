@@ -14,33 +14,27 @@ from jaxkd.runs import planning
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.row_options import of_row, with_values
 from jaxkd.runs.store import PhaseFolder
-from jaxkd.tuning import grid
+from jaxkd.tuning import grid as grids
 
 Workdir = str | os.PathLike[str]
 
 
-def phases(config: ConfigDict) -> list[Phase]:
-  """Returns the phases of an experiment's students, for all rows and seeds."""
-  return [phase for row in config.rows for phase in planning.phases(config, row)]
-
-
-def grid_phases(config: ConfigDict) -> list[Phase]:
-  """Returns the phases of an experiment's students under ATS at all temperatures."""
-  return [phase for one in _over_grid(config) for phase in planning.phases(one, "ats")]
+def phases(config: ConfigDict, *, grid: bool) -> list[Phase]:
+  """Returns the phases of an experiment's students, and those under ATS at all temperatures."""
+  trained = [(config, row) for row in config.rows]
+  trained += [(one, "ats") for one in (_over_grid(config) if grid else ())]
+  return [phase for one, row in trained for phase in planning.phases(one, row)]
 
 
 def _over_grid(config: ConfigDict) -> list[ConfigDict]:
   """Returns the experiment at each point of the ATS paper's Fig. 10."""
-  return [with_values(config, "ats", values) for values in grid.points(grid.default("ats"))]
+  return [with_values(config, "ats", values) for values in grids.points(grids.default("ats"))]
 
 
 def find(
   config: ConfigDict, workdir: Workdir, teacher: Teacher, labels: np.ndarray
 ) -> Iterator[Student]:
-  """Yields the trained students of an experiment's teacher, one for each kind of label.
-
-  The teacher's logits and the labels `[N]` give the means of its soft labels.
-  """
+  """Yields the trained students of an experiment's teacher, one for each kind of label."""
   for row in LABELS_OF_ROWS:
     yield from _of_row(config, workdir, row, teacher, labels)
 
@@ -77,7 +71,7 @@ def _of_row(
 
 
 def _finished(config: ConfigDict, workdir: Workdir, row: str) -> list[PhaseFolder]:
-  """Returns the places of the row's students that the store has, one for each seed."""
+  """Returns the folders of the row's students that the store has, one for each seed."""
   entries = [PhaseFolder.of(workdir, each) for each in planning.phases(config, row)]
   return [entry for entry in entries if entry.finished]
 
@@ -93,8 +87,7 @@ def _label_means(
     if options.standardize:
       logits = losses.standardize(logits)
     if row == "isats":
-      grid = tuple(options.grid)
-      tau1, tau2 = losses.isats_temperatures(logits, labels, grid, options.gap)
+      tau1, tau2 = losses.isats_temperatures(logits, labels, tuple(options.grid), options.gap)
     elif row == "ats":
       tau1, tau2 = options.tau1, options.tau2
     else:

@@ -8,8 +8,8 @@ from jaxkd import losses
 from jaxkd.analysis import rules
 from jaxkd.common.errors import ConfigError
 
+# The papers' names of the labels that rows teach with.
 LABELS_OF_ROWS = {"kd": "TS", "ats": "ATS", "isats": "ISATS"}
-"""The papers' names of the labels that rows teach with."""
 
 
 class Settings(NamedTuple):
@@ -26,11 +26,7 @@ class Settings(NamedTuple):
     return 1.25 * self.tau, 0.75 * self.tau
 
   def check(self, num_classes: int) -> None:
-    """Refuses settings that C classes don't allow.
-
-    Raises:
-      ConfigError: k or tau is out of range.
-    """
+    """Refuses a k above the number of classes, and a tau that is not positive."""
     if not 1 <= self.k <= num_classes:
       raise ConfigError(f"k = {self.k}; it must be from 1 to the {num_classes} classes")
     if not 0 < self.tau < np.inf:
@@ -40,7 +36,7 @@ class Settings(NamedTuple):
 class Teacher(NamedTuple):
   """A network's outputs on the examples."""
 
-  name: str  # its title
+  name: str
   logits: np.ndarray  # `[N, C]`, float32
   features: np.ndarray | None = None  # penultimate features, `[N, D]`, float32; None if not known
   parameters: int | None = None  # their number; None if not known
@@ -55,8 +51,8 @@ class Student(NamedTuple):
   teacher: str  # the name of its teacher
   method: str  # the kind of label, one of the values of `LABELS_OF_ROWS`
   accuracies: tuple[float, ...]  # on the study's `split`, in percent, by seed
-  seeds: tuple[int, ...]  # its seeds
-  epochs: float  # its number of epochs
+  seeds: tuple[int, ...]
+  epochs: float
   alone: float | None  # the mean accuracy without a teacher, in percent; None if not known
   derived_average: float  # mean e(q) of the teacher's labels
   derived_variance: float  # mean v(q) of the teacher's labels
@@ -65,12 +61,7 @@ class Student(NamedTuple):
 
 
 def duration(epochs: float) -> str:
-  """Returns a number of epochs for people.
-
-  Examples:
-    >>> duration(1), duration(240 / 7)
-    ('1 epoch', '34.3 epochs')
-  """
+  """Returns a number of epochs for people."""
   return "1 epoch" if epochs == 1 else f"{epochs:.3g} epochs"
 
 
@@ -80,20 +71,16 @@ class Study(NamedTuple):
   title: str  # names the report
   teachers: tuple[Teacher, ...]  # two or more
   labels: np.ndarray  # of the examples, `[N]`, int32
-  class_names: tuple[str, ...]  # names of the classes, by label
+  class_names: tuple[str, ...]  # by label
   about: str  # data, networks, epochs and seeds, for the captions
   approximations: tuple[str, ...] = ()  # differences from the papers' setting
   digest: str = ""  # identifies the networks
   seed: int | None = None  # seed of the first teacher; None if not known
-  # the split of the accuracies: 'test', or 'validation' if a part of the training split was
-  # held out
-  split: str = "test"
-  # the largest teacher after fewer epochs, from few to many, with the whole training last; each
-  # named after its epochs
+  split: str = "test"  # of the accuracies
+  # the largest teacher after fewer epochs, from few to all, each named after its epochs
   stages: tuple[Teacher, ...] = ()
-  students: tuple[Student, ...] = ()  # the trained students of the teachers
-  # students of the largest teacher under ATS at several temperatures
-  grid: tuple[Student, ...] = ()
+  students: tuple[Student, ...] = ()
+  grid: tuple[Student, ...] = ()  # of the largest teacher, under ATS at several temperatures
 
   @property
   def names(self) -> list[str]:

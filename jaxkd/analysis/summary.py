@@ -25,27 +25,16 @@ def table(
 
   The CSV file `<name>.csv` has the lines of all seeds.
   """
-  found = [
-    of_seed(study, measures, findings.settings)
-    for study, measures in zip(findings.studies, findings.measures, strict=True)
-  ]
+  seeds = zip(findings.studies, findings.measures, strict=True)
+  found = [(study.seed, of_seed(study, measures, findings.settings)) for study, measures in seeds]
   if len(found) == 1:
-    return Table(name, found[0], title)
-  data = [
-    {"seed": study.seed, **line}
-    for study, lines in zip(findings.studies, found, strict=True)
-    for line in lines
-  ]
-  return Table(name, over_seeds(found), title, data)
+    return Table(name, found[0][1], title)
+  data = [{"seed": seed, **line} for seed, lines in found for line in lines]
+  return Table(name, over_seeds([lines for _, lines in found]), title, data)
 
 
 def over_seeds(found: Sequence[Lines]) -> Lines:
-  """Returns the tables of several seeds, with the same lines, as one: mean and deviation.
-
-  Examples:
-    >>> over_seeds([[{"network": "a", "v": 1.0}], [{"network": "a", "v": 3.0}]])
-    [{'network': 'a', 'v': Spread(mean=2.0, deviation=1.4142135623730951)}]
-  """
+  """Returns the tables of several seeds, with the same lines, as one: mean and deviation."""
 
   def cell(values):
     if not isinstance(values[0], float):
@@ -101,13 +90,8 @@ def _pairs(study: Study, measures: Measures, settings: Settings) -> Lines:
 
 
 def _temperatures(study: Study, measures: Measures, settings: Settings) -> Lines:
-  return [
-    {
-      "network": name,
-      **{
-        f"τ* = {tau:g}": float(np.mean(examples.tau_star == np.float32(tau)))
-        for tau in settings.grid
-      },
-    }
-    for name, examples in measures.examples.items()
-  ]
+  lines: list[dict[str, object]] = []
+  for name, examples in measures.examples.items():
+    shares = {tau: np.mean(examples.tau_star == np.float32(tau)) for tau in settings.grid}
+    lines.append({"network": name, **{f"τ* = {tau:g}": float(s) for tau, s in shares.items()}})
+  return lines

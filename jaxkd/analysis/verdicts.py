@@ -2,15 +2,14 @@
 
 import itertools
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
-from jaxkd.analysis.measure import Comparison, Findings, Measures, mean
+from jaxkd.analysis.measure import Comparison, Findings, mean
 from jaxkd.analysis.study import Settings
 
+# Most pairs of the paper's Fig. 6 have a Spearman's rho above it.
 PAPER_SPEARMAN = 0.85
-"""Most pairs of the paper's Fig. 6 have a Spearman's rho above it."""
 
 # Variances whose ratio is smaller are called equal.
 _SAME = 1.05
@@ -25,20 +24,14 @@ def _times(ratio: float) -> str:
 
 
 def pair(found: Comparison, settings: Settings) -> str:
-  """Describes a pair of teachers.
-
-  Examples:
-    >>> found = Comparison("resnet14", "resnet110", 2.3, 0.9, 4.0, 1.74, 0.8, 0.91, 0.78, 0.78)
-    >>> print(pair(found, Settings()))
-    resnet110 compared with resnet14: the larger teacher's wrong-class probabilities are 2.3 times
-    less distinct at τ = 4 (its derived variance is lower on 90 % of the examples). ISATS raises
-    their derived variance 4.0 times, to 1.74 times the smaller teacher's. The two teachers order
-    the classes alike: Spearman's ρ 0.91, Kendall's τ 0.78, 4.0 of the top 5 classes in common.
-  """
+  """Describes a pair of teachers."""
+  level = f"{found.restored:.2f} times the smaller teacher's"
+  if math.isinf(found.restored):
+    level = "more than the smaller teacher's, which is 0"
   return (
     f"{found.large} compared with {found.small}: the larger teacher's wrong-class probabilities "
     f"are {_distinctness(found, settings)} (its derived variance is lower on "
-    f"{100 * found.share:.0f} % of the examples). ISATS {_change(found)} {_level(found)}. "
+    f"{100 * found.share:.0f} % of the examples). ISATS {_change(found)} {level}. "
     f"{_order(found, settings)}"
   )
 
@@ -68,12 +61,6 @@ def _change(found: Comparison) -> str:
   return "leaves their derived variance at"
 
 
-def _level(found: Comparison) -> str:
-  if math.isinf(found.restored):
-    return "more than the smaller teacher's, which is 0"
-  return f"{found.restored:.2f} times the smaller teacher's"
-
-
 def _order(found: Comparison, settings: Settings) -> str:
   if math.isnan(found.spearman):
     return "The orders of the classes can't be compared: no example has an order under both."
@@ -94,9 +81,7 @@ def observation_1(findings: Findings) -> str:
   """Says whether derived variance falls from the smallest to the largest teacher."""
   measures = findings.measures
   names = list(measures[0].examples)
-  by_seed = np.array(
-    [[mean(m.examples[name].derived_variance) for name in names] for m in measures]
-  )
+  by_seed = np.array([[mean(m.examples[n].derived_variance) for n in names] for m in measures])
   found = list(zip(names, by_seed.mean(axis=0), strict=True))
   flat = [f"{a} to {b}" for (a, u), (b, v) in itertools.pairwise(found) if v * _SAME >= u]
   lower = int(np.sum(by_seed[:, -1] * _SAME < by_seed[:, 0]))
@@ -121,22 +106,17 @@ def observation_1(findings: Findings) -> str:
       "is undecided: the largest teacher's derived variance is clearly lower than the smallest's "
       f"under {lower} of {len(measures)} seeds"
     )
-  return (
+  said = (
     "Observation 1 (a larger teacher's wrong-class probabilities are less distinct) "
-    f"{verdict} (at τ = {findings.settings.tau:g}: {values}).{_unfitted(measures)}"
+    f"{verdict} (at τ = {findings.settings.tau:g}: {values})."
   )
-
-
-def _unfitted(measures: Sequence[Measures]) -> str:
-  """Returns a warning if the largest teacher is less trained than the paper's."""
-  name = [*measures[0].examples][-1]
-  fitted = np.mean([np.mean(m.examples[name].correct) for m in measures])
-  if fitted >= _FITTED:
-    return ""
-  return (
-    f" The largest teacher classifies only {100 * fitted:.3g} % of these examples correctly. The "
-    "paper's teachers fit nearly all of their training examples."
-  )
+  fitted = np.mean([np.mean(m.examples[names[-1]].correct) for m in measures])
+  if fitted < _FITTED:
+    said += (
+      f" The largest teacher classifies only {100 * fitted:.3g} % of these examples correctly. The "
+      "paper's teachers fit nearly all of their training examples."
+    )
+  return said
 
 
 def observation_2(findings: Findings) -> str:
@@ -148,12 +128,9 @@ def observation_2(findings: Findings) -> str:
   if not judged:
     return f"{claim} can't be judged: no example has an order of the classes under two teachers."
   high = sum(value > PAPER_SPEARMAN for value in rho)
+  verdict = "holds weakly" if min(rho) >= 0.5 else "does not hold"
   if high > len(rho) / 2:
     verdict = "holds"
-  elif min(rho) >= 0.5:
-    verdict = "holds weakly"
-  else:
-    verdict = "does not hold"
   without = len(comparisons) - len(judged)
   left_out = f" Pairs without an order: {without}." if without else ""
   return (

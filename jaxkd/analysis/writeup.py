@@ -16,24 +16,13 @@ from jaxkd.reports.document import Block, Heading, Picture, Points, Report, Tabl
 def write(
   studies: Sequence[Study], settings: Settings, workdir: str | os.PathLike[str]
 ) -> pathlib.Path:
-  """Measures studies and writes their report.
+  """Measures a study, or one for each seed, and writes the report; the arrays are trusted.
 
-  Args:
-    studies: one, or one for each seed; their arrays are trusted, see `jaxkd.analysis.checks`.
-    settings: checked.
-    workdir: the parent of the report's folder.
-
-  Returns:
-    The folder `analysis-<title>-<digest>`, one for the same networks, examples and settings, with
-    `report.html`, `report.md`, and the files of all tables and figures.
-
-  Raises:
-    FileError: a file can't be written.
+  Returns the folder `analysis-<title>-<digest>`, one for the same networks, examples and settings.
   """
   findings = Findings(studies, settings, [measure.measure(study, settings) for study in studies])
   folder = pathlib.Path(workdir) / _folder(studies[0], settings)
-  report = Report(f"Dark knowledge: {studies[0].title}", [*_blocks(findings)])
-  document.write(report, folder)
+  document.write(Report(f"Dark knowledge: {studies[0].title}", [*_blocks(findings)]), folder)
   return folder
 
 
@@ -52,7 +41,7 @@ def _blocks(findings: Findings) -> Iterator[Block]:
   yield Text(widest)
   if others:
     yield Points(others, f"The other pairs ({len(others)})")
-  drawn = figures.draw(findings)
+  drawn = list(figures.draw(findings))
   yield from summary.tables(findings)
   yield from (block for block in drawn if isinstance(block, Table))
   yield Heading("Figures")

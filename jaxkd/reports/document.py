@@ -1,8 +1,4 @@
-"""The one writer of reports: blocks of text, tables and pictures become files.
-
-A report is written as Markdown, as one HTML page with all pictures in it, as a CSV file for each
-table, and as PNG, SVG and CSV files for each picture.
-"""
+"""The one writer of reports: blocks of text, tables and pictures become files."""
 
 import html
 import os
@@ -55,8 +51,7 @@ class Picture(NamedTuple):
 
   name: str  # of its files
   figure: Figure  # with its caption
-  # the content of its CSV file; None if a table of the report has the data
-  csv: Lines | None = None
+  csv: Lines | None = None  # content of its CSV file; None if a table has the data
 
 
 Block = Heading | Text | Points | Table | Picture
@@ -70,18 +65,9 @@ class Report(NamedTuple):
 
 
 def write(report: Report, folder: str | os.PathLike[str], name: str = "report") -> pathlib.Path:
-  """Writes a report; every file is written atomically, those with all blocks last.
+  """Writes `<name>.md`, `<name>.html` with the pictures in it, and files of tables and pictures.
 
-  Args:
-    report: the report.
-    folder: its place, which is made.
-    name: of the files `<name>.md` and `<name>.html`.
-
-  Returns:
-    The Markdown file; the others lie beside it.
-
-  Raises:
-    FileError: a file can't be written.
+  Every file is written atomically, those with all blocks last. Returns the Markdown file.
   """
   folder = pathlib.Path(folder)
   folder.mkdir(parents=True, exist_ok=True)

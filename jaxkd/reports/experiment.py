@@ -3,13 +3,11 @@
 import collections
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import jax
-import ml_collections
 import numpy as np
-from matplotlib.figure import Figure
+from ml_collections import ConfigDict
 
 from jaxkd.common.digests import digest
 from jaxkd.reports import document, pictures, tables
@@ -20,51 +18,35 @@ from jaxkd.runs.experiment import Experiment
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.planning import ENSEMBLE
 
-ACCURACY = "accuracy (%)"
-"""The column of the accuracy."""
-
-SINGLE = "each alone (%)"
-"""The column of the accuracy of an ensemble's students."""
-
-PAPER = "paper (%)"
-"""The column of the paper's accuracy."""
-
-DIFFERENCE = "ours - paper"
-"""The column of the difference between both."""
-
-TEACHER = "teacher of "
-"""Starts the name of a line that is about a teacher."""
+# Columns of the table: the accuracy, that of an ensemble's students, the paper's, the difference.
+ACCURACY, SINGLE, PAPER, DIFFERENCE = "accuracy (%)", "each alone (%)", "paper (%)", "ours - paper"
 
 _TAU_STAR = "train_tau_star_"
 
 
 def write(experiment: Experiment) -> pathlib.Path | None:
-  """Writes the results of the rows; a row that diverged is marked as such.
+  """Writes the results of the rows into a folder; a row that diverged is marked as such.
 
-  Args:
-    experiment: trained.
-
-  Returns:
-    The folder with `report.md`, `report.html`, and the files of the tables and pictures; None if
-    no row is finished, and in processes other than the first.
+  Returns None if no row is finished, and in processes other than the first.
   """
+  config, rows = experiment.config, experiment.rows
   if jax.process_index() != 0:
     return None
-  config, rows = experiment.config, experiment.rows
-  name = f"report-{config.title}-{digest(f'{[*rows]} {_identities(experiment)}')}"
-  lines = table(experiment)
   finished = {row: phases for row, phases in rows.items() if _accuracies(experiment, phases)}
   if not finished:
     return None
-  experiment = dataclasses.replace(experiment, rows=finished)
-  blocks = [Table("table", lines), Text(_about(config)), *_pictures(experiment)]
-  folder = experiment.workdir / name
+  identities = " ".join(phase.identity for phases in rows.values() for phase in phases)
+  folder = experiment.workdir / f"report-{config.title}-{digest(f'{[*rows]} {identities}')}"
+  about = (
+    f"Accuracy of the last step on the {split(config)} split of {config.data.name}, mean ± "
+    "standard deviation over seeds. Derived average and derived variance describe the teacher's "
+    "wrong-class probabilities at a temperature, mean over the training split."
+    f"{notes(config)}"
+  )
+  pictured = _pictures(dataclasses.replace(experiment, rows=finished))
+  blocks = [Table("table", table(experiment)), Text(about), *pictured]
   document.write(Report(config.title, blocks), folder)
   return folder
-
-
-def _identities(experiment: Experiment) -> str:
-  return " ".join(phase.identity for phases in experiment.rows.values() for phase in phases)
 
 
 def _pictures(experiment: Experiment) -> Iterator[Block]:
@@ -78,17 +60,36 @@ def _pictures(experiment: Experiment) -> Iterator[Block]:
   if any(not row.endswith(ENSEMBLE) for row in experiment.rows):
     yield _curves(experiment)
   if teachers := _finished_teachers(experiment):
-    yield Picture("derived", *_derived(experiment, teachers))
+    results = {
+      f"{phase.network['name']} of {rows}": experiment.folder(phase).result()
+      for phase, rows in teachers.items()
+    }
+    (taus, *_) = (result["temperatures"] for result in results.values())
+    derived = {
+      name: (result["train"]["derived_average"], result["train"]["derived_variance"])
+      for name, result in results.items()
+    }
+    config = experiment.config
+    caption = (
+      f"{config.title}: the teachers' wrong-class probabilities, mean over the training split of "
+      f"{config.data.name}. The variance's scale is logarithmic."
+    )
+    figure = pictures.derived_curves(taus, derived, caption=caption)
+    yield Picture("derived", figure, pictures.derived_lines(taus, derived))
 
 
 def table(experiment: Experiment) -> Lines:
   """Returns a line for each teacher and for each row of the config."""
   config = experiment.config
-  lines = [
-    _line(experiment, f"{TEACHER}{rows}", [phase])
-    | _dark_knowledge(experiment.folder(phase).result(), config.kd.tau)
-    for phase, rows in _finished_teachers(experiment).items()
-  ]
+  lines = []
+  for phase, rows in _finished_teachers(experiment).items():
+    result = experiment.folder(phase).result()
+    index = int(np.argmin(np.abs(np.array(result["temperatures"]) - config.kd.tau)))
+    line = _line(experiment, f"teacher of {rows}", [phase])
+    for name in ("derived average", "derived variance"):
+      value = result["train"][name.replace(" ", "_")][index]
+      line[f"{name} at {result['temperatures'][index]:g}"] = f"{value:.3e}"
+    lines.append(line)
   papers = paper.accuracies(config.data.name, config.student.name)
   if papers and paper.differences(config):
     papers = {}
@@ -144,16 +145,6 @@ def _line(experiment: Experiment, row: str, phases: Sequence[Phase]) -> dict[str
   }
 
 
-def _dark_knowledge(result: Mapping[str, Any], tau: float) -> dict[str, str]:
-  index = int(np.argmin(np.abs(np.array(result["temperatures"]) - tau)))
-  at = f"at {result['temperatures'][index]:g}"
-  train = result["train"]
-  return {
-    f"derived average {at}": f"{train['derived_average'][index]:.3e}",
-    f"derived variance {at}": f"{train['derived_variance'][index]:.3e}",
-  }
-
-
 def temperatures(experiment: Experiment) -> Lines:
   """Returns a line for each row that chooses a temperature for each example.
 
@@ -174,71 +165,33 @@ def temperatures(experiment: Experiment) -> Lines:
 
 
 def _curves(experiment: Experiment) -> Picture:
+  """Returns the accuracy, in percent, at every evaluation of the rows' students."""
   config = experiment.config
-  curves = {
-    row: [_evaluations(experiment, phase) for phase in phases]
-    for row, phases in experiment.rows.items()
-    if not row.endswith(ENSEMBLE)
-  }
+  curves: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+  lines = []
+  for row, phases in experiment.rows.items():
+    for phase in phases if not row.endswith(ENSEMBLE) else ():
+      logged = experiment.folder(phase).logged()
+      points = [(line["epoch"], 100 * line[f"{phase.split}_accuracy"]) for line in logged]
+      epochs, accuracies = np.transpose(points)
+      curves.setdefault(row, []).append((epochs, accuracies))
+      about = {"row": row, "seed": phase.seed}
+      lines += [{**about, "epoch": float(e), ACCURACY: float(a)} for e, a in points]
   several = ", mean and standard deviation over" if len(config.seeds) > 1 else ","
-  figure = pictures.learning_curves(
-    curves,
-    split=split(config),
-    caption=f"{config.title}: {config.student.name} on {config.data.name} in training{several} "
-    f"seeds {', '.join(map(str, config.seeds))}.",
+  caption = (
+    f"{config.title}: {config.student.name} on {config.data.name} in training{several} seeds "
+    f"{', '.join(map(str, config.seeds))}."
   )
-  lines = [
-    {"row": row, "seed": phase.seed, "epoch": float(epoch), "accuracy (%)": float(accuracy)}
-    for row, runs in curves.items()
-    for phase, run in zip(experiment.rows[row], runs, strict=True)
-    for epoch, accuracy in zip(*run, strict=True)
-  ]
+  figure = pictures.learning_curves(curves, split=split(config), caption=caption)
   return Picture("curves", figure, lines)
 
 
-def _evaluations(experiment: Experiment, phase: Phase) -> tuple[np.ndarray, np.ndarray]:
-  """Returns epochs `[T]` and accuracies in percent `[T]` of a phase's evaluations."""
-  logged = experiment.folder(phase).logged()
-  points = [(line["epoch"], 100 * line[f"{phase.split}_accuracy"]) for line in logged]
-  epochs, accuracies = np.transpose(points)
-  return epochs, accuracies
-
-
-def _derived(experiment: Experiment, teachers: Mapping[Phase, str]) -> tuple[Figure, Lines]:
-  results = {
-    f"{phase.network['name']} of {rows}": experiment.folder(phase).result()
-    for phase, rows in teachers.items()
-  }
-  (taus, *_) = (result["temperatures"] for result in results.values())
-  averages, variances = (
-    {name: result["train"][key] for name, result in results.items()}
-    for key in ("derived_average", "derived_variance")
-  )
-  figure = pictures.derived_curves(
-    taus,
-    averages,
-    variances,
-    caption=f"{experiment.config.title}: the teachers' wrong-class probabilities, mean over the "
-    f"training split of {experiment.config.data.name}. The variance's scale is logarithmic.",
-  )
-  return figure, pictures.derived_lines(taus, averages, variances)
-
-
-def split(config: ml_collections.ConfigDict) -> str:
+def split(config: ConfigDict) -> str:
   """Returns the name of the split that is evaluated."""
   return "validation" if config.data.validation else "test"
 
 
-def _about(config: ml_collections.ConfigDict) -> str:
-  return (
-    f"Accuracy of the last step on the {split(config)} split of {config.data.name}, mean ± "
-    "standard deviation over seeds. Derived average and derived variance describe the teacher's "
-    "wrong-class probabilities at a temperature, mean over the training split."
-    f"{notes(config)}"
-  )
-
-
-def notes(config: ml_collections.ConfigDict) -> str:
+def notes(config: ConfigDict) -> str:
   """Returns sentences on tuned options, and on missing figures of the paper; may be empty."""
   found = row_options.told(config)
   papers = paper.accuracies(config.data.name, config.student.name)

@@ -41,22 +41,14 @@ for (const button of document.querySelectorAll("th button")) {
 
 
 def page(title: str, parts: Iterable[str]) -> str:
-  """Returns a whole page.
-
-  Args:
-    title: text.
-    parts: HTML. A click on a head of a table of `tables.as_html` sorts it.
-  """
+  """Returns a whole page of parts in HTML; a click on a head of a table sorts the table."""
   title = html.escape(title)
-  return "\n".join(
-    [
-      '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-      '<meta name="viewport" content="width=device-width">',
-      f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-      f"<title>{title}</title><style>{_STYLE}</style></head><body>",
-      f"<h1>{title}</h1>",
-      *parts,
-      f"<script>{_SCRIPT}</script></body></html>",
-      "",
-    ]
-  )
+  body = "\n".join(parts)
+  return f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<title>{title}</title><style>{_STYLE}</style></head><body>
+<h1>{title}</h1>
+{body}
+<script>{_SCRIPT}</script></body></html>
+"""

@@ -13,13 +13,8 @@ from jaxkd.reports.experiment import ACCURACY, DIFFERENCE, PAPER, SINGLE
 from jaxkd.reports.tables import Lines
 
 # By column of a report, the addition to the student's name.
-_COLUMNS = {
-  ACCURACY: "",
-  SINGLE: f": {SINGLE}",
-  "seeds": ": seeds",
-  PAPER: ": paper",
-  DIFFERENCE: f": {DIFFERENCE}",
-}
+_COLUMNS = {ACCURACY: "", SINGLE: f": {SINGLE}", "seeds": ": seeds"}
+_COLUMNS |= {PAPER: ": paper", DIFFERENCE: f": {DIFFERENCE}"}
 
 
 def join(reports: Mapping[str, pathlib.Path]) -> Lines:

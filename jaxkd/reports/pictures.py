@@ -10,11 +10,15 @@ from matplotlib.figure import Figure
 from jaxkd.reports import style
 from jaxkd.reports.tables import Lines
 
+# Axis labels of ATS' temperatures.
 TAU1 = "temperature of the label, $\\tau_1$"
-"""Axis label of ATS' temperature of the ground truth."""
-
 TAU2 = "temperature of the other classes, $\\tau_2$"
-"""Axis label of ATS' temperature of the wrong classes."""
+
+Floats = Sequence[float] | np.ndarray
+Curve = tuple[np.ndarray, np.ndarray]
+
+# Derived averages and variances by label, `[T]` each.
+Derived = Mapping[str, tuple[Floats, Floats]]
 
 # The lowest variance on a logarithmic axis, relative to the highest.
 _SPAN = 1e-4
@@ -38,33 +42,17 @@ def draw_band(
 
 @style.styled
 def learning_curves(
-  curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]],
-  *,
-  split: str = "test",
-  caption: str = "",
+  curves: Mapping[str, Sequence[Curve]], *, split: str = "test", caption: str = ""
 ) -> Figure:
-  """Draws accuracy against epochs, one colour for each name.
+  """Draws accuracies `[T]` in percent against epochs `[T]`, one colour for each name.
 
   Several seeds are drawn as their mean and a band of one standard deviation, or as one curve each
   if they were evaluated at different epochs.
-
-  Args:
-    curves: by name, for each seed: epochs `[T]` and accuracies `[T]` in percent.
-    split: the split of the accuracies.
-    caption: text below the axes.
-
-  Examples:
-    >>> epochs = np.array([1.0, 2.0])
-    >>> figure = learning_curves({"kd": [(epochs, np.array([10.0, 20.0]))]})
-    >>> figure.axes[0].get_ylabel()
-    'test accuracy (%)'
   """
   figure, ((axes,),) = style.new_figure(1, 1, caption=caption, height=2.4)
   for index, (name, runs) in enumerate(curves.items()):
-    line = {
-      "color": style.COLORS[index % len(style.COLORS)],
-      "linestyle": ("-", "--")[index // len(style.COLORS) % 2],
-    }
+    turn, color = divmod(index, len(style.COLORS))
+    line = {"color": style.COLORS[color], "linestyle": ("-", "--")[turn % 2]}
     alike = all(np.array_equal(epochs, runs[0][0]) for epochs, _ in runs)
     for number, group in enumerate([runs] if alike else [[run] for run in runs]):
       accuracies = np.stack([values for _, values in group])
@@ -77,101 +65,65 @@ def learning_curves(
 
 
 @style.styled
-def derived_curves(
-  taus: Sequence[float] | np.ndarray,
-  averages: Mapping[str, np.ndarray],
-  variances: Mapping[str, np.ndarray],
-  *,
-  caption: str = "",
-) -> Figure:
-  """Draws derived average and derived variance against temperature (ATS paper, Fig. 7).
+def derived_curves(taus: Floats, derived: Derived, *, caption: str = "") -> Figure:
+  """Draws derived averages and variances against temperatures `[T]` (ATS paper, Fig. 7).
 
-  A column for each label (in the paper: small teacher with TS, large with TS, large with ATS) on
-  common scales. The variance's scale is logarithmic, down to a ten-thousandth of the highest: at
-  low temperatures the variance of ATS is larger by orders of magnitude.
-
-  Args:
-    taus: temperatures, `[T]`.
-    averages: derived average at each temperature, `[T]`, by column title.
-    variances: derived variance likewise, under the same titles.
-    caption: text below the axes.
-
-  Examples:
-    >>> curve = {"ResNet14, TS": np.array([0.1, 0.2])}
-    >>> figure = derived_curves([1.0, 2.0], curve, curve)
-    >>> [ax.get_ylabel() for ax in figure.axes]
-    ['derived average $e(q)$', 'derived variance $v(q)$']
+  A column for each label on common scales. The variance's scale is logarithmic, down to a
+  ten-thousandth of the highest: at low temperatures the variance of ATS is larger by orders of
+  magnitude.
   """
-  count = len(averages)
+  count = len(derived)
   width = style.COLUMN_WIDTH if count <= 3 else style.PAGE_WIDTH
   figure, axes = style.new_figure(
     2, count, caption=caption, height=2.8, width=width, sharex=True, sharey="row"
   )
-  for column, name in enumerate(averages):
-    for row, curves in enumerate((averages, variances)):
+  for column, (name, curves) in enumerate(derived.items()):
+    for row, values in enumerate(curves):
       marker = style.MARKERS[row] if len(taus) == 1 else None
-      axes[row, column].plot(taus, curves[name], color=style.COLORS[row], marker=marker)
+      axes[row, column].plot(taus, values, color=style.COLORS[row], marker=marker)
     axes[0, column].set_title(style.title(name, width, count))
     axes[1, column].set_xlabel("temperature $\\tau$")
   # The row's scale is known only after all of its curves are drawn.
   axes[0, 0].set_ylim(bottom=0)
-  values = np.concatenate([*map(np.ravel, variances.values())])
-  if (highest := values.max()) > 0:
+  variances = np.array([variance for _, variance in derived.values()])
+  if (highest := variances.max()) > 0:
     axes[1, 0].set_yscale("log")
-    axes[1, 0].set_ylim(0.7 * max(values.min(), highest * _SPAN), 1.4 * highest)
+    axes[1, 0].set_ylim(0.7 * max(variances.min(), highest * _SPAN), 1.4 * highest)
   axes[0, 0].set_ylabel("derived average $e(q)$")
   axes[1, 0].set_ylabel("derived variance $v(q)$")
   figure.align_ylabels()
   return figure
 
 
-def derived_lines(
-  taus: Sequence[float] | np.ndarray,
-  averages: Mapping[str, np.ndarray],
-  variances: Mapping[str, np.ndarray],
-) -> Lines:
+def derived_lines(taus: Floats, derived: Derived) -> Lines:
   """Returns the data of `derived_curves`."""
   return [
-    {
-      "label": name,
-      "tau": tau,
-      "derived average": float(average),
-      "derived variance": float(variance),
-    }
-    for name in averages
-    for tau, average, variance in zip(taus, averages[name], variances[name], strict=True)
+    {"label": name, "tau": tau, "derived average": float(e), "derived variance": float(v)}
+    for name, curves in derived.items()
+    for tau, e, v in zip(taus, *curves, strict=True)
   ]
 
 
 class OptionPanel(NamedTuple):
-  """A student under several values of one option."""
+  """A student under several values `[V]` of one option."""
 
-  option: str  # its name
-  values: Sequence[float]  # from left to right, `[V]`
-  accuracies: Sequence[float] | np.ndarray  # in percent, `[V]`; NaN where there is none
-  # their standard deviations over the seeds, `[V]`; NaN of one seed
-  deviations: Sequence[float] | np.ndarray
+  option: str
+  values: Floats
+  accuracies: Floats  # in percent; NaN where there is none
+  deviations: Floats  # over the seeds; NaN of one seed
 
 
 @style.styled
 def option_curves(panels: Sequence[OptionPanel], *, ylabel: str, caption: str = "") -> Figure:
-  """Draws a student's accuracy against options, a panel for each.
-
-  Examples:
-    >>> panel = OptionPanel("alpha", [0.1, 0.5], [71.0, 72.0], [0.1, 0.2])
-    >>> figure = option_curves([panel], ylabel="validation accuracy (%)")
-    >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
-    ['0.1', '0.5']
-  """
+  """Draws a student's accuracy against options, a panel for each."""
   count = len(panels)
   figure, axes = style.new_figure(count, 1, caption=caption, height=1.8 * count + 0.2, sharey=True)
-  for ax, panel in zip(axes[:, 0], panels, strict=True):
-    positions = np.arange(len(panel.values))
-    deviations = np.nan_to_num(panel.deviations)
-    bars: Any = {"marker": style.MARKERS[0], "capsize": 2, "elinewidth": 0.8}
-    ax.errorbar(positions, panel.accuracies, deviations, **bars)
-    ax.set_xticks(positions, [f"{value:g}" for value in panel.values])
-    ax.set(xlabel=panel.option, ylabel=ylabel)
+  bars: Any = {"marker": style.MARKERS[0], "capsize": 2, "elinewidth": 0.8}
+  for ax, (option, values, accuracies, deviations) in zip(axes[:, 0], panels, strict=True):
+    positions = np.arange(len(values))
+    ax.errorbar(positions, accuracies, np.nan_to_num(deviations), **bars)
+    ax.set_xticks(positions, [f"{value:g}" for value in values])
+    ax.set(xlabel=option, ylabel=ylabel)
   return figure
 
 
@@ -192,35 +144,21 @@ def draw_cells(
   axes.set_yticks(np.arange(len(rows)), [str(r) for r in rows])
   for (row, column), value in np.ndenumerate(values):
     if np.isfinite(value):
-      dark = np.mean(image.cmap(image.norm(value))[:3]) <= 0.5
-      color = "white" if dark else "black"
+      color = "white" if np.mean(image.cmap(image.norm(value))[:3]) <= 0.5 else "black"
       center: Any = {"ha": "center", "va": "center", "fontsize": "small"}
       axes.text(column, row, format(value, form), color=color, **center)
 
 
 @style.styled
 def accuracy_grid(
-  rows: Sequence[float],
-  columns: Sequence[float],
-  accuracies: np.ndarray,
-  *,
-  xlabel: str = TAU2,
-  ylabel: str = TAU1,
-  title: str = "",
-  caption: str = "",
+  rows: Floats, columns: Floats, accuracies: np.ndarray, *, caption: str = "", **labels: str
 ) -> Figure:
-  """Draws a student's accuracy over two options, ATS' temperatures if nothing else is said.
+  """Draws a student's accuracies `[R, C]` in percent over two options; NaN stays empty.
 
-  The accuracies `[R, C]` are in percent, NaN where nothing was trained; the option `ylabel` has the
-  values `rows` upwards, the option `xlabel` the values `columns` to the right.
-
-  Examples:
-    >>> figure = accuracy_grid([2, 3], [1], np.array([[71.0], [72.0]]))
-    >>> [text.get_text() for text in figure.axes[0].texts]
-    ['71.0', '72.0']
+  The option `ylabel` has the values `rows` upwards, `xlabel` the values `columns` to the right.
   """
   figure, ((axes,),) = style.new_figure(1, 1, caption=caption, height=2.5)
   across, up = ([f"{value:g}" for value in values] for values in (columns, rows))
   draw_cells(axes, np.asarray(accuracies), across, up, ".1f")
-  axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+  axes.set(**{"xlabel": TAU2, "ylabel": TAU1, **labels})
   return figure

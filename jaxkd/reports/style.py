@@ -15,28 +15,25 @@ from matplotlib.rcsetup import cycler
 
 from jaxkd.common.files import write_atomically
 
-COLUMN_WIDTH = 3.35
-"""Inches: one column of a two-column page."""
+# Inches: one column of a two-column page, and both columns.
+COLUMN_WIDTH, PAGE_WIDTH = 3.35, 6.9
 
-PAGE_WIDTH = 6.9
-"""Inches: both columns."""
-
+# Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-"""Okabe and Ito's palette, which colour-blind readers can tell apart."""
 
+# Tol's muted palette: ten colours that colour-blind readers can tell apart.
 # fmt: off
 CLASS_COLORS = (
   "#332288", "#88ccee", "#117733", "#999933", "#cc6677",
   "#882255", "#44aa99", "#ddcc77", "#aa4499", "#808080",
 )
 # fmt: on
-"""Tol's muted palette: ten colours that colour-blind readers can tell apart."""
 
+# Tell curves apart in print without colours.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-"""Tell curves apart in print without colours."""
 
+# For magnitudes: monotone in lightness, and equal for colour-blind readers.
 COLORMAP = "cividis"
-"""For magnitudes: monotone in lightness, and equal for colour-blind readers."""
 
 _FONT_SIZE = 7
 _LINE_HEIGHT = 1.35 * _FONT_SIZE / 72
@@ -73,16 +70,10 @@ def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
 
 
 def title(text: str, width: float, columns: int) -> str:
-  r"""Breaks the title of one of several panels side by side, so that titles don't touch.
-
-  Examples:
-    >>> title("wide_resnet50_2, ATS", COLUMN_WIDTH, 3)
-    'wide_resnet50_2,\nATS'
-  """
+  r"""Breaks the title of one of several panels side by side, so that titles don't touch."""
   # The axes' numbers and names need the rest.
   inches = 0.8 * width / columns
-  length = int(inches * _CHARACTERS_PER_INCH)
-  return textwrap.fill(text, length, break_long_words=False)
+  return textwrap.fill(text, int(inches * _CHARACTERS_PER_INCH), break_long_words=False)
 
 
 def new_figure(
@@ -94,19 +85,10 @@ def new_figure(
   width: float = COLUMN_WIDTH,
   **subplots: Any,
 ) -> tuple[Figure, np.ndarray]:
-  """Starts a figure with a caption below its axes.
+  """Returns a figure with a caption below its axes, and the axes `[rows, columns]`.
 
-  Args:
-    rows: rows of axes.
-    columns: columns of axes.
-    caption: data, networks, epochs, seeds and approximations; may be empty. The caption of a
-      figure that is too wide for one column of a page says so.
-    height: the axes', in inches; the caption adds to it.
-    width: the figure's, in inches.
-    **subplots: for `Figure.subplots`.
-
-  Returns:
-    The figure and its axes, an array `[rows, columns]`.
+  The height, in inches, is the axes'; the caption adds to it. The caption of a figure that is too
+  wide for one column of a page says so.
   """
   if caption and width > COLUMN_WIDTH:
     caption = f"{caption} Drawn to be two columns wide."
@@ -122,15 +104,7 @@ def new_figure(
 
 
 def save(figure: Figure, path: str | pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
-  """Writes a figure for screens and for print.
-
-  Args:
-    figure: any figure.
-    path: its files without their endings; the folder is made.
-
-  Returns:
-    The PNG's and the SVG's path.
-  """
+  """Writes a figure as `<path>.png` for screens and `<path>.svg` for print; makes the folder."""
   path = pathlib.Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   png, svg = (path.with_name(path.name + end) for end in (".png", ".svg"))

@@ -12,10 +12,10 @@ import numpy as np
 
 
 class Spread(NamedTuple):
-  """A cell that summarises several values."""
+  """A cell that summarises several values: their mean and sample standard deviation."""
 
-  mean: float  # their mean
-  deviation: float  # their standard deviation, of a sample
+  mean: float
+  deviation: float
 
 
 Lines = Sequence[Mapping[str, object]]
@@ -23,44 +23,24 @@ Lines = Sequence[Mapping[str, object]]
 
 
 def deviation(values: Sequence[float] | np.ndarray) -> float:
-  """Returns the standard deviation of a sample, NaN of a single value.
-
-  Examples:
-    >>> deviation([1.0, 3.0])
-    1.4142135623730951
-  """
+  """Returns the standard deviation of a sample, NaN of a single value."""
   return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
 
 def percent(shares: Sequence[float] | np.ndarray) -> str:
-  """Returns shares in percent: their mean, and their deviation if there are several.
-
-  Examples:
-    >>> percent([0.5]), percent([0.5, 0.6])
-    ('50.00', '55.00 ± 7.07')
-  """
+  """Returns shares in percent: their mean, and their deviation if there are several."""
   values = 100 * np.asarray(shares)
   return f"{np.mean(values):.2f}" + (f" ± {deviation(values):.2f}" if len(values) > 1 else "")
 
 
 def joined(lines: Lines) -> Lines:
-  """Gives all lines the columns of any of them, with empty cells.
-
-  Examples:
-    >>> joined([{"row": "kd"}, {"row": "ats", "tau1": 4}])
-    [{'row': 'kd', 'tau1': ''}, {'row': 'ats', 'tau1': 4}]
-  """
+  """Gives all lines the columns of any of them, with empty cells."""
   columns = dict.fromkeys(column for line in lines for column in line)
   return [{column: line.get(column, "") for column in columns} for line in lines]
 
 
 def as_csv(lines: Lines) -> str:
-  r"""Returns the table with all digits.
-
-  Examples:
-    >>> as_csv([{"network": "mlp", "e(q)": 0.1}])
-    'network,e(q)\nmlp,0.1\n'
-  """
+  r"""Returns the table with all digits."""
   text = io.StringIO()
   writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
   writer.writeheader()
@@ -69,25 +49,13 @@ def as_csv(lines: Lines) -> str:
 
 
 def escaped(text: str) -> str:
-  r"""Escapes the characters that Markdown would take for markup.
-
-  Examples:
-    >>> print(escaped("<c> and *d*; τ* and resnext29_4x4d stay"))
-    \<c> and \*d*; τ* and resnext29_4x4d stay
-  """
+  r"""Escapes the characters that Markdown would take for markup."""
   markup = r"[\\<`]|\](?=\()|(?<!\w)[*_](?=\S)|\*(?=\w)|&(?=#?\w+;)"
   return re.sub(markup, r"\\\g<0>", " ".join(text.splitlines()))
 
 
 def as_markdown(lines: Lines) -> str:
-  """Returns the table in columns of one width each.
-
-  Examples:
-    >>> print(as_markdown([{"network": "mlp", "e(q)": 0.123456}]))
-    | network | e(q)   |
-    | ------- | ------ |
-    | mlp     | 0.1235 |
-  """
+  """Returns the table in columns of one width each."""
   texts = [[*lines[0]], *([shown(value) for value in line.values()] for line in lines)]
   heads, *cells = [[escaped(text).replace("|", r"\|") for text in row] for row in texts]
   widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
@@ -96,13 +64,7 @@ def as_markdown(lines: Lines) -> str:
 
 
 def as_html(lines: Lines) -> str:
-  """Returns the table with buttons for heads, and all digits in `data-value`.
-
-  Examples:
-    >>> print(as_html([{"e(q)": 0.123456}]))
-    <table><thead><tr><th><button>e(q)</button></th></tr></thead>
-    <tbody><tr><td data-value="0.123456">0.1235</td></tr></tbody></table>
-  """
+  """Returns the table with buttons for heads, and all digits in `data-value`."""
   heads = "".join(f"<th><button>{html.escape(column)}</button></th>" for column in lines[0])
   rows = "\n".join("<tr>" + "".join(map(_html_cell, line.values())) + "</tr>" for line in lines)
   return f"<table><thead><tr>{heads}</tr></thead>\n<tbody>{rows}</tbody></table>"
@@ -115,14 +77,7 @@ def _html_cell(value: object) -> str:
 
 
 def shown(value: object) -> str:
-  """Returns a cell as people read it: numbers with four digits.
-
-  Examples:
-    >>> shown(0.000123456), shown(1234567), shown(None)
-    ('0.0001235', '1,234,567', '–')
-    >>> shown(Spread(0.123456, 0.001234))
-    '0.1235 ± 0.0012'
-  """
+  """Returns a cell as people read it: numbers with four digits."""
   if isinstance(value, Spread):
     return f"{shown(value.mean)} ± {value.deviation:.2g}"
   if value is None or (isinstance(value, float) and math.isnan(value)):

@@ -3,13 +3,12 @@
 import itertools
 from collections.abc import Mapping, Sequence
 
-import ml_collections
+from ml_collections import ConfigDict
 
 from jaxkd import methods
 from jaxkd.common.errors import ConfigError
 from jaxkd.common.spelling import nearest
 from jaxkd.runs import planning
-from jaxkd.runs.phase import Phase
 from jaxkd.runs.row_options import Values, with_values
 
 Grid = Mapping[str, Sequence[float]]
@@ -17,33 +16,13 @@ Grid = Mapping[str, Sequence[float]]
 
 
 def default(row: str) -> Grid:
-  """Returns the values that a row's method searches; empty if it names none.
-
-  Examples:
-    >>> default("fgcr")
-    {'fgcr.alpha': (0.1, 0.5)}
-  """
+  """Returns the values that a row's method searches; empty if it names none."""
   search = methods.find(row).search
   return {option if "." in option else f"{row}.{option}": v for option, v in search.items()}
 
 
-def parse(texts: Sequence[str], config: ml_collections.ConfigDict, row: str) -> Grid:
-  """Reads the grid of the command line.
-
-  Args:
-    texts: `OPTION=NUMBER,NUMBER,...` each; `default(row)` if there are none.
-    config: the experiment.
-    row: the row to tune.
-
-  Raises:
-    ConfigError: an option is not one of the row's, or comes twice; a value is no number, or comes
-      twice; or there are no texts and no default.
-
-  Examples:
-    >>> from jaxkd.runs import config
-    >>> parse(["ats.tau1=2,3"], config.default(), "ats")
-    {'ats.tau1': (2.0, 3.0)}
-  """
+def parse(texts: Sequence[str], config: ConfigDict, row: str) -> Grid:
+  """Reads the grid of the command line, `OPTION=NUMBER,NUMBER,...` each, or else `default(row)`."""
   allowed = options(config, row)
   if not allowed:
     raise ConfigError(f"row {row!r} has no options to tune")
@@ -71,50 +50,31 @@ def parse(texts: Sequence[str], config: ml_collections.ConfigDict, row: str) -> 
 
 
 def points(grid: Grid) -> list[Values]:
-  """Returns every combination of the grid's values.
-
-  Examples:
-    >>> points({"kd.tau": (2.0, 4.0), "kd.lam": (0.5,)})
-    [{'kd.tau': 2.0, 'kd.lam': 0.5}, {'kd.tau': 4.0, 'kd.lam': 0.5}]
-  """
+  """Returns every combination of the grid's values."""
   return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
-def options(config: ml_collections.ConfigDict, row: str) -> dict[str, type[int] | type[float]]:
+def options(config: ConfigDict, row: str) -> dict[str, type[int] | type[float]]:
   """Returns the options that a row may be tuned by, with their types.
 
   They are the numbers in the sections of methods that change the phases of the row.
-
-  Examples:
-    >>> from jaxkd.runs import config
-    >>> list(options(config.default(), "regt"))
-    ['kd.lam', 'kd.student_tau', 'kd.tau', 'kd.until', 'kd.weight', 'regt.beta']
   """
   untouched = planning.student(with_values(config, row, {}), row, 0)
+
+  def matters(option: str, value: float) -> bool:
+    try:
+      return planning.student(with_values(config, row, {option: value}), row, 0) != untouched
+    except ConfigError:
+      return False
+
   found: dict[str, type[int] | type[float]] = {}
   for section in filter(config.get, methods.all_methods()):
     for key, value in config[section].items():
-      # None stands for a temperature that follows another.
-      if value is None or type(value) in (int, float):
-        option = f"{section}.{key}"
-        others = [_student(config, row, option, other) for other in _others(value)]
-        if any(other not in (None, untouched) for other in others):
-          found[option] = int if type(value) is int else float
+      option, kind = f"{section}.{key}", type(value)
+      # None stands for a temperature that follows another; a value may be next to its bound.
+      others: list[float] = [2.0] if value is None else []
+      if kind in (int, float):
+        others = [value + 1, value // 2 if kind is int else value / 2]
+      if any(matters(option, other) for other in others):
+        found[option] = int if kind is int else float
   return dict(sorted(found.items()))
-
-
-def _others(value: float | None) -> tuple[float, ...]:
-  """Returns other values, one of which is in the bounds of an option."""
-  if value is None:
-    return (2.0,)
-  return (value + 1, value // 2 if type(value) is int else value / 2)
-
-
-def _student(
-  config: ml_collections.ConfigDict, row: str, option: str, value: float
-) -> Phase | None:
-  """Returns the row's phase with another value; None if the value is out of bounds."""
-  try:
-    return planning.student(with_values(config, row, {option: value}), row, 0)
-  except ConfigError:
-    return None

@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from jaxkd.common.digests import digest
 from jaxkd.reports import document, pictures
-from jaxkd.reports.document import Block, Picture, Report, Table, Text
+from jaxkd.reports.document import Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
 from jaxkd.runs import row_options
 from jaxkd.runs.phase import Phase
@@ -19,7 +19,6 @@ from jaxkd.tuning.grid import Grid
 from jaxkd.tuning.search import Point, best
 
 VALIDATION_ACCURACY = "validation accuracy (%)"
-"""The column of the mean over the seeds."""
 
 _AXES = {"ats.tau1": pictures.TAU1, "ats.tau2": pictures.TAU2}
 
@@ -27,20 +26,12 @@ _AXES = {"ats.tau1": pictures.TAU1, "ats.tau2": pictures.TAU2}
 def write(
   config: ConfigDict, row: str, grid: Grid, found: Sequence[Point], workdir: str | os.PathLike[str]
 ) -> pathlib.Path:
-  """Writes the points of a row's search.
-
-  Returns:
-    The folder `tune-<title>-<hash>` with `report.md`, `report.html`, `table.csv` and the picture.
-  """
+  """Writes the points of a row's search into the folder `tune-<title>-<hash>`, and returns it."""
   students = " ".join(phase.identity for point in found for phase in point.students)
   folder = pathlib.Path(workdir) / f"tune-{config.title}-{digest(f'{row} {students}')}"
   about = " ".join(_about(config, row, found))
-  blocks: list[Block] = [
-    Table("table", table(found)),
-    Text(summary(found)),
-    Text(about),
-    Picture("grid", _picture(grid, found, about)),
-  ]
+  picture = Picture("grid", _picture(grid, found, about))
+  blocks = Table("table", table(found)), Text(summary(found)), Text(about), picture
   document.write(Report(f"{config.title}: {row}, tuned", blocks), folder)
   return folder
 
@@ -54,16 +45,10 @@ def table(found: Sequence[Point]) -> Lines:
       VALIDATION_ACCURACY: 100 * point.mean,
       "standard deviation": 100 * point.deviation,
       "seeds": len(point.students),
-      "remark": _remark(point, chosen),
+      "remark": "not finite" if point.accuracies is None else "chosen" * (point == chosen),
     }
     for point in found
   ]
-
-
-def _remark(point: Point, chosen: Point) -> str:
-  if point.accuracies is None:
-    return "not finite"
-  return "chosen" if point == chosen else ""
 
 
 def summary(found: Sequence[Point]) -> str:
@@ -77,14 +62,20 @@ def summary(found: Sequence[Point]) -> str:
 
 
 def _about(config: ConfigDict, row: str, found: Sequence[Point]) -> Iterator[str]:
+  def trained(phase: Phase) -> str:
+    return f"{phase.network['name']}, {phase.schedule['epochs']:g} epochs"
+
+  def held_out(phase: Phase) -> list[Any]:
+    return [phase.data.get(key) for key in ("name", "content", "validation")]
+
   student = found[0].students[0]
   teachers = dict.fromkeys(
     phase for point in found for last in point.students for phase in last.with_teachers()[:-1]
   )
   seeds = ", ".join(map(str, config.seeds))
   several = "mean over seeds" if len(config.seeds) > 1 else "seed"
-  yield f"Validation accuracy (%) of {_trained(student)}, in row {row}, {several} {seeds}."
-  names = dict.fromkeys(f"{_trained(t)}, seed {t.seed}" for t in teachers)
+  yield f"Validation accuracy (%) of {trained(student)}, in row {row}, {several} {seeds}."
+  names = dict.fromkeys(f"{trained(t)}, seed {t.seed}" for t in teachers)
   yield f"Teachers: {'; '.join(names)}."
   yield (
     f"{config.data.validation:.0%} of the training split of {config.data.name} are held out from "
@@ -93,19 +84,11 @@ def _about(config: ConfigDict, row: str, found: Sequence[Point]) -> Iterator[str
   if any(point.accuracies is None for point in found):
     yield "A point without an accuracy had a loss that was not finite."
   for teacher in teachers:
-    if _held_out(teacher) != _held_out(student):
+    if held_out(teacher) != held_out(student):
       yield (
         f"The given teacher, {teacher.folder}, may have been trained on the examples that are "
         "evaluated here."
       )
-
-
-def _trained(phase: Phase) -> str:
-  return f"{phase.network['name']}, {phase.schedule['epochs']:g} epochs"
-
-
-def _held_out(phase: Phase) -> list[Any]:
-  return [phase.data.get(key) for key in ("name", "content", "validation")]
 
 
 def _picture(grid: Grid, found: Sequence[Point], caption: str) -> Figure:
@@ -113,31 +96,16 @@ def _picture(grid: Grid, found: Sequence[Point], caption: str) -> Figure:
     (up, rows), (right, columns) = grid.items()
     student = found[0].students[0]
     teachers = ", ".join(teacher.network["name"] for teacher in student.teachers)
-    return pictures.accuracy_grid(
-      rows,
-      columns,
-      np.reshape([100 * point.mean for point in found], (len(rows), len(columns))),
-      xlabel=_AXES.get(right, right),
-      ylabel=_AXES.get(up, up),
-      title=f"{teachers} teaches {student.network['name']}",
-      caption=caption,
-    )
+    title = f"{teachers} teaches {student.network['name']}"
+    accuracies = np.reshape([100 * point.mean for point in found], (len(rows), len(columns)))
+    axes = {"xlabel": _AXES.get(right, right), "ylabel": _AXES.get(up, up)}
+    return pictures.accuracy_grid(rows, columns, accuracies, **axes, title=title, caption=caption)
   if len(grid) > 1:
     caption = f"{summary(found)} A panel varies one option and keeps the others. {caption}"
-  panels = [_slice(option, found) for option in grid]
+  chosen, panels = best(found).values, []
+  for option in grid:
+    # The points that differ from the best in this option alone.
+    points = [p for p in found if {**p.values, option: chosen[option]} == chosen]
+    triples = [(p.values[option], 100 * p.mean, 100 * p.deviation) for p in points]
+    panels.append(pictures.OptionPanel(option, *zip(*triples, strict=True)))
   return pictures.option_curves(panels, ylabel=VALIDATION_ACCURACY, caption=caption)
-
-
-def _slice(option: str, found: Sequence[Point]) -> pictures.OptionPanel:
-  """Returns the points that differ from the best in one option alone."""
-
-  def others(point: Point) -> Mapping[str, float]:
-    return {o: v for o, v in point.values.items() if o != option}
-
-  points = [p for p in found if others(p) == others(best(found))]
-  return pictures.OptionPanel(
-    option,
-    [point.values[option] for point in points],
-    [100 * point.mean for point in points],
-    [100 * point.deviation for point in points],
-  )

@@ -4,11 +4,11 @@ import itertools
 import math
 import os
 import statistics
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
-import ml_collections
+from ml_collections import ConfigDict
 
 from jaxkd.common.errors import ConfigError
 from jaxkd.runs import experiment
@@ -20,16 +20,11 @@ from jaxkd.tuning.grid import Grid, points
 
 
 class Point(NamedTuple):
-  """The results of a row with one combination of values.
-
-  Attributes:
-    values: by option.
-    students: the phases, one for each seed.
-    accuracies: theirs on the validation split; None if one didn't end with finite numbers.
-  """
+  """The results of a row with one combination of values."""
 
   values: Values
-  students: tuple[Phase, ...]
+  students: tuple[Phase, ...]  # one for each seed
+  # on the validation split; None if a student didn't end with finite numbers
   accuracies: tuple[float, ...] | None
 
   @property
@@ -49,26 +44,12 @@ class Point(NamedTuple):
 
 
 def search(
-  config: ml_collections.ConfigDict, row: str, grid: Grid, workdir: str | os.PathLike[str]
+  config: ConfigDict, row: str, grid: Grid, workdir: str | os.PathLike[str]
 ) -> list[Point] | None:
-  """Trains what is missing of the grid's points, under every seed.
+  """Trains the missing points of the grid, under every seed; None in processes but the first.
 
-  A point whose loss does not stay finite does not stop the others. When the search is repeated,
-  that point resumes from its last good checkpoint, to fail again.
-
-  Args:
-    config: the experiment; `data.validation` is the share that is evaluated.
-    row: the name of a method.
-    grid: the values to try.
-    workdir: the store.
-
-  Returns:
-    The points, in the grid's order; None in processes other than the first.
-
-  Raises:
-    ConfigError: a point is not valid; nothing has been trained.
-    NonFiniteError: no point could be trained.
-    CheckpointError, DataError, StoreError, Stopped: see `experiment.run`.
+  A point whose loss does not stay finite does not stop the others, unless no point is left. When
+  the search is repeated, that point resumes from its last good checkpoint, to fail again.
   """
   if not config.data.validation:
     raise ConfigError("config.data.validation is 0, must be > 0 to tune")
@@ -79,7 +60,12 @@ def search(
     validate(one)
     experiments.append(Experiment.of(one, workdir))
   failed = experiment.run(experiments)
-  if all(not _finite(one, failed) for one in experiments):
+  # Whether all students of a point, and their teachers, ended with finite numbers.
+  finite = [
+    failed.keys().isdisjoint(itertools.chain(*(phase.with_teachers() for phase in one.students)))
+    for one in experiments
+  ]
+  if not any(finite):
     raise next(iter(failed.values()))
   if jax.process_index() != 0:
     return None
@@ -87,29 +73,12 @@ def search(
     Point(
       values,
       tuple(one.students),
-      tuple(one.folder(phase).accuracy for phase in one.students) if _finite(one, failed) else None,
+      tuple(one.folder(phase).accuracy for phase in one.students) if ended else None,
     )
-    for values, one in zip(points(grid), experiments, strict=True)
+    for values, one, ended in zip(points(grid), experiments, finite, strict=True)
   ]
 
 
-def _finite(one: Experiment, failed: Collection[Phase]) -> bool:
-  """Returns whether all students, and their teachers, ended with finite numbers."""
-  needed = itertools.chain(*(phase.with_teachers() for phase in one.students))
-  return set(failed).isdisjoint(needed)
-
-
 def best(found: Sequence[Point]) -> Point:
-  """Returns the point with the highest mean, the first of several.
-
-  Examples:
-    >>> found = [
-    ...   Point({"kd.tau": tau}, (), accuracies)
-    ...   for tau, accuracies in ((1, None), (2, (0.8, 0.9)), (4, (0.9, 0.8)))
-    ... ]
-    >>> best(found).values
-    {'kd.tau': 2}
-  """
-  return max(
-    (point for point in found if point.accuracies is not None), key=lambda point: point.mean
-  )
+  """Returns the point with the highest mean, the first of several."""
+  return max((p for p in found if p.accuracies is not None), key=lambda point: point.mean)

@@ -12,95 +12,67 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import filelock
-import ml_collections
+from ml_collections import ConfigDict
 
 from jaxkd.common.console import tell
 from jaxkd.common.errors import ConfigError
 from jaxkd.common.files import write_atomically
 from jaxkd.runs import planning
 from jaxkd.runs.config import default
-from jaxkd.runs.phase import Phase
 from jaxkd.runs.row_options import Values, of_row, shown, with_values
 from jaxkd.runs.validation import validate
 
+# Name of the file, in the workdir.
 FILE = "tuned.json"
-"""Name of the file, in the workdir."""
 
+# An entry of the file: `row`, `options` and the experiment that they are for.
 Choice = Mapping[str, Any]
-"""What the file has of a search: `row`, `options` and what they are for."""
 
 
-def apply(
-  config: ml_collections.ConfigDict, path: str | os.PathLike[str], given: Iterable[str] = ()
-) -> None:
-  """Gives the config's rows what was chosen for them, and says so.
+def apply(config: ConfigDict, path: str | os.PathLike[str], given: Iterable[str] = ()) -> None:
+  """Gives the rows of a valid config the options that were chosen for them, and says so.
 
-  Args:
-    config: the experiment, validated; changed.
-    path: the file of choices; there may be none.
-    given: options that were set by hand, which stay.
-
-  Raises:
-    ConfigError: the file has something else.
+  The file may not exist. `given` are options that were set by hand, which stay.
   """
   choices, given = _read(pathlib.Path(path)), set(given)
   for row in dict.fromkeys(row.removesuffix(planning.ENSEMBLE) for row in config.rows):
-    alike = _alike(choices, config, row)
-    for choice in alike:
-      if _belongs(choice, config, row):
-        values = {
-          option: value
-          for option, value in choice["options"].items()
-          if given.isdisjoint((option, option.partition(".")[0]))
-        }
-        if values:
-          config.tuned = with_values(config, row, values).tuned
-          tell(f"{row} has {shown(values)}, chosen in {path}")
-        break
-    else:
-      if alike:
-        tell(f"{row}: what was chosen in {path} is for other options")
+    wanted = {"row": row, **_about(config, row)}
+    alike = [choice for choice in choices if wanted.items() <= choice.items()]
+    own = next((choice for choice in alike if _belongs(choice, config, row)), None)
+    if own:
+      values = {
+        option: value
+        for option, value in own["options"].items()
+        if given.isdisjoint((option, option.partition(".")[0]))
+      }
+      if values:
+        config.tuned = with_values(config, row, values).tuned
+        tell(f"{row} has {shown(values)}, chosen in {path}")
+    elif alike:
+      tell(f"{row}: what was chosen in {path} is for other options")
   if config.tuned:
     validate(config)
 
 
 def write(
-  config: ml_collections.ConfigDict,
-  path: str | os.PathLike[str],
-  row: str,
-  values: Values,
-  **found: Any,
+  config: ConfigDict, path: str | os.PathLike[str], row: str, values: Values, **found: Any
 ) -> None:
-  """Adds a choice to a file; the earlier one of the same experiment goes.
+  """Adds a row's choice to a file, which may not exist, in place of the same experiment's.
 
-  Args:
-    config: the experiment, with nothing tuned for the row.
-    path: the file, which may not exist.
-    row: what was tuned.
-    values: what was chosen.
-    **found: how, as JSON holds it.
-
-  Raises:
-    ConfigError: the file has something else.
-    OSError, StoreError: it can't be written.
+  The config has nothing tuned for the row. `found` says how the values were chosen.
   """
   path = pathlib.Path(path)
-  choice = {
-    "row": row,
-    **_about(planning.student(config, row, 0)),
-    "options": dict(values),
-    "trains": _trains(config, row, values),
-    **found,
-  }
+  trains = _trains(config, row, values)
+  about = {"row": row, **_about(config, row)}
+  choice = {**about, "options": dict(values), "trains": trains, **found}
   with filelock.FileLock(path.with_suffix(".lock")):
-    others = [
-      other for other in _read(path) if other["row"] != row or not _belongs(other, config, row)
-    ]
+    others = [c for c in _read(path) if c["row"] != row or not _belongs(c, config, row)]
     write_atomically(path, json.dumps([*others, choice], indent=2) + "\n")
 
 
-def _about(student: Phase) -> dict[str, Any]:
-  """Returns what people say that a student's training is."""
+def _about(config: ConfigDict, row: str) -> dict[str, Any]:
+  """Returns the data and the networks of a row."""
+  student = planning.student(config, row, 0)
   return {
     "data": student.data["name"],
     "student": student.network["name"],
@@ -108,21 +80,15 @@ def _about(student: Phase) -> dict[str, Any]:
   }
 
 
-def _alike(choices: Iterable[Choice], config: ml_collections.ConfigDict, row: str) -> list[Choice]:
-  """Returns the choices of the row for the same data and networks."""
-  wanted = {"row": row, **_about(planning.student(config, row, 0))}
-  return [c for c in choices if wanted.items() <= c.items()]
-
-
-def _trains(config: ml_collections.ConfigDict, row: str, values: Values) -> str:
-  """Identifies what the row trains with the values, whatever the seeds."""
+def _trains(config: ConfigDict, row: str, values: Values) -> str:
+  """Identifies the training of the row with the values, whatever the seeds."""
   whole = with_values(config, row, values)
   whole.data.validation, whole.data.seed = 0.0, None
   return planning.student(whole, row, 0).identity
 
 
-def _belongs(choice: Choice, config: ml_collections.ConfigDict, row: str) -> bool:
-  """Returns whether all but the chosen options is as it was then."""
+def _belongs(choice: Choice, config: ConfigDict, row: str) -> bool:
+  """Returns whether all options but the chosen ones are as they were in the search."""
   return choice["trains"] == _trains(config, row, choice["options"])
 
 

@@ -8,7 +8,7 @@ from known_teachers import findings, measures, study
 
 from jaxkd.analysis import measure, summary, writeup
 from jaxkd.analysis.measure import Findings
-from jaxkd.analysis.study import Settings
+from jaxkd.analysis.study import Settings, duration
 from jaxkd.reports import tables
 
 _RNG: Any = np.random.default_rng(0)
@@ -81,3 +81,13 @@ def test_a_network_that_tells_nothing_apart():
   assert pair.less_distinct == 0
   assert np.isinf(pair.restored)
   assert np.isnan(pair.spearman)
+
+
+def test_a_cell_of_several_seeds_is_their_mean_and_deviation():
+  seeds = [[{"network": "a", "v": 1.0}], [{"network": "a", "v": 3.0}]]
+  assert summary.over_seeds(seeds) == [{"network": "a", "v": tables.Spread(2.0, 2**0.5)}]
+
+
+def test_epochs_are_written_with_three_digits():
+  assert duration(1) == "1 epoch"
+  assert duration(240 / 7) == "34.3 epochs"

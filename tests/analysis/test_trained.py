@@ -15,6 +15,7 @@ def test_arrays_and_examples_give_the_same(limit, stride):
   arrays = examples.load()
   thin: Any = trained.thin(examples, limit)
   assert len(thin) <= limit
+  assert len(thin) == -(-1437 // stride)
   assert thin.shape == examples.shape
   assert thin.class_names == examples.class_names
   found: Any

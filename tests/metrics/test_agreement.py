@@ -6,6 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from known_classes import CIFAR100_CLASSES, DIGITS_FIVE_CLASSES
 from scipy import special, stats
 
 from jaxkd import metrics
@@ -144,8 +145,8 @@ def test_rule_of_a_class_that_the_network_lacks():
 @pytest.mark.parametrize(
   ("table", "class_names", "number"),
   [
-    (rules.CIFAR100_RULES, rules.CIFAR100_CLASSES, 100),
-    (rules.DIGITS_FIVE_RULES, rules.DIGITS_FIVE_CLASSES, 50),
+    (rules.CIFAR100_RULES, CIFAR100_CLASSES, 100),
+    (rules.DIGITS_FIVE_RULES, DIGITS_FIVE_CLASSES, 50),
   ],
   ids=["cifar100", "digits_five"],
 )
@@ -158,10 +159,10 @@ def test_rules_name_existing_classes(table, class_names, number):
 
 def test_rules_are_the_papers():
   # Labels as in the published archives.
-  names = rules.CIFAR100_CLASSES
+  names = CIFAR100_CLASSES
   assert rules.label_chains(rules.CIFAR100_RULES[0], names) == ((36, 50, 65, 80, 74),)
   assert rules.label_chains(rules.CIFAR100_RULES[2], names) == ((47, 52, 96, 59, 56),)
-  digits = rules.label_chains(rules.DIGITS_FIVE_RULES[2], rules.DIGITS_FIVE_CLASSES)
+  digits = rules.label_chains(rules.DIGITS_FIVE_RULES[2], DIGITS_FIVE_CLASSES)
   assert digits[0] == (20, 0, 10, 30)
   assert digits[9] == (29, 9, 19, 39)
   for group in rules.CIFAR100_GROUPS.values():

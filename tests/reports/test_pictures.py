@@ -12,8 +12,11 @@ TAUS = np.array([1.0, 2.0, 4.0])
 def test_derived_curves():
   averages = {"TS": np.array([0.1, 0.2, 0.3]), "ATS": np.array([0.2, 0.3, 0.4])}
   variances = {"TS": np.array([1.0, 2.0, 1.0]), "ATS": np.array([2.0, 3.0, 2])}
-  figure = pictures.derived_curves(TAUS, averages, variances)
+  derived = {name: (averages[name], variances[name]) for name in averages}
+  figure = pictures.derived_curves(TAUS, derived)
   axes = np.reshape(np.array(axes_of(figure)), (2, 2))
+  labels = [ax.get_ylabel() for ax in axes[:, 0]]
+  assert labels == ["derived average $e(q)$", "derived variance $v(q)$"]
   for column, name in enumerate(averages):
     assert axes[0, column].get_title() == name
     for row, curves in enumerate((averages, variances)):
@@ -32,22 +35,21 @@ def test_derived_curves():
 @pytest.mark.parametrize(("lowest", "bottom"), [(1e-30, 0.7e-5), (0.0, 0.7e-5), (1e-3, 0.7e-3)])
 def test_small_variances_beside_large_ones(lowest, bottom):
   variances = {"TS": np.array([lowest, 2e-3, 1e-3]), "ATS": np.full(3, 0.1)}
-  figure = pictures.derived_curves(TAUS, variances, variances)
+  figure = pictures.derived_curves(TAUS, {name: (v, v) for name, v in variances.items()})
   for ax in axes_of(figure)[2:]:
     assert ax.get_yscale() == "log"
     np.testing.assert_allclose(ax.get_ylim(), [bottom, 0.14])
 
 
 def test_no_variance_at_all():
-  curve = {"TS": np.zeros(3)}
-  figure = pictures.derived_curves(TAUS, curve, curve)
+  figure = pictures.derived_curves(TAUS, {"TS": (np.zeros(3), np.zeros(3))})
   figure.draw_without_rendering()
 
 
 @pytest.mark.parametrize(("count", "wide"), [(3, False), (4, True)])
 def test_a_wide_figure_says_so(count, wide):
-  curves = {f"resnet{n}, TS": np.ones(3) for n in range(count)}
-  figure = pictures.derived_curves(TAUS, curves, curves, caption="About.")
+  curves = {f"resnet{n}, TS": (np.ones(3), np.ones(3)) for n in range(count)}
+  figure = pictures.derived_curves(TAUS, curves, caption="About.")
   width = style.PAGE_WIDTH if wide else style.COLUMN_WIDTH
   assert figure.get_figwidth() == width
   (text,) = figure.texts
@@ -56,8 +58,7 @@ def test_a_wide_figure_says_so(count, wide):
 
 def test_titles_do_not_touch():
   names = ["wide_resnet26_2, TS", "wide_resnet50_2, TS", "wide_resnet50_2, ATS"]
-  curves = dict.fromkeys(names, np.ones(3))
-  figure = pictures.derived_curves(TAUS, curves, curves)
+  figure = pictures.derived_curves(TAUS, dict.fromkeys(names, (np.ones(3), np.ones(3))))
   figure.draw_without_rendering()
   boxes = [ax.title.get_window_extent() for ax in axes_of(figure)[:3]]
   assert boxes[0].x1 < boxes[1].x0
@@ -78,6 +79,7 @@ def test_temperature_grid():
   accuracies = np.array([[70.0, 71.0, 72.0], [70.5, np.nan, 72.5]])
   ax = axes_of(pictures.accuracy_grid([3, 4], [1, 2, 3], accuracies))[0]
   np.testing.assert_array_equal(ax.images[0].get_array().filled(np.nan), accuracies)
+  assert [text.get_text() for text in ax.texts] == ["70.0", "71.0", "72.0", "70.5", "72.5"]
   assert ticks_of(ax.yaxis) == ["3", "4"]
   assert ticks_of(ax.xaxis) == ["1", "2", "3"]
   assert "tau_2" in ax.get_xlabel()
@@ -110,6 +112,7 @@ def test_learning_curves():
 def test_seeds_with_other_epochs_are_drawn_as_one_curve_each():
   runs = [(np.array([1.0, 2.0]), np.array([50.0, 60.0])), (np.array([2.0]), np.array([55.0]))]
   (ax,) = axes_of(pictures.learning_curves({"kd": runs}))
+  assert ax.get_ylabel() == "test accuracy (%)"
   whole, single = ax.lines[:2]
   np.testing.assert_array_equal(whole.get_ydata(), [50, 60])
   np.testing.assert_array_equal(single.get_ydata(), [55])
@@ -134,3 +137,11 @@ def test_more_learning_curves_than_colors_differ_in_their_lines():
   (ax,) = axes_of(pictures.learning_curves(dict.fromkeys(names, curve)))
   looks = {(line.get_color(), line.get_linestyle()) for line in ax.lines}
   assert len(looks) == len(names)
+
+
+def test_option_curves():
+  panel = pictures.OptionPanel("alpha", [0.1, 0.5], [71.0, 72.0], [0.1, np.nan])
+  (ax,) = axes_of(pictures.option_curves([panel], ylabel="validation accuracy (%)"))
+  assert ticks_of(ax.xaxis) == ["0.1", "0.5"]
+  assert (ax.get_xlabel(), ax.get_ylabel()) == ("alpha", "validation accuracy (%)")
+  np.testing.assert_array_equal(ax.lines[0].get_ydata(), [71, 72])

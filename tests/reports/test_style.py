@@ -42,3 +42,8 @@ def test_style_leaves_no_trace():
   assert dict(matplotlib.rcParams) == before
   assert isinstance(figure, Figure)
   assert figure.get_figwidth() == style.COLUMN_WIDTH
+
+
+def test_a_title_is_broken_between_words():
+  broken = style.title("wide_resnet50_2, ATS", style.COLUMN_WIDTH, 3)
+  assert broken == "wide_resnet50_2,\nATS"

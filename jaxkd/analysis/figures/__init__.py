@@ -1,4 +1,4 @@
-"""The papers' figures, one file each: what a figure needs, its data, caption and drawing.
+"""The papers' figures, one file each: needs, data, caption and drawing.
 
 A module of this package has a function `draw(findings)` that yields the pictures (or the table) of
 one figure of the papers, or a `Missing` that says what the figure needs. Modules whose names start
@@ -8,7 +8,10 @@ with an underscore hold what several figures share. A new figure is a new file.
 import importlib
 import pkgutil
 import re
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
+
+import numpy as np
 
 from jaxkd.analysis.measure import Findings
 from jaxkd.reports.document import Picture, Table
@@ -20,27 +23,21 @@ class Missing(NamedTuple):
   needs: str  # the figure's title, its needs, and the option or config that meets them
 
 
-Drawn = Picture | Table | Missing
+# Arrays by the name of a network.
+ByNetwork = Mapping[str, np.ndarray]
+
+Drawn = Iterator[Picture | Table | Missing]
 
 
-def draw(findings: Findings) -> list[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Draws every figure that the findings allow, in the papers' order."""
-  names = [module.name for module in pkgutil.iter_modules(__path__)]
-  return [
-    drawn
-    for name in sorted(names, key=_order)
-    if not name.startswith("_")
-    for drawn in importlib.import_module(f"{__name__}.{name}").draw(findings)
-  ]
+  for name in sorted((module.name for module in pkgutil.iter_modules(__path__)), key=_order):
+    if not name.startswith("_"):
+      yield from importlib.import_module(f"{__name__}.{name}").draw(findings)
 
 
 def _order(name: str) -> tuple[str, list[int]]:
-  """Returns a key that sorts fig2 before fig10, and the ATS paper's figures last.
-
-  Examples:
-    >>> sorted(["ats_fig3", "fig10", "table1", "fig2"], key=_order)
-    ['fig2', 'fig10', 'table1', 'ats_fig3']
-  """
+  """Returns a key that sorts fig2 before fig10, and the ATS paper's figures last."""
   prefix = re.sub(r"\d", "", name)
   paper = prefix if prefix.startswith(("fig", "table")) else f"~{prefix}"
   return paper, [*map(int, re.findall(r"\d+", name))]

@@ -1,6 +1,7 @@
 """Labels of one example, which Fig. 1 and Fig. 9 show as bars."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,11 +12,11 @@ from jaxkd.analysis.study import Study, Teacher
 from jaxkd.reports import style
 from jaxkd.reports.tables import Lines
 
+# Explains the bars.
 TRUTH = (
   "The bar of the ground truth comes first and is cut where it exceeds the scale of the others; "
   "p_y is its probability."
 )
-"""Explains the bars."""
 
 
 def typical_example(findings: Findings) -> int:
@@ -51,24 +52,18 @@ def label_lines(study: Study, labels: Mapping[str, np.ndarray], column: str) -> 
   ]
 
 
-def draw_labels(axes: Iterable[Axes], labels: Sequence[np.ndarray], label: int) -> None:
-  """Draws labels as bars on the common scale of their wrong classes.
-
-  The ground truth comes first, in another colour and with its value; it is cut where it exceeds the
-  scale.
-  """
-  highest = max(float(np.max(np.delete(p, label))) for p in labels)
+def draw_labels(
+  axes: Sequence[Axes] | np.ndarray, labels: Mapping[str, np.ndarray], label: int
+) -> None:
+  """Draws labels as bars on the common scale of their wrong classes; see `TRUTH`."""
+  highest = max(float(np.max(np.delete(p, label))) for p in labels.values())
   # Leaves room for the value.
   top = 1.3 * highest or 1.0
-  for ax, probs in zip(axes, labels, strict=True):
+  for ax, (title, probs) in zip(axes, labels.items(), strict=True):
     bars = np.concatenate([probs[label : label + 1], np.delete(probs, label)])
     colors = [style.COLORS[1]] + [style.COLORS[0]] * (len(bars) - 1)
     ax.bar(np.arange(len(bars)), bars, width=0.9, color=colors)
-    ax.annotate(
-      f"$p_y$ = {probs[label]:.2f}",
-      (0.5, top),
-      xytext=(2, -8),
-      textcoords="offset points",
-      color=style.COLORS[1],
-    )
-    ax.set(ylim=(0, top), xticks=[])
+    place: Any = {"xytext": (2, -8), "textcoords": "offset points", "color": style.COLORS[1]}
+    ax.annotate(f"$p_y$ = {probs[label]:.2f}", (0.5, top), **place)
+    ax.set(ylim=(0, top), xticks=[], title=title, ylabel="probability")
+  axes[-1].set_xlabel("class, ground truth first")

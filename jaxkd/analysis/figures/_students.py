@@ -14,8 +14,7 @@ def caption(findings: Findings, students: Sequence[Student], text: str) -> str:
   """Returns a caption that also describes how the students were trained."""
   trained: dict[str, dict[str, None]] = {}
   for student in students:
-    seeds = "seed " if len(student.seeds) == 1 else "seeds "
-    seeds += ", ".join(map(str, student.seeds))
+    seeds = "seed" + "s" * (len(student.seeds) > 1) + " " + ", ".join(map(str, student.seeds))
     trained.setdefault(f"{duration(student.epochs)}, {seeds}", {})[student.network] = None
   described = "; ".join(f"{', '.join(names)}: {how}" for how, names in trained.items())
   epochs = sorted({student.epochs for student in students})

@@ -2,26 +2,21 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from jaxkd.analysis.figures import Drawn, Missing, _students
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _students
 from jaxkd.analysis.study import Student
-from jaxkd.reports.document import Picture
 from jaxkd.reports.pictures import accuracy_grid
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields a figure for each network that was trained at two pairs of temperatures."""
   grid = findings.study.grid
-  drawn = False
-  for network in _students.networks(grid):
-    students = [student for student in grid if student.network == network]
-    if len(students) > 1:
-      drawn = True
-      yield _picture(findings, students)
+  by_network = [[s for s in grid if s.network == name] for name in _students.networks(grid)]
+  drawn = [_picture(findings, students) for students in by_network if len(students) > 1]
+  yield from drawn
   if not drawn:
     yield Missing(
       "ATS paper, Fig. 10, accuracy by temperatures, needs students of the largest teacher under "
@@ -39,13 +34,10 @@ def _picture(findings: Findings, students: Sequence[Student]) -> Picture:
     f"ATS paper, Fig. 10. Accuracy (%) on the {study.split} split of students taught with "
     "asymmetric temperatures."
   )
-  figure = accuracy_grid(
-    tau1,
-    tau2,
-    accuracies.reshape(len(tau1), len(tau2)),
-    title=f"{students[0].teacher} teaches {network}",
-    caption=_students.caption(findings, students, text),
-  )
+  title = f"{students[0].teacher} teaches {network}"
+  caption = _students.caption(findings, students, text)
+  grid = accuracies.reshape(len(tau1), len(tau2))
+  figure = accuracy_grid(tau1, tau2, grid, title=title, caption=caption)
   name = "ats-fig10"
   if len(_students.networks(study.grid)) > 1:
     name += "-" + re.sub(r"[^\w.-]", "_", network)

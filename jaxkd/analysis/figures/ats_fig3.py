@@ -1,17 +1,16 @@
 """ATS paper, Fig. 3: improvement by distillation against the labels' statistics."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from jaxkd.analysis.figures import Drawn, Missing, _students
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _students
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
+
+Floats = Sequence[float]
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure if three students have also been trained alone."""
   students = [s for s in findings.study.students if s.alone is not None]
   if len(students) < 3:
@@ -27,12 +26,10 @@ def draw(findings: Findings) -> Iterator[Drawn]:
     f"{_listed(_students.methods(students))}, over training alone, against derived average and "
     "variance of the labels."
   )
-  figure = plot(
-    [s.derived_average for s in students],
-    [s.derived_variance for s in students],
-    improvements,
-    caption=_students.caption(findings, students, text),
-  )
+  averages = [s.derived_average for s in students]
+  variances = [s.derived_variance for s in students]
+  caption = _students.caption(findings, students, text)
+  figure = plot(averages, variances, improvements, caption=caption)
   lines = [
     {**_students.line(student), "improvement (%)": improvement}
     for student, improvement in zip(students, improvements, strict=True)
@@ -47,12 +44,8 @@ def _listed(names: Sequence[str]) -> str:
 
 @style.styled
 def plot(
-  averages: Sequence[float],
-  variances: Sequence[float],
-  improvements: Sequence[float],
-  *,
-  caption: str = "",
-) -> Figure:
+  averages: Floats, variances: Floats, improvements: Floats, *, caption: str = ""
+) -> style.Figure:
   """Draws a point for each student, with Pearson's correlation in the titles.
 
   Improvements are the accuracy with the teacher over that without, minus 1, in percent.

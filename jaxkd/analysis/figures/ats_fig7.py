@@ -1,45 +1,34 @@
 """ATS paper, Fig. 7: derived average and derived variance against temperature."""
 
-from collections.abc import Iterator, Sequence
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxkd import losses, metrics
-from jaxkd.analysis.figures import Drawn
-from jaxkd.analysis.measure import Findings, over_blocks
-from jaxkd.analysis.study import Teacher
-from jaxkd.reports.document import Picture
+from jaxkd.analysis.figures import Drawn, Findings, Picture
+from jaxkd.analysis.measure import over_blocks
 from jaxkd.reports.pictures import derived_curves, derived_lines
 
 TAUS = (0.1, 0.25, 0.4, 0.5, *map(float, range(1, 11)))
-"""The figure's temperatures."""
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure, of the smallest and the largest teacher."""
   study = findings.study
   small, *_, large = study.teachers
   # The temperatures of the ATS curve are those of its authors' code.
-  shown: Sequence[tuple[str, Teacher, tuple[float, float]]] = (
-    (f"{small.name}, TS", small, (1.0, 1.0)),
-    (f"{large.name}, TS", large, (1.0, 1.0)),
-    (f"{large.name}, ATS", large, (1.25, 0.75)),
-  )
-  curves = {
-    name: temperature_curves(teacher.logits, study.labels, ratios)
-    for name, teacher, ratios in shown
+  shown = (small, "TS", (1.0, 1.0)), (large, "TS", (1.0, 1.0)), (large, "ATS", (1.25, 0.75))
+  derived = {
+    f"{teacher.name}, {kind}": temperature_curves(teacher.logits, study.labels, ratios)
+    for teacher, kind, ratios in shown
   }
-  averages = {name: average for name, (average, _) in curves.items()}
-  variances = {name: variance for name, (_, variance) in curves.items()}
   text = (
     "ATS paper, Fig. 7. Derived average and derived variance of the teachers' labels against "
     "temperature, mean over the examples. The variance's scale is logarithmic. ATS has "
     "τ1 = 1.25 τ and τ2 = 0.75 τ."
   )
-  figure = derived_curves(TAUS, averages, variances, caption=findings.caption(text))
-  yield Picture("ats-fig7", figure, derived_lines(TAUS, averages, variances))
+  figure = derived_curves(TAUS, derived, caption=findings.caption(text))
+  yield Picture("ats-fig7", figure, derived_lines(TAUS, derived))
 
 
 @jax.jit
@@ -62,5 +51,5 @@ def temperature_curves(
   The ratios are those of the label's and the other classes' temperature to tau; equal for TS.
   """
   curves = over_blocks(lambda *block: _curves(*block, *ratios), logits, labels)
-  averages, variances = (values.mean(axis=0, dtype=np.float64) for values in curves)
-  return averages, variances
+  average, variance = (values.mean(axis=0, dtype=np.float64) for values in curves)
+  return average, variance

@@ -1,17 +1,10 @@
 """Fig. 1: each teacher's label for one example."""
 
-from collections.abc import Iterator, Mapping
-
-import numpy as np
-from matplotlib.figure import Figure
-
-from jaxkd.analysis.figures import Drawn, _labels
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import ByNetwork, Drawn, Findings, Picture, _labels
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure."""
   study, tau = findings.study, findings.settings.tau
   example = _labels.typical_example(findings)
@@ -25,15 +18,11 @@ def draw(findings: Findings) -> Iterator[Drawn]:
 
 
 @style.styled
-def plot(probs: Mapping[str, np.ndarray], label: int, *, caption: str = "") -> Figure:
+def plot(probs: ByNetwork, label: int, *, caption: str = "") -> style.Figure:
   """Draws labels, `[C]` by network, as bars in a row each."""
   height = 0.95 * len(probs) + 0.2
   figure, axes = style.new_figure(
     len(probs), 1, caption=caption, height=height, sharex=True, sharey=True
   )
-  _labels.draw_labels(axes[:, 0], [*map(np.asarray, probs.values())], label)
-  for ax, name in zip(axes[:, 0], probs, strict=True):
-    ax.set_title(name)
-    ax.set_ylabel("probability")
-  axes[-1, 0].set_xlabel("class, ground truth first")
+  _labels.draw_labels(axes[:, 0], probs, label)
   return figure

@@ -1,21 +1,20 @@
 """Fig. 2: features of two or three dimensions, by class."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from jaxkd.analysis.figures import Drawn, Missing
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import ByNetwork, Drawn, Findings, Missing, Picture
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
+
+Accuracies = Mapping[str, float] | None
 
 # More labels than these would cover the points.
 _MOST_LABELS = 20
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure if all features have two dimensions, or all three."""
   study = findings.study
   if {values.shape[1] for values in study.features.values()} not in ({2}, {3}):
@@ -27,12 +26,9 @@ def draw(findings: Findings) -> Iterator[Drawn]:
   accuracies = {t.name: t.accuracy for t in study.teachers if t.accuracy is not None}
   known = len(accuracies) == len(study.teachers)
   above = f" The titles have the {study.split} accuracy." if known else ""
-  figure = plot(
-    study.features,
-    study.labels,
-    accuracies=accuracies if known else None,
-    caption=findings.caption(f"Fig. 2. Penultimate features by class.{above}"),
-  )
+  caption = findings.caption(f"Fig. 2. Penultimate features by class.{above}")
+  shown = accuracies if known else None
+  figure = plot(study.features, study.labels, accuracies=shown, caption=caption)
   lines = [
     {
       "network": name,
@@ -47,39 +43,27 @@ def draw(findings: Findings) -> Iterator[Drawn]:
 
 @style.styled
 def plot(
-  features: Mapping[str, np.ndarray],
-  labels: np.ndarray,
-  *,
-  accuracies: Mapping[str, float] | None = None,
-  caption: str = "",
-) -> Figure:
-  """Draws features, `[N, 2]` or `[N, 3]` by network, as points in a panel for each network.
+  features: ByNetwork, labels: np.ndarray, *, accuracies: Accuracies = None, caption: str = ""
+) -> style.Figure:
+  """Draws features, `[N, 2]` or `[N, 3]` by network, as points; accuracies are for the titles.
 
   The label of each class, if there are no more than twenty, stands just outside the mean of its
-  features, seen from the origin. The accuracies, in percent, are for the titles.
+  features, seen from the origin.
   """
   solid = next(iter(features.values())).shape[1] == 3
   classes = np.unique(labels)
+  width = style.COLUMN_WIDTH if len(features) < 3 else style.PAGE_WIDTH
+  solids = {"subplot_kw": {"projection": "3d"}} if solid else {}
   figure, axes = style.new_figure(
-    1,
-    len(features),
-    caption=caption,
-    height=1.9,
-    width=style.COLUMN_WIDTH if len(features) < 3 else style.PAGE_WIDTH,
-    subplot_kw={"projection": "3d"} if solid else {},
+    1, len(features), caption=caption, height=1.9, width=width, **solids
   )
   for ax, (name, values) in zip(axes[0], features.items(), strict=True):
     for index, label in enumerate(classes):
       points = values[labels == label]
       turn, color = divmod(index, len(style.CLASS_COLORS))
-      ax.scatter(
-        *points.T,
-        s=3,
-        color=style.CLASS_COLORS[color],
-        marker=style.MARKERS[turn % len(style.MARKERS)],
-        linewidths=0,
-        rasterized=True,
-      )
+      marker = style.MARKERS[turn % len(style.MARKERS)]
+      look = {"s": 3, "color": style.CLASS_COLORS[color], "marker": marker, "linewidths": 0}
+      ax.scatter(*points.T, **look, rasterized=True)
       if len(classes) <= _MOST_LABELS:
         # A 3-d axes sorts by depth; the labels stand above the points.
         outline = {"zorder": 100, "path_effects": [withStroke(linewidth=1.5, foreground="white")]}

@@ -1,21 +1,18 @@
 """Fig. 3: angles between features against capacity."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxkd import metrics
-from jaxkd.analysis.figures import Drawn, Missing
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture
 from jaxkd.metrics import FeatureAngles
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure if the features are known."""
   study = findings.study
   if not study.features:
@@ -30,15 +27,15 @@ def draw(findings: Findings) -> Iterator[Drawn]:
     for name, values in study.features.items()
   }
   text = (
-    "Fig. 3. Angles between penultimate features, mean and standard deviation over all pairs of "
-    "examples."
+    "Fig. 3. Angles between penultimate features, mean and standard deviation over all pairs of"
   )
+  text += " examples."
   lines = [{"network": name, **found._asdict()} for name, found in angles.items()]
   yield Picture("fig3", plot(angles, caption=findings.caption(text)), lines)
 
 
 @style.styled
-def plot(angles: Mapping[str, FeatureAngles], *, caption: str = "") -> Figure:
+def plot(angles: Mapping[str, FeatureAngles], *, caption: str = "") -> style.Figure:
   """Draws means with standard deviations as bars, for pairs of one class and of two classes."""
   figure, ((axes,),) = style.new_figure(1, 1, caption=caption, height=2.0)
   positions = np.arange(len(angles))

@@ -1,19 +1,14 @@
 """Fig. 4: the feature of one example among the weights of the classes."""
 
-from collections.abc import Iterator, Mapping
-
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from jaxkd.analysis.figures import Drawn, Missing, _labels
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import ByNetwork, Drawn, Findings, Missing, Picture, _labels
 from jaxkd.analysis.study import Study
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure if all features have two dimensions and no last layer has a bias."""
   study = findings.study
   flat = {values.shape[1] for values in study.features.values()} == {2}
@@ -41,7 +36,7 @@ def draw(findings: Findings) -> Iterator[Drawn]:
   yield Picture("fig4", figure, lines)
 
 
-def last_layers(study: Study) -> dict[str, np.ndarray]:
+def last_layers(study: Study) -> ByNetwork:
   """Returns each last layer's weights `[C, D]`; empty if a layer has a bias.
 
   Features and logits determine the weights.
@@ -57,18 +52,11 @@ def last_layers(study: Study) -> dict[str, np.ndarray]:
 
 
 @style.styled
-def plot(
-  weights: Mapping[str, np.ndarray],
-  features: Mapping[str, np.ndarray],
-  label: int,
-  *,
-  caption: str = "",
-) -> Figure:
-  """Draws the rows of the last layer as arrows and the feature as a triangle at length 1.
+def plot(weights: ByNetwork, features: ByNetwork, label: int, *, caption: str = "") -> style.Figure:
+  """Draws weights `[C, 2]` as arrows and a feature `[2]` as a triangle at length 1, by network.
 
   The titles have the logit of the example's class, which a larger teacher makes larger, and the
-  standard deviation of the wrong classes' logits, which it makes smaller. Weights are `[C, 2]` and
-  features `[2]`, by network; the label is the example's class.
+  standard deviation of the wrong classes' logits, which it makes smaller.
   """
   count = len(weights)
   width = style.COLUMN_WIDTH if count < 3 else style.PAGE_WIDTH

@@ -1,22 +1,19 @@
 """Fig. 5: number of common classes in two teachers' top K."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxkd import metrics
-from jaxkd.analysis.figures import Drawn
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import Drawn, Findings, Picture
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
 from jaxkd.reports.pictures import draw_cells
 
 # The paper's highest K.
 _HIGHEST_K = 8
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure, of the smallest and the largest teacher."""
   small, *_, large = findings.study.teachers
   most = min(_HIGHEST_K, small.logits.shape[1])
@@ -35,7 +32,9 @@ def draw(findings: Findings) -> Iterator[Drawn]:
 
 
 @style.styled
-def plot(distributions: Sequence[np.ndarray], *, title: str = "", caption: str = "") -> Figure:
+def plot(
+  distributions: Sequence[np.ndarray], *, title: str = "", caption: str = ""
+) -> style.Figure:
   """Draws a heat map of the distributions, `[K + 1]` for each K; colours range from 0 to 100 %."""
   figure, ((axes,),) = style.new_figure(1, 1, caption=caption, height=2.3)
   highest = max(map(len, distributions))

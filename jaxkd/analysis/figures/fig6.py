@@ -1,18 +1,15 @@
 """Fig. 6: agreement of every pair of teachers on the order of the classes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from jaxkd.analysis.figures import Drawn
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import Drawn, Findings, Picture
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
 from jaxkd.reports.pictures import draw_cells
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure."""
   titles = {
     "overlap": f"rank set overlap, K = {findings.settings.k}",
@@ -37,7 +34,9 @@ def draw(findings: Findings) -> Iterator[Drawn]:
 
 
 @style.styled
-def plot(names: Sequence[str], matrices: Mapping[str, np.ndarray], *, caption: str = "") -> Figure:
+def plot(
+  names: Sequence[str], matrices: Mapping[str, np.ndarray], *, caption: str = ""
+) -> style.Figure:
   """Draws the matrices, `[T, T]` by title, below each other; colours range from 0 to 1."""
   height = (0.22 * len(names) + 0.3) * len(matrices) + 0.5
   figure, axes = style.new_figure(len(matrices), 1, caption=caption, height=height, sharex=True)

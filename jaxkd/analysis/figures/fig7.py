@@ -1,21 +1,21 @@
 """Fig. 7: mean probabilities within groups of similar classes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
 import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxkd import losses
 from jaxkd.analysis import rules
-from jaxkd.analysis.figures import Drawn, Missing
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import ByNetwork, Drawn, Findings, Missing, Picture
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
+
+# Classes by the name of their group.
+Groups = Mapping[str, Sequence[str]]
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure if the data set has the groups' classes."""
   study, tau = findings.study, findings.settings.tau
   groups, names = rules.CIFAR100_GROUPS, study.rule_names
@@ -25,13 +25,11 @@ def draw(findings: Findings) -> Iterator[Drawn]:
       "configs/analysis_cifar100.py."
     )
     return
-  labels = jnp.asarray(study.labels)
-  posteriors = {
-    t.name: np.asarray(
-      losses.class_mean_probabilities(jnp.asarray(t.logits), labels, len(names), tau)
-    )
-    for t in study.teachers
-  }
+  posteriors = {}
+  for t in study.teachers:
+    logits, labels = jnp.asarray(t.logits), jnp.asarray(study.labels)
+    means = losses.class_mean_probabilities(logits, labels, len(names), tau)
+    posteriors[t.name] = np.asarray(means)
   text = (
     f"Fig. 7. Mean probabilities at τ = {tau:g} over the examples of the class above each panel. "
     "Area and colour are the probability, on the panel's own scale. The open rings are the class "
@@ -55,17 +53,12 @@ def draw(findings: Findings) -> Iterator[Drawn]:
 
 @style.styled
 def plot(
-  posteriors: Mapping[str, np.ndarray],
-  class_names: Sequence[str],
-  groups: Mapping[str, Sequence[str]],
-  *,
-  caption: str = "",
-) -> Figure:
-  """Draws circles: a panel for the first class of each group, a row for each network.
+  posteriors: ByNetwork, class_names: Sequence[str], groups: Groups, *, caption: str = ""
+) -> style.Figure:
+  """Draws `posteriors`, `[C, C]` by network, as circles on the scale of a panel's wrong classes.
 
-  The columns are the classes of all groups. Area and colour of a circle are the probability, from
-  `posteriors` `[C, C]` by network, on the scale of the panel's wrong classes. The panel's own
-  class, which is the first of its group, is an open ring.
+  A panel for the first class of each group, which is an open ring; a row for each network; a column
+  for each class of all groups.
   """
   shown = [name for group in groups.values() for name in group]
   columns = np.array([class_names.index(name) for name in shown])

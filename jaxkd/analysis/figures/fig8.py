@@ -1,16 +1,13 @@
 """Fig. 8: students' accuracy against their teachers' capacity."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from jaxkd.analysis.figures import Drawn, Missing, _students
-from jaxkd.analysis.measure import Findings
+from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _students
 from jaxkd.analysis.study import Teacher
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
 from jaxkd.reports.pictures import draw_band
 from jaxkd.reports.tables import deviation
 
@@ -19,12 +16,12 @@ class AccuracyPanel(NamedTuple):
   """One student under a family of teachers; NaN where a method has no accuracy."""
 
   title: str  # the student and its teachers' family
-  capacities: Sequence[str]  # the teachers' names, from small to large, `[T]`
-  accuracies: Mapping[str, np.ndarray]  # in percent under each teacher, `[T]`, by method
+  capacities: Sequence[str]  # the teachers' names, from small to large
+  accuracies: Mapping[str, np.ndarray]  # in percent under each teacher, by method
   deviations: Mapping[str, np.ndarray] | None = None  # over the seeds, likewise
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the figure if there are students of two teachers."""
   study = findings.study
   if len({student.teacher for student in study.students}) < 2:
@@ -57,11 +54,8 @@ def draw(findings: Findings) -> Iterator[Drawn]:
   several = any(len(s.seeds) > 1 for s in study.students)
   text = f"Fig. 8. Accuracy of students on the {study.split} split against their teachers' capacity"
   text += ", mean and standard deviation over seeds." if several else "."
-  figure = plot(
-    panels,
-    columns=len(families) if len(families) > 1 else 3,
-    caption=_students.caption(findings, study.students, text),
-  )
+  caption = _students.caption(findings, study.students, text)
+  figure = plot(panels, columns=len(families) if len(families) > 1 else 3, caption=caption)
   yield Picture("fig8", figure, [_students.line(s) for s in study.students])
 
 
@@ -76,7 +70,7 @@ def families_of(teachers: Sequence[Teacher]) -> dict[str, list[Teacher]]:
 
 
 @style.styled
-def plot(panels: Sequence[AccuracyPanel], *, columns: int = 3, caption: str = "") -> Figure:
+def plot(panels: Sequence[AccuracyPanel], *, columns: int = 3, caption: str = "") -> style.Figure:
   """Draws the panels; in the paper a row for each student, a column for each family."""
   # One or two panels stand above each other in one column of a page; more take the page's width.
   columns, width = (1, style.COLUMN_WIDTH) if len(panels) < 3 else (columns, style.PAGE_WIDTH)

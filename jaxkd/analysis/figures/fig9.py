@@ -1,30 +1,27 @@
 """Fig. 9: a teacher's label and its derived variance under rising confidence."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxkd import losses, metrics
-from jaxkd.analysis.figures import Drawn, Missing, _labels
-from jaxkd.analysis.measure import Findings, mean, over_blocks
+from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _labels
+from jaxkd.analysis.measure import mean, over_blocks
 from jaxkd.analysis.study import Teacher
 from jaxkd.reports import style
-from jaxkd.reports.document import Picture
 
 # In one column of a page, the bars of a hundred classes are too thin for more labels.
 _MOST_LABELS = 4
 
-
+# Degrees of confidence from low to high: by name, a teacher and a temperature.
 Levels = Mapping[str, tuple[Teacher, float]]
-"""Degrees of confidence from low to high: by name, a teacher and a temperature."""
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields a figure each for capacity, training time and temperature."""
-  study, grid, tau = findings.study, findings.settings.grid, findings.settings.tau
+  study, tau = findings.study, findings.settings.tau
   largest = study.teachers[-1]
   capacities = {teacher.name: (teacher, tau) for teacher in study.teachers}
   text = f"The teachers' labels at τ = {tau:g}, from the smallest teacher to the largest"
@@ -41,7 +38,8 @@ def draw(findings: Findings) -> Iterator[Drawn]:
       "Fig. 9 over training needs the largest teacher after fewer epochs: "
       "--config.analysis.stages=SHARE,SHARE,... trains it, unless it is a checkpoint."
     )
-  temperatures = {f"τ = {tau:g}": (largest, tau) for tau in sorted(grid, reverse=True)}
+  grid = sorted(findings.settings.grid, reverse=True)
+  temperatures = {f"τ = {tau:g}": (largest, tau) for tau in grid}
   text = f"The label of {largest.name} at falling temperatures"
   yield _picture(findings, temperatures, "temperature", "temperature", text)
 
@@ -50,28 +48,23 @@ def _picture(findings: Findings, levels: Levels, name: str, xlabel: str, text: s
   study, example = findings.study, _labels.typical_example(findings)
   label = int(study.labels[example])
   labels = {level: _labels.softened(t, example, tau) for level, (t, tau) in levels.items()}
-  variances = dict(zip(labels, variances_of([*labels.values()], label), strict=True))
-  means = {level: _mean(t.logits, study.labels, tau) for level, (t, tau) in levels.items()}
+  means = [
+    mean(over_blocks(functools.partial(_variances, tau=tau), teacher.logits, study.labels))
+    for teacher, tau in levels.values()
+  ]
+  probs, names = [*labels.values()], [*labels]
   text = (
     f"Fig. 9. {text}, for {_labels.name_of(study, example)}: above, at most four of the labels; "
     f"below, the variance of the wrong classes in all of them. {_labels.TRUTH}"
   )
-  figure = plot(
-    [*labels.values()],
-    label,
-    [*labels],
-    xlabel=xlabel,
-    means=[*means.values()],
-    caption=findings.caption(text),
-  )
-  lines = [
-    {
-      **line,
-      "derived variance": float(variances[str(line[xlabel])]),
-      "mean derived variance": means[str(line[xlabel])],
-    }
-    for line in _labels.label_lines(study, labels, xlabel)
-  ]
+  caption = findings.caption(text)
+  figure = plot(probs, label, names, xlabel=xlabel, means=means, caption=caption)
+  variances = {
+    level: {"derived variance": float(own), "mean derived variance": of_all}
+    for level, own, of_all in zip(names, variances_of(probs, label), means, strict=True)
+  }
+  lines = _labels.label_lines(study, labels, xlabel)
+  lines = [{**line, **variances[str(line[xlabel])]} for line in lines]
   return Picture(f"fig9-{name}", figure, lines)
 
 
@@ -85,11 +78,6 @@ def _variances(logits: jax.Array, labels: jax.Array, tau: float) -> jax.Array:
   return metrics.derived_variance(losses.softmax(logits, tau), labels)
 
 
-def _mean(logits: np.ndarray, labels: np.ndarray, tau: float) -> float:
-  """Returns mean v(q) at a temperature, of logits `[N, C]` and labels `[N]`."""
-  return mean(over_blocks(functools.partial(_variances, tau=tau), logits, labels))
-
-
 @style.styled
 def plot(
   probs: Sequence[np.ndarray],
@@ -99,7 +87,7 @@ def plot(
   xlabel: str = "confidence",
   means: Sequence[float] | None = None,
   caption: str = "",
-) -> Figure:
+) -> style.Figure:
   """Draws labels as in Fig. 1, and below them the derived variance at every level.
 
   `probs` are `[C]` for each level, from unsure to sure; at most four are drawn, from first to last.
@@ -107,20 +95,12 @@ def plot(
   """
   count = len(probs)
   shown = np.linspace(0, count - 1, min(count, _MOST_LABELS)).round().astype(int)
+  height, ratios = 0.8 * len(shown) + 1.6, {"height_ratios": [1] * len(shown) + [1.7]}
   figure, axes = style.new_figure(
-    len(shown) + 1,
-    1,
-    caption=caption,
-    height=0.8 * len(shown) + 1.6,
-    gridspec_kw={"height_ratios": [1] * len(shown) + [1.7]},
+    len(shown) + 1, 1, caption=caption, height=height, gridspec_kw=ratios
   )
   *above, below = axes[:, 0]
-  _labels.draw_labels(above, [probs[level] for level in shown], label)
-  for ax, level in zip(above, shown, strict=True):
-    ax.set_title(levels[level])
-    ax.set_ylabel("probability")
-  above[-1].set_xlabel("class, ground truth first")
-
+  _labels.draw_labels(above, {levels[index]: probs[index] for index in shown}, label)
   curves = {"this example": variances_of(probs, label)}
   if means is not None:
     curves["mean over all examples"] = np.asarray(means)

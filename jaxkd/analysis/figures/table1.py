@@ -1,19 +1,19 @@
 """Table 1: agreement of each teacher with rules on similar classes."""
 
-from collections.abc import Iterator
+from collections.abc import Collection
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxkd import metrics
 from jaxkd.analysis import rules, summary
-from jaxkd.analysis.figures import Drawn, Missing
-from jaxkd.analysis.measure import Findings, Measures
+from jaxkd.analysis.figures import Drawn, Findings, Missing
+from jaxkd.analysis.measure import Measures
 from jaxkd.analysis.study import Settings, Study
 from jaxkd.reports.tables import Lines
 
 
-def draw(findings: Findings) -> Iterator[Drawn]:
+def draw(findings: Findings) -> Drawn:
   """Yields the table if a rule is known for the classes."""
   if known_rules(findings.study.rule_names):
     title = "Table 1: agreement with rules on similar classes"
@@ -25,13 +25,8 @@ def draw(findings: Findings) -> Iterator[Drawn]:
     )
 
 
-def known_rules(class_names: tuple[str, ...]) -> list[rules.Rule]:
-  """Returns the rules whose classes the data set has.
-
-  Examples:
-    >>> [rule.name for rule in known_rules(rules.DIGITS_FIVE_CLASSES)]
-    ['D.1', 'D.2', 'D.3']
-  """
+def known_rules(class_names: Collection[str]) -> list[rules.Rule]:
+  """Returns the rules whose classes the data set has."""
   return [
     rule
     for rule in (*rules.CIFAR100_RULES, *rules.DIGITS_FIVE_RULES)
@@ -39,18 +34,15 @@ def known_rules(class_names: tuple[str, ...]) -> list[rules.Rule]:
   ]
 
 
-def lines(study: Study, measures: Measures | None, settings: Settings) -> Lines:
+def lines(study: Study, measures: Measures, settings: Settings) -> Lines:
   """Returns a line for each rule, and after each teacher's rules their average."""
   found = []
   for teacher in study.teachers:
     values = []
     for rule in known_rules(study.rule_names):
-      consistency = metrics.rule_consistency(
-        jnp.asarray(teacher.logits),
-        jnp.asarray(study.labels),
-        rules.label_chains(rule, study.rule_names),
-        settings.tau,
-      )
+      arrays = jnp.asarray(teacher.logits), jnp.asarray(study.labels)
+      chains = rules.label_chains(rule, study.rule_names)
+      consistency = metrics.rule_consistency(*arrays, chains, settings.tau)
       values.append((rule.name, rule.order, *map(float, consistency)))
     _, _, kendall, deviation = zip(*values, strict=True)
     values.append(("average", "", float(np.mean(kendall)), float(np.mean(deviation))))

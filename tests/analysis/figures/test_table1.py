@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from known_classes import CIFAR100_CLASSES
 from known_teachers import study, unmeasured
 
 from jaxkd.analysis import rules
@@ -22,8 +23,7 @@ def test_rules_and_groups_of_cifar100(suffix):
     2 * logits,
     labels=np.arange(200) % 100,
     class_names=tuple(
-      name.removesuffix("_tree") + suffix * name.endswith("_tree")
-      for name in rules.CIFAR100_CLASSES
+      name.removesuffix("_tree") + suffix * name.endswith("_tree") for name in CIFAR100_CLASSES
     ),
   )
   ((_, table, title, _),) = table1.draw(unmeasured(found))
@@ -40,7 +40,7 @@ def test_rules_and_groups_of_cifar100(suffix):
     assert last[column] == pytest.approx(mean)
   (_, other, *_) = next(table1.draw(unmeasured(found, Settings(tau=3.0))))
   assert DEVIATION.replace("4", "3") in other[0]
-  names = rules.CIFAR100_CLASSES
+  names = CIFAR100_CLASSES
   ((hamster, *others),) = rules.label_chains(rules.CIFAR100_RULES[0], names)
   probs = np.exp(logits[found.labels == hamster] / 4)
   probs /= probs.sum(axis=-1, keepdims=True)
