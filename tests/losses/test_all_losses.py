@@ -61,8 +61,7 @@ PER_EXAMPLE = {
     lambda s, t, y: reference.fgcr(s, t, y, MEANS.astype(float), 0.5, 3, 0.1),
   ),
   "regt": Case(
-    lambda s, t, y, **k: losses.regt(s, y, beta=0.5, **k),
-    lambda s, t, y: reference.regt(s, y, 0.5),
+    lambda s, t, y, **k: losses.regt(s, y, beta=0.5, **k), lambda s, t, y: reference.regt(s, y, 0.5)
   ),
   "dkd": Case(
     lambda s, t, y, **k: losses.dkd(s, t, y, alpha=1.0, beta=8.0, tau=4.0, **k),
@@ -156,9 +155,7 @@ def test_extreme_logits_are_finite(name, teacher):
   gradient_of = _value_and_gradient(name)
   for student in EXTREMES:
     gradient, value = gradient_of(
-      EXTREMES[student].astype(np.float32),
-      EXTREMES[teacher].astype(np.float32),
-      LABELS,
+      EXTREMES[student].astype(np.float32), EXTREMES[teacher].astype(np.float32), LABELS
     )
     assert np.all(np.isfinite(value)), student
     assert np.all(np.isfinite(gradient)), student
@@ -203,12 +200,7 @@ def test_two_classes(name):
   assert np.all(np.isfinite(value))
   assert np.all(np.isfinite(gradient))
   if name in PER_EXAMPLE:
-    rows = zip(
-      STUDENT[:, :2].astype(float),
-      TEACHER[:, :2].astype(float),
-      LABELS % 2,
-      strict=True,
-    )
+    rows = zip(STUDENT[:, :2].astype(float), TEACHER[:, :2].astype(float), LABELS % 2, strict=True)
     expected = [_case(name).expected(*row) for row in rows]
     np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
 
@@ -220,9 +212,7 @@ def test_per_example_options():
     for s, t, y, lam, temperature in zip(STUDENT, TEACHER, LABELS, LAM, tau, strict=True)
   ]
   np.testing.assert_allclose(
-    jax.jit(losses.kd)(STUDENT, TEACHER, LABELS, lam=LAM, tau=tau),
-    expected,
-    rtol=1e-5,
+    jax.jit(losses.kd)(STUDENT, TEACHER, LABELS, lam=LAM, tau=tau), expected, rtol=1e-5
   )
 
 

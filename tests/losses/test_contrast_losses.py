@@ -22,12 +22,7 @@ NEGATIVES = _RNG.standard_normal((B, K, E)).astype(np.float32)
 def _value_and_gradient(student, tau):
   def total(student):
     value = losses.crd(
-      student,
-      TEACHER,
-      NEGATIVES,
-      num_examples=M,
-      log_normalizer=jnp.log(150.0),
-      tau=tau,
+      student, TEACHER, NEGATIVES, num_examples=M, log_normalizer=jnp.log(150.0), tau=tau
     )
     return jnp.sum(value), value
 
@@ -46,10 +41,7 @@ def test_crd(tau, dtype):
       [
         reference.crd(s, t, n, M, 150, tau)
         for s, t, n in zip(
-          student,
-          TEACHER.astype(np.float64),
-          NEGATIVES.astype(np.float64),
-          strict=True,
+          student, TEACHER.astype(np.float64), NEGATIVES.astype(np.float64), strict=True
         )
       ]
     )

@@ -25,11 +25,7 @@ def test_gradient_agreement(tau, student_tau, standardize):
       compared = reference.standardize if standardize and lam else np.asarray
       return reference.gradient(
         lambda f: reference.distillation(
-          compared(f),
-          label,
-          reference.softmax(compared(teacher), tau),
-          lam,
-          student_tau or tau,
+          compared(f), label, reference.softmax(compared(teacher), tau), lam, student_tau or tau
         ),
         student,
       )
@@ -38,12 +34,7 @@ def test_gradient_agreement(tau, student_tau, standardize):
 
   expected = [agreement(*row) for row in zip(STUDENT, TEACHER, LABELS, strict=True)]
   found = jax.jit(losses.gradient_agreement, static_argnames=("student_tau", "standardize"))(
-    STUDENT,
-    TEACHER,
-    LABELS,
-    tau=tau,
-    student_tau=student_tau,
-    standardize=standardize,
+    STUDENT, TEACHER, LABELS, tau=tau, student_tau=student_tau, standardize=standardize
   )
   np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 

@@ -62,10 +62,7 @@ def test_at_temperature_one_kd_is_cross_entropy_with_soft_labels(student, teache
 @properties
 @hypothesis.given(_LOGITS, _LOGITS, _LABELS, _TAUS)
 def test_without_the_soft_term_only_cross_entropy_is_left(student, teacher, labels, tau):
-  _close(
-    _kd(student, teacher, labels, lam=0.0, tau=tau),
-    _cross_entropy(student, labels),
-  )
+  _close(_kd(student, teacher, labels, lam=0.0, tau=tau), _cross_entropy(student, labels))
 
 
 @properties
@@ -88,8 +85,7 @@ def test_a_shift_moves_no_optimal_temperature():
   labels = rng.integers(0, C, 50)
   optimal_temperature = jax.jit(losses.optimal_temperature)
   np.testing.assert_array_equal(
-    optimal_temperature(logits + np.float32(16), labels),
-    optimal_temperature(logits, labels),
+    optimal_temperature(logits + np.float32(16), labels), optimal_temperature(logits, labels)
   )
 
 

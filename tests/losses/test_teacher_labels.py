@@ -35,8 +35,7 @@ def test_softmax(tau):
 
 def test_per_example_temperatures():
   _close(
-    jax.jit(losses.softmax)(LOGITS, PER_EXAMPLE),
-    _rows(reference.softmax, LOGITS, PER_EXAMPLE),
+    jax.jit(losses.softmax)(LOGITS, PER_EXAMPLE), _rows(reference.softmax, LOGITS, PER_EXAMPLE)
   )
   _close(
     jax.jit(losses.asymmetric_softmax)(LOGITS, LABELS, PER_EXAMPLE + 1, PER_EXAMPLE),

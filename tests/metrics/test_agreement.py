@@ -81,13 +81,7 @@ def test_ranks_of_more_classes_than_small_integers_hold():
 
 
 @pytest.mark.parametrize(
-  "metric",
-  [
-    metrics.spearman,
-    metrics.kendall_tau,
-    metrics.kendall_tau_b,
-    metrics.rank_set_overlap,
-  ],
+  "metric", [metrics.spearman, metrics.kendall_tau, metrics.kendall_tau_b, metrics.rank_set_overlap]
 )
 def test_leading_dimensions(metric):
   found = metric(A.reshape(3, 100, C), B.reshape(3, 100, C))

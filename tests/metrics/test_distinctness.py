@@ -48,9 +48,7 @@ def test_derived_variance_splits_into_average_and_inherent_variance():
   average = metrics.derived_average(probs, LABELS)
   inherent = metrics.inherent_variance(LOGITS, LABELS, tau)
   np.testing.assert_allclose(
-    metrics.derived_variance(probs, LABELS),
-    (C - 1) ** 2 * average**2 * inherent,
-    rtol=2e-5,
+    metrics.derived_variance(probs, LABELS), (C - 1) ** 2 * average**2 * inherent, rtol=2e-5
   )
 
 
