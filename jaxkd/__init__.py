@@ -16,6 +16,7 @@ if TYPE_CHECKING:
   from jaxkd import methods as methods
   from jaxkd import metrics as metrics
   from jaxkd import models as models
+  from jaxkd.training.distill import distill as distill
 
 __version__ = "0.1.0"
 
@@ -41,15 +42,13 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'jaxkd' has no attribute {name!r}")
   path, extra = _NAMES[name]
   try:
-    value: Any = importlib.import_module(path)
+    value = importlib.import_module(path)
   except ModuleNotFoundError as error:
     if advice := _extras.advice(error, extra):
       raise ModuleNotFoundError(f"jaxkd.{name}: {advice}", name=error.name) from None
     raise
-  if name == "distill":
-    value = value.distill
-  globals()[name] = value
-  return value
+  globals()[name] = getattr(value, name) if name == "distill" else value
+  return globals()[name]
 
 
 def __dir__() -> list[str]:

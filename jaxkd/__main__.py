@@ -13,10 +13,7 @@ _HELP = ("-h", "--help", "help")
 
 
 def commands() -> dict[str, str]:
-  """Returns the name of every command with the first line of its module's docstring.
-
-  The modules are read, not imported, because importing JAX takes seconds.
-  """
+  """Returns every command with the first line of its docstring, read without importing JAX."""
   found = {}
   for path in sorted(pathlib.Path(__file__).parent.glob("*.py")):
     source = path.read_text(encoding="utf-8")

@@ -1,7 +1,10 @@
-"""Compares teachers: `python -m jaxkd.analyze --config=configs/analysis_...`.
+"""Compares teachers of several capacities.
 
-Logits that any framework has saved can be compared too, from the smallest teacher to the largest:
-`python -m jaxkd.analyze --logits=teacher_small.npz,teacher_large.npz`.
+  python -m jaxkd.analyze --config=configs/analysis_digits.py
+  python -m jaxkd.analyze --logits=teacher_small.npz,teacher_large.npz
+
+The second form compares logits that any framework has saved, from the smallest teacher to the
+largest.
 """
 
 import jax
