@@ -12,6 +12,9 @@ SCHEMA = 2
 """Goes into every identity; raised when a phase, or the training step, changes its meaning."""
 
 
+_FIELDS = ("data", "network", "schedule", "objective", "seed")
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Phase:
   """One training run, identified by the content of all that determines its result.
@@ -78,14 +81,8 @@ class Phase:
 
   def to_dict(self) -> dict[str, Any]:
     """Returns what identifies the phase, as JSON holds it."""
-    return {
-      "data": self.data,
-      "network": self.network,
-      "schedule": self.schedule,
-      "objective": self.objective,
-      "seed": self.seed,
-      "teachers": [teacher.to_dict() for teacher in self.teachers],
-    }
+    fields = {name: getattr(self, name) for name in _FIELDS}
+    return {**fields, "teachers": [teacher.to_dict() for teacher in self.teachers]}
 
   @classmethod
   def from_dict(cls, fields: Mapping[str, Any], location: str = "") -> "Phase":
