@@ -6,16 +6,11 @@ from jaxkd.runs.phase import Phase
 
 
 def cohorts(steps: Mapping[Phase, Set[int]], size: int, interval: int) -> list[list[Phase]]:
-  """Divides phases into groups, each of which can train in one step.
+  """Divides phases into groups of up to `size`, each of which can train in one step.
 
   The phases of a group share their teachers, data, order of the examples and number of epochs. All
-  can resume from one step, and none loses more than its newest checkpoint by it. Phases without a
-  teacher have nothing to share.
-
-  Args:
-    steps: of each phase, the steps to resume from.
-    size: the largest group, >= 1.
-    interval: steps between checkpoints.
+  can resume from one of their `steps`, and none loses more than its newest checkpoint by it, the
+  `interval`. Phases without a teacher have nothing to share.
   """
   groups: list[list[Phase]] = []
   # Those that are as far come together.

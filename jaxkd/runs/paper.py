@@ -14,20 +14,13 @@ TABLES = {
 }
 """The rows of the paper's Tables 2 and 3."""
 
-COLUMNS = (
-  ("cifar100", "vgg8"),
-  ("cifar100", "shufflenet_v1"),
-  ("cifar100", "mobilenet_v2"),
-  ("tiny_imagenet", "alexnet"),
-  ("tiny_imagenet", "shufflenet_v2"),
-  ("tiny_imagenet", "mobilenet_v2"),
-  ("cub", "alexnet"),
-  ("cub", "shufflenet_v2"),
-  ("cub", "mobilenet_v2"),
-  ("dogs", "alexnet"),
-  ("dogs", "shufflenet_v2"),
-  ("dogs", "mobilenet_v2"),
-)
+_LARGE_IMAGES = ("alexnet", "shufflenet_v2", "mobilenet_v2")
+_STUDENTS = {
+  "cifar100": ("vgg8", "shufflenet_v1", "mobilenet_v2"),
+  **dict.fromkeys(("tiny_imagenet", "cub", "dogs"), _LARGE_IMAGES),
+}
+COLUMNS = tuple((dataset, student) for dataset in _STUDENTS for student in _STUDENTS[dataset])
+"""Data set and student of each column of the tables."""
 
 # fmt: off
 _TABLE_2 = {
@@ -53,7 +46,6 @@ _TABLE_3 = {
   "isats+ens": (74.55, 74.43, 68.61, 40.25, 53.18, 58.78, 63.82, 75.07, 80.87, 56.62, 73.53, 75.30),
 }
 # fmt: on
-
 
 EPOCHS = 240
 """How long all of the paper's networks train."""
@@ -90,10 +82,8 @@ def differences(config: ml_collections.ConfigDict) -> list[str]:
   """Returns the ways in which an experiment is not the paper's, for people.
 
   The paper's accuracies stand beside ours only if there are none: same images, split, networks,
-  epochs and kind of initial weights. Options that the paper leaves open make no difference.
-
-  Args:
-    config: an experiment whose data set and student are a column of the paper's tables.
+  epochs and kind of initial weights. Options that the paper leaves open make no difference. The
+  experiment's data set and student are a column of the paper's tables.
   """
   return list(_differences(config))
 

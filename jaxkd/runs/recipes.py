@@ -11,22 +11,14 @@ from jaxkd.runs import paper
 
 
 class Recipe(NamedTuple):
-  """The authors' recipe on one data set; its other values are the defaults of the config.
-
-  Attributes:
-    data: name of the data set.
-    teacher: the large teacher.
-    small_teacher: the teacher of the row stkd.
-    student: the student, unless another is asked for.
-    batch_size: examples per step.
-    photos: whether images are photographs of 224x224.
-  """
+  """The authors' recipe on one data set; its other values are the defaults of the config."""
 
   data: str
   teacher: str
   small_teacher: str
   student: str
   batch_size: int = 128
+  # Whether images are photographs of 224x224.
   photos: bool = False
 
 
@@ -98,17 +90,10 @@ _RESIDUALS_PHOTOS = {"mobilenet_v2": "shufflenet_v2", "alexnet": "shufflenet_v2"
 def recipe(
   dataset: str, arg: str | None = None, *, title: str, rows: tuple[str, ...] = ()
 ) -> ml_collections.ConfigDict:
-  """Returns an experiment by the recipe of a data set.
+  """Returns an experiment by the recipe of a data set, a key of `RECIPES`.
 
-  Args:
-    dataset: a key of `RECIPES`.
-    arg: `teacher=` and `student=`, names of networks; `runlocal`: a few epochs of a small pair, to
-      see everything work. Joined by commas.
-    title: the experiment's name.
-    rows: of its table; empty: those of the config's defaults.
-
-  Raises:
-    ConfigError: the data set or the argument is unknown.
+  The parts of `arg`, joined by commas, are `teacher=` and `student=`, names of networks, and
+  `runlocal`: a few epochs of a small pair, to see everything work.
   """
   if dataset not in RECIPES:
     raise ConfigError(f"the data set is {dataset!r}, must be {nearest(dataset, RECIPES)}")
@@ -169,12 +154,7 @@ def students(dataset: str) -> list[str]:
 def parse_arg(arg: str | None, **defaults: str | bool) -> ml_collections.ConfigDict:
   """Reads `runlocal,student=vgg8`, the part of `--config` after the colon.
 
-  Args:
-    arg: that part; None if there is none.
-    **defaults: the names that are known, with their defaults; the bare name of a boolean sets it.
-
-  Raises:
-    ConfigError: an unknown name, a value too many or too few.
+  The known names are those of `defaults`; the bare name of a boolean sets it.
   """
   values = dict(defaults)
   for part in filter(None, (arg or "").split(",")):

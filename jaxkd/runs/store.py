@@ -39,11 +39,7 @@ class PhaseFolder:
 
   @classmethod
   def open(cls, path: str | os.PathLike[str], *, finished: bool = True) -> "PhaseFolder":
-    """Opens the folder of a phase.
-
-    Args:
-      path: the folder.
-      finished: whether the phase has to have its result.
+    """Opens the folder of a phase, which has to have its result if `finished`.
 
     Raises:
       StoreError: there is no such phase at `path`.
@@ -81,11 +77,7 @@ class PhaseFolder:
     return [json.loads(line) for line in self.metrics.read_text().splitlines()]
 
   def check_network(self) -> None:
-    """Makes sure that a finished phase still has its network.
-
-    Raises:
-      StoreError: it has no checkpoint of its last step.
-    """
+    """Makes sure that a finished phase still has the checkpoint of its last step."""
     last = self.result()["steps"]
     if last not in self.steps:
       raise StoreError(

@@ -21,13 +21,7 @@ def load_network(
 ) -> tuple[Functional, Variables]:
   """Returns a phase's network, on all devices.
 
-  Args:
-    folder: the phase's.
-    mesh: all devices.
-    step: of the checkpoint; by default the last of a finished phase, the newest of another.
-
-  Raises:
-    CheckpointError: there is none of that step, or it can't be read.
+  Without a step it is that of the last checkpoint of a finished phase, of the newest of another.
   """
   network, variables = functional(planning.network(folder.phase))
   with contextlib.closing(Checkpoints(folder.checkpoints, keep=None)) as checkpoints:
@@ -41,11 +35,7 @@ def load(folder: PhaseFolder, dataset: Dataset, mesh: jax.sharding.Mesh) -> Teac
   """Returns a finished phase as a teacher on a data set.
 
   It sees images normalised as in its own training, and its classes are brought into the data set's
-  order.
-
-  Raises:
-    CheckpointError: it can't be read.
-    ConfigError: it was trained on other images or other classes; see `class_order`.
+  order. It is a ConfigError if it was trained on other images or other classes.
   """
   classes = class_order(folder, dataset.spec, dataset.class_names)
   network, variables = load_network(folder, mesh)
