@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import operator
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -60,16 +61,13 @@ def run(experiments: Sequence[Experiment]) -> dict[Phase, NonFiniteError]:
   The experiments share a store and the options `data` and `run`. It returns the phases that did not
   stay finite.
   """
-  workdir, config = experiments[0].workdir, experiments[0].config
-  for one in experiments:
-    for name, same in (
-      ("workdir", one.workdir == workdir),
-      ("config.data", one.config.data == config.data),
-      ("config.run", one.config.run == config.run),
-    ):
-      if not same:
-        raise ConfigError(f"experiments of one queue must have the same {name}")
-  queue = Queue(workdir, itertools.chain.from_iterable(one.students for one in experiments))
+  for name in ("workdir", "config.data", "config.run"):
+    own = list(map(operator.attrgetter(name), experiments))
+    if any(value != own[0] for value in own):
+      raise ConfigError(f"experiments of one queue must have the same {name}")
+  config = experiments[0].config
+  students = itertools.chain.from_iterable(one.students for one in experiments)
+  queue = Queue(experiments[0].workdir, students)
   queue.tell_reused()
   ensembles = [
     ensemble

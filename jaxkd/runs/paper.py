@@ -1,6 +1,6 @@
 """The paper's Tables 2 and 3, and the experiments that their figures belong to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import ml_collections
@@ -85,17 +85,13 @@ def differences(config: ml_collections.ConfigDict) -> list[str]:
   epochs and kind of initial weights. Options that the paper leaves open make no difference. The
   experiment's data set and student are a column of the paper's tables.
   """
-  return list(_differences(config))
-
-
-def _differences(config: ml_collections.ConfigDict) -> Iterator[str]:
-  own, name = config.data, config.data.name
+  own, name, found = config.data, config.data.name, []
   if data.content(name, own.data_dir):
-    yield "the images are not the published ones"
+    found.append("the images are not the published ones")
   if own.train_share < 1:
-    yield f"{100 * own.train_share:.3g} % of the training data"
+    found.append(f"{100 * own.train_share:.3g} % of the training data")
   if own.validation:
-    yield f"accuracy on {100 * own.validation:.3g} % of the training data, held out"
+    found.append(f"accuracy on {100 * own.validation:.3g} % of the training data, held out")
   wanted = dict(zip(("teacher", "small_teacher"), TEACHERS[name], strict=True))
   roles = ["student"]
   roles += ["small_teacher"] if "stkd" in config.rows else []
@@ -105,11 +101,13 @@ def _differences(config: ml_collections.ConfigDict) -> Iterator[str]:
     options = network["options"]
     if options or network["name"] != wanted.get(role, network["name"]):
       shown = ", ".join(f"{key}={value}" for key, value in options.items())
-      yield f"{role} {network['name']}{f'({shown})' if shown else ''}"
+      found.append(f"{role} {network['name']}{f'({shown})' if shown else ''}")
     if epochs != EPOCHS:
-      yield f"{role}: {epochs:g} of {EPOCHS} epochs"
+      found.append(f"{role}: {epochs:g} of {EPOCHS} epochs")
     if name in PRETRAINED and not initial:
-      yield f"{role}: random initial weights, not those of ImageNet (config.{role}.init_from)"
+      weights = "random initial weights, not those of ImageNet"
+      found.append(f"{role}: {weights} (config.{role}.init_from)")
+  return found
 
 
 def _network(config: ml_collections.ConfigDict, role: str) -> tuple[Mapping[str, Any], float, Any]:

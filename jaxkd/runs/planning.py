@@ -139,7 +139,8 @@ class ExperimentPlan:
     if config.data.seed not in (None, seed):
       dataset["seed"] = config.data.seed
     described = {"name": network.name, "dtype": config.dtype, "options": network.options.to_dict()}
-    described["arrays"] = models.arrays_digest(_traced(described, spec_of_config(config)))
+    spec = data.find(config.data.name, config.data.data_dir)
+    described["arrays"] = models.arrays_digest(_traced(described, spec))
     if source := models.source_digest(network.name):
       described["source"] = source
     if network.init_from:
@@ -154,11 +155,6 @@ class ExperimentPlan:
       teachers=teachers,
       weights=network.init_from,
     )
-
-
-def spec_of_config(config: ConfigDict) -> data.Spec:
-  """Returns the data set of an experiment."""
-  return data.find(config.data.name, config.data.data_dir)
 
 
 def spec_of(phase: Phase) -> data.Spec:

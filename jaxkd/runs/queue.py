@@ -1,6 +1,7 @@
 """The queue: trains the phases that a store lacks, teachers before their students."""
 
 import contextlib
+import dataclasses
 import datetime
 import pathlib
 import threading
@@ -69,49 +70,45 @@ class Queue:
     A signal raises Stopped once what was trained is saved.
     """
     with stop_requested() as stop:
-      return _Worker(self._reused | self._missing, self._missing, dataset, run, mesh, stop).work()
+      folders = self._reused | self._missing
+      return _Worker(folders, list(self._missing), dataset, run, mesh, stop).work()
 
 
+@dataclasses.dataclass
 class _Worker:
-  """Works off the missing phases of a queue."""
+  """Works off the missing phases of a queue; `folders` has those of their teachers, too."""
 
-  def __init__(
-    self,
-    folders: Mapping[Phase, PhaseFolder],
-    missing: Iterable[Phase],
-    dataset: Dataset,
-    run: ml_collections.ConfigDict,
-    mesh: jax.sharding.Mesh,
-    stop: threading.Event,
-  ):
-    self._folders, self._dataset = folders, dataset
-    self._run, self._mesh, self._stop = run, mesh, stop
-    self._numbers = {phase: number for number, phase in enumerate(missing, 1)}
-    self._waiting = list(self._numbers)
-    self._failed: dict[Phase, NonFiniteError] = {}
-    self._told = False
+  folders: Mapping[Phase, PhaseFolder]
+  missing: Sequence[Phase]
+  dataset: Dataset
+  run: ml_collections.ConfigDict
+  mesh: jax.sharding.Mesh
+  stop: threading.Event
+  failed: dict[Phase, NonFiniteError] = dataclasses.field(default_factory=dict)
+  told: bool = False
+
+  def __post_init__(self):
+    self.waiting = list(self.missing)
 
   def work(self) -> dict[Phase, NonFiniteError]:
     """Trains until nothing waits."""
-    while self._waiting:
-      before = len(self._waiting)
-      steps = {phase: self._steps(phase) for phase in self._waiting}
-      for cohort in cohorts(steps, self._run.cohort, self._run.checkpoint_every_steps):
-        if sharding.agreed(all(self._folders[t].finished for t in cohort[0].teachers)):
+    while self.waiting:
+      before = len(self.waiting)
+      steps = {phase: self._steps(phase) for phase in self.waiting}
+      for cohort in cohorts(steps, self.run.cohort, self.run.checkpoint_every_steps):
+        if sharding.agreed(all(self.folders[t].finished for t in cohort[0].teachers)):
           self._train_free(cohort)
-      self._waiting = [
-        p for p in self._waiting if self._failed.keys().isdisjoint(p.with_teachers())
-      ]
-      if len(self._waiting) == before:
+      self.waiting = [p for p in self.waiting if self.failed.keys().isdisjoint(p.with_teachers())]
+      if len(self.waiting) == before:
         time.sleep(5)
-        if self._stop.is_set():
+        if self.stop.is_set():
           raise Stopped("stopped while waiting for another process; run the same command to resume")
-    return self._failed
+    return self.failed
 
   def _steps(self, phase: Phase) -> set[int]:
     """Returns 0 and the steps of the checkpoints, as the first process has it."""
-    count = self._run.keep_checkpoints
-    newest = np.array(sorted(self._folders[phase].steps)[-count:])
+    count = self.run.keep_checkpoints
+    newest = np.array(sorted(self.folders[phase].steps)[-count:])
     return {0, *sharding.of_first(np.resize(newest, count)).tolist()}
 
   def _train_free(self, cohort: Sequence[Phase]) -> None:
@@ -119,25 +116,25 @@ class _Worker:
     with contextlib.ExitStack() as stack:
       free = [phase for phase in cohort if self._claim(phase, stack)]
       # Another run may have finished some meanwhile.
-      todo = [phase for phase in free if not sharding.agreed(self._folders[phase].finished)]
+      todo = [phase for phase in free if not sharding.agreed(self.folders[phase].finished)]
       done = free
       try:
         if todo:
           self._train(todo)
       except NonFiniteError as error:
         bad = todo[error.student]
-        self._failed[bad] = error
+        self.failed[bad] = error
         # The others of its cohort resume in the next round.
         done = [bad]
-        if len(self._waiting) > 1:
+        if len(self.waiting) > 1:
           tell(f"{error}; the other phases go on")
-    self._waiting = [phase for phase in self._waiting if phase not in done]
+    self.waiting = [phase for phase in self.waiting if phase not in done]
 
   def _claim(self, phase: Phase, stack: contextlib.ExitStack) -> bool:
     """Makes and locks the folder of a phase; says whether it could be locked."""
     if jax.process_index() > 0:
       return True
-    folder = self._folders[phase]
+    folder = self.folders[phase]
     folder.create()
     try:
       stack.enter_context(folder.lock())
@@ -145,8 +142,8 @@ class _Worker:
       # The other processes of this run would not know.
       if jax.process_count() > 1:
         raise
-      if not self._told:
-        self._told = True
+      if not self.told:
+        self.told = True
         tell(f"another process is training {folder.path}; its result is waited for")
       return False
     return True
@@ -156,25 +153,25 @@ class _Worker:
     first = cohort[0]
     others = f" and {len(cohort) - 1} more" if len(cohort) > 1 else ""
     job = Job(
-      label=f"[{self._numbers[first]}/{len(self._numbers)} {first.name}{others}]",
+      label=f"[{self.missing.index(first) + 1}/{len(self.missing)} {first.name}{others}]",
       students=tuple(map(self._student, cohort)),
       teachers=tuple(
-        teachers.load(self._folders[t], self._dataset, self._mesh) for t in first.teachers
+        teachers.load(self.folders[t], self.dataset, self.mesh) for t in first.teachers
       ),
-      dataset=self._dataset,
+      dataset=self.dataset,
       batch_size=first.data["batch_size"],
       epochs=first.schedule["epochs"],
       data_seed=first.data_seed,
       step=common_step([self._steps(phase) for phase in cohort]),
-      run=self._run,
-      mesh=self._mesh,
+      run=self.run,
+      mesh=self.mesh,
     )
-    for phase, result in zip(cohort, train(job, self._stop), strict=True):
+    for phase, result in zip(cohort, train(job, self.stop), strict=True):
       if jax.process_index() == 0:
         today = datetime.datetime.now(datetime.UTC).date()
-        self._folders[phase].finish({**result, "finished": str(today)})
-    if self._stop.is_set():
-      folder = self._folders[first].path
+        self.folders[phase].finish({**result, "finished": str(today)})
+    if self.stop.is_set():
+      folder = self.folders[first].path
       raise Stopped(f"stopped after {folder}{others}; run the same command to resume")
 
   def _student(self, phase: Phase) -> Student:
@@ -182,7 +179,7 @@ class _Worker:
     if phase.weights:
       nnx.update(model, *weights.from_torch(model, weights.read(phase.weights)))
     return Student(
-      folder=self._folders[phase].path,
+      folder=self.folders[phase].path,
       model=model,
       objective=planning.objective_of(phase),
       schedule=phase.schedule,

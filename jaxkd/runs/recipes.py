@@ -1,5 +1,6 @@
 """The recipes of the data sets: networks, epochs and batches that their experiments share."""
 
+import itertools
 from typing import NamedTuple
 
 import ml_collections
@@ -42,35 +43,24 @@ RECIPES = {
 }
 """The recipe of each data set, by the first part of its configs' names."""
 
-# Of middle size for each teacher, of its family where that has one; the paper doesn't say which
-# assistant it uses.
-_ASSISTANTS = {
-  "resnet110": "resnet56",
-  "resnet56": "resnet32",
-  "resnet44": "resnet20",
-  "resnet32": "resnet20",
-  "resnet20": "resnet14",
-  "resnet14": "resnet8",
-  "wrn28_8": "wrn28_4",
-  "wrn28_4": "wrn28_2",
-  "wrn28_3": "wrn28_2",
-  "wrn28_2": "wrn28_1",
-  "wrn40_2": "wrn16_2",
-  "resnext29_64x4d": "resnext29_16x4d",
-  "resnext29_32x4d": "resnext29_8x4d",
-  "resnext29_16x4d": "resnext29_4x4d",
-  "resnext29_8x4d": "resnext29_4x4d",
-  "vgg19": "vgg13",
-  "vgg16": "vgg11",
-  "vgg13": "vgg11",
-  "vgg11": "vgg8",
-  "resnet50": "resnet34",
-  "resnet34": "resnet18",
-  "wide_resnet50_2": "resnet50",
-  "wide_resnet26_2": "resnet50",
-  "resnext101_32x8d": "resnet50",
-  "resnext50_32x4d": "resnet34",
-}
+# Each network's assistant as a teacher is the next of its ladder: of middle size, of its family
+# where that has one. The paper doesn't say which assistant it uses.
+_LADDERS = (
+  ("resnet110", "resnet56", "resnet32", "resnet20", "resnet14", "resnet8"),
+  ("resnet44", "resnet20"),
+  ("wrn28_8", "wrn28_4", "wrn28_2", "wrn28_1"),
+  ("wrn28_3", "wrn28_2"),
+  ("wrn40_2", "wrn16_2"),
+  ("resnext29_64x4d", "resnext29_16x4d", "resnext29_4x4d"),
+  ("resnext29_32x4d", "resnext29_8x4d", "resnext29_4x4d"),
+  ("vgg19", "vgg13", "vgg11", "vgg8"),
+  ("vgg16", "vgg11"),
+  ("wide_resnet50_2", "resnet50", "resnet34", "resnet18"),
+  ("wide_resnet26_2", "resnet50"),
+  ("resnext101_32x8d", "resnet50"),
+  ("resnext50_32x4d", "resnet34"),
+)
+_ASSISTANTS = dict(itertools.chain.from_iterable(map(itertools.pairwise, _LADDERS)))
 
 # For each student of the paper a residual student: the original has a "much more lightweight" one
 # than the student (Li et al., arXiv 2006.04719), the paper doesn't say which it has. These have at
@@ -112,7 +102,14 @@ def recipe(
   config.reskd.network = residuals.get(config.student.name, "")
   networks = config.teacher, config.small_teacher, config.student
   if dataset == "digits":
-    _digits(config)
+    # 1437 images of 8x8 to train on, 360 to test.
+    config.teacher.epochs = config.small_teacher.epochs = 40.0
+    # So short that the student alone doesn't reach its best.
+    config.student.epochs = 6.0
+    config.multi.networks = ("teacher", "resnet14")
+    config.reskd.network = ""
+    config.seeds = (0, 1, 2)
+    config.run.eval_every_epochs = 2.0
   elif dataset == "imagenet":
     # The field's usual recipe: steps at 30, 60 and 90 of 100 epochs.
     for network in networks:
@@ -125,17 +122,6 @@ def recipe(
       network.epochs = 4.0
     config.run.checkpoint_every_steps = 100
   return config
-
-
-def _digits(config: ml_collections.ConfigDict) -> None:
-  """scikit-learn's digits: 1437 images of 8x8 to train on, 360 to test."""
-  config.teacher.epochs = config.small_teacher.epochs = 40.0
-  # So short that the student alone doesn't reach its best.
-  config.student.epochs = 6.0
-  config.multi.networks = ("teacher", "resnet14")
-  config.reskd.network = ""
-  config.seeds = (0, 1, 2)
-  config.run.eval_every_epochs = 2.0
 
 
 def set_teacher(config: ml_collections.ConfigDict, name: str) -> None:

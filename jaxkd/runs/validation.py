@@ -56,7 +56,10 @@ def validate(config: ConfigDict) -> None:
   _check_names(config)
   _check_numbers(config)
   for row in ("", *config.tuned):
-    _check_methods(of_row(config, row))
+    own = of_row(config, row)
+    # Also the methods that no row uses.
+    for name in filter(own.get, methods.all_methods()):
+      methods.create(name, own[name].to_dict())
   _check_rows(config)
 
 
@@ -92,7 +95,7 @@ def _check_names(config: ConfigDict) -> None:
   _require_name("dtype", config.dtype, ("float32", "bfloat16"))
   _require_name("run.loader", config.run.loader, data.LOADERS)
   try:
-    planning.spec_of_config(config)
+    data.find(config.data.name, config.data.data_dir)
   except data.DataError as error:
     raise ConfigError(f"config.data.name: {error}") from error
   for section in (*planning.SECTIONS, "student"):
@@ -120,12 +123,6 @@ def _check_numbers(config: ConfigDict) -> None:
   _require(ascending, "optim.milestones", milestones, allowed)
 
 
-def _check_methods(config: ConfigDict) -> None:
-  """Checks the options of all methods, also of those that no row uses."""
-  for name in filter(config.get, methods.all_methods()):
-    methods.create(name, config[name].to_dict())
-
-
 def _check_rows(config: ConfigDict) -> None:
   """Traces every phase that the rows need, without its arrays."""
   students = [planning.student(config, row, config.seeds[0]) for row in config.rows]
@@ -136,15 +133,18 @@ def _check_rows(config: ConfigDict) -> None:
     allowed = f"empty, since none of the rows {', '.join(config.rows)} uses it"
     _require(used, "teacher.checkpoint", config.teacher.checkpoint, allowed)
   for phase in phases:
-    if phase.location:
-      continue
-    if phase.weights:
-      _check_weights(phase)
-    _check_loss(phase)
+    if not phase.location:
+      _check_phase(phase)
 
 
-def _check_loss(phase: Phase) -> None:
-  """Evaluates a phase's loss on shapes."""
+def _check_phase(phase: Phase) -> None:
+  """Compares initial weights with the network, and evaluates the loss on shapes."""
+  if phase.weights:
+    model = nnx.eval_shape(lambda: planning.network(phase, nnx.Rngs(0)))
+    try:
+      weights.from_torch(model, weights.read(phase.weights))
+    except (OSError, TypeError, ValueError) as error:
+      raise ConfigError(f"init_from of network {phase.network['name']!r}: {error}") from error
   objective = planning.objective_of(phase)
   num_classes = planning.spec_of(phase).num_classes
 
@@ -165,18 +165,11 @@ def _check_loss(phase: Phase) -> None:
     ) from error
 
 
-def _check_weights(phase: Phase) -> None:
-  model = nnx.eval_shape(lambda: planning.network(phase, nnx.Rngs(0)))
-  try:
-    weights.from_torch(model, weights.read(phase.weights))
-  except (OSError, TypeError, ValueError) as error:
-    raise ConfigError(f"init_from of network {phase.network['name']!r}: {error}") from error
-
-
 def _check_teacher(config: ConfigDict) -> None:
-  folder, spec = PhaseFolder.open(config.teacher.checkpoint), planning.spec_of_config(config)
+  folder = PhaseFolder.open(config.teacher.checkpoint)
+  spec = data.find(config.data.name, config.data.data_dir)
   allowed = "of a network that predicts alone, not with others"
-  alone = teachers.predicts_alone(folder.phase)
+  alone = not planning.objective_of(folder.phase).predicts_with_teachers
   _require(alone, "teacher.checkpoint", config.teacher.checkpoint, allowed)
   try:
     names = data.class_names(spec, config.data.data_dir)
