@@ -90,11 +90,6 @@ def override(config: ml_collections.ConfigDict, texts: Sequence[str]) -> None:
       raise ConfigError(f"--set is {text!r}: {error}") from error
 
 
-def config_file() -> str:
-  """Returns what --config is: a file and, after a colon, its argument."""
-  return config_flags.get_config_filename(flags.FLAGS[CONFIG.name])
-
-
 def given() -> Mapping[str, Any]:
   """Returns the config's options that are flags, with their values."""
   return config_flags.get_override_values(flags.FLAGS[CONFIG.name])

@@ -17,6 +17,7 @@ import shlex
 import sys
 
 from absl import app, flags
+from ml_collections import config_flags
 
 from jaxkd import cli
 from jaxkd.common.errors import ConfigError
@@ -70,7 +71,8 @@ def main(_: list[str]) -> None:
 def _command(grid: Grid, values: Values) -> str:
   """Returns the command that trains with the values on the whole split."""
   options = {k: v for k, v in cli.given().items() if k not in (*grid, "data.validation")}
-  words = ["python", "-m", "jaxkd.main", f"--config={cli.config_file()}"]
+  file = config_flags.get_config_filename(flags.FLAGS[cli.CONFIG.name])
+  words = ["python", "-m", "jaxkd.main", f"--config={file}"]
   for option, value in {**options, **values}.items():
     several = value if isinstance(value, tuple) else (value,)
     words.append(f"--config.{option}={','.join(map(str, several))}")

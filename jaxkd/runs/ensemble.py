@@ -24,8 +24,8 @@ class Ensemble:
 
   def __init__(self, workdir: pathlib.Path, phases: Sequence[Phase]):
     self._workdir, self._phases = workdir, phases
-    identities = " ".join(phase.identity for phase in phases)
-    digest = hashlib.sha256(identities.encode()).hexdigest()[:12]
+    identities = " ".join(phase.identity for phase in phases).encode()
+    digest = hashlib.sha256(identities).hexdigest()[:12]
     self.path = workdir / f"ensemble-{phases[0].name}-{digest}.json"
 
   @property

@@ -1,8 +1,5 @@
 """The paper's Tables 2 and 3, and the experiments that their figures belong to."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import ml_collections
 
 from jaxkd import data
@@ -97,7 +94,12 @@ def differences(config: ml_collections.ConfigDict) -> list[str]:
   roles += ["small_teacher"] if "stkd" in config.rows else []
   roles += ["teacher"] if set(config.rows) - {"nokd", "nokd+ens", "stkd"} else []
   for role in roles:
-    network, epochs, initial = _network(config, role)
+    own = config[role]
+    network, epochs, initial = own.to_dict(), own.epochs, own.init_from
+    if own.get("checkpoint"):
+      phase = PhaseFolder.open(own.checkpoint).phase
+      network, epochs = phase.network, phase.schedule["epochs"]
+      initial = network.get("init_from")
     options = network["options"]
     if options or network["name"] != wanted.get(role, network["name"]):
       shown = ", ".join(f"{key}={value}" for key, value in options.items())
@@ -108,12 +110,3 @@ def differences(config: ml_collections.ConfigDict) -> list[str]:
       weights = "random initial weights, not those of ImageNet"
       found.append(f"{role}: {weights} (config.{role}.init_from)")
   return found
-
-
-def _network(config: ml_collections.ConfigDict, role: str) -> tuple[Mapping[str, Any], float, Any]:
-  """Returns a network, its epochs and its initial weights."""
-  own = config[role]
-  if own.get("checkpoint"):
-    phase = PhaseFolder.open(own.checkpoint).phase
-    return phase.network, phase.schedule["epochs"], phase.network.get("init_from")
-  return {"name": own.name, "options": own.options.to_dict()}, own.epochs, own.init_from

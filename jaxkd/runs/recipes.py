@@ -69,10 +69,7 @@ _ASSISTANTS = dict(itertools.chain.from_iterable(map(itertools.pairwise, _LADDER
 # student, ShuffleNetV2 on large images, too: it is the smallest for these.
 _RESIDUALS = {
   "vgg8": "resnet20",
-  "shufflenet_v1": "resnet8",
-  "shufflenet_v2": "resnet8",
-  "mobilenet_v2": "resnet8",
-  "alexnet": "resnet8",
+  **dict.fromkeys(("shufflenet_v1", "shufflenet_v2", "mobilenet_v2", "alexnet"), "resnet8"),
 }
 _RESIDUALS_PHOTOS = {"mobilenet_v2": "shufflenet_v2", "alexnet": "shufflenet_v2"}
 
@@ -89,7 +86,8 @@ def recipe(
     raise ConfigError(f"the data set is {dataset!r}, must be {nearest(dataset, RECIPES)}")
   own = RECIPES[dataset]
   options = parse_arg(arg, teacher="", student="", runlocal=False)
-  if options.runlocal and dataset != "digits":
+  short = options.runlocal and dataset != "digits"
+  if short:
     large, small = ("resnet34", "mobilenet_v2") if own.photos else ("resnet20", "resnet8")
     own = own._replace(teacher=large, small_teacher=small, student=small)
   config = config_module.default()
@@ -116,7 +114,7 @@ def recipe(
       network.epochs, network.learning_rate = 100.0, 0.1
     config.optim.weight_decay, config.optim.warmup = 1e-4, 5 / 100
     config.optim.milestones = (0.3, 0.6, 0.9)
-  if options.runlocal and dataset != "digits":
+  if short:
     config.multi.networks = ("teacher", "resnet18" if own.photos else "resnet14")
     for network in networks:
       network.epochs = 4.0

@@ -48,11 +48,7 @@ _NUMBERS = {
 
 
 def validate(config: ConfigDict) -> None:
-  """Checks every option before any work.
-
-  Raises:
-    ConfigError: naming the first option that is wrong, its value and what it may be.
-  """
+  """Checks every option before any work; the ConfigError names the first that is wrong."""
   _check_names(config)
   _check_numbers(config)
   for row in ("", *config.tuned):
