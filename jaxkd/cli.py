@@ -110,8 +110,7 @@ def print_report(folder: pathlib.Path | None) -> None:
 @contextlib.contextmanager
 def command() -> Iterator[None]:
   """Starts a run; a mistake of the user's ends the process with one line."""
-  # Orbax tells of every checkpoint, and of an error in each of its threads;
-  # jaxkd says it once.
+  # Orbax tells of every checkpoint, and of an error in each of its threads; jaxkd says it once.
   absl_logging.set_verbosity(absl_logging.WARNING)
   logging.getLogger("absl").setLevel(logging.CRITICAL)
   # A cache that can't be written costs time alone.
@@ -155,7 +154,7 @@ def _explained(argv: list[str], error: Exception) -> Exception:
   files = [flag.partition("=")[2] for flag in argv if "--config=" in flag]
   path = pathlib.Path(files[-1].partition(":")[0]) if files else None
   if isinstance(error, OSError) and path and not path.exists():
-    others = [str(file) for file in sorted(path.parent.glob("*.py"))]
+    others = map(str, sorted(path.parent.glob("*.py")))
     return ConfigError(f"--config is '{path}', must be {nearest(str(path), others)}")
   if path and not isinstance(error, UserError | flags.Error):
     for frame in reversed(traceback.extract_tb(error.__traceback__)):

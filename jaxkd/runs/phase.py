@@ -12,9 +12,6 @@ SCHEMA = 2
 """Goes into every identity; raised when a phase, or the training step, changes its meaning."""
 
 
-_FIELDS = ("data", "network", "schedule", "objective", "seed")
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Phase:
   """One training run, identified by the content of all that determines its result.
@@ -81,8 +78,9 @@ class Phase:
 
   def to_dict(self) -> dict[str, Any]:
     """Returns what identifies the phase, as JSON holds it."""
-    fields = {name: getattr(self, name) for name in _FIELDS}
-    return {**fields, "teachers": [teacher.to_dict() for teacher in self.teachers]}
+    names = ("data", "network", "schedule", "objective", "seed")
+    own = {name: getattr(self, name) for name in names}
+    return {**own, "teachers": [teacher.to_dict() for teacher in self.teachers]}
 
   @classmethod
   def from_dict(cls, fields: Mapping[str, Any], location: str = "") -> "Phase":

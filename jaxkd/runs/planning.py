@@ -50,7 +50,6 @@ class ExperimentPlan:
 
   def __init__(self, config: ConfigDict, seed: int, identity: Mapping[str, Any] | None = None):
     self._config, self._seed = config, seed
-    self._cross_entropy = methods.objective("cross_entropy")
     # A folder's is found by a look at every file.
     self._identity = identity or data.identity(config.data.name, config.data.data_dir)
 
@@ -62,7 +61,7 @@ class ExperimentPlan:
     """Returns the phase of the large teacher, or the finished one that was given."""
     section = self._config.teacher
     if not section.checkpoint:
-      return self._phase(section, objective or self._cross_entropy, (), section.seed)
+      return self._phase(section, objective, (), section.seed)
     if objective:
       raise ConfigError(
         f"config.teacher.checkpoint is {section.checkpoint!r}, must be empty for {objective.name}, "
@@ -76,7 +75,7 @@ class ExperimentPlan:
   def small_teacher(self) -> Phase:
     """Returns the phase of the small teacher."""
     section = self._config.small_teacher
-    return self._phase(section, self._cross_entropy, (), section.seed)
+    return self._phase(section, None, (), section.seed)
 
   def student(self, objective: Method, *teachers: Phase) -> Phase:
     """Returns a phase that trains the experiment's student under its seed."""
@@ -128,16 +127,13 @@ class ExperimentPlan:
     return network
 
   def _phase(
-    self, network: ConfigDict, objective: Method, teachers: tuple[Phase, ...], seed: int
+    self, network: ConfigDict, objective: Method | None, teachers: tuple[Phase, ...], seed: int
   ) -> Phase:
+    """Returns the phase that trains a network, without an objective with cross entropy."""
     config = self._config
     dataset = {**self._identity, "batch_size": config.data.batch_size}
-    if config.data.validation:
-      dataset["validation"] = config.data.validation
-    if config.data.train_share < 1:
-      dataset["train_share"] = config.data.train_share
-    if config.data.seed not in (None, seed):
-      dataset["seed"] = config.data.seed
+    usual = {"validation": (0,), "train_share": (1,), "seed": (None, seed)}
+    dataset |= {key: config.data[key] for key in usual if config.data[key] not in usual[key]}
     described = {"name": network.name, "dtype": config.dtype, "options": network.options.to_dict()}
     spec = data.find(config.data.name, config.data.data_dir)
     described["arrays"] = models.arrays_digest(_traced(described, spec))
@@ -150,7 +146,7 @@ class ExperimentPlan:
       data=dataset,
       network=described,
       schedule={**config.optim.to_dict(), **own},
-      objective=methods.identity(objective),
+      objective=methods.identity(objective or methods.objective("cross_entropy")),
       seed=seed,
       teachers=teachers,
       weights=network.init_from,

@@ -1,12 +1,10 @@
 """The queue: trains the phases that a store lacks, teachers before their students."""
 
 import contextlib
-import dataclasses
 import datetime
 import pathlib
-import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import jax
 import ml_collections
@@ -34,13 +32,16 @@ class Queue:
 
   def __init__(self, workdir: pathlib.Path, students: Iterable[Phase]):
     self._workdir = workdir
-    self._missing: dict[Phase, PhaseFolder] = {}
     self._reused: dict[Phase, PhaseFolder] = {}
+    # Its place in the queue, by phase.
+    self._missing: dict[Phase, int] = {}
     for phase in students:
       self._add(phase)
+    self._failed: dict[Phase, NonFiniteError] = {}
+    self._told = False
 
   def _add(self, phase: Phase) -> None:
-    folder = PhaseFolder.of(self._workdir, phase)
+    folder = self._folder(phase)
     if sharding.agreed(folder.finished):
       self._reused[phase] = folder
       return
@@ -48,7 +49,7 @@ class Queue:
       self._add(teacher)
       if teacher not in self._missing:
         self._reused[teacher].check_network()
-    self._missing[phase] = folder
+    self._missing.setdefault(phase, len(self._missing) + 1)
 
   @property
   def empty(self) -> bool:
@@ -69,46 +70,32 @@ class Queue:
     It returns the phases that did not stay finite; the phases that need them were not trained.
     A signal raises Stopped once what was trained is saved.
     """
-    with stop_requested() as stop:
-      folders = self._reused | self._missing
-      return _Worker(folders, list(self._missing), dataset, run, mesh, stop).work()
+    self._dataset, self._run, self._mesh = dataset, run, mesh
+    self._waiting = list(self._missing)
+    with stop_requested() as self._stop:
+      while self._waiting:
+        before = len(self._waiting)
+        steps = {phase: self._steps(phase) for phase in self._waiting}
+        for cohort in cohorts(steps, self._run.cohort, self._run.checkpoint_every_steps):
+          if sharding.agreed(all(self._folder(t).finished for t in cohort[0].teachers)):
+            self._train_free(cohort)
+        failed = self._failed.keys()
+        self._waiting = [p for p in self._waiting if failed.isdisjoint(p.with_teachers())]
+        if len(self._waiting) == before:
+          time.sleep(5)
+          if self._stop.is_set():
+            waiting = "stopped while waiting for another process"
+            raise Stopped(f"{waiting}; run the same command to resume")
+      return self._failed
 
-
-@dataclasses.dataclass
-class _Worker:
-  """Works off the missing phases of a queue; `folders` has those of their teachers, too."""
-
-  folders: Mapping[Phase, PhaseFolder]
-  missing: Sequence[Phase]
-  dataset: Dataset
-  run: ml_collections.ConfigDict
-  mesh: jax.sharding.Mesh
-  stop: threading.Event
-  failed: dict[Phase, NonFiniteError] = dataclasses.field(default_factory=dict)
-  told: bool = False
-
-  def __post_init__(self):
-    self.waiting = list(self.missing)
-
-  def work(self) -> dict[Phase, NonFiniteError]:
-    """Trains until nothing waits."""
-    while self.waiting:
-      before = len(self.waiting)
-      steps = {phase: self._steps(phase) for phase in self.waiting}
-      for cohort in cohorts(steps, self.run.cohort, self.run.checkpoint_every_steps):
-        if sharding.agreed(all(self.folders[t].finished for t in cohort[0].teachers)):
-          self._train_free(cohort)
-      self.waiting = [p for p in self.waiting if self.failed.keys().isdisjoint(p.with_teachers())]
-      if len(self.waiting) == before:
-        time.sleep(5)
-        if self.stop.is_set():
-          raise Stopped("stopped while waiting for another process; run the same command to resume")
-    return self.failed
+  def _folder(self, phase: Phase) -> PhaseFolder:
+    # Equal phases may lie in the store and outside of it.
+    return PhaseFolder.of(self._workdir, phase)
 
   def _steps(self, phase: Phase) -> set[int]:
     """Returns 0 and the steps of the checkpoints, as the first process has it."""
-    count = self.run.keep_checkpoints
-    newest = np.array(sorted(self.folders[phase].steps)[-count:])
+    count = self._run.keep_checkpoints
+    newest = np.array(sorted(self._folder(phase).steps)[-count:])
     return {0, *sharding.of_first(np.resize(newest, count)).tolist()}
 
   def _train_free(self, cohort: Sequence[Phase]) -> None:
@@ -116,25 +103,25 @@ class _Worker:
     with contextlib.ExitStack() as stack:
       free = [phase for phase in cohort if self._claim(phase, stack)]
       # Another run may have finished some meanwhile.
-      todo = [phase for phase in free if not sharding.agreed(self.folders[phase].finished)]
+      todo = [phase for phase in free if not sharding.agreed(self._folder(phase).finished)]
       done = free
       try:
         if todo:
           self._train(todo)
       except NonFiniteError as error:
         bad = todo[error.student]
-        self.failed[bad] = error
+        self._failed[bad] = error
         # The others of its cohort resume in the next round.
         done = [bad]
-        if len(self.waiting) > 1:
+        if len(self._waiting) > 1:
           tell(f"{error}; the other phases go on")
-    self.waiting = [phase for phase in self.waiting if phase not in done]
+    self._waiting = [phase for phase in self._waiting if phase not in done]
 
   def _claim(self, phase: Phase, stack: contextlib.ExitStack) -> bool:
     """Makes and locks the folder of a phase; says whether it could be locked."""
     if jax.process_index() > 0:
       return True
-    folder = self.folders[phase]
+    folder = self._folder(phase)
     folder.create()
     try:
       stack.enter_context(folder.lock())
@@ -142,8 +129,8 @@ class _Worker:
       # The other processes of this run would not know.
       if jax.process_count() > 1:
         raise
-      if not self.told:
-        self.told = True
+      if not self._told:
+        self._told = True
         tell(f"another process is training {folder.path}; its result is waited for")
       return False
     return True
@@ -153,25 +140,25 @@ class _Worker:
     first = cohort[0]
     others = f" and {len(cohort) - 1} more" if len(cohort) > 1 else ""
     job = Job(
-      label=f"[{self.missing.index(first) + 1}/{len(self.missing)} {first.name}{others}]",
+      label=f"[{self._missing[first]}/{len(self._missing)} {first.name}{others}]",
       students=tuple(map(self._student, cohort)),
       teachers=tuple(
-        teachers.load(self.folders[t], self.dataset, self.mesh) for t in first.teachers
+        teachers.load(self._folder(t), self._dataset, self._mesh) for t in first.teachers
       ),
-      dataset=self.dataset,
+      dataset=self._dataset,
       batch_size=first.data["batch_size"],
       epochs=first.schedule["epochs"],
       data_seed=first.data_seed,
       step=common_step([self._steps(phase) for phase in cohort]),
-      run=self.run,
-      mesh=self.mesh,
+      run=self._run,
+      mesh=self._mesh,
     )
-    for phase, result in zip(cohort, train(job, self.stop), strict=True):
+    for phase, result in zip(cohort, train(job, self._stop), strict=True):
       if jax.process_index() == 0:
         today = datetime.datetime.now(datetime.UTC).date()
-        self.folders[phase].finish({**result, "finished": str(today)})
-    if self.stop.is_set():
-      folder = self.folders[first].path
+        self._folder(phase).finish({**result, "finished": str(today)})
+    if self._stop.is_set():
+      folder = self._folder(first).path
       raise Stopped(f"stopped after {folder}{others}; run the same command to resume")
 
   def _student(self, phase: Phase) -> Student:
@@ -179,7 +166,7 @@ class _Worker:
     if phase.weights:
       nnx.update(model, *weights.from_torch(model, weights.read(phase.weights)))
     return Student(
-      folder=self.folders[phase].path,
+      folder=self._folder(phase).path,
       model=model,
       objective=planning.objective_of(phase),
       schedule=phase.schedule,

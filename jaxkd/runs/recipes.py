@@ -35,9 +35,7 @@ RECIPES = {
   "cub": Recipe("cub", *paper.TEACHERS["cub"], "alexnet", batch_size=64, photos=True),
   "dogs": Recipe("dogs", *paper.TEACHERS["dogs"], "alexnet", batch_size=64, photos=True),
   # The paper's Table 1, Fig. 2 on MNIST and on SVHN.
-  "digits_five": Recipe("digits_five", "vgg19", "vgg13", "vgg8"),
-  "mnist": Recipe("mnist", "vgg19", "vgg13", "vgg8"),
-  "svhn": Recipe("svhn", "vgg19", "vgg13", "vgg8"),
+  **{d: Recipe(d, "vgg19", "vgg13", "vgg8") for d in ("digits_five", "mnist", "svhn")},
   # The paper doesn't train on it.
   "imagenet": Recipe("imagenet2012", "resnet50", "resnet34", "mobilenet_v2", 256, photos=True),
 }
