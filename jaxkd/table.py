@@ -75,10 +75,9 @@ def main(_: list[str]) -> None:
     failed = run(experiments)
     written = zip(columns, map(experiment_report.write, experiments), strict=True)
     if reports := {student: folder for student, folder in written if folder}:
-      title = f"table{_TABLE.value}-{_DATASET.value}"
-      names = " ".join(str(folder) for folder in reports.values())
-      caption = paper_table.caption(columns)
-      path = paper_table.write(f"{title}-{digest(names)}", caption, reports, workdir)
+      folders = digest(" ".join(map(str, reports.values())))
+      title = f"table{_TABLE.value}-{_DATASET.value}-{folders}"
+      path = paper_table.write(title, paper_table.caption(columns), reports, workdir)
       print(path.read_text())
       print(f"Written to {path}; .csv and .html lie beside it.")
     for error in failed.values():

@@ -1,6 +1,7 @@
 """Which phases train together: students that share a teacher's forward pass."""
 
 from collections.abc import Mapping, Sequence, Set
+from typing import Any
 
 from jaxkd.runs.phase import Phase
 
@@ -19,7 +20,8 @@ def cohorts(steps: Mapping[Phase, Set[int]], size: int, interval: int) -> list[l
       together = [steps[each] for each in (*group, phase)]
       if (
         len(group) < size
-        and _share(group[0], phase)
+        and phase.teachers
+        and _shared(group[0]) == _shared(phase)
         and all(max(own) - common_step(together) <= interval for own in together)
       ):
         group.append(phase)
@@ -42,9 +44,6 @@ def common_step(steps: Sequence[Set[int]]) -> int:
   return max(set.intersection(*map(set, steps)))
 
 
-def _share(phase: Phase, other: Phase) -> bool:
-  def shared(phase):
-    data = {**phase.data, "seed": phase.data_seed}
-    return phase.teachers, data, phase.schedule["epochs"]
-
-  return bool(phase.teachers) and shared(phase) == shared(other)
+def _shared(phase: Phase) -> tuple[Any, ...]:
+  data = {**phase.data, "seed": phase.data_seed}
+  return phase.teachers, data, phase.schedule["epochs"]

@@ -75,7 +75,7 @@ def run(experiments: Sequence[Experiment]) -> dict[Phase, NonFiniteError]:
     for ensemble in itertools.chain(*one.ensembles.values())
     if not sharding.agreed(ensemble.path.exists())
   ]
-  if queue.empty and not ensembles:
+  if not queue.missing and not ensembles:
     return {}
   mesh = sharding.mesh()
   dataset = load_dataset(config.data, config.run, mesh)

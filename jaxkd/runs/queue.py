@@ -33,8 +33,8 @@ class Queue:
   def __init__(self, workdir: pathlib.Path, students: Iterable[Phase]):
     self._workdir = workdir
     self._reused: dict[Phase, PhaseFolder] = {}
-    # Its place in the queue, by phase.
-    self._missing: dict[Phase, int] = {}
+    # The phases to train, with their numbers.
+    self.missing: dict[Phase, int] = {}
     for phase in students:
       self._add(phase)
     self._failed: dict[Phase, NonFiniteError] = {}
@@ -47,14 +47,9 @@ class Queue:
       return
     for teacher in phase.teachers:
       self._add(teacher)
-      if teacher not in self._missing:
+      if teacher not in self.missing:
         self._reused[teacher].check_network()
-    self._missing.setdefault(phase, len(self._missing) + 1)
-
-  @property
-  def empty(self) -> bool:
-    """Whether nothing is missing."""
-    return not self._missing
+    self.missing.setdefault(phase, len(self.missing) + 1)
 
   def tell_reused(self) -> None:
     """Says which phases are not trained again."""
@@ -71,7 +66,7 @@ class Queue:
     A signal raises Stopped once what was trained is saved.
     """
     self._dataset, self._run, self._mesh = dataset, run, mesh
-    self._waiting = list(self._missing)
+    self._waiting = list(self.missing)
     with stop_requested() as self._stop:
       while self._waiting:
         before = len(self._waiting)
@@ -140,7 +135,7 @@ class Queue:
     first = cohort[0]
     others = f" and {len(cohort) - 1} more" if len(cohort) > 1 else ""
     job = Job(
-      label=f"[{self._missing[first]}/{len(self._missing)} {first.name}{others}]",
+      label=f"[{self.missing[first]}/{len(self.missing)} {first.name}{others}]",
       students=tuple(map(self._student, cohort)),
       teachers=tuple(
         teachers.load(self._folder(t), self._dataset, self._mesh) for t in first.teachers

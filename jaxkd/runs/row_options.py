@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from flax.traverse_util import flatten_dict
+from flax.traverse_util import flatten_dict, unflatten_dict
 from ml_collections import ConfigDict
 
 from jaxkd.common.errors import ConfigError
@@ -29,15 +29,13 @@ def with_values(config: ConfigDict, row: str, values: Values) -> ConfigDict:
     >>> tuned.ats.tau1, of_row(tuned, "ats").ats.tau1
     (4.0, 6.0)
   """
-  sections: dict[str, dict[str, float]] = {}
-  for option, value in values.items():
+  for option in values:
     section, _, key = option.partition(".")
     if key not in config.get(section, {}):
       raise ConfigError(f"there is no option {option!r} to tune {row} with")
-    sections.setdefault(section, {})[key] = value
   changed = config.copy_and_resolve_references()
   with changed.unlocked():
-    changed.tuned[row] = sections
+    changed.tuned[row] = unflatten_dict(dict(values), sep=".")
   return changed
 
 

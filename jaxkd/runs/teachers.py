@@ -18,10 +18,7 @@ from jaxkd.training.step import Frozen, Functional, Variables, functional
 def load_network(
   folder: PhaseFolder, mesh: jax.sharding.Mesh, step: int | None = None
 ) -> tuple[Functional, Variables]:
-  """Returns a phase's network, on all devices.
-
-  Without a step it is that of the last checkpoint of a finished phase, of the newest of another.
-  """
+  """Returns a phase's network on all devices, by default of its last step (or newest so far)."""
   network, variables = functional(planning.network(folder.phase))
   with contextlib.closing(Checkpoints(folder.checkpoints, keep=None)) as checkpoints:
     variables = sharding.replicate(mesh)(variables)

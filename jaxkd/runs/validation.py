@@ -40,9 +40,7 @@ _NUMBERS = {
     "checkpoint_every_steps": POSITIVE,
     "keep_checkpoints": POSITIVE,
     "cohort": POSITIVE,
-    "steps_per_dispatch": NOT_NEGATIVE,
-    "resident_gib": NOT_NEGATIVE,
-    "workers": NOT_NEGATIVE,
+    **dict.fromkeys(("steps_per_dispatch", "resident_gib", "workers"), NOT_NEGATIVE),
   },
 }
 
