@@ -16,18 +16,12 @@ if TYPE_CHECKING:
   from jaxkd import methods as methods
   from jaxkd import metrics as metrics
   from jaxkd import models as models
+  from jaxkd.training.distill import distill as distill
 
 __version__ = "0.1.0"
 
-# The module of each name, and the extra that it needs.
-_NAMES = {
-  "data": ("jaxkd.data", "data"),
-  "distill": ("jaxkd.training.distill", "train"),
-  "losses": ("jaxkd.losses", ""),
-  "methods": ("jaxkd.methods", "train"),
-  "metrics": ("jaxkd.metrics", ""),
-  "models": ("jaxkd.models", "train"),
-}
+# The extra that each name needs.
+_EXTRAS = {"data": "data", "distill": "train", "methods": "train", "models": "train"}
 
 __all__ = ["__version__", "data", "distill", "losses", "methods", "metrics", "models"]
 
@@ -37,19 +31,16 @@ if sys.argv[:1] == ["-m"]:
 
 
 def __getattr__(name: str) -> Any:
-  if name not in _NAMES:
+  if name not in __all__:
     raise AttributeError(f"module 'jaxkd' has no attribute {name!r}")
-  path, extra = _NAMES[name]
   try:
-    value: Any = importlib.import_module(path)
+    value = importlib.import_module(f"jaxkd.{'training.' if name == 'distill' else ''}{name}")
   except ModuleNotFoundError as error:
-    if advice := _extras.advice(error, extra):
+    if advice := _extras.advice(error, _EXTRAS.get(name, "")):
       raise ModuleNotFoundError(f"jaxkd.{name}: {advice}", name=error.name) from None
     raise
-  if name == "distill":
-    value = value.distill
-  globals()[name] = value
-  return value
+  globals()[name] = getattr(value, name) if name == "distill" else value
+  return globals()[name]
 
 
 def __dir__() -> list[str]:

@@ -9,14 +9,9 @@ import sys
 from jaxkd.common import extras
 from jaxkd.common.spelling import nearest
 
-_HELP = ("-h", "--help", "help")
-
 
 def commands() -> dict[str, str]:
-  """Returns the name of every command with the first line of its module's docstring.
-
-  The modules are read, not imported, because importing JAX takes seconds.
-  """
+  """Returns every command with the first line of its docstring, read without importing JAX."""
   found = {}
   for path in sorted(pathlib.Path(__file__).parent.glob("*.py")):
     source = path.read_text(encoding="utf-8")
@@ -29,7 +24,7 @@ def main() -> None:
   """Runs `jaxkd COMMAND ...` as `python -m jaxkd.COMMAND ...` does."""
   found = commands()
   name = sys.argv[1] if len(sys.argv) > 1 else "help"
-  if name in _HELP:
+  if name in ("-h", "--help", "help"):
     width = max(map(len, found))
     print("usage: jaxkd COMMAND [...]\n\ncommands:")
     for command, summary in found.items():

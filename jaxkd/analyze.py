@@ -1,8 +1,13 @@
-"""Compares teachers: `python -m jaxkd.analyze --config=configs/analysis_...`.
+"""Compares teachers of several capacities.
 
-Logits that any framework has saved can be compared too, from the smallest teacher to the largest:
-`python -m jaxkd.analyze --logits=teacher_small.npz,teacher_large.npz`.
+  python -m jaxkd.analyze --config=configs/analysis_digits.py
+  python -m jaxkd.analyze --logits=teacher_small.npz,teacher_large.npz
+
+The second form compares logits that any framework has saved, from the smallest teacher to the
+largest.
 """
+
+import functools
 
 import jax
 from absl import app, flags
@@ -29,10 +34,9 @@ _K = flags.DEFINE_integer(
 
 def _settings(settings: Settings, num_classes: int) -> Settings:
   """Returns the settings with the values of the flags, checked."""
-  if _TAU.value is not None:
-    settings = settings._replace(tau=_TAU.value)
+  tau = settings.tau if _TAU.value is None else _TAU.value
   k = min(settings.k, num_classes) if _K.value is None else _K.value
-  settings = settings._replace(k=k)
+  settings = settings._replace(tau=tau, k=k)
   settings.check(num_classes)
   return settings
 
@@ -48,10 +52,7 @@ def _studies() -> tuple[list[Study], Settings]:
   plan.validate(config, cli.given())
   num_classes = data.find(config.data.name, config.data.data_dir).num_classes
   settings = _settings(plan.settings(config), num_classes)
-
-  def choose(config):
-    tuned.apply(config, cli.choices(), cli.given())
-
+  choose = functools.partial(tuned.apply, path=cli.choices(), given=cli.given())
   return trained.studies(config, cli.WORKDIR.value, choose), settings
 
 

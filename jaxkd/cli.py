@@ -5,7 +5,6 @@ import contextlib
 import logging
 import os
 import pathlib
-import re
 import sys
 import traceback
 import warnings
@@ -14,7 +13,7 @@ from typing import Any
 
 import jax
 import ml_collections
-from absl import flags
+from absl import app, flags
 from absl import logging as absl_logging
 from flax import traverse_util
 from ml_collections import config_flags
@@ -32,7 +31,10 @@ WORKDIR = flags.DEFINE_string("workdir", "runs", "where phases and reports are k
 
 
 def parse(argv: list[str]) -> list[str]:
-  """Parses flags; what is wrong with them ends the process with one line."""
+  """Parses flags, or lists them; a wrong flag ends the process with one line."""
+  if not {"-h", "--help"}.isdisjoint(argv):
+    # The flag --help of absl exits with status 1.
+    app.usage(shorthelp=True, writeto_stdout=True, exitcode=0)
   try:
     rest = flags.FLAGS(argv)
     if rest[1:]:
@@ -46,33 +48,23 @@ def parse(argv: list[str]) -> list[str]:
 
 
 def config() -> ml_collections.ConfigDict:
-  """Returns the config that the flags describe.
-
-  Raises:
-    ConfigError: there is none.
-  """
+  """Returns the config that the flags describe; it is an error if there is none."""
   if CONFIG.value is None:
     raise ConfigError("--config is missing: a file of configs/")
   options = CONFIG.value
   # A tuple of names, such as --config.rows=kd,isats, arrives as one text.
   for option, value in traverse_util.flatten_dict(options.to_dict(), sep=".").items():
     if isinstance(value, tuple) and len(value) == 1 and isinstance(value[0], str):
-      options.update_from_flattened_dict({option: _split(value)})
+      names = tuple(filter(None, value[0].split(",")))
+      options.update_from_flattened_dict({option: names})
   return options
 
 
 def override(config: ml_collections.ConfigDict, texts: Sequence[str]) -> None:
-  """Sets options of a config, as its flags would.
-
-  Args:
-    config: what is changed.
-    texts: `OPTION=VALUE` each.
-
-  Raises:
-    ConfigError: there is no such option, or the value is of another type.
+  """Sets options of a config, `OPTION=VALUE` each, as its flags would.
 
   Examples:
-    >>> from jaxkd import config
+    >>> from jaxkd.runs import config
     >>> options = config.default()
     >>> override(options, ["kd.tau=2", "seeds=0,1", "takd.assistants=vgg8"])
     >>> options.kd.tau, options.seeds, options.takd.assistants
@@ -98,11 +90,6 @@ def override(config: ml_collections.ConfigDict, texts: Sequence[str]) -> None:
       raise ConfigError(f"--set is {text!r}: {error}") from error
 
 
-def config_file() -> str:
-  """Returns what --config is: a file and, after a colon, its argument."""
-  return config_flags.get_config_filename(flags.FLAGS[CONFIG.name])
-
-
 def given() -> Mapping[str, Any]:
   """Returns the config's options that are flags, with their values."""
   return config_flags.get_override_values(flags.FLAGS[CONFIG.name])
@@ -120,15 +107,10 @@ def print_report(folder: pathlib.Path | None) -> None:
     print(f"Written to {folder}; open report.html there.")
 
 
-def _split(names: tuple[str, ...]) -> tuple[str, ...]:
-  return tuple(filter(None, ",".join(map(str, names)).split(",")))
-
-
 @contextlib.contextmanager
 def command() -> Iterator[None]:
   """Starts a run; a mistake of the user's ends the process with one line."""
-  # Orbax tells of every checkpoint, and of an error in each of its threads;
-  # jaxkd says it once.
+  # Orbax tells of every checkpoint, and of an error in each of its threads; jaxkd says it once.
   absl_logging.set_verbosity(absl_logging.WARNING)
   logging.getLogger("absl").setLevel(logging.CRITICAL)
   # A cache that can't be written costs time alone.
@@ -141,31 +123,23 @@ def command() -> Iterator[None]:
     if "://" in WORKDIR.value:
       raise ConfigError(f"--workdir is {WORKDIR.value!r}, must be a folder")
     sharding.initialize()
-    with _failed_writes_told_once():
-      yield
+    # Once a write has failed, TensorStore's threads report it to an event loop that Orbax has
+    # closed, and that to Python.
+    report = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+      if str(unraisable.exc_value) != "Event loop is closed":
+        report(unraisable)
+
+    sys.unraisablehook = hook
+    yield
+    # Not after a failure: they are at work until the process has ended.
+    sys.unraisablehook = report
   except UserError as error:
     end(error)
   except OSError as error:
     # A full or read-only disk.
     end(ConfigError(f"{error.filename or 'a file'}: {error.strerror}"))
-
-
-@contextlib.contextmanager
-def _failed_writes_told_once() -> Iterator[None]:
-  """Keeps TensorStore's threads silent once a write has failed.
-
-  They report it to an event loop that Orbax has closed, and that to Python.
-  """
-  tell = sys.unraisablehook
-
-  def hook(unraisable):
-    if str(unraisable.exc_value) != "Event loop is closed":
-      tell(unraisable)
-
-  sys.unraisablehook = hook
-  yield
-  # Not after a failure: they are at work until the process has ended.
-  sys.unraisablehook = tell
 
 
 def end(error: Exception) -> None:
@@ -180,28 +154,20 @@ def _explained(argv: list[str], error: Exception) -> Exception:
   files = [flag.partition("=")[2] for flag in argv if "--config=" in flag]
   path = pathlib.Path(files[-1].partition(":")[0]) if files else None
   if isinstance(error, OSError) and path and not path.exists():
-    others = [str(file) for file in sorted(path.parent.glob("*.py"))]
+    others = map(str, sorted(path.parent.glob("*.py")))
     return ConfigError(f"--config is '{path}', must be {nearest(str(path), others)}")
   if path and not isinstance(error, UserError | flags.Error):
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
       if pathlib.Path(frame.filename).absolute() == path.absolute():
-        kind = type(error).__name__
-        return ConfigError(f"{path}, line {frame.lineno}: {kind}: {error}")
+        return ConfigError(f"{path}, line {frame.lineno}: {type(error).__name__}: {error}")
   if isinstance(error, AttributeError | KeyError):
-    return _unknown_option(argv, error)
-  return error
-
-
-def _unknown_option(argv: list[str], error: Exception) -> Exception:
-  """Says which of the flags named what the config doesn't have."""
-  message = str(error)
-  for flag in argv:
-    option, _, value = flag.partition("=")
-    option = option.removeprefix("--")
-    section: Any = default().to_dict()
-    for key in option.split(".")[1:]:
-      if option.startswith("config.") and re.search(rf"\b{key}\b", message):
-        there = f": must be {nearest(key, section)}" if section else ""
-        return ConfigError(f"{option} is {value!r}, but there is no option {key!r}{there}")
-      section = section.get(key) if isinstance(section, dict) else None
+    for option, _, value in (
+      flag[2:].partition("=") for flag in argv if flag.startswith("--config.")
+    ):
+      section: Any = default().to_dict()
+      for key in option.split(".")[1:]:
+        if key not in section and key in str(error):
+          names = f": must be {nearest(key, section)}" if section else ""
+          return ConfigError(f"{option} is {value!r}, but there is no option {key!r}{names}")
+        section = section[key] if isinstance(section.get(key), dict) else {}
   return error

@@ -1,4 +1,7 @@
-"""Trains the rows of a config: `python -m jaxkd.main --config=configs/...`."""
+"""Trains the rows of a config and prints their table.
+
+python -m jaxkd.main --config=configs/digits_isats.py
+"""
 
 from absl import app, flags
 

@@ -1,11 +1,10 @@
-"""Trains and prints a table of the paper, its figures beside ours.
+r"""Trains and prints a table of the paper, its figures beside ours.
 
   python -m jaxkd.table --table=2 --dataset=cifar100 --workdir=runs --seeds=3 \
     --set=run.cohort=3
 
-Every cell is an experiment of the store: what is there is not trained again, a
-table that was stopped goes on, and runs on several machines that share a
-workdir share the cells.
+Every cell is an experiment of the store: what is there is not trained again, a table that was
+stopped goes on, and runs on several machines that share a workdir share the cells.
 """
 
 import pathlib
@@ -21,7 +20,6 @@ from jaxkd.reports import experiment as experiment_report
 from jaxkd.reports import paper_table
 from jaxkd.runs import paper, recipes
 from jaxkd.runs.experiment import Experiment, run
-from jaxkd.runs.recipes import recipe
 from jaxkd.runs.validation import validate
 from jaxkd.tuning import tuned
 
@@ -46,19 +44,9 @@ _SET = flags.DEFINE_multi_string(
 def configs(
   table: str, dataset: str, students: Sequence[str], arg: str = ""
 ) -> dict[str, ml_collections.ConfigDict]:
-  """Returns the experiment of each column.
-
-  Args:
-    table: a key of `paper.TABLES`.
-    dataset: a key of `recipes.RECIPES`.
-    students: their networks, one a column.
-    arg: more of the recipe's argument.
-
-  Raises:
-    ConfigError: the data set or the argument is unknown.
-  """
+  """Returns the experiment of each column, one a student; see `recipe` for `arg`."""
   return {
-    student: recipe(
+    student: recipes.recipe(
       dataset,
       ",".join(filter(None, (f"student={student}", arg))),
       title=f"table{table}-{dataset}-{student}",
@@ -81,20 +69,15 @@ def main(_: list[str]) -> None:
       config.data.data_dir = _DATA_DIR.value
       cli.override(config, _SET.value)
       validate(config)
-      given = [text.partition("=")[0] for text in _SET.value]
-      tuned.apply(config, cli.choices(), given)
+      tuned.apply(config, cli.choices(), [text.partition("=")[0] for text in _SET.value])
     workdir = pathlib.Path(cli.WORKDIR.value)
     experiments = [Experiment.of(config, workdir) for config in columns.values()]
     failed = run(experiments)
-    written = {
-      student: experiment_report.write(one)
-      for student, one in zip(columns, experiments, strict=True)
-    }
-    if reports := {student: folder for student, folder in written.items() if folder}:
-      title = f"table{_TABLE.value}-{_DATASET.value}"
-      names = " ".join(str(folder) for folder in reports.values())
-      caption = paper_table.caption(columns)
-      path = paper_table.write(f"{title}-{digest(names)}", caption, reports, workdir)
+    written = zip(columns, map(experiment_report.write, experiments), strict=True)
+    if reports := {student: folder for student, folder in written if folder}:
+      folders = digest(" ".join(map(str, reports.values())))
+      title = f"table{_TABLE.value}-{_DATASET.value}-{folders}"
+      path = paper_table.write(title, paper_table.caption(columns), reports, workdir)
       print(path.read_text())
       print(f"Written to {path}; .csv and .html lie beside it.")
     for error in failed.values():

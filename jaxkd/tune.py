@@ -1,4 +1,4 @@
-"""Tunes a row's options on a validation split, never on the test split.
+r"""Tunes a row's options on a validation split, never on the test split.
 
   python -m jaxkd.tune --config=configs/cifar100_ats.py \
     --grid=ats.tau1=2,3,4,5 --grid=ats.tau2=1,2,3,4 --config.seeds=0,1,2
@@ -16,8 +16,8 @@ the same experiment; an option on the command line comes before it.
 import shlex
 import sys
 
-import ml_collections
 from absl import app, flags
+from ml_collections import config_flags
 
 from jaxkd import cli
 from jaxkd.common.errors import ConfigError
@@ -42,7 +42,9 @@ def main(_: list[str]) -> None:
   with cli.command():
     config = cli.config()
     validate(config)
-    row = _row(config)
+    if len(config.rows) > 1:
+      raise ConfigError(f"config.rows is {config.rows}, must be one to tune: --config.rows=ROW")
+    row = config.rows[0].removesuffix(ENSEMBLE)
     grid = parse(_GRID.value, config, row)
     config.data.validation = config.data.validation or _VALIDATION
     found = search(config, row, grid, cli.WORKDIR.value)
@@ -66,20 +68,11 @@ def main(_: list[str]) -> None:
     print(f"Kept in {path}, so that this does the same:\n{_command(grid, {})}")
 
 
-def _row(config: ml_collections.ConfigDict) -> str:
-  if len(config.rows) > 1:
-    raise ConfigError(f"config.rows is {config.rows}, must be one to tune: --config.rows=ROW")
-  return config.rows[0].removesuffix(ENSEMBLE)
-
-
 def _command(grid: Grid, values: Values) -> str:
   """Returns the command that trains with the values on the whole split."""
-  options = {
-    option: value
-    for option, value in cli.given().items()
-    if option not in (*grid, "data.validation")
-  }
-  words = ["python", "-m", "jaxkd.main", f"--config={cli.config_file()}"]
+  options = {k: v for k, v in cli.given().items() if k not in (*grid, "data.validation")}
+  file = config_flags.get_config_filename(flags.FLAGS[cli.CONFIG.name])
+  words = ["python", "-m", "jaxkd.main", f"--config={file}"]
   for option, value in {**options, **values}.items():
     several = value if isinstance(value, tuple) else (value,)
     words.append(f"--config.{option}={','.join(map(str, several))}")

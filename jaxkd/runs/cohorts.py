@@ -1,21 +1,17 @@
 """Which phases train together: students that share a teacher's forward pass."""
 
 from collections.abc import Mapping, Sequence, Set
+from typing import Any
 
 from jaxkd.runs.phase import Phase
 
 
 def cohorts(steps: Mapping[Phase, Set[int]], size: int, interval: int) -> list[list[Phase]]:
-  """Divides phases into groups, each of which can train in one step.
+  """Divides phases into groups of up to `size`, each of which can train in one step.
 
   The phases of a group share their teachers, data, order of the examples and number of epochs. All
-  can resume from one step, and none loses more than its newest checkpoint by it. Phases without a
-  teacher have nothing to share.
-
-  Args:
-    steps: of each phase, the steps to resume from.
-    size: the largest group, >= 1.
-    interval: steps between checkpoints.
+  can resume from one of their `steps`, and none loses more than its newest checkpoint by it, the
+  `interval`. Phases without a teacher have nothing to share.
   """
   groups: list[list[Phase]] = []
   # Those that are as far come together.
@@ -24,7 +20,8 @@ def cohorts(steps: Mapping[Phase, Set[int]], size: int, interval: int) -> list[l
       together = [steps[each] for each in (*group, phase)]
       if (
         len(group) < size
-        and _share(group[0], phase)
+        and phase.teachers
+        and _shared(group[0]) == _shared(phase)
         and all(max(own) - common_step(together) <= interval for own in together)
       ):
         group.append(phase)
@@ -47,9 +44,6 @@ def common_step(steps: Sequence[Set[int]]) -> int:
   return max(set.intersection(*map(set, steps)))
 
 
-def _share(phase: Phase, other: Phase) -> bool:
-  def shared(phase):
-    data = {**phase.data, "seed": phase.data_seed}
-    return phase.teachers, data, phase.schedule["epochs"]
-
-  return bool(phase.teachers) and shared(phase) == shared(other)
+def _shared(phase: Phase) -> tuple[Any, ...]:
+  data = {**phase.data, "seed": phase.data_seed}
+  return phase.teachers, data, phase.schedule["epochs"]

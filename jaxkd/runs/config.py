@@ -63,8 +63,10 @@ def default() -> ml_collections.ConfigDict:
 
   # A section for each method that has options; its file in `jaxkd/methods/` says what they mean.
   for name, method in sorted(methods.all_methods().items()):
-    if dataclasses.fields(method):
-      config[name] = _section(method)
+    options = {field.name: field.default for field in dataclasses.fields(method)}
+    if options:
+      optional = {key: config_dict.placeholder(float) for key in options if options[key] is None}
+      config[name] = ml_collections.ConfigDict(options | optional)
 
   # How a run is carried out; no result depends on it beyond rounding.
   config.run = ml_collections.ConfigDict()
@@ -83,14 +85,6 @@ def default() -> ml_collections.ConfigDict:
   # Processes that decode streamed images; 0: one for each core, 16 at most.
   config.run.workers = 0
   return config.lock()
-
-
-def _section(method: type[methods.Method]) -> ml_collections.ConfigDict:
-  """Returns the options of a method with their defaults."""
-  section = ml_collections.ConfigDict()
-  for field in dataclasses.fields(method):
-    section[field.name] = config_dict.placeholder(float) if field.default is None else field.default
-  return section
 
 
 def network(name: str, *, seeded: bool = True) -> ml_collections.ConfigDict:

@@ -20,17 +20,12 @@ from jaxkd.training.step import Evaluator
 
 
 class Ensemble:
-  """The mean of the probabilities that finished phases predict.
-
-  Args:
-    workdir: the store, which keeps the accuracy.
-    phases: the phases.
-  """
+  """The mean of the probabilities that finished phases predict; the store keeps its accuracy."""
 
   def __init__(self, workdir: pathlib.Path, phases: Sequence[Phase]):
     self._workdir, self._phases = workdir, phases
-    identities = " ".join(phase.identity for phase in phases)
-    digest = hashlib.sha256(identities.encode()).hexdigest()[:12]
+    identities = " ".join(phase.identity for phase in phases).encode()
+    digest = hashlib.sha256(identities).hexdigest()[:12]
     self.path = workdir / f"ensemble-{phases[0].name}-{digest}.json"
 
   @property
@@ -40,40 +35,25 @@ class Ensemble:
 
   @property
   def accuracy(self) -> float:
-    """Accuracy on the evaluated split, as `evaluate` found it.
-
-    Raises:
-      StoreError: it was not called, or the file can't be read.
-    """
+    """Accuracy on the evaluated split, as `evaluate` found it."""
     try:
       return json.loads(self.path.read_text())["accuracy"]
     except (OSError, ValueError, KeyError) as error:
       raise StoreError(f"can't read {self.path}: {error}") from error
 
   def evaluate(self, dataset: Dataset, mesh: jax.sharding.Mesh) -> None:
-    """Evaluates the phases together and writes their accuracy.
-
-    Args:
-      dataset: that of the phases.
-      mesh: all devices.
-    """
+    """Evaluates the phases together and writes their accuracy."""
     objectives = [planning.objective_of(phase) for phase in self._phases]
     # Where a phase predicts with its teachers, these too.
     needed = dict.fromkeys(self._phases)
     for phase, objective in zip(self._phases, objectives, strict=True):
       if objective.predicts_with_teachers:
         needed |= dict.fromkeys(phase.teachers)
-    loaded = [
-      teachers.load(PhaseFolder.of(self._workdir, phase), dataset, mesh) for phase in needed
-    ]
-    first, *others = loaded
-    evaluator = Evaluator(
-      first.network.network,
-      dataset.spec,
-      self._phases[0].data["batch_size"],
-      mesh,
-      tuple(teacher.network for teacher in others),
-    )
+    folders = [PhaseFolder.of(self._workdir, phase) for phase in needed]
+    first, *others = loaded = [teachers.load(folder, dataset, mesh) for folder in folders]
+    frozen = tuple(teacher.network for teacher in others)
+    batch_size = self._phases[0].data["batch_size"]
+    evaluator = Evaluator(first.network.network, dataset.spec, batch_size, mesh, frozen)
 
     def right(outputs: tuple[Outputs, ...], labels: jax.Array) -> jax.Array:
       of = dict(zip(needed, outputs, strict=True))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import operator
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -23,17 +24,11 @@ from jaxkd.training.loop import NonFiniteError
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-  """The phases of a config in a store.
-
-  Attributes:
-    config: validated.
-    workdir: the store.
-    rows: the phases of the students of each row, one for each seed.
-    ensembles: of the rows whose students predict together.
-  """
+  """The phases of a validated config in a store."""
 
   config: ConfigDict
   workdir: pathlib.Path
+  # The students of each row, one for each seed.
   rows: Mapping[str, tuple[Phase, ...]]
   ensembles: Mapping[str, Sequence[Ensemble]]
 
@@ -63,19 +58,16 @@ class Experiment:
 def run(experiments: Sequence[Experiment]) -> dict[Phase, NonFiniteError]:
   """Trains what is missing of several experiments, all phases as one queue.
 
-  Args:
-    experiments: they share a store and the options `data` and `run`.
-
-  Returns:
-    The phases that did not stay finite.
-
-  Raises:
-    ConfigError: the experiments differ in the store, in `data` or in `run`.
-    CheckpointError, StoreError, Stopped: see `Queue`.
+  The experiments share a store and the options `data` and `run`. It returns the phases that did not
+  stay finite.
   """
-  workdir, options, run_options = _shared(experiments)
+  for name in ("workdir", "config.data", "config.run"):
+    own = list(map(operator.attrgetter(name), experiments))
+    if any(value != own[0] for value in own):
+      raise ConfigError(f"experiments of one queue must have the same {name}")
+  config = experiments[0].config
   students = itertools.chain.from_iterable(one.students for one in experiments)
-  queue = Queue(workdir, students)
+  queue = Queue(experiments[0].workdir, students)
   queue.tell_reused()
   ensembles = [
     ensemble
@@ -83,41 +75,19 @@ def run(experiments: Sequence[Experiment]) -> dict[Phase, NonFiniteError]:
     for ensemble in itertools.chain(*one.ensembles.values())
     if not sharding.agreed(ensemble.path.exists())
   ]
-  if queue.empty and not ensembles:
+  if not queue.missing and not ensembles:
     return {}
   mesh = sharding.mesh()
-  dataset = load_dataset(options, run_options, mesh)
-  failed = queue.train(dataset, run_options, mesh)
+  dataset = load_dataset(config.data, config.run, mesh)
+  failed = queue.train(dataset, config.run, mesh)
   for ensemble in ensembles:
     if sharding.agreed(ensemble.complete):
       ensemble.evaluate(dataset, mesh)
   return failed
 
 
-def _shared(experiments: Sequence[Experiment]) -> tuple[pathlib.Path, ConfigDict, ConfigDict]:
-  """Returns the store and the options that experiments share."""
-  found = [(one.workdir, one.config.data, one.config.run) for one in experiments]
-  for other in found[1:]:
-    for name, ours, theirs in zip(
-      ("workdir", "config.data", "config.run"), found[0], other, strict=True
-    ):
-      if ours != theirs:
-        raise ConfigError(f"experiments of one queue must have the same {name}")
-  return found[0]
-
-
 def load_dataset(options: ConfigDict, run_options: ConfigDict, mesh: jax.sharding.Mesh) -> Dataset:
-  """Reads what an experiment trains and evaluates on.
-
-  Args:
-    options: `config.data`.
-    run_options: `config.run`.
-    mesh: all devices.
-
-  Raises:
-    ConfigError: the batch is larger than the training split.
-    DataError: the data can't be read.
-  """
+  """Reads what an experiment trains and evaluates on, from `config.data` and `config.run`."""
   spec = data.find(options.name, options.data_dir)
   train, evaluated = data.read(spec, options.data_dir, run_options.loader, run_options.resident_gib)
   try:

@@ -1,8 +1,5 @@
 """The paper's Tables 2 and 3, and the experiments that their figures belong to."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
 import ml_collections
 
 from jaxkd import data
@@ -14,20 +11,13 @@ TABLES = {
 }
 """The rows of the paper's Tables 2 and 3."""
 
-COLUMNS = (
-  ("cifar100", "vgg8"),
-  ("cifar100", "shufflenet_v1"),
-  ("cifar100", "mobilenet_v2"),
-  ("tiny_imagenet", "alexnet"),
-  ("tiny_imagenet", "shufflenet_v2"),
-  ("tiny_imagenet", "mobilenet_v2"),
-  ("cub", "alexnet"),
-  ("cub", "shufflenet_v2"),
-  ("cub", "mobilenet_v2"),
-  ("dogs", "alexnet"),
-  ("dogs", "shufflenet_v2"),
-  ("dogs", "mobilenet_v2"),
-)
+_LARGE_IMAGES = ("alexnet", "shufflenet_v2", "mobilenet_v2")
+_STUDENTS = {
+  "cifar100": ("vgg8", "shufflenet_v1", "mobilenet_v2"),
+  **dict.fromkeys(("tiny_imagenet", "cub", "dogs"), _LARGE_IMAGES),
+}
+COLUMNS = tuple((dataset, student) for dataset in _STUDENTS for student in _STUDENTS[dataset])
+"""Data set and student of each column of the tables."""
 
 # fmt: off
 _TABLE_2 = {
@@ -53,7 +43,6 @@ _TABLE_3 = {
   "isats+ens": (74.55, 74.43, 68.61, 40.25, 53.18, 58.78, 63.82, 75.07, 80.87, 56.62, 73.53, 75.30),
 }
 # fmt: on
-
 
 EPOCHS = 240
 """How long all of the paper's networks train."""
@@ -90,42 +79,34 @@ def differences(config: ml_collections.ConfigDict) -> list[str]:
   """Returns the ways in which an experiment is not the paper's, for people.
 
   The paper's accuracies stand beside ours only if there are none: same images, split, networks,
-  epochs and kind of initial weights. Options that the paper leaves open make no difference.
-
-  Args:
-    config: an experiment whose data set and student are a column of the paper's tables.
+  epochs and kind of initial weights. Options that the paper leaves open make no difference. The
+  experiment's data set and student are a column of the paper's tables.
   """
-  return list(_differences(config))
-
-
-def _differences(config: ml_collections.ConfigDict) -> Iterator[str]:
-  own, name = config.data, config.data.name
+  own, name, found = config.data, config.data.name, []
   if data.content(name, own.data_dir):
-    yield "the images are not the published ones"
+    found.append("the images are not the published ones")
   if own.train_share < 1:
-    yield f"{100 * own.train_share:.3g} % of the training data"
+    found.append(f"{100 * own.train_share:.3g} % of the training data")
   if own.validation:
-    yield f"accuracy on {100 * own.validation:.3g} % of the training data, held out"
+    found.append(f"accuracy on {100 * own.validation:.3g} % of the training data, held out")
   wanted = dict(zip(("teacher", "small_teacher"), TEACHERS[name], strict=True))
   roles = ["student"]
   roles += ["small_teacher"] if "stkd" in config.rows else []
   roles += ["teacher"] if set(config.rows) - {"nokd", "nokd+ens", "stkd"} else []
   for role in roles:
-    network, epochs, initial = _network(config, role)
+    own = config[role]
+    network, epochs, initial = own.to_dict(), own.epochs, own.init_from
+    if own.get("checkpoint"):
+      phase = PhaseFolder.open(own.checkpoint).phase
+      network, epochs = phase.network, phase.schedule["epochs"]
+      initial = network.get("init_from")
     options = network["options"]
     if options or network["name"] != wanted.get(role, network["name"]):
       shown = ", ".join(f"{key}={value}" for key, value in options.items())
-      yield f"{role} {network['name']}{f'({shown})' if shown else ''}"
+      found.append(f"{role} {network['name']}{f'({shown})' if shown else ''}")
     if epochs != EPOCHS:
-      yield f"{role}: {epochs:g} of {EPOCHS} epochs"
+      found.append(f"{role}: {epochs:g} of {EPOCHS} epochs")
     if name in PRETRAINED and not initial:
-      yield f"{role}: random initial weights, not those of ImageNet (config.{role}.init_from)"
-
-
-def _network(config: ml_collections.ConfigDict, role: str) -> tuple[Mapping[str, Any], float, Any]:
-  """Returns a network, its epochs and its initial weights."""
-  own = config[role]
-  if own.get("checkpoint"):
-    phase = PhaseFolder.open(own.checkpoint).phase
-    return phase.network, phase.schedule["epochs"], phase.network.get("init_from")
-  return {"name": own.name, "options": own.options.to_dict()}, own.epochs, own.init_from
+      weights = "random initial weights, not those of ImageNet"
+      found.append(f"{role}: {weights} (config.{role}.init_from)")
+  return found

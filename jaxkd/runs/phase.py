@@ -78,14 +78,9 @@ class Phase:
 
   def to_dict(self) -> dict[str, Any]:
     """Returns what identifies the phase, as JSON holds it."""
-    return {
-      "data": self.data,
-      "network": self.network,
-      "schedule": self.schedule,
-      "objective": self.objective,
-      "seed": self.seed,
-      "teachers": [teacher.to_dict() for teacher in self.teachers],
-    }
+    names = ("data", "network", "schedule", "objective", "seed")
+    own = {name: getattr(self, name) for name in names}
+    return {**own, "teachers": [teacher.to_dict() for teacher in self.teachers]}
 
   @classmethod
   def from_dict(cls, fields: Mapping[str, Any], location: str = "") -> "Phase":

@@ -26,11 +26,7 @@ SECTIONS = ("teacher", "small_teacher")
 
 
 def phases(config: ConfigDict, row: str) -> tuple[Phase, ...]:
-  """Returns the phases of a row's students, one for each seed.
-
-  Raises:
-    ConfigError: the row or an option of it is wrong.
-  """
+  """Returns the phases of a row's students, one for each seed."""
   known = data.identity(config.data.name, config.data.data_dir)
   return tuple(student(config, row, seed, known) for seed in config.seeds)
 
@@ -38,14 +34,7 @@ def phases(config: ConfigDict, row: str) -> tuple[Phase, ...]:
 def student(
   config: ConfigDict, row: str, seed: int, identity: Mapping[str, Any] | None = None
 ) -> Phase:
-  """Returns the phase of a row's student under a seed; see `phases`.
-
-  Args:
-    config: the experiment.
-    row: one of its rows.
-    seed: the student's.
-    identity: `data.identity` of its data set; None: it is looked up.
-  """
+  """Returns the phase of a row's student under a seed; `identity` is that of its data set."""
   row = row.removesuffix(ENSEMBLE)
   plan = ExperimentPlan(of_row(config, row), seed, identity)
   return plan.options(row).phases(plan)
@@ -72,7 +61,7 @@ class ExperimentPlan:
     """Returns the phase of the large teacher, or the finished one that was given."""
     section = self._config.teacher
     if not section.checkpoint:
-      return self._phase(section, objective or _cross_entropy(), (), section.seed)
+      return self._phase(section, objective, (), section.seed)
     if objective:
       raise ConfigError(
         f"config.teacher.checkpoint is {section.checkpoint!r}, must be empty for {objective.name}, "
@@ -86,7 +75,7 @@ class ExperimentPlan:
   def small_teacher(self) -> Phase:
     """Returns the phase of the small teacher."""
     section = self._config.small_teacher
-    return self._phase(section, _cross_entropy(), (), section.seed)
+    return self._phase(section, None, (), section.seed)
 
   def student(self, objective: Method, *teachers: Phase) -> Phase:
     """Returns a phase that trains the experiment's student under its seed."""
@@ -127,18 +116,6 @@ class ExperimentPlan:
     """Returns how many parameters a phase's network has."""
     return num_parameters(phase)
 
-  def _data(self, seed: int) -> dict[str, Any]:
-    """Returns the `data` of the phase of a seed."""
-    own = self._config.data
-    described = {**self._identity, "batch_size": own.batch_size}
-    if own.validation:
-      described["validation"] = own.validation
-    if own.train_share < 1:
-      described["train_share"] = own.train_share
-    if own.seed not in (None, seed):
-      described["seed"] = own.seed
-    return described
-
   def _named(self, name: str, weights: str, sections: Sequence[str]) -> ConfigDict:
     """Returns the section of a name or of a network's name; else the first, with that network."""
     found = [s for s in sections if name in (s, self._config[s].name)]
@@ -150,38 +127,30 @@ class ExperimentPlan:
     return network
 
   def _phase(
-    self, network: ConfigDict, objective: Method, teachers: tuple[Phase, ...], seed: int
+    self, network: ConfigDict, objective: Method | None, teachers: tuple[Phase, ...], seed: int
   ) -> Phase:
+    """Returns the phase that trains a network, without an objective with cross entropy."""
     config = self._config
+    dataset = {**self._identity, "batch_size": config.data.batch_size}
+    usual = {"validation": (0,), "train_share": (1,), "seed": (None, seed)}
+    dataset |= {key: config.data[key] for key in usual if config.data[key] not in usual[key]}
     described = {"name": network.name, "dtype": config.dtype, "options": network.options.to_dict()}
-    described["arrays"] = arrays_digest(described, spec_of_config(config))
+    spec = data.find(config.data.name, config.data.data_dir)
+    described["arrays"] = models.arrays_digest(_traced(described, spec))
     if source := models.source_digest(network.name):
       described["source"] = source
     if network.init_from:
       described["init_from"] = file_hash(network.init_from)
-    schedule = {
-      **config.optim.to_dict(),
-      "epochs": network.epochs,
-      "learning_rate": network.learning_rate,
-    }
+    own = {"epochs": network.epochs, "learning_rate": network.learning_rate}
     return Phase(
-      data=self._data(seed),
+      data=dataset,
       network=described,
-      schedule=schedule,
-      objective=methods.identity(objective),
+      schedule={**config.optim.to_dict(), **own},
+      objective=methods.identity(objective or methods.objective("cross_entropy")),
       seed=seed,
       teachers=teachers,
       weights=network.init_from,
     )
-
-
-def _cross_entropy() -> Method:
-  return methods.objective("cross_entropy")
-
-
-def spec_of_config(config: ConfigDict) -> data.Spec:
-  """Returns the data set of an experiment."""
-  return data.find(config.data.name, config.data.data_dir)
 
 
 def spec_of(phase: Phase) -> data.Spec:
@@ -192,11 +161,7 @@ def spec_of(phase: Phase) -> data.Spec:
 
 
 def network(phase: Phase, rngs: nnx.Rngs | None = None) -> models.Network:
-  """Makes the phase's network, initialised under its seed unless `rngs` are given.
-
-  Raises:
-    ValueError: the network can't be made for the data set; see `models.create`.
-  """
+  """Makes the phase's network, initialised under its seed unless `rngs` are given."""
   return _create(phase.network, spec_of(phase), rngs or nnx.Rngs(phase.seed))
 
 
@@ -212,53 +177,41 @@ def _create(described: Any, spec: data.Spec, rngs: nnx.Rngs) -> models.Network:
   )
 
 
-def arrays_digest(described: Any, spec: data.Spec) -> str:
-  """Returns a digest of the shapes of a network's arrays.
-
-  Raises:
-    ConfigError: the network can't be made for the data set.
-  """
-  return models.arrays_digest(_abstract(_json(described), spec))
-
-
 def num_parameters(phase: Phase) -> int:
   """Returns how many parameters a phase's network has."""
-  model = _abstract(_json(phase.network), spec_of(phase))
+  model = _traced(phase.network, spec_of(phase))
   return sum(x.size for x in jax.tree.leaves(nnx.state(model, nnx.Param)))
 
 
 def outputs(phase: Phase) -> models.Outputs:
   """Returns the shapes of a network's outputs for one image."""
-  return _outputs(_json(phase.network), spec_of(phase))
+  return _traced(phase.network, spec_of(phase), outputs=True)
 
 
-def _json(described: Any) -> str:
-  fields = ("name", "dtype", "options")
-  own = {field: described[field] for field in fields}
+def _traced(described: Mapping[str, Any], spec: data.Spec, *, outputs: bool = False) -> Any:
+  """Returns a network without its arrays, or its abstract outputs for one image.
+
+  It is a ConfigError if the network can't be made for the data set.
+  """
+  own = {field: described[field] for field in ("name", "dtype", "options")}
   # A network may be registered again under its name.
-  return json.dumps({**own, "source": models.source_digest(described["name"])}, sort_keys=True)
+  own["source"] = models.source_digest(own["name"])
+  return _traced_once(json.dumps(own, sort_keys=True), spec, outputs)
 
 
-def _refusing(described: Any, spec: data.Spec, make: Any) -> Any:
+@functools.cache
+def _traced_once(text: str, spec: data.Spec, outputs: bool) -> Any:
+  described = json.loads(text)
+  shape = (1, spec.image_size, spec.image_size, spec.channels)
+
+  def make() -> Any:
+    model = _create(described, spec, nnx.Rngs(0))
+    return model.outputs(jnp.zeros(shape)) if outputs else model
+
   try:
     return nnx.eval_shape(make)
   except (TypeError, ValueError) as error:
     raise ConfigError(f"network {described['name']!r} on {spec.name}: {error}") from error
-
-
-@functools.cache
-def _abstract(text: str, spec: data.Spec) -> models.Network:
-  described = json.loads(text)
-  return _refusing(described, spec, lambda: _create(described, spec, nnx.Rngs(0)))
-
-
-@functools.cache
-def _outputs(text: str, spec: data.Spec) -> models.Outputs:
-  described = json.loads(text)
-  shape = (1, spec.image_size, spec.image_size, spec.channels)
-  return _refusing(
-    described, spec, lambda: _create(described, spec, nnx.Rngs(0)).outputs(jnp.zeros(shape))
-  )
 
 
 def with_teachers(students: Iterable[Phase]) -> list[Phase]:

@@ -3,7 +3,6 @@
 import contextlib
 import datetime
 import pathlib
-import threading
 import time
 from collections.abc import Iterable, Sequence
 
@@ -25,41 +24,32 @@ from jaxkd.training.loop import NonFiniteError, train
 
 
 class Queue:
-  """Phases to train into a store.
+  """The phases that a store lacks of those that are wanted.
 
   Runs that share a store share the work: a phase that another run is training is left to it, and
-  waited for if need be.
-
-  Args:
-    workdir: the store.
-    students: the phases that are wanted.
-
-  Raises:
-    StoreError: a teacher has a result but no network.
+  waited for if need be. It is a StoreError if a teacher has a result but no network.
   """
 
   def __init__(self, workdir: pathlib.Path, students: Iterable[Phase]):
     self._workdir = workdir
-    self._missing: dict[Phase, PhaseFolder] = {}
     self._reused: dict[Phase, PhaseFolder] = {}
+    # The phases to train, with their numbers.
+    self.missing: dict[Phase, int] = {}
     for phase in students:
       self._add(phase)
+    self._failed: dict[Phase, NonFiniteError] = {}
+    self._told = False
 
   def _add(self, phase: Phase) -> None:
-    folder = PhaseFolder.of(self._workdir, phase)
+    folder = self._folder(phase)
     if sharding.agreed(folder.finished):
       self._reused[phase] = folder
       return
     for teacher in phase.teachers:
       self._add(teacher)
-      if teacher not in self._missing:
+      if teacher not in self.missing:
         self._reused[teacher].check_network()
-    self._missing[phase] = folder
-
-  @property
-  def empty(self) -> bool:
-    """Whether nothing is missing."""
-    return not self._missing
+    self.missing.setdefault(phase, len(self.missing) + 1)
 
   def tell_reused(self) -> None:
     """Says which phases are not trained again."""
@@ -72,70 +62,36 @@ class Queue:
   ) -> dict[Phase, NonFiniteError]:
     """Trains all phases, each as soon as its teachers are finished.
 
-    Args:
-      dataset: that of all phases.
-      run: `config.run` of all phases.
-      mesh: all devices.
-
-    Returns:
-      The phases that did not stay finite. The phases that need them were not trained.
-
-    Raises:
-      CheckpointError, StoreError: see `jaxkd.training.loop.train`.
-      Stopped: a signal asked for it; what was trained is saved.
+    It returns the phases that did not stay finite; the phases that need them were not trained.
+    A signal raises Stopped once what was trained is saved.
     """
-    with stop_requested() as stop:
-      return _Worker(self._workdir, self._missing, dataset, run, mesh, stop).work()
-
-
-class _Worker:
-  """Works off a queue; the arguments are those of `Queue`."""
-
-  def __init__(
-    self,
-    workdir: pathlib.Path,
-    missing: dict[Phase, PhaseFolder],
-    dataset: Dataset,
-    run: ml_collections.ConfigDict,
-    mesh: jax.sharding.Mesh,
-    stop: threading.Event,
-  ):
-    self._workdir, self._dataset = workdir, dataset
-    self._run, self._mesh, self._stop = run, mesh, stop
-    self._numbers = {phase: number for number, phase in enumerate(missing, 1)}
-    self._count = len(missing)
-    self._waiting = dict(missing)
-    self._failed: dict[Phase, NonFiniteError] = {}
-    self._told = False
-
-  def work(self) -> dict[Phase, NonFiniteError]:
-    """Trains until nothing waits."""
-    while self._waiting:
-      before = len(self._waiting)
-      steps = {phase: self._steps(folder) for phase, folder in self._waiting.items()}
-      for cohort in cohorts(steps, self._run.cohort, self._run.checkpoint_every_steps):
-        if self._teachers_finished(cohort[0]):
-          self._train_free(cohort)
-      for phase in list(self._waiting):
-        if not self._failed.keys().isdisjoint(phase.with_teachers()):
-          del self._waiting[phase]
-      if len(self._waiting) == before:
-        time.sleep(5)
-        if self._stop.is_set():
-          raise Stopped("stopped while waiting for another process; run the same command to resume")
-    return self._failed
+    self._dataset, self._run, self._mesh = dataset, run, mesh
+    self._waiting = list(self.missing)
+    with stop_requested() as self._stop:
+      while self._waiting:
+        before = len(self._waiting)
+        steps = {phase: self._steps(phase) for phase in self._waiting}
+        for cohort in cohorts(steps, self._run.cohort, self._run.checkpoint_every_steps):
+          if sharding.agreed(all(self._folder(t).finished for t in cohort[0].teachers)):
+            self._train_free(cohort)
+        failed = self._failed.keys()
+        self._waiting = [p for p in self._waiting if failed.isdisjoint(p.with_teachers())]
+        if len(self._waiting) == before:
+          time.sleep(5)
+          if self._stop.is_set():
+            waiting = "stopped while waiting for another process"
+            raise Stopped(f"{waiting}; run the same command to resume")
+      return self._failed
 
   def _folder(self, phase: Phase) -> PhaseFolder:
+    # Equal phases may lie in the store and outside of it.
     return PhaseFolder.of(self._workdir, phase)
 
-  def _steps(self, folder: PhaseFolder) -> set[int]:
+  def _steps(self, phase: Phase) -> set[int]:
     """Returns 0 and the steps of the checkpoints, as the first process has it."""
     count = self._run.keep_checkpoints
-    newest = np.array(sorted(folder.steps)[-count:])
+    newest = np.array(sorted(self._folder(phase).steps)[-count:])
     return {0, *sharding.of_first(np.resize(newest, count)).tolist()}
-
-  def _teachers_finished(self, phase: Phase) -> bool:
-    return sharding.agreed(all(self._folder(teacher).finished for teacher in phase.teachers))
 
   def _train_free(self, cohort: Sequence[Phase]) -> None:
     """Trains those phases of a cohort that no other run is training."""
@@ -154,15 +110,10 @@ class _Worker:
         done = [bad]
         if len(self._waiting) > 1:
           tell(f"{error}; the other phases go on")
-    for phase in done:
-      del self._waiting[phase]
+    self._waiting = [phase for phase in self._waiting if phase not in done]
 
   def _claim(self, phase: Phase, stack: contextlib.ExitStack) -> bool:
-    """Makes and locks the folder of a phase; says whether it could be locked.
-
-    Raises:
-      LockedError: it could not, and there are other processes of this run, which would not know.
-    """
+    """Makes and locks the folder of a phase; says whether it could be locked."""
     if jax.process_index() > 0:
       return True
     folder = self._folder(phase)
@@ -170,6 +121,7 @@ class _Worker:
     try:
       stack.enter_context(folder.lock())
     except LockedError:
+      # The other processes of this run would not know.
       if jax.process_count() > 1:
         raise
       if not self._told:
@@ -183,17 +135,16 @@ class _Worker:
     first = cohort[0]
     others = f" and {len(cohort) - 1} more" if len(cohort) > 1 else ""
     job = Job(
-      label=f"[{self._numbers[first]}/{self._count} {first.name}{others}]",
+      label=f"[{self.missing[first]}/{len(self.missing)} {first.name}{others}]",
       students=tuple(map(self._student, cohort)),
       teachers=tuple(
-        teachers.load(self._folder(teacher), self._dataset, self._mesh)
-        for teacher in first.teachers
+        teachers.load(self._folder(t), self._dataset, self._mesh) for t in first.teachers
       ),
       dataset=self._dataset,
       batch_size=first.data["batch_size"],
       epochs=first.schedule["epochs"],
       data_seed=first.data_seed,
-      step=common_step([self._steps(self._folder(phase)) for phase in cohort]),
+      step=common_step([self._steps(phase) for phase in cohort]),
       run=self._run,
       mesh=self._mesh,
     )
@@ -202,9 +153,8 @@ class _Worker:
         today = datetime.datetime.now(datetime.UTC).date()
         self._folder(phase).finish({**result, "finished": str(today)})
     if self._stop.is_set():
-      raise Stopped(
-        f"stopped after {self._folder(first).path}{others}; run the same command to resume"
-      )
+      folder = self._folder(first).path
+      raise Stopped(f"stopped after {folder}{others}; run the same command to resume")
 
   def _student(self, phase: Phase) -> Student:
     model = planning.network(phase)

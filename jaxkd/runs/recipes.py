@@ -1,5 +1,6 @@
 """The recipes of the data sets: networks, epochs and batches that their experiments share."""
 
+import itertools
 from typing import NamedTuple
 
 import ml_collections
@@ -11,22 +12,14 @@ from jaxkd.runs import paper
 
 
 class Recipe(NamedTuple):
-  """The authors' recipe on one data set; its other values are the defaults of the config.
-
-  Attributes:
-    data: name of the data set.
-    teacher: the large teacher.
-    small_teacher: the teacher of the row stkd.
-    student: the student, unless another is asked for.
-    batch_size: examples per step.
-    photos: whether images are photographs of 224x224.
-  """
+  """The authors' recipe on one data set; its other values are the defaults of the config."""
 
   data: str
   teacher: str
   small_teacher: str
   student: str
   batch_size: int = 128
+  # Whether images are photographs of 224x224.
   photos: bool = False
 
 
@@ -42,43 +35,30 @@ RECIPES = {
   "cub": Recipe("cub", *paper.TEACHERS["cub"], "alexnet", batch_size=64, photos=True),
   "dogs": Recipe("dogs", *paper.TEACHERS["dogs"], "alexnet", batch_size=64, photos=True),
   # The paper's Table 1, Fig. 2 on MNIST and on SVHN.
-  "digits_five": Recipe("digits_five", "vgg19", "vgg13", "vgg8"),
-  "mnist": Recipe("mnist", "vgg19", "vgg13", "vgg8"),
-  "svhn": Recipe("svhn", "vgg19", "vgg13", "vgg8"),
+  **{d: Recipe(d, "vgg19", "vgg13", "vgg8") for d in ("digits_five", "mnist", "svhn")},
   # The paper doesn't train on it.
   "imagenet": Recipe("imagenet2012", "resnet50", "resnet34", "mobilenet_v2", 256, photos=True),
 }
 """The recipe of each data set, by the first part of its configs' names."""
 
-# Of middle size for each teacher, of its family where that has one; the paper doesn't say which
-# assistant it uses.
-_ASSISTANTS = {
-  "resnet110": "resnet56",
-  "resnet56": "resnet32",
-  "resnet44": "resnet20",
-  "resnet32": "resnet20",
-  "resnet20": "resnet14",
-  "resnet14": "resnet8",
-  "wrn28_8": "wrn28_4",
-  "wrn28_4": "wrn28_2",
-  "wrn28_3": "wrn28_2",
-  "wrn28_2": "wrn28_1",
-  "wrn40_2": "wrn16_2",
-  "resnext29_64x4d": "resnext29_16x4d",
-  "resnext29_32x4d": "resnext29_8x4d",
-  "resnext29_16x4d": "resnext29_4x4d",
-  "resnext29_8x4d": "resnext29_4x4d",
-  "vgg19": "vgg13",
-  "vgg16": "vgg11",
-  "vgg13": "vgg11",
-  "vgg11": "vgg8",
-  "resnet50": "resnet34",
-  "resnet34": "resnet18",
-  "wide_resnet50_2": "resnet50",
-  "wide_resnet26_2": "resnet50",
-  "resnext101_32x8d": "resnet50",
-  "resnext50_32x4d": "resnet34",
-}
+# Each network's assistant as a teacher is the next of its ladder: of middle size, of its family
+# where that has one. The paper doesn't say which assistant it uses.
+_LADDERS = (
+  ("resnet110", "resnet56", "resnet32", "resnet20", "resnet14", "resnet8"),
+  ("resnet44", "resnet20"),
+  ("wrn28_8", "wrn28_4", "wrn28_2", "wrn28_1"),
+  ("wrn28_3", "wrn28_2"),
+  ("wrn40_2", "wrn16_2"),
+  ("resnext29_64x4d", "resnext29_16x4d", "resnext29_4x4d"),
+  ("resnext29_32x4d", "resnext29_8x4d", "resnext29_4x4d"),
+  ("vgg19", "vgg13", "vgg11", "vgg8"),
+  ("vgg16", "vgg11"),
+  ("wide_resnet50_2", "resnet50", "resnet34", "resnet18"),
+  ("wide_resnet26_2", "resnet50"),
+  ("resnext101_32x8d", "resnet50"),
+  ("resnext50_32x4d", "resnet34"),
+)
+_ASSISTANTS = dict(itertools.chain.from_iterable(map(itertools.pairwise, _LADDERS)))
 
 # For each student of the paper a residual student: the original has a "much more lightweight" one
 # than the student (Li et al., arXiv 2006.04719), the paper doesn't say which it has. These have at
@@ -87,10 +67,7 @@ _ASSISTANTS = {
 # student, ShuffleNetV2 on large images, too: it is the smallest for these.
 _RESIDUALS = {
   "vgg8": "resnet20",
-  "shufflenet_v1": "resnet8",
-  "shufflenet_v2": "resnet8",
-  "mobilenet_v2": "resnet8",
-  "alexnet": "resnet8",
+  **dict.fromkeys(("shufflenet_v1", "shufflenet_v2", "mobilenet_v2", "alexnet"), "resnet8"),
 }
 _RESIDUALS_PHOTOS = {"mobilenet_v2": "shufflenet_v2", "alexnet": "shufflenet_v2"}
 
@@ -98,23 +75,17 @@ _RESIDUALS_PHOTOS = {"mobilenet_v2": "shufflenet_v2", "alexnet": "shufflenet_v2"
 def recipe(
   dataset: str, arg: str | None = None, *, title: str, rows: tuple[str, ...] = ()
 ) -> ml_collections.ConfigDict:
-  """Returns an experiment by the recipe of a data set.
+  """Returns an experiment by the recipe of a data set, a key of `RECIPES`.
 
-  Args:
-    dataset: a key of `RECIPES`.
-    arg: `teacher=` and `student=`, names of networks; `runlocal`: a few epochs of a small pair, to
-      see everything work. Joined by commas.
-    title: the experiment's name.
-    rows: of its table; empty: those of the config's defaults.
-
-  Raises:
-    ConfigError: the data set or the argument is unknown.
+  The parts of `arg`, joined by commas, are `teacher=` and `student=`, names of networks, and
+  `runlocal`: a few epochs of a small pair, to see everything work.
   """
   if dataset not in RECIPES:
     raise ConfigError(f"the data set is {dataset!r}, must be {nearest(dataset, RECIPES)}")
   own = RECIPES[dataset]
   options = parse_arg(arg, teacher="", student="", runlocal=False)
-  if options.runlocal and dataset != "digits":
+  short = options.runlocal and dataset != "digits"
+  if short:
     large, small = ("resnet34", "mobilenet_v2") if own.photos else ("resnet20", "resnet8")
     own = own._replace(teacher=large, small_teacher=small, student=small)
   config = config_module.default()
@@ -127,30 +98,26 @@ def recipe(
   config.reskd.network = residuals.get(config.student.name, "")
   networks = config.teacher, config.small_teacher, config.student
   if dataset == "digits":
-    _digits(config)
+    # 1437 images of 8x8 to train on, 360 to test.
+    config.teacher.epochs = config.small_teacher.epochs = 40.0
+    # So short that the student alone doesn't reach its best.
+    config.student.epochs = 6.0
+    config.multi.networks = ("teacher", "resnet14")
+    config.reskd.network = ""
+    config.seeds = (0, 1, 2)
+    config.run.eval_every_epochs = 2.0
   elif dataset == "imagenet":
     # The field's usual recipe: steps at 30, 60 and 90 of 100 epochs.
     for network in networks:
       network.epochs, network.learning_rate = 100.0, 0.1
     config.optim.weight_decay, config.optim.warmup = 1e-4, 5 / 100
     config.optim.milestones = (0.3, 0.6, 0.9)
-  if options.runlocal and dataset != "digits":
+  if short:
     config.multi.networks = ("teacher", "resnet18" if own.photos else "resnet14")
     for network in networks:
       network.epochs = 4.0
     config.run.checkpoint_every_steps = 100
   return config
-
-
-def _digits(config: ml_collections.ConfigDict) -> None:
-  """scikit-learn's digits: 1437 images of 8x8 to train on, 360 to test."""
-  config.teacher.epochs = config.small_teacher.epochs = 40.0
-  # So short that the student alone doesn't reach its best.
-  config.student.epochs = 6.0
-  config.multi.networks = ("teacher", "resnet14")
-  config.reskd.network = ""
-  config.seeds = (0, 1, 2)
-  config.run.eval_every_epochs = 2.0
 
 
 def set_teacher(config: ml_collections.ConfigDict, name: str) -> None:
@@ -169,12 +136,7 @@ def students(dataset: str) -> list[str]:
 def parse_arg(arg: str | None, **defaults: str | bool) -> ml_collections.ConfigDict:
   """Reads `runlocal,student=vgg8`, the part of `--config` after the colon.
 
-  Args:
-    arg: that part; None if there is none.
-    **defaults: the names that are known, with their defaults; the bare name of a boolean sets it.
-
-  Raises:
-    ConfigError: an unknown name, a value too many or too few.
+  The known names are those of `defaults`; the bare name of a boolean sets it.
   """
   values = dict(defaults)
   for part in filter(None, (arg or "").split(",")):

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-import ml_collections
+from flax.traverse_util import flatten_dict, unflatten_dict
+from ml_collections import ConfigDict
 
 from jaxkd.common.errors import ConfigError
 
@@ -10,7 +11,7 @@ Values = Mapping[str, float]
 """Numbers by option, named as on the command line: `ats.tau1`."""
 
 
-def of_row(config: ml_collections.ConfigDict, row: str) -> ml_collections.ConfigDict:
+def of_row(config: ConfigDict, row: str) -> ConfigDict:
   """Returns the config as a row sees it: with the options that were tuned for it alone."""
   if row not in config.tuned:
     return config
@@ -19,18 +20,8 @@ def of_row(config: ml_collections.ConfigDict, row: str) -> ml_collections.Config
   return own
 
 
-def with_values(
-  config: ml_collections.ConfigDict, row: str, values: Values
-) -> ml_collections.ConfigDict:
-  """Returns a config in which one row alone has other values.
-
-  Args:
-    config: the experiment.
-    row: the name of a method; its earlier values are forgotten.
-    values: the row's own.
-
-  Raises:
-    ConfigError: there is no such option.
+def with_values(config: ConfigDict, row: str, values: Values) -> ConfigDict:
+  """Returns a config in which one row alone has these values; its earlier ones are forgotten.
 
   Examples:
     >>> from jaxkd.runs import config
@@ -38,19 +29,17 @@ def with_values(
     >>> tuned.ats.tau1, of_row(tuned, "ats").ats.tau1
     (4.0, 6.0)
   """
-  sections: dict[str, dict[str, float]] = {}
-  for option, value in values.items():
+  for option in values:
     section, _, key = option.partition(".")
     if key not in config.get(section, {}):
       raise ConfigError(f"there is no option {option!r} to tune {row} with")
-    sections.setdefault(section, {})[key] = value
   changed = config.copy_and_resolve_references()
   with changed.unlocked():
-    changed.tuned[row] = sections
+    changed.tuned[row] = unflatten_dict(dict(values), sep=".")
   return changed
 
 
-def of(config: ml_collections.ConfigDict) -> dict[str, Values]:
+def of(config: ConfigDict) -> dict[str, Values]:
   """Returns by row the values that it alone has; the inverse of `with_values`.
 
   Examples:
@@ -58,14 +47,7 @@ def of(config: ml_collections.ConfigDict) -> dict[str, Values]:
     >>> of(with_values(config.default(), "ats", {"ats.tau1": 6.0}))
     {'ats': {'ats.tau1': 6.0}}
   """
-  return {
-    row: {
-      f"{section}.{key}": value
-      for section, options in sections.items()
-      for key, value in options.items()
-    }
-    for row, sections in config.tuned.items()
-  }
+  return {row: flatten_dict(values, sep=".") for row, values in config.tuned.to_dict().items()}
 
 
 def shown(values: Values) -> str:
@@ -78,7 +60,7 @@ def shown(values: Values) -> str:
   return ", ".join(f"{option} = {value:g}" for option, value in values.items())
 
 
-def told(config: ml_collections.ConfigDict) -> str:
+def told(config: ConfigDict) -> str:
   """Returns a sentence for each row that has values of its own, for reports.
 
   Examples:

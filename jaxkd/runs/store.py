@@ -39,11 +39,7 @@ class PhaseFolder:
 
   @classmethod
   def open(cls, path: str | os.PathLike[str], *, finished: bool = True) -> "PhaseFolder":
-    """Opens the folder of a phase.
-
-    Args:
-      path: the folder.
-      finished: whether the phase has to have its result.
+    """Opens the folder of a phase, which has to have its result if `finished`.
 
     Raises:
       StoreError: there is no such phase at `path`.
@@ -53,9 +49,8 @@ class PhaseFolder:
       fields = json.loads((path / "config.json").read_text())
       folder = cls(path, Phase.from_dict(fields, location=str(path)))
     except (OSError, ValueError, TypeError, KeyError) as error:
-      raise StoreError(
-        f"{path} is not the folder of a phase: no readable config.json in it"
-      ) from error
+      message = f"{path} is not the folder of a phase: no readable config.json in it"
+      raise StoreError(message) from error
     if finished and not folder.finished:
       raise StoreError(f"{path} is not finished: no result.json in it")
     return folder
@@ -71,21 +66,13 @@ class PhaseFolder:
     names = [path.name for path in self.checkpoints.glob("*")]
     return {0, *(int(name) for name in names if name.isdecimal())}
 
-  @property
-  def metrics(self) -> pathlib.Path:
-    """File of the evaluations."""
-    return self.path / "metrics.jsonl"
-
   def logged(self) -> list[dict[str, float]]:
     """Returns what was logged in training, a dict for each evaluation."""
-    return [json.loads(line) for line in self.metrics.read_text().splitlines()]
+    lines = (self.path / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
 
   def check_network(self) -> None:
-    """Makes sure that a finished phase still has its network.
-
-    Raises:
-      StoreError: it has no checkpoint of its last step.
-    """
+    """Makes sure that a finished phase still has the checkpoint of its last step."""
     last = self.result()["steps"]
     if last not in self.steps:
       raise StoreError(
@@ -101,7 +88,7 @@ class PhaseFolder:
     except OSError as error:
       raise StoreError(f"can't write to {self.path}: {error.strerror}") from error
     if not file.exists():
-      write_atomically(file, _pretty(self.phase.to_dict()))
+      _write(file, self.phase.to_dict())
 
   @property
   def finished(self) -> bool:
@@ -127,15 +114,11 @@ class PhaseFolder:
 
   def finish(self, result: Mapping[str, Any]) -> None:
     """Writes the result: from now on the phase is not trained again."""
-    write_atomically(self.path / "result.json", _pretty(result))
+    _write(self.path / "result.json", result)
 
   @contextlib.contextmanager
   def lock(self) -> Iterator[None]:
-    """Keeps other processes from training the phase meanwhile.
-
-    Raises:
-      LockedError: another one does.
-    """
+    """Keeps other processes from training the phase; it is a LockedError if one does."""
     try:
       with filelock.FileLock(self.path / "lock", blocking=False):
         yield
@@ -143,5 +126,5 @@ class PhaseFolder:
       raise LockedError(f"another process is training {self.path}") from error
 
 
-def _pretty(value: Any) -> str:
-  return json.dumps(value, indent=2) + "\n"
+def _write(file: pathlib.Path, value: Any) -> None:
+  write_atomically(file, json.dumps(value, indent=2) + "\n")

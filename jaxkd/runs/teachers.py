@@ -8,7 +8,6 @@ import jax
 from jaxkd import data
 from jaxkd.common.errors import ConfigError
 from jaxkd.runs import planning
-from jaxkd.runs.phase import Phase
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.training import sharding
 from jaxkd.training.checkpoint import Checkpoints
@@ -19,16 +18,7 @@ from jaxkd.training.step import Frozen, Functional, Variables, functional
 def load_network(
   folder: PhaseFolder, mesh: jax.sharding.Mesh, step: int | None = None
 ) -> tuple[Functional, Variables]:
-  """Returns a phase's network, on all devices.
-
-  Args:
-    folder: the phase's.
-    mesh: all devices.
-    step: of the checkpoint; by default the last of a finished phase, the newest of another.
-
-  Raises:
-    CheckpointError: there is none of that step, or it can't be read.
-  """
+  """Returns a phase's network on all devices, by default of its last step (or newest so far)."""
   network, variables = functional(planning.network(folder.phase))
   with contextlib.closing(Checkpoints(folder.checkpoints, keep=None)) as checkpoints:
     variables = sharding.replicate(mesh)(variables)
@@ -41,11 +31,7 @@ def load(folder: PhaseFolder, dataset: Dataset, mesh: jax.sharding.Mesh) -> Teac
   """Returns a finished phase as a teacher on a data set.
 
   It sees images normalised as in its own training, and its classes are brought into the data set's
-  order.
-
-  Raises:
-    CheckpointError: it can't be read.
-    ConfigError: it was trained on other images or other classes; see `class_order`.
+  order. It is a ConfigError if it was trained on other images or other classes.
   """
   classes = class_order(folder, dataset.spec, dataset.class_names)
   network, variables = load_network(folder, mesh)
@@ -55,19 +41,10 @@ def load(folder: PhaseFolder, dataset: Dataset, mesh: jax.sharding.Mesh) -> Teac
 def class_order(
   folder: PhaseFolder, spec: data.Spec, class_names: Sequence[str] | None
 ) -> tuple[int, ...] | None:
-  """Returns where each class of a data set is in a teacher's logits.
+  """Returns where each class of a data set is in a teacher's logits; None if the order is the same.
 
-  Args:
-    folder: the teacher's.
-    spec: the data set of the student.
-    class_names: its classes in order; None if they are not known yet.
-
-  Returns:
-    The places, or None if the order is the same.
-
-  Raises:
-    ConfigError: the teacher was trained on images of another size or number of channels, or on
-      other classes, or its classes are not known to be the same.
+  `class_names` is None if they are not known yet. It is a ConfigError if the teacher was trained on
+  images of another size or number of channels, or on other classes, or on unknown classes.
   """
   theirs = planning.spec_of(folder.phase)
 
@@ -80,7 +57,9 @@ def class_order(
 
   for what in ("num_classes", "image_size", "channels"):
     require(what, getattr(spec, what), getattr(theirs, what))
-  names = _class_names(folder)
+  names = folder.phase.data.get("class_names")
+  if folder.finished:
+    names = folder.result().get("class_names") or names
   if class_names is None or names == list(class_names):
     return None
   if names is None:
@@ -93,15 +72,3 @@ def class_order(
       f"no {', '.join(map(repr, missing[:5])) or 'unique names'}"
     )
   return tuple(names.index(name) for name in class_names)
-
-
-def _class_names(folder: PhaseFolder) -> list[str] | None:
-  """Returns a phase's classes in order, if they are known."""
-  if folder.finished and (names := folder.result().get("class_names")):
-    return list(names)
-  return folder.phase.data.get("class_names")
-
-
-def predicts_alone(phase: Phase) -> bool:
-  """Returns whether a phase's network predicts without its teachers."""
-  return not planning.objective_of(phase).predicts_with_teachers

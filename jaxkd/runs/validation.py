@@ -23,41 +23,37 @@ from jaxkd.runs.store import PhaseFolder
 _SEED = Bound(0, 2**32, high_open=True)
 _BELOW_1 = Bound(0, 1, high_open=True)
 _SHARE = Bound(0, 1, low_open=True)
+_NETWORK = {"epochs": POSITIVE, "learning_rate": POSITIVE}
 _NUMBERS = {
-  "data.validation": _BELOW_1,
-  "data.train_share": _SHARE,
-  "teacher.epochs": POSITIVE,
-  "teacher.learning_rate": POSITIVE,
-  "teacher.seed": _SEED,
-  "small_teacher.epochs": POSITIVE,
-  "small_teacher.learning_rate": POSITIVE,
-  "small_teacher.seed": _SEED,
-  "student.epochs": POSITIVE,
-  "student.learning_rate": POSITIVE,
-  "optim.momentum": _BELOW_1,
-  "optim.weight_decay": NOT_NEGATIVE,
-  "optim.warmup": _BELOW_1,
-  "optim.decay": _SHARE,
-  "run.eval_every_epochs": POSITIVE,
-  "run.checkpoint_every_steps": POSITIVE,
-  "run.keep_checkpoints": POSITIVE,
-  "run.cohort": POSITIVE,
-  "run.steps_per_dispatch": NOT_NEGATIVE,
-  "run.resident_gib": NOT_NEGATIVE,
-  "run.workers": NOT_NEGATIVE,
+  "data": {"validation": _BELOW_1, "train_share": _SHARE},
+  "teacher": {**_NETWORK, "seed": _SEED},
+  "small_teacher": {**_NETWORK, "seed": _SEED},
+  "student": _NETWORK,
+  "optim": {
+    "momentum": _BELOW_1,
+    "weight_decay": NOT_NEGATIVE,
+    "warmup": _BELOW_1,
+    "decay": _SHARE,
+  },
+  "run": {
+    "eval_every_epochs": POSITIVE,
+    "checkpoint_every_steps": POSITIVE,
+    "keep_checkpoints": POSITIVE,
+    "cohort": POSITIVE,
+    **dict.fromkeys(("steps_per_dispatch", "resident_gib", "workers"), NOT_NEGATIVE),
+  },
 }
 
 
 def validate(config: ConfigDict) -> None:
-  """Checks every option before any work.
-
-  Raises:
-    ConfigError: naming the first option that is wrong, its value and what it may be.
-  """
+  """Checks every option before any work; the ConfigError names the first that is wrong."""
   _check_names(config)
   _check_numbers(config)
   for row in ("", *config.tuned):
-    _check_methods(of_row(config, row))
+    own = of_row(config, row)
+    # Also the methods that no row uses.
+    for name in filter(own.get, methods.all_methods()):
+      methods.create(name, own[name].to_dict())
   _check_rows(config)
 
 
@@ -71,38 +67,29 @@ def _require_name(option: str, name: str, names: Iterable[str]) -> None:
 
 
 def _check_names(config: ConfigDict) -> None:
-  _require(bool(config.rows), "rows", config.rows, "one row or more")
-  for option, names in (("rows", config.rows), ("tuned", config.tuned)):
+  rows, seeds, size, title = config.rows, config.seeds, config.ensemble, config.title
+  _require(bool(rows), "rows", rows, "one row or more")
+  for option, names in (("rows", rows), ("tuned", config.tuned)):
     for name in names:
       single = name.removesuffix(ENSEMBLE)
       if ":" not in single:
         _require_name(option, single, methods.list_methods())
-  _require(
-    re.fullmatch(r"[\w.-]+", config.title) and config.title.strip("."),
-    "title",
-    config.title,
-    "letters, digits, _, . and -: it names a folder",
+  allowed = "letters, digits, _, . and -: it names a folder"
+  _require(re.fullmatch(r"[\w.-]+", title) and title.strip("."), "title", title, allowed)
+  _require(size > 1, "ensemble", size, "2 or more")
+  allowed = (
+    f"as many as fill ensembles of {size} (config.ensemble) for rows that end in {ENSEMBLE!r}"
   )
-  _require(config.ensemble > 1, "ensemble", config.ensemble, "2 or more")
-  _require(
-    len(config.seeds) % config.ensemble == 0 or not any(r.endswith(ENSEMBLE) for r in config.rows),
-    "seeds",
-    config.seeds,
-    f"as many as fill ensembles of {config.ensemble} (config.ensemble) for rows that end in "
-    f"{ENSEMBLE!r}",
-  )
-  for option, values in (("rows", config.rows), ("seeds", config.seeds)):
+  filled = len(seeds) % size == 0 or not any(row.endswith(ENSEMBLE) for row in rows)
+  _require(filled, "seeds", seeds, allowed)
+  for option, values in (("rows", rows), ("seeds", seeds)):
     _require(len(set(values)) == len(values), option, values, "without repetitions")
-  _require(
-    config.seeds and all(type(seed) is int and seed in _SEED for seed in config.seeds),
-    "seeds",
-    config.seeds,
-    "one integer or more in [0, 2**32)",
-  )
+  integers = all(type(seed) is int and seed in _SEED for seed in seeds)
+  _require(seeds and integers, "seeds", seeds, "one integer or more in [0, 2**32)")
   _require_name("dtype", config.dtype, ("float32", "bfloat16"))
   _require_name("run.loader", config.run.loader, data.LOADERS)
   try:
-    planning.spec_of_config(config)
+    data.find(config.data.name, config.data.data_dir)
   except data.DataError as error:
     raise ConfigError(f"config.data.name: {error}") from error
   for section in (*planning.SECTIONS, "student"):
@@ -113,34 +100,21 @@ def _check_names(config: ConfigDict) -> None:
 
 
 def _check_numbers(config: ConfigDict) -> None:
-  for option, bound in _NUMBERS.items():
-    section, key = option.split(".")
-    allowed = "in [0, 2**32)" if bound is _SEED else bound
-    _require(config[section][key] in bound, option, config[section][key], allowed)
+  for section, bounds in _NUMBERS.items():
+    for key, bound in bounds.items():
+      value = config[section][key]
+      allowed = "in [0, 2**32)" if bound is _SEED else bound
+      _require(value in bound, f"{section}.{key}", value, allowed)
   seed = config.data.seed
   _require(seed is None or seed in _SEED, "data.seed", seed, "in [0, 2**32)")
   batch_size, devices = config.data.batch_size, jax.device_count()
-  _require(
-    batch_size > 0 and batch_size % devices == 0,
-    "data.batch_size",
-    batch_size,
-    f"a positive multiple of the number of devices, {devices}",
-  )
-  milestones = config.optim.milestones
-  ends = (config.optim.warmup, *milestones, 1.0)
-  _require(
-    all(end in FRACTION for end in milestones) and all(a < b for a, b in itertools.pairwise(ends)),
-    "optim.milestones",
-    milestones,
-    f"numbers, ascending in ({config.optim.warmup:g}, 1): after the warm-up",
-  )
-
-
-def _check_methods(config: ConfigDict) -> None:
-  """Checks the options of all methods, also of those that no row uses."""
-  for name in methods.all_methods():
-    if name in config:
-      methods.create(name, config[name].to_dict())
+  allowed = f"a positive multiple of the number of devices, {devices}"
+  _require(batch_size > 0 and batch_size % devices == 0, "data.batch_size", batch_size, allowed)
+  milestones, warmup = config.optim.milestones, config.optim.warmup
+  allowed = f"numbers, ascending in ({warmup:g}, 1): after the warm-up"
+  numbers = all(end in FRACTION for end in milestones)
+  ascending = numbers and all(a < b for a, b in itertools.pairwise((warmup, *milestones, 1.0)))
+  _require(ascending, "optim.milestones", milestones, allowed)
 
 
 def _check_rows(config: ConfigDict) -> None:
@@ -149,24 +123,22 @@ def _check_rows(config: ConfigDict) -> None:
   phases = planning.with_teachers(students)
   if config.teacher.checkpoint:
     _check_teacher(config)
-    _require(
-      any(phase.location for phase in phases) or not any(s.teachers for s in students),
-      "teacher.checkpoint",
-      config.teacher.checkpoint,
-      f"empty, since none of the rows {', '.join(config.rows)} uses it",
-    )
+    used = any(phase.location for phase in phases) or not any(s.teachers for s in students)
+    allowed = f"empty, since none of the rows {', '.join(config.rows)} uses it"
+    _require(used, "teacher.checkpoint", config.teacher.checkpoint, allowed)
   for phase in phases:
     if not phase.location:
-      _check_weights(phase)
-      _check_loss(phase)
+      _check_phase(phase)
 
 
-def _check_loss(phase: Phase) -> None:
-  """Evaluates a phase's loss on shapes.
-
-  Raises:
-    ConfigError: the networks or the loss can't be traced.
-  """
+def _check_phase(phase: Phase) -> None:
+  """Compares initial weights with the network, and evaluates the loss on shapes."""
+  if phase.weights:
+    model = nnx.eval_shape(lambda: planning.network(phase, nnx.Rngs(0)))
+    try:
+      weights.from_torch(model, weights.read(phase.weights))
+    except (OSError, TypeError, ValueError) as error:
+      raise ConfigError(f"init_from of network {phase.network['name']!r}: {error}") from error
   objective = planning.objective_of(phase)
   num_classes = planning.spec_of(phase).num_classes
 
@@ -187,27 +159,15 @@ def _check_loss(phase: Phase) -> None:
     ) from error
 
 
-def _check_weights(phase: Phase) -> None:
-  if not phase.weights:
-    return
-  model = nnx.eval_shape(lambda: planning.network(phase, nnx.Rngs(0)))
-  try:
-    weights.from_torch(model, weights.read(phase.weights))
-  except (OSError, TypeError, ValueError) as error:
-    raise ConfigError(f"init_from of network {phase.network['name']!r}: {error}") from error
-
-
 def _check_teacher(config: ConfigDict) -> None:
   folder = PhaseFolder.open(config.teacher.checkpoint)
-  _require(
-    teachers.predicts_alone(folder.phase),
-    "teacher.checkpoint",
-    config.teacher.checkpoint,
-    "of a network that predicts alone, not with others",
-  )
+  spec = data.find(config.data.name, config.data.data_dir)
+  allowed = "of a network that predicts alone, not with others"
+  alone = not planning.objective_of(folder.phase).predicts_with_teachers
+  _require(alone, "teacher.checkpoint", config.teacher.checkpoint, allowed)
   try:
-    names = data.class_names(planning.spec_of_config(config), config.data.data_dir)
+    names = data.class_names(spec, config.data.data_dir)
   except data.DataError:
     # Data that are not there yet are compared before training.
     names = None
-  teachers.class_order(folder, planning.spec_of_config(config), names)
+  teachers.class_order(folder, spec, names)
