@@ -170,7 +170,8 @@ class BatchNorm(nnx.Module):
       n = y.size // y.shape[-1]
       for average, new in ((self.mean, mean), (self.var, var * (n / max(n - 1, 1)))):
         old = average[...]
-        # `average[...] = ` would ask tracers for their sharding, which takes seconds in deep networks.
+        # `average[...] = ` would ask tracers for their sharding, which takes seconds in deep
+        # networks.
         average.set_value(old + self.momentum * jax.lax.stop_gradient(new - old))
     scale = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
     y = (y - along_channels(mean, y)) * along_channels(scale, y)
