@@ -8,10 +8,7 @@ from jaxkd.common.spelling import nearest
 
 
 def resolve(reference: str) -> Any:
-  """Returns the attribute of a module that `package.module:attribute` names.
-
-  Raises:
-    UserError: the module can't be imported, or has no such attribute.
+  """Returns the attribute of a module that `package.module:attribute` names, or raises a UserError.
 
   Examples:
     >>> resolve("math:sqrt")(4.0)

@@ -11,7 +11,7 @@ from jaxkd.common.errors import UserError
 
 
 class Stopped(UserError):
-  """The run was asked to stop, and did; the message is one line."""
+  """The run was asked to stop, and did."""
 
 
 @contextlib.contextmanager

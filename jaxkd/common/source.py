@@ -20,15 +20,10 @@ _VALUES = bool | int | float | complex | str | bytes | tuple | frozenset
 def source_digest(thing: Any) -> str:
   """Returns 16 hexadecimal digits for the source of a class or function and of what it uses.
 
-  Base classes and the globals that the source names are followed, unless they belong to jaxkd or to
-  another installed package. So a changed helper changes the digest; a changed comment, docstring or
-  layout does not. Plain values (globals, closures, bound arguments) count by their `repr`.
-
-  Args:
-    thing: a class, a function, a `functools.partial`, or an instance, which stands for its class.
-
-  Raises:
-    UserError: its source can't be read, as when it was typed at a prompt.
+  An instance stands for its class. Base classes and the globals that the source names are followed,
+  unless they belong to jaxkd or to another installed package. So a changed helper changes the
+  digest; a changed comment, docstring or layout does not. Plain values (globals, closures, bound
+  arguments) count by their `repr`. Unreadable source, as typed at a prompt, is a UserError.
   """
   home = getattr(thing, "__module__", type(thing).__module__).partition(".")[0]
   texts = dict(_sources(thing, home, set()))

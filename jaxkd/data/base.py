@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 
 class DataError(UserError):
-  """Data is missing or wrong; the message is one line."""
+  """Data is missing or wrong."""
 
 
 class MissingError(DataError):
@@ -59,21 +59,13 @@ class EvalBatch(NamedTuple):
 
 
 class Examples(abc.ABC):
-  """A split that is read and decoded example by example, in any order.
+  """A split that is read and decoded example by example, in any order."""
 
-  Attributes:
-    shape: of an image, `(S, S, channels)`.
-    squashed: whether images are squashed photographs, which have sizes.
-    class_names: a name for each class.
-    labels: of all examples, `[N]`, int32; no image is decoded for them.
-    content: a hash of all images and labels.
-  """
-
-  shape: tuple[int, int, int]
-  squashed: bool = False
+  shape: tuple[int, int, int]  # of an image, `(S, S, channels)`
+  squashed: bool = False  # whether images are squashed photographs, which have sizes
   class_names: tuple[str, ...] = ()
-  labels: Any
-  content: Any
+  labels: Any  # of all examples, `[N]`, int32; no image is decoded for them
+  content: Any  # a hash of all images and labels
 
   @abc.abstractmethod
   def __len__(self) -> int:
@@ -98,8 +90,7 @@ class InMemory(Examples):
 
   def __init__(self, images: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]):
     self._images, self.labels, self.class_names = images, labels, class_names
-    _, height, width, channels = images.shape
-    self.shape = height, width, channels
+    self.shape = images.shape[1:]
 
   def __len__(self) -> int:
     return len(self.labels)
@@ -122,10 +113,7 @@ def stack(examples: Iterable[Example]) -> Arrays:
 def in_order(
   read: Callable[[int], _T], size: int, description: str, delay: float = 0
 ) -> Iterator[_T]:
-  """Yields `read(0)` to `read(size - 1)`, read ahead in threads.
-
-  A progress bar with the description appears after `delay` seconds.
-  """
+  """Yields `read(0)` to `read(size - 1)`, read ahead in threads; shows progress after `delay` s."""
   # Slow to import.
   import grain
 

@@ -1,5 +1,6 @@
 """Chooses between the resident and the streamed loader, which give the same batches."""
 
+import contextlib
 from collections.abc import Iterator
 
 import jax
@@ -19,19 +20,10 @@ LOADERS = ("auto", "resident", "streamed")
 def read(
   spec: Spec, data_dir: str = "", loader: str = "auto", resident_gib: float = RESIDENT_GIB
 ) -> tuple[Arrays, Arrays] | tuple[Examples, Examples]:
-  """Returns the training and the test split: arrays, or examples to stream.
+  """Returns the training and the test split: arrays, or examples to stream; otherwise as `load`.
 
-  The choice changes no result.
-
-  Args:
-    spec: the data set.
-    data_dir: as for `examples`.
-    loader: 'resident' for arrays, 'streamed' for examples, 'auto' for arrays where the images of
-      both splits take up to `resident_gib`.
-    resident_gib: in GiB.
-
-  Raises:
-    DataError: the data set is not there, or an image can't be decoded.
+  `loader` is 'resident' for arrays, 'streamed' for examples, 'auto' for arrays where the images of
+  both splits take up to `resident_gib` GiB. The choice changes no result.
   """
   if loader not in LOADERS:
     raise DataError(f"loader is {loader!r}, must be one of {LOADERS}")
@@ -60,10 +52,7 @@ def train_loader(
 
   Both loaders have `max_steps(step)`, the number of steps that one source serves; `source(step)`,
   the argument of `batch_at`; and `close()`. Their arguments are those of `Streamed`; the key is on
-  the devices.
-
-  Raises:
-    ValueError: the batch is larger than the split.
+  the devices. A batch that is larger than the split is a ValueError.
   """
   if isinstance(split, Arrays):
     return Resident(split, batch_size, key)
@@ -81,8 +70,7 @@ def eval_batches(
   Arguments are as for `train_loader`. An example that can't be read is a DataError.
   """
   if isinstance(split, Arrays):
-    for index in range(-(-size(split) // batch_size)):
-      yield split, np.int32(index)
-  else:
-    for batch in streamed.eval_batches(split, batch_size, sharding, workers):
-      yield batch, np.int32(0)
+    yield from ((split, np.int32(index)) for index in range(-(-size(split) // batch_size)))
+    return
+  with contextlib.closing(streamed.evaluation(split, batch_size, sharding, workers)) as batches:
+    yield from ((batch, np.int32(0)) for batch in batches)

@@ -17,10 +17,7 @@ _BAR_AFTER = 2.0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Own:
-  """A data set of the user's own; `jaxkd.data.register` describes the fields.
-
-  It is loaded when it is first needed, once, and every image is read then.
-  """
+  """A data set of the user's own, read once when first needed; `jaxkd.data.register` has the fields."""
 
   name: str
   load: Callable[[], Any] | Sequence[Any]
@@ -51,8 +48,7 @@ class Own:
     loaded = self.load() if callable(self.load) else self.load
     if not isinstance(loaded, tuple | list) or len(loaded) != 2:
       raise self._wrong(f"load gives {_called(loaded)}, must give (train, test)")
-    parts = ("train", "test")
-    where = (f"data set {self.name!r}, {part}" for part in parts)
+    where = (f"data set {self.name!r}, {part}" for part in ("train", "test"))
     train, test = map(_opened, loaded, where)
     names = self.class_names
     if names is None:
@@ -65,7 +61,7 @@ class Own:
       raise self._wrong(f"class_names are {list(names)}, must be different strings")
     if len(names) < 2:
       raise self._wrong(f"it has {len(names)} class, must have 2 or more")
-    for part, split in zip(parts, (train, test), strict=True):
+    for part, split in (("train", train), ("test", test)):
       if (largest := split.labels.max()) >= len(names):
         raise self._wrong(f"a {part} image has label {largest}, but there are {len(names)} classes")
       split.class_names = tuple(names)
@@ -145,8 +141,8 @@ def _opened(split: Any, where: str) -> Examples:
 def _arrays(pair: Sequence[Any], where: str) -> Examples:
   images, labels = map(np.asarray, pair)
   if images.dtype != np.uint8 or images.ndim != 4:
-    has = f"{where}: images are {images.dtype} {images.shape}"
-    raise DataError(f"{has}, must be uint8 [N, S, S, C]")
+    has = f"images are {images.dtype} {images.shape}"
+    raise DataError(f"{where}: {has}, must be uint8 [N, S, S, C]")
   _check_labels(labels, (len(images),), where)
   return InMemory(images, labels.astype(np.int32), ())
 

@@ -24,24 +24,15 @@ def root(data_dir: str) -> pathlib.Path:
 
 def command(name: str, data_dir: str) -> str:
   """Returns the command that prepares a data set."""
-  words = [sys.executable, "-m", "jaxkd.prepare", name]
-  if data_dir:
-    words.append(f"--data_dir={data_dir}")
-  return shlex.join(words)
+  where = [f"--data_dir={data_dir}"] if data_dir else []
+  return shlex.join([sys.executable, "-m", "jaxkd.prepare", name, *where])
 
 
 class Prepared(Examples):
   """A split of a data set that TFDS has prepared as ArrayRecord files.
 
-  Args:
-    spec: the data set.
-    split: name of the split.
-    data_dir: the folder of TFDS's data; TFDS's own default if empty.
-    prepare: the name to prepare the data set by; it may join several.
-
-  Raises:
-    DataError: the data set differs from the spec, or its format can't be read.
-    MissingError: it is not there.
+  `prepare` is the name to prepare the data set by, which may join several. A data set that is not
+  there is a MissingError, one that differs from the spec or can't be read a DataError.
   """
 
   def __init__(self, spec: Spec, split: str, data_dir: str, prepare: str):
@@ -57,11 +48,7 @@ class Prepared(Examples):
       raise DataError(f"{have}, data set {spec.name!r} has {spec.num_classes}")
     self.class_names = tuple(label.names)
     # TFDS would decode with one of two libraries that differ in the last bit of a JPEG's pixels.
-    encoded = {
-      name: tfds.decode.SkipDecoding()
-      for name, feature in info.features.items()
-      if isinstance(feature, tfds.features.Image)
-    }
+    encoded = {"image": tfds.decode.SkipDecoding()}
     try:
       self._source = builder.as_data_source(split, decoders=encoded)
       self._size = len(self._source)
@@ -77,16 +64,11 @@ class Prepared(Examples):
   def labels(self) -> np.ndarray:
     """Labels of all examples; they are read the first time."""
     path = self._cache.with_name(f"{self._cache.name}-labels")
-    return cache.labels(
-      lambda index: np.int32(self._read(index)[self._spec.label]), len(self), path
-    )
+    return cache.labels(lambda row: np.int32(self._read(row)[self._spec.label]), len(self), path)
 
   @functools.cached_property
   def content(self) -> str:
-    """A hash of all encoded images and the names of their classes, in order.
-
-    They are read once, and again if they are prepared anew.
-    """
+    """A hash of all encoded images and the names of their classes, read once for a preparation."""
     path = self._cache.with_name(f"{self._cache.name}-content.sha256")
     return cache.text(path, self._read_content)
 
@@ -108,7 +90,6 @@ class Prepared(Examples):
     return Example(image, np.int32(example[self._spec.label]), size)
 
   def _read(self, index: int) -> Mapping[str, Any]:
-    """Returns an example with encoded images."""
     try:
       return self._source[index]
     except Exception as error:
@@ -154,7 +135,5 @@ def _fingerprint(split: tfds.core.SplitInfo) -> str:
 
 
 def _unreadable(path: str, error: Exception) -> DataError:
-  reason = f"{type(error).__name__}: {error}"
-  return DataError(
-    f"{path} can't be read: {reason}; if it is damaged, delete it and prepare it again"
-  )
+  reason = f"{type(error).__name__}: {error}; if it is damaged, delete it and prepare it again"
+  return DataError(f"{path} can't be read: {reason}")

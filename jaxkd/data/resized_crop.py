@@ -13,11 +13,10 @@ _ATTEMPTS = 10
 
 
 def random_boxes(key: jax.Array, sizes: jax.Array) -> jax.Array:
-  """Draws the boxes to crop, int32.
+  """Draws the boxes to crop, int32: a uniform share of the area, a log-uniform width to height.
 
-  A box has a uniform share of the area in [0.08, 1] and a log-uniform ratio of width to height in
-  [3/4, 4/3]. Ten boxes are drawn, and the first that fits is taken. If none fits, the largest box
-  of such a ratio in the middle is taken, as in torchvision.
+  Ten boxes are drawn, and the first that fits is taken. If none fits, the largest box of such a
+  ratio in the middle is taken, as in torchvision.
   """
   area_key, ratio_key, corner_key = jax.random.split(key, 3)
   shape = (len(sizes), _ATTEMPTS)
@@ -37,7 +36,7 @@ def random_boxes(key: jax.Array, sizes: jax.Array) -> jax.Array:
 
 
 def _largest_boxes(sizes: jax.Array) -> jax.Array:
-  """Returns the largest boxes in the middle with a ratio in the range, int32."""
+  """Returns the largest boxes in the middle with a ratio in the range."""
   height, width = sizes.T.astype(jnp.float32)
   rows = jnp.minimum(height, jnp.round(width / _RATIO[0]))
   columns = jnp.minimum(width, jnp.round(height * _RATIO[1]))
@@ -58,27 +57,16 @@ def squash(boxes: jax.Array, sizes: jax.Array, size: int) -> jax.Array:
 
 
 def resize(images: jax.Array, boxes: jax.Array, size: int) -> jax.Array:
-  """Crops a box out of each image and resizes it (bilinear, antialiased).
+  """Crops a box out of each image, `[B, S, S, channels]`, uint8, and resizes it to a square.
 
-  Args:
-    images: `[B, S, S, channels]`, uint8.
-    boxes: `[B, 4]`, float32.
-    size: height and width of the result.
-
-  Returns:
-    `[B, size, size, channels]`, uint8. Pillow's pixels differ by one level at most, since it
-    rounds between the two directions.
+  It is bilinear and antialiased. Pillow's pixels differ by one level at most, since it rounds
+  between the two directions.
   """
   weights = jax.vmap(_weights, in_axes=(0, 0, None, None))
   rows = weights(boxes[:, 0], boxes[:, 2], images.shape[1], size)
   columns = weights(boxes[:, 1], boxes[:, 3], images.shape[2], size)
-  resized = jnp.einsum(
-    "boi,bijc,bpj->bopc",
-    rows,
-    images.astype(jnp.float32),
-    columns,
-    precision=jax.lax.Precision.HIGHEST,
-  )
+  pixels, highest = images.astype(jnp.float32), jax.lax.Precision.HIGHEST
+  resized = jnp.einsum("boi,bijc,bpj->bopc", rows, pixels, columns, precision=highest)
   return jnp.clip(jnp.round(resized), 0, 255).astype(jnp.uint8)
 
 

@@ -38,20 +38,11 @@ def take(split: Arrays | Examples, rows: np.ndarray) -> Arrays | Examples:
 def holdout(
   split: Arrays | Examples, fraction: float, seed: int = 0
 ) -> tuple[Arrays | Examples, Arrays | Examples]:
-  """Carves a validation split out of a training split.
+  """Returns the rest of a training split, and a validation split of a share of it, in (0, 1).
 
-  Each class gives the same share of its examples, up to rounding. Both parts keep the order of the
-  examples. The choice depends on the labels and the seed alone, so arrays and examples give the
-  same parts.
-
-  Args:
-    split: the training split, arrays of the host or examples.
-    fraction: the share that becomes the validation split, in (0, 1).
-    seed: of the choice.
-
-  Returns:
-    The remaining training split, and the validation split. A class with too few examples for both
-    is a DataError.
+  Each class gives the same share of its examples, up to rounding; too few for both parts are a
+  DataError. Both parts keep the order of the examples. The choice depends on the labels and the
+  seed alone, so arrays and examples give the same parts.
 
   Examples:
     >>> from jaxkd import data
