@@ -70,8 +70,9 @@ def read(encoded: bytes, origin: str, mode: str = "RGB") -> Image.Image:
   """Decodes an image as a viewer shows it, to Pillow's mode `RGB` or `L`.
 
   The image is turned upright by its EXIF orientation. Transparent pixels are composed on white.
-  16-bit grey is scaled by its full range to 8 bits. Of several frames the first is read. A DataError
-  names the origin of what is no image, damaged or too large, or has pixels of no known range.
+  16-bit grey is scaled by its full range to 8 bits. Of several frames the first is read. A
+  DataError names the origin of what is no image, damaged or too large, or has pixels of no known
+  range.
   """
   try:
     with Image.open(io.BytesIO(encoded), formats=formats()) as picture:

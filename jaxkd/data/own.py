@@ -17,7 +17,7 @@ _BAR_AFTER = 2.0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Own:
-  """A data set of the user's own, read once when first needed; `jaxkd.data.register` has the fields."""
+  """A data set of the user's own, read once, when needed; the fields are those of `data.register`."""
 
   name: str
   load: Callable[[], Any] | Sequence[Any]

@@ -5,7 +5,6 @@ TFDS's own builder needs OpenCV and the archive of segmentations, too.
 
 import contextlib
 import pathlib
-from collections.abc import Iterator
 
 import tensorflow_datasets as tfds
 
@@ -32,11 +31,9 @@ class Cub(tfds.core.GeneratorBasedBuilder):
   def _split_generators(self, dl_manager):
     source = _archive(dl_manager)
     classes, names, class_of, in_train = _tables(source)
-    self.info.features["label"].names = [
-      name.split(".")[-1].replace("_", " ") for name in classes.values()
-    ]
+    called = [name.split(".")[-1].replace("_", " ") for name in classes.values()]
+    self.info.features["label"].names = called
     labels = {number: label for label, number in enumerate(classes)}
-
     splits: dict[str, dict[str, int]] = {"train": {}, "test": {}}
     for number, name in names.items():
       try:
@@ -48,17 +45,11 @@ class Cub(tfds.core.GeneratorBasedBuilder):
         raise DataError(f"{name} in {source.path} has the label of class {own}")
       splits[split][f"images/{name}"] = labels[class_of[number]]
     for split, images in splits.items():
-      for label, name in enumerate(classes.values()):
-        if label not in images.values():
-          raise DataError(f"{source.path} has no images of class {name} in {split}")
+      source.check(list(classes.values()), split, images)
     return {split: self._generate_examples(source, images) for split, images in splits.items()}
 
-  def _generate_examples(
-    self, source: files.Archive, labels: dict[str, int]
-  ) -> Iterator[tuple[str, dict]]:
-    for name, content in source.read(labels):
-      image = files.checked(content, f"{name} in {source.path}")
-      yield name, {"image": image, "label": labels[name]}
+  def _generate_examples(self, source, labels):
+    return source.examples(labels)
 
 
 def _archive(dl_manager: tfds.download.DownloadManager) -> files.Archive:
@@ -77,6 +68,5 @@ def _tables(source: files.Archive) -> list[dict[str, str]]:
   try:
     return [dict(line.split(maxsplit=1) for line in text.splitlines()) for text in texts]
   except ValueError as error:
-    raise DataError(
-      f"a line of {', '.join(tables)}.txt in {source.path} is not a number and a value"
-    ) from error
+    where = f"a line of {', '.join(tables)}.txt in {source.path}"
+    raise DataError(f"{where} is not a number and a value") from error

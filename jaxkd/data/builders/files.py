@@ -6,7 +6,7 @@ import pathlib
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -31,15 +31,27 @@ class Archive:
     with self._damage_named():
       self.names = [name for name, _ in self._files()]
 
-  def read(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
+  def read(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """Yields names and contents of files, in the archive's order."""
-    if missing := set(names) - set(self.names):
-      raise DataError(f"{self.path} lacks {min(missing)}")
     wanted = set(names)
+    if missing := wanted - set(self.names):
+      raise DataError(f"{self.path} lacks {min(missing)}")
     with self._damage_named():
       for name, content in self._files():
         if name in wanted:
           yield name, content()
+
+  def examples(self, labels: dict[str, int]) -> Iterator[tuple[str, dict]]:
+    """Yields labelled images by name, as they are, once they have been decoded."""
+    for name, content in self.read(labels):
+      images.read(content, f"{name} in {self.path}")
+      yield name, {"image": io.BytesIO(content), "label": labels[name]}
+
+  def check(self, classes: Sequence[str], split: str, labels: dict[str, int]) -> None:
+    """Raises a DataError if a class has no images in a split."""
+    if missing := set(range(len(classes))) - set(labels.values()):
+      name = classes[min(missing)]
+      raise DataError(f"{self.path} has no images of class {name} in {split}")
 
   def texts(self, *names: str) -> list[str]:
     """Returns the contents of text files."""
@@ -56,8 +68,7 @@ class Archive:
         if file.is_file():
           yield str(file.relative_to(self.path)), file.read_bytes
       return
-    methods = tfds.download.ExtractMethod
-    method = methods.ZIP if self.path.suffix == ".zip" else methods.TAR
+    method = tfds.download.ExtractMethod["ZIP" if self.path.suffix == ".zip" else "TAR"]
     # Of a path, TFDS would open it with TensorFlow.
     with self.path.open("rb") as opened:
       for name, file in tfds.download.iter_archive(opened, method):
@@ -81,12 +92,6 @@ def png(image: np.ndarray) -> io.BytesIO:
   return file
 
 
-def checked(content: bytes, origin: str) -> io.BytesIO:
-  """Returns an image's file as it is, once it has been decoded; `origin` is its name."""
-  images.read(content, origin)
-  return io.BytesIO(content)
-
-
 def find(folder: pathlib.Path, *names: str) -> pathlib.Path | None:
   """Returns the first of these files or folders that is there."""
   return next(filter(pathlib.Path.exists, map(folder.joinpath, names)), None)
@@ -95,13 +100,8 @@ def find(folder: pathlib.Path, *names: str) -> pathlib.Path | None:
 def info(
   builder: tfds.core.DatasetBuilder, homepage: str, shape: tuple, encoding: str, classes: int | None
 ) -> tfds.core.DatasetInfo:
-  """Returns a builder's description: images of an encoding, `png` or `jpeg`, and labels.
-
-  The number of classes is None if the builder sets their names later.
-  """
-  features = {
-    "image": tfds.features.Image(shape=shape, encoding_format=encoding),
-    "label": tfds.features.ClassLabel(num_classes=classes),
-  }
-  features = tfds.features.FeaturesDict(features)
+  """Describes images and labels; `classes` is None if the builder sets their names later."""
+  image = tfds.features.Image(shape=shape, encoding_format=encoding)
+  label = tfds.features.ClassLabel(num_classes=classes)
+  features = tfds.features.FeaturesDict({"image": image, "label": label})
   return tfds.core.DatasetInfo(builder=builder, features=features, homepage=homepage)
