@@ -50,19 +50,15 @@ def stop_requested() -> Iterator[threading.Event]:
   if jax.process_count() > 1 or threading.current_thread() is not threading.main_thread():
     yield event
     return
-  before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+  numbers = (signal.SIGINT, signal.SIGTERM)
+  with contextlib.ExitStack() as before:
 
-  def restore():
-    for number, handler in before.items():
-      signal.signal(number, handler)
+    def request(*_):
+      event.set()
+      before.close()
 
-  def request(*_):
-    event.set()
-    restore()
-
-  for number in before:
-    signal.signal(number, request)
-  try:
+    for number in numbers:
+      before.callback(signal.signal, number, signal.getsignal(number))
+    for number in numbers:
+      signal.signal(number, request)
     yield event
-  finally:
-    restore()

@@ -2,7 +2,6 @@
 
 import abc
 import functools
-import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,17 +26,12 @@ class MissingError(DataError):
 
 
 class Arrays(NamedTuple):
-  """A split, or a batch, in the memory of the host or of the devices.
+  """A split, or a batch, in the memory of the host or of the devices."""
 
-  Attributes:
-    images: `[N, S, S, channels]`, uint8, with S `spec.stored_size`.
-    labels: `[N]`, int32.
-    sizes: `[N, 2]`, int32, or None. Set where whole photographs are squashed into squares: the
-      height and width of each photograph once its shorter side is S.
-  """
-
-  images: np.ndarray | jax.Array
-  labels: np.ndarray | jax.Array
+  images: np.ndarray | jax.Array  # `[N, S, S, channels]`, uint8, with S `spec.stored_size`
+  labels: np.ndarray | jax.Array  # `[N]`, int32
+  # `[N, 2]`, int32, where whole photographs are squashed into squares: the height and width of each
+  # photograph once its shorter side is S.
   sizes: np.ndarray | jax.Array | None = None
 
 
@@ -79,14 +73,9 @@ class Examples(abc.ABC):
     """Returns all examples."""
     return stack(map(self.__getitem__, range(len(self))))
 
-  @property
-  def nbytes(self) -> int:
-    """The size of all images in bytes."""
-    return len(self) * math.prod(self.shape)
-
 
 class InMemory(Examples):
-  """A split whose images and labels are arrays of the host."""
+  """A split in the memory of the host."""
 
   def __init__(self, images: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]):
     self._images, self.labels, self.class_names = images, labels, class_names
@@ -132,9 +121,8 @@ def in_order(
 def check_batch_size(batch_size: int, size: int) -> None:
   """Raises a ValueError if a batch is larger than the split."""
   if batch_size > size:
-    raise ValueError(
-      f"data.batch_size is {batch_size}, must be at most {size}, the size of the training split"
-    )
+    wanted = f"at most {size}, the size of the training split"
+    raise ValueError(f"data.batch_size is {batch_size}, must be {wanted}")
 
 
 def readable(path: object) -> str:

@@ -77,14 +77,12 @@ def _locked(path: pathlib.Path) -> Iterator[None]:
   path.parent.mkdir(parents=True, exist_ok=True)
   lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
   try:
-    lock.acquire(blocking=False)
+    held = lock.acquire(blocking=False)
   except filelock.Timeout:
     tell(f"jaxkd: waiting for the process that holds {readable(lock.lock_file)}")
-    lock.acquire()
-  try:
+    held = lock.acquire()
+  with held:
     yield
-  finally:
-    lock.release()
 
 
 def _read_or_write(path: pathlib.Path, shapes: _Shapes, read: _Read) -> _Fields:

@@ -38,13 +38,13 @@ class Folder(Examples):
     labels: list[int] = []
     others = [f for f in path.iterdir() if f.is_file() and not f.name.startswith(".")]
     for label, name in enumerate(folders):
-      below = list(_files(path / name))
+      below = set(_files(path / name))
       files = sorted(file for file in below if file.suffix.lower() in images.suffixes())
       if not files:
         raise DataError(f"{readable(path / name)} has no images")
       self._files += files
       labels += [label] * len(files)
-      others += set(below) - set(files)
+      others += below.difference(files)
     if others:
       tell_once(_left_out(path, sorted(others)))
     self.labels = np.array(labels, np.int32)
@@ -97,20 +97,15 @@ class Folder(Examples):
     return self._path.parent / "jaxkd_cache" / f"{self._path.name}-{name}"
 
 
-def num_classes(path: str) -> int:
-  """Returns the number of classes of a folder."""
-  return len(_classes(path))
-
-
 def open_folder(spec: specs.Spec, path: str) -> tuple[Folder, Folder]:
   """Returns the training and the test split; a DataError says what is missing or superfluous."""
-  folders, root = _classes(path), pathlib.Path(path).expanduser()
+  folders, root = classes(path), pathlib.Path(path).expanduser()
   for test in filter(pathlib.Path.is_dir, map(root.joinpath, _TEST)):
     return Folder(spec, root / "train", folders, True), Folder(spec, test, folders, False)
   raise DataError(f"{readable(root)} has no folder {', '.join(_TEST)}")
 
 
-def _classes(path: str) -> list[str]:
+def classes(path: str) -> list[str]:
   """Returns the names of the classes' folders, sorted."""
   train = pathlib.Path(path).expanduser() / "train"
   if not train.is_dir():

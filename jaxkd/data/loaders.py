@@ -1,10 +1,12 @@
 """Chooses between the resident and the streamed loader, which give the same batches."""
 
 import contextlib
+import math
 from collections.abc import Iterator
 
 import jax
 import numpy as np
+from jax.sharding import Sharding
 
 from jaxkd.data import registry, streamed
 from jaxkd.data.base import Arrays, DataError, EvalBatch, Examples
@@ -29,8 +31,8 @@ def read(
     raise DataError(f"loader is {loader!r}, must be one of {LOADERS}")
   train, test = registry.examples(spec, data_dir)
   if loader == "auto":
-    fits = train.nbytes + test.nbytes <= resident_gib * 2**30
-    loader = "resident" if fits else "streamed"
+    nbytes = sum(len(split) * math.prod(split.shape) for split in (train, test))
+    loader = "resident" if nbytes <= resident_gib * 2**30 else "streamed"
   if loader == "streamed":
     return train, test
   return train.load(), test.load()
@@ -45,7 +47,7 @@ def train_loader(
   split: Arrays | Examples,
   batch_size: int,
   key: jax.Array,
-  sharding: jax.sharding.Sharding,
+  sharding: Sharding,
   workers: int | None = None,
 ) -> Resident | streamed.Streamed:
   """Returns the loader of a training split: arrays on the devices, or examples.
@@ -60,10 +62,7 @@ def train_loader(
 
 
 def eval_batches(
-  split: Arrays | Examples,
-  batch_size: int,
-  sharding: jax.sharding.Sharding,
-  workers: int | None = None,
+  split: Arrays | Examples, batch_size: int, sharding: Sharding, workers: int | None = None
 ) -> Iterator[tuple[Arrays | EvalBatch, np.int32]]:
   """Yields the first two arguments of `eval_batch_at` for each batch of an evaluation.
 

@@ -12,12 +12,12 @@ from jaxkd.common.console import tell
 from jaxkd.data.base import DataError, Example, Examples, InMemory, in_order
 from jaxkd.data.specs import IMAGENET_MEAN, IMAGENET_STD, Spec
 
-_BAR_AFTER = 2.0
+_BAR_AFTER = 2.0  # seconds
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Own:
-  """A data set of the user's own, read once, when needed; the fields are those of `data.register`."""
+  """A data set of the user's own, read once, when needed; `data.register` describes the fields."""
 
   name: str
   load: Callable[[], Any] | Sequence[Any]
@@ -92,16 +92,15 @@ class _Source(Examples):
 
   def __init__(self, source: Any, where: str):
     self._source, self._where = source, where
-    shape = np.shape(self._field(0, "image"))
-    if len(shape) != 3:
-      raise DataError(f"{where}: an image has shape {shape}, must be [S, S, C]")
-    self.shape = shape
+    self.shape = self._read(0)[0].shape
+    if len(self.shape) != 3:
+      raise DataError(f"{where}: an image has shape {self.shape}, must be [S, S, C]")
 
   def __len__(self) -> int:
     return len(self._source)
 
   def __getitem__(self, index: int) -> Example:
-    image, label = (np.asarray(self._field(index, key)) for key in ("image", "label"))
+    image, label = self._read(index)
     where = f"{self._where}: example {index}"
     if image.dtype != np.uint8 or image.shape != self.shape:
       has = f"{where} has an image of {image.dtype} {image.shape}"
@@ -109,12 +108,12 @@ class _Source(Examples):
     _check_labels(label, (), where)
     return Example(image, np.int32(label))
 
-  def _field(self, index: int, key: str) -> Any:
+  def _read(self, index: int) -> list[np.ndarray]:
     example = self._source[index]
-    if not isinstance(example, Mapping) or key not in example:
+    if not isinstance(example, Mapping) or not {"image", "label"} <= example.keys():
       has = f"{self._where}: example {index} is {_called(example)}"
       raise DataError(f"{has}, must be a dict with 'image' and 'label'")
-    return example[key]
+    return [np.asarray(example[key]) for key in ("image", "label")]
 
 
 def _opened(split: Any, where: str) -> Examples:

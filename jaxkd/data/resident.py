@@ -24,11 +24,8 @@ class Order:
 
   def __init__(self, size: int, key: jax.Array):
     self.size = size
-    self._entropy = tuple(np.asarray(jax.random.key_data(key)).tolist())
-
-  def epoch(self, epoch: int) -> np.ndarray:
-    """Returns an epoch's permutation, `[N]`, int32."""
-    return _permutation(self.size, self._entropy, epoch)
+    entropy = tuple(np.asarray(jax.random.key_data(key)).tolist())
+    self.epoch = functools.partial(_permutation, size, entropy)
 
   def __getitem__(self, position: int) -> int:
     epoch, offset = divmod(position, self.size)
@@ -38,6 +35,7 @@ class Order:
 # Batches, and those read ahead, lie in two epochs at most.
 @functools.lru_cache(maxsize=2)
 def _permutation(size: int, entropy: tuple[int, ...], epoch: int) -> np.ndarray:
+  """Returns an epoch's permutation, `[N]`, int32."""
   random = np.random.default_rng((*entropy, epoch))
   return random.permutation(size).astype(np.int32)
 

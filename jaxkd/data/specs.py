@@ -10,41 +10,26 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-  """One data set.
+  """One data set."""
 
-  Attributes:
-    name: as in `config.data.name`.
-    num_classes: number of classes.
-    image_size: height and width of the network's input, in pixels.
-    channels: 1 for grey, 3 for colour.
-    mean, std: per channel, of pixels scaled to [0, 1].
-    padding: zero pixels around a training image before a random crop back to `image_size`; 0 for
-      no crop.
-    flip: whether training images are flipped horizontally, half of the time.
-    resize: the length that every image's shorter side gets. Training then takes random-resized
-      crops, evaluation the middle `image_size` pixels. 0 where images are squares of one size.
-    sizes: published number of training and of test examples; None if nothing is published.
-    builder: the TFDS builder, `name` or `name/config`; empty if TFDS has no part in it.
-    train_split, test_split: TFDS's names; the reported accuracy is from the test split.
-    label: the feature that is the label.
-    domains: the data sets that this one joins; each has classes of its own.
-  """
-
-  name: str
+  name: str  # as in `config.data.name`
   num_classes: int
-  image_size: int
-  channels: int
-  mean: tuple[float, ...]
+  image_size: int  # height and width of the network's input, in pixels
+  channels: int  # 1 for grey, 3 for colour
+  mean: tuple[float, ...]  # per channel, of pixels scaled to [0, 1], and so is `std`
   std: tuple[float, ...]
+  # Zero pixels around a training image before a random crop back to `image_size`; 0 for no crop.
   padding: int = 0
-  flip: bool = False
+  flip: bool = False  # whether training images are flipped horizontally, half of the time
+  # The length that every image's shorter side gets. Training then takes random-resized crops,
+  # evaluation the middle `image_size` pixels. 0 where images are squares of one size.
   resize: int = 0
-  sizes: tuple[int, int] | None = None
-  builder: str = ""
+  sizes: tuple[int, int] | None = None  # published numbers of training and of test examples
+  builder: str = ""  # TFDS's `name` or `name/config`; empty if TFDS has no part in it
   train_split: str = "train"
   test_split: str = "test"
-  label: str = "label"
-  domains: tuple["Spec", ...] = ()
+  label: str = "label"  # the feature that is the label
+  domains: tuple["Spec", ...] = ()  # the data sets that this one joins, with classes of their own
 
   @property
   def stored_size(self) -> int:
@@ -78,11 +63,7 @@ def folder(num_classes: int) -> Spec:
 
 
 def joined(name: str, domains: Iterable[Spec]) -> Spec:
-  """Returns the spec of several sets of ten digits as one task.
-
-  As CIFAR's but for the flip: 32 pixels, three channels, ImageNet's mean and std, padding 4. These
-  replace the values of the domains.
-  """
+  """Returns the spec of several sets of ten digits as one task, as CIFAR's but for the flip."""
   parts = tuple(_squares(d.name, 10, 32, d.sizes, d.builder, padding=4) for d in domains)
   return _squares(name, 10 * len(parts), 32, padding=4, domains=parts)
 
@@ -139,8 +120,6 @@ _ALL = (
 
 SPECS = {spec.name: spec for spec in _ALL}
 
+# Our names of data sets that TFDS calls otherwise.
 OF_TFDS = {"caltech_birds2011": "cub", "stanford_dogs": "dogs", "svhn_cropped": "svhn"}
-"""Our names of data sets that TFDS calls otherwise."""
-
-DIGITS = tuple(domain.name for domain in _DOMAINS)
-"""The data sets that can be joined."""
+DIGITS = tuple(domain.name for domain in _DOMAINS)  # they can be joined

@@ -29,7 +29,11 @@ class Cub(tfds.core.GeneratorBasedBuilder):
     return files.info(self, homepage, (None, None, 3), "jpeg", None)
 
   def _split_generators(self, dl_manager):
-    source = _archive(dl_manager)
+    path = None
+    # Raised where there is no folder of archives.
+    with contextlib.suppress(AssertionError):
+      path = files.find(pathlib.Path(dl_manager.manual_dir), _NAME, f"{_NAME}.tar")
+    source = files.Archive(path or pathlib.Path(dl_manager.download(_URL)), _NAME)
     classes, names, class_of, in_train = _tables(source)
     called = [name.split(".")[-1].replace("_", " ") for name in classes.values()]
     self.info.features["label"].names = called
@@ -50,15 +54,6 @@ class Cub(tfds.core.GeneratorBasedBuilder):
 
   def _generate_examples(self, source, labels):
     return source.examples(labels)
-
-
-def _archive(dl_manager: tfds.download.DownloadManager) -> files.Archive:
-  """Opens the archive at hand, or else the one that TFDS downloads."""
-  # Raised where there is no folder of archives.
-  with contextlib.suppress(AssertionError):
-    if path := files.find(pathlib.Path(dl_manager.manual_dir), _NAME, f"{_NAME}.tar"):
-      return files.Archive(path, _NAME)
-  return files.Archive(pathlib.Path(dl_manager.download(_URL)), _NAME)
 
 
 def _tables(source: files.Archive) -> list[dict[str, str]]:

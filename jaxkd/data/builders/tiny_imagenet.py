@@ -28,7 +28,11 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
     return files.info(self, homepage, (64, 64, 3), "jpeg", None)
 
   def _split_generators(self, dl_manager):
-    source = _archive(pathlib.Path(dl_manager.manual_dir))
+    folder = pathlib.Path(dl_manager.manual_dir)
+    path = files.find(folder, _NAME, f"{_NAME}.zip")
+    if not path:
+      raise DataError(f"{folder} has neither {_NAME}.zip nor {_NAME}/")
+    source = files.Archive(path, _NAME)
     tables = ("wnids.txt", "words.txt", "val/val_annotations.txt")
     classes, dictionary, annotations = source.texts(*tables)
     wnids = classes.split()
@@ -43,17 +47,15 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
     train = {match[0]: match[1] for match in map(_TRAIN.fullmatch, source.names) if match}
     rows = _rows(annotations, f"val_annotations.txt in {source.path}")
     test = {f"val/images/{file}": wnid for file, wnid, *_ in rows}
+    for name, wnid in (train | test).items():
+      if wnid not in labels:
+        raise DataError(f"{name} in {source.path} is of class {wnid}, not in wnids.txt")
     splits = {}
-    for split, images in {"train": train, "val": test}.items():
-      for name, wnid in images.items():
-        if wnid not in labels:
-          raise DataError(f"{name} in {source.path} is of class {wnid}, not in wnids.txt")
-      splits[split] = {name: labels[wnid] for name, wnid in images.items()}
-      source.check(wnids, split, splits[split])
-    return {
-      "train": self._generate_examples(source, splits["train"]),
-      "test": self._generate_examples(source, splits["val"]),
-    }
+    for split, published, images in (("train", "train", train), ("test", "val", test)):
+      labelled = {name: labels[wnid] for name, wnid in images.items()}
+      source.check(wnids, published, labelled)
+      splits[split] = self._generate_examples(source, labelled)
+    return splits
 
   def _generate_examples(self, source, labels):
     return source.examples(labels)
@@ -65,9 +67,3 @@ def _rows(text: str, origin: str) -> Iterator[list[str]]:
     if "\t" not in line:
       raise DataError(f"line {number} of {origin} has no tab: {line!r}")
     yield line.split("\t")
-
-
-def _archive(folder: pathlib.Path) -> files.Archive:
-  if path := files.find(folder, _NAME, f"{_NAME}.zip"):
-    return files.Archive(path, _NAME)
-  raise DataError(f"{folder} has neither {_NAME}.zip nor {_NAME}/")
