@@ -10,12 +10,12 @@ from PIL import Image, ImageOps
 from jaxkd.data.base import DataError
 from jaxkd.data.specs import Spec
 
+# Formats that are opened; none of them starts another program, as EPS does.
 _FORMATS = (
   *("AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "QOI", "SGI"),
   *("TGA", "TIFF", "WEBP"),
 )
-"""Formats that are opened; none of them starts another program, as EPS does."""
-
+# Kinds of files by their first bytes, in small letters.
 _KINDS = {
   b"%pdf": "a PDF document",
   b"%!ps": "a PostScript file",
@@ -30,15 +30,13 @@ _KINDS = {
   b"ftypavi": "an AVIF image, read by Pillow 11.3 or newer alone",
   b"ftyp": "a video",
 }
-"""Kinds of files by their first bytes, in small letters."""
-
 _MAX_RATIO = 65_535  # of an image's sides; sizes up to it are exact in float32
+# Pixels that are refused, by Pillow's mode.
 _PIXELS = {
   "F": "floating-point numbers",
   "I": "integers of 32 bits or with a sign",
   "I;16": "16-bit grey with white as zero",
 }
-"""Pixels that are refused, by Pillow's mode."""
 _WIDE = 8  # the ratio of the sides from which only the middle of an image is resized
 
 # Pillow and its plugins have no common class for damaged files.
@@ -102,7 +100,7 @@ def decode(
   size = spec.stored_size
   # Sides and corner are rounded as torchvision rounds them.
   width, height = picture.size
-  shorter, longer = min(width, height), max(width, height)
+  shorter, longer = sorted(picture.size)
   if longer > _MAX_RATIO * shorter:
     raise DataError(f"{origin} is not a readable image: it has {width}x{height} pixels")
   width, height = size * width // shorter, size * height // shorter

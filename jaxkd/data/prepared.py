@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core import constants, read_only_builder
 
 from jaxkd.data import cache, images
-from jaxkd.data.base import Arrays, DataError, Example, Examples, MissingError, in_order
+from jaxkd.data.base import Arrays, DataError, Example, Examples, MissingError, explained, in_order
 from jaxkd.data.specs import Spec
 
 
@@ -38,20 +38,18 @@ class Prepared(Examples):
   def __init__(self, spec: Spec, split: str, data_dir: str, prepare: str):
     builder = _builder(spec, data_dir, prepare)
     info = builder.info
-    if split not in info.splits:
-      raise DataError(f"{builder.data_path} has no split {split!r}, only {', '.join(info.splits)}")
     self._spec, self._split, self._path = spec, split, str(builder.data_path)
+    if split not in info.splits:
+      raise DataError(f"{self._path} has no split {split!r}, only {', '.join(info.splits)}")
     self.squashed = bool(spec.resize) and split == spec.train_split
-    label = info.features[spec.label]
-    if label.num_classes > spec.num_classes:
-      have = f"{builder.data_path} has {label.num_classes} classes"
-      raise DataError(f"{have}, data set {spec.name!r} has {spec.num_classes}")
-    self.class_names = tuple(label.names)
-    # TFDS would decode with one of two libraries that differ in the last bit of a JPEG's pixels.
-    encoded = {"image": tfds.decode.SkipDecoding()}
+    self.class_names = tuple(info.features[spec.label].names)
+    if (classes := len(self.class_names)) > spec.num_classes:
+      wanted = f"data set {spec.name!r} has {spec.num_classes}"
+      raise DataError(f"{self._path} has {classes} classes, {wanted}")
     try:
+      # TFDS would decode with one of two libraries that differ in the last bit of a JPEG's pixels.
+      encoded = {"image": tfds.decode.SkipDecoding()}
       self._source = builder.as_data_source(split, decoders=encoded)
-      self._size = len(self._source)
       fingerprint = _fingerprint(info.splits[split])
     except Exception as error:
       raise _unreadable(self._path, error) from error
@@ -82,7 +80,7 @@ class Prepared(Examples):
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
   def __len__(self) -> int:
-    return self._size
+    return len(self._source)
 
   def __getitem__(self, index: int) -> Example:
     example = self._read(index)
@@ -90,10 +88,8 @@ class Prepared(Examples):
     return Example(image, np.int32(example[self._spec.label]), size)
 
   def _read(self, index: int) -> Mapping[str, Any]:
-    try:
+    with explained(f"{self._origin(index)} can't be read", Exception):
       return self._source[index]
-    except Exception as error:
-      raise DataError(f"{self._origin(index)} can't be read: {error}") from error
 
   def _origin(self, index: int) -> str:
     return f"example {index} of split {self._split!r} in {self._path}"

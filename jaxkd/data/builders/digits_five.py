@@ -7,7 +7,7 @@ import numpy as np
 import scipy.io
 import tensorflow_datasets as tfds
 
-from jaxkd.data.base import DataError
+from jaxkd.data.base import DataError, explained
 from jaxkd.data.builders import files
 
 _Split = tuple[np.ndarray, np.ndarray]
@@ -52,10 +52,8 @@ class DigitsFive(tfds.core.GeneratorBasedBuilder):
     except KeyError as error:
       raise DataError(f"{' or '.join(map(str, paths))} lacks the array {error}") from error
     classes = range(1, 11) if domain == "svhn" else range(10)
-    return {
-      "train": self._generate_examples(_checked(train, classes, paths[0])),
-      "test": self._generate_examples(_checked(test, classes, paths[-1])),
-    }
+    train, test = _checked(train, classes, paths[0]), _checked(test, classes, paths[-1])
+    return {"train": self._generate_examples(train), "test": self._generate_examples(test)}
 
   def _generate_examples(self, split: _Split) -> Iterator[tuple[int, dict]]:
     for row, (image, label) in enumerate(zip(*split, strict=True)):
@@ -65,18 +63,13 @@ class DigitsFive(tfds.core.GeneratorBasedBuilder):
 def _load(file: pathlib.Path) -> dict[str, np.ndarray]:
   if not file.is_file():
     raise DataError(f"{file} is not there")
-  try:
-    return scipy.io.loadmat(file)
   # SciPy has no common class for errors of damaged files.
-  except Exception as error:
-    raise DataError(f"{file} is damaged: {error}") from error
+  with explained(f"{file} is damaged", Exception):
+    return scipy.io.loadmat(file)
 
 
 def _checked(split: _Split, classes: range, file: pathlib.Path) -> _Split:
-  """Returns images as uint8 and digits `[N]`; a DataError names the file and the fault.
-
-  `classes` are the allowed labels; the last digit of a label is the class.
-  """
+  """Returns images as uint8 and digits `[N]`, the last digits of labels that must be `classes`."""
   images, labels = split
   if len(images) != len(labels):
     raise DataError(f"{file} has {len(images)} images and {len(labels)} labels in one split")
@@ -95,8 +88,7 @@ def _checked(split: _Split, classes: range, file: pathlib.Path) -> _Split:
     raise DataError(f"{file} has labels of shape {labels.shape}, must be [N, 1] or [N, 10]")
   wrong = ~np.isin(labels, classes)
   if wrong.any():
-    row = int(wrong.argmax())
-    allowed = f"{classes[0]} to {classes[-1]}"
+    row, allowed = int(wrong.argmax()), f"{classes[0]} to {classes[-1]}"
     raise DataError(f"image {row} in {file} has label {labels[row]}, not {allowed}")
   if missing := set(classes) - set(labels.tolist()):
     raise DataError(f"{file} has no images of label {min(missing)} in a split")

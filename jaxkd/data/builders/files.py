@@ -1,6 +1,5 @@
 """Files that the builders read and write: archives, and encoded images."""
 
-import contextlib
 import io
 import pathlib
 import tarfile
@@ -13,7 +12,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from jaxkd.data import images
-from jaxkd.data.base import DataError
+from jaxkd.data.base import DataError, explained
 
 # These have no common class.
 _DAMAGED = (EOFError, OSError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
@@ -28,7 +27,7 @@ class Archive:
   def __init__(self, path: pathlib.Path, folder: str):
     self.path = path
     self._prefix = f"{folder}/"
-    with self._damage_named():
+    with explained(f"{path} is damaged", *_DAMAGED):
       self.names = [name for name, _ in self._files()]
 
   def read(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
@@ -36,7 +35,7 @@ class Archive:
     wanted = set(names)
     if missing := wanted - set(self.names):
       raise DataError(f"{self.path} lacks {min(missing)}")
-    with self._damage_named():
+    with explained(f"{self.path} is damaged", *_DAMAGED):
       for name, content in self._files():
         if name in wanted:
           yield name, content()
@@ -56,10 +55,8 @@ class Archive:
   def texts(self, *names: str) -> list[str]:
     """Returns the contents of text files."""
     contents = dict(self.read(names))
-    try:
+    with explained(f"{', '.join(names)} in {self.path} are not all text", UnicodeDecodeError):
       return [contents[name].decode() for name in names]
-    except UnicodeDecodeError as error:
-      raise DataError(f"{', '.join(names)} in {self.path} are not all text: {error}") from error
 
   def _files(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Yields the name of each file, and a function that reads it before the next is asked for."""
@@ -73,13 +70,6 @@ class Archive:
     with self.path.open("rb") as opened:
       for name, file in tfds.download.iter_archive(opened, method):
         yield name.removeprefix(self._prefix), file.read
-
-  @contextlib.contextmanager
-  def _damage_named(self) -> Iterator[None]:
-    try:
-      yield
-    except _DAMAGED as error:
-      raise DataError(f"{self.path} is damaged: {error}") from error
 
 
 def png(image: np.ndarray) -> io.BytesIO:
