@@ -3,16 +3,13 @@
 import sys
 
 DISTRIBUTION = "jaxkd-distill"
-
+# Packages that the extra `all` installs, by the name that is imported.
 OPTIONAL = (
   *("PIL", "absl", "clu", "etils", "filelock", "flax", "grain", "importlib_resources"),
   *("matplotlib", "ml_collections", "orbax", "safetensors", "scipy", "sklearn"),
   *("tensorflow_datasets", "tqdm"),
 )
-"""Packages that the extra `all` installs, by the name that is imported."""
-
-OWN_EXTRA = ("tensorflow", "torch")
-"""Packages with an extra of their own name, which few users need."""
+OWN_EXTRA = ("tensorflow", "torch")  # packages with an extra of their own name, for few users
 
 
 def advice(error: BaseException, extra: str) -> str:

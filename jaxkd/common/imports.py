@@ -18,9 +18,8 @@ def resolve(reference: str) -> Any:
   try:
     imported = importlib.import_module(module)
   except (ImportError, ValueError) as error:
-    raise UserError(
-      f"{reference!r}: can't import {module!r}: {error}; is its folder in PYTHONPATH?"
-    ) from error
+    reason = f"can't import {module!r}: {error}; is its folder in PYTHONPATH?"
+    raise UserError(f"{reference!r}: {reason}") from error
   if not hasattr(imported, attribute):
     names = [name for name in vars(imported) if not name.startswith("_")]
     raise UserError(f"{reference!r}: {attribute!r} is not in {module}, {nearest(attribute, names)}")

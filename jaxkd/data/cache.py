@@ -98,22 +98,20 @@ def _read_or_write(path: pathlib.Path, shapes: _Shapes, read: _Read) -> _Fields:
   shutil.rmtree(part, ignore_errors=True)
   part.mkdir()
   try:
-    fields = {name: _new_file(part / f"{name}.npy", shape) for name, shape in shapes.items()}
+    fields: _Fields = {}
+    for name, shape in shapes.items():
+      file = part / f"{name}.npy"
+      fields[name] = np.lib.format.open_memmap(file, "w+", _DTYPES[name], shape)
+      # On a full disk, writing to a mapped file kills the process. macOS has no such call.
+      if hasattr(os, "posix_fallocate"):
+        with open(file, "r+b") as opened:
+          os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
     _fill(fields, read, path.name)
     (part / "crc32.json").write_text(json.dumps(_checksums(fields)))
     part.rename(path)
   finally:
     shutil.rmtree(part, ignore_errors=True)
   return _mapped(path, shapes)
-
-
-def _new_file(file: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray:
-  array = np.lib.format.open_memmap(file, "w+", _DTYPES[file.stem], shape)
-  # On a full disk, writing to a mapped file kills the process. macOS has no such call.
-  if hasattr(os, "posix_fallocate"):
-    with open(file, "r+b") as opened:
-      os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
-  return array
 
 
 def _fill(fields: _Fields, read: _Read, name: str) -> None:

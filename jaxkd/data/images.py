@@ -78,7 +78,12 @@ def read(encoded: bytes, origin: str, mode: str = "RGB") -> Image.Image:
       # Viewers ignore a damaged EXIF block, too.
       with contextlib.suppress(*_UNREADABLE):
         ImageOps.exif_transpose(picture, in_place=True)
-      return _opaque(_eight_bits(picture, origin), mode)
+      eight_bits = _eight_bits(picture, origin)
+      if not eight_bits.has_transparency_data:
+        return eight_bits.convert(mode)
+      la = eight_bits.convert("LA") if eight_bits.mode == "La" else eight_bits
+      white = Image.new("RGBA", la.size, "white")
+      return Image.alpha_composite(white, la.convert("RGBA")).convert("RGB").convert(mode)
   except Image.UnidentifiedImageError:
     raise DataError(f"{origin} is not a readable image: {_kind(encoded)}") from None
   except _UNREADABLE as error:
@@ -139,14 +144,6 @@ def _eight_bits(picture: Image.Image, origin: str) -> Image.Image:
     opaque = values != picture.info["transparency"]
     grey.putalpha(Image.fromarray(255 * opaque.astype(np.uint8)))
   return grey
-
-
-def _opaque(picture: Image.Image, mode: str) -> Image.Image:
-  if picture.has_transparency_data:
-    picture = (picture.convert("LA") if picture.mode == "La" else picture).convert("RGBA")
-    white = Image.new("RGBA", picture.size, "white")
-    picture = Image.alpha_composite(white, picture).convert("RGB")
-  return picture.convert(mode)
 
 
 def _kind(encoded: bytes) -> str:

@@ -125,25 +125,25 @@ def _opened(split: Any, where: str) -> Examples:
     raise DataError(f"{where}: {_called(split)} must be {wanted}")
   if not len(split[0] if is_pair else split):
     raise DataError(f"{where}: there are no images")
-  examples = _arrays(split, where) if is_pair else _Source(split, where)
-  content, labels = hashlib.sha256(f"{examples.shape}".encode()), []
+  examples: Examples
+  if is_pair:
+    images, labels = map(np.asarray, split)
+    if images.dtype != np.uint8 or images.ndim != 4:
+      has = f"images are {images.dtype} {images.shape}"
+      raise DataError(f"{where}: {has}, must be uint8 [N, S, S, C]")
+    _check_labels(labels, (len(images),), where)
+    examples = InMemory(images, labels.astype(np.int32), ())
+  else:
+    examples = _Source(split, where)
+  content, known = hashlib.sha256(f"{examples.shape}".encode()), []
   read = in_order(examples.__getitem__, len(examples), f"reading {where}", _BAR_AFTER)
   for image, label, _ in read:
     content.update(np.ascontiguousarray(image).data)
-    labels.append(label)
-  examples.labels = np.array(labels, np.int32)
+    known.append(label)
+  examples.labels = np.array(known, np.int32)
   content.update(examples.labels.astype("<i4").tobytes())
   examples.content = content.hexdigest()
   return examples
-
-
-def _arrays(pair: Sequence[Any], where: str) -> Examples:
-  images, labels = map(np.asarray, pair)
-  if images.dtype != np.uint8 or images.ndim != 4:
-    has = f"images are {images.dtype} {images.shape}"
-    raise DataError(f"{where}: {has}, must be uint8 [N, S, S, C]")
-  _check_labels(labels, (len(images),), where)
-  return InMemory(images, labels.astype(np.int32), ())
 
 
 def _check_labels(labels: np.ndarray, shape: tuple[int, ...], where: str) -> None:

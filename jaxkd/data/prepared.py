@@ -50,7 +50,12 @@ class Prepared(Examples):
       # TFDS would decode with one of two libraries that differ in the last bit of a JPEG's pixels.
       encoded = {"image": tfds.decode.SkipDecoding()}
       self._source = builder.as_data_source(split, decoders=encoded)
-      fingerprint = _fingerprint(info.splits[split])
+      # It changes when a split is prepared anew, from other archives perhaps.
+      files = [f"{info.splits[split].shard_lengths}"]
+      for file in map(pathlib.Path, info.splits[split].filepaths):
+        stat = file.stat()
+        files.append(f"{file.name} {stat.st_size} {stat.st_mtime_ns}\n")
+      fingerprint = hashlib.sha256("".join(files).encode()).hexdigest()[:12]
     except Exception as error:
       raise _unreadable(self._path, error) from error
     self.shape = spec.stored_size, spec.stored_size, spec.channels
@@ -119,15 +124,6 @@ def _builder(spec: Spec, data_dir: str, prepare: str) -> tfds.core.DatasetBuilde
       f"{command(prepare, data_dir)}"
     )
   return builder
-
-
-def _fingerprint(split: tfds.core.SplitInfo) -> str:
-  """Returns a hash that changes when a split is prepared anew, from other archives perhaps."""
-  files = hashlib.sha256(str(split.shard_lengths).encode())
-  for file in map(pathlib.Path, split.filepaths):
-    stat = file.stat()
-    files.update(f"{file.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-  return files.hexdigest()[:12]
 
 
 def _unreadable(path: str, error: Exception) -> DataError:

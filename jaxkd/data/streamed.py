@@ -20,7 +20,6 @@ from jaxkd.common.cores import share_of_cores
 from jaxkd.data.base import Arrays, EvalBatch, Examples, InMemory, check_batch_size, stack
 from jaxkd.data.resident import Order
 
-_MAX_STEPS = 2**31
 _ON_DEVICES = 2
 _MAX_WORKERS = 16
 _MANY = 64  # batches, from which processes are worth the seconds that they take to start
@@ -33,7 +32,7 @@ class TrainBatches:
     self.examples, self._order, self.batch_size, self._rows = examples, order, batch_size, rows
 
   def __len__(self) -> int:
-    return _MAX_STEPS
+    return 2**31
 
   def __getitem__(self, step: int) -> Arrays:
     return stack(self.examples[self._order[step * self.batch_size + row]] for row in self._rows)

@@ -21,10 +21,7 @@ from jaxkd.runs.store import PhaseFolder
 def photos(tmp_path):
   """Two classes of three and one images, of several sizes."""
   tmp_path = tmp_path / "photos"
-  for split, sizes in {
-    "train": [(300, 400), (500, 260), (256, 256)],
-    "val": [(300, 257)],
-  }.items():
+  for split, sizes in {"train": [(300, 400), (500, 260), (256, 256)], "val": [(300, 257)]}.items():
     for label, name in enumerate(("cat", "dog")):
       folder = tmp_path / split / name
       folder.mkdir(parents=True)
@@ -171,8 +168,7 @@ def test_resize_and_middle_equal_the_references(tmp_path, size):
   picture, (_, test) = _photograph(tmp_path, size)
   scale = 256 / min(size)
   resized = picture.resize(
-    (int(width * scale + 1e-9), int(height * scale + 1e-9)),
-    Image.Resampling.BILINEAR,
+    (int(width * scale + 1e-9), int(height * scale + 1e-9)), Image.Resampling.BILINEAR
   )
   top = round((resized.height - 256) / 2)
   left = round((resized.width - 256) / 2)

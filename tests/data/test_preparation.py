@@ -36,11 +36,7 @@ def test_a_wrong_name_gets_the_nearest(monkeypatch, capfd):
 
 @pytest.mark.parametrize(
   ("name", "ours"),
-  [
-    ("svhn_cropped", "svhn"),
-    ("caltech_birds2011", "cub"),
-    ("stanford_dogs", "dogs"),
-  ],
+  [("svhn_cropped", "svhn"), ("caltech_birds2011", "cub"), ("stanford_dogs", "dogs")],
 )
 def test_a_name_of_tfds_gets_ours(monkeypatch, capfd, name, ours):
   status, (line,) = _run(monkeypatch, capfd, name)
@@ -80,11 +76,7 @@ def test_a_wrong_checksum_is_one_line(monkeypatch, capfd, tmp_path):
   monkeypatch.setattr(preparation.importlib.util, "find_spec", lambda _: True)
   (tmp_path / "cifar-100-binary.tar.gz").write_bytes(b"not it")
   status, lines = _run(
-    monkeypatch,
-    capfd,
-    "cifar100",
-    f"--data_dir={tmp_path}",
-    f"--archives={tmp_path}",
+    monkeypatch, capfd, "cifar100", f"--data_dir={tmp_path}", f"--archives={tmp_path}"
   )
   assert status == 2
   assert len(lines) == 1
@@ -94,10 +86,7 @@ def test_a_wrong_checksum_is_one_line(monkeypatch, capfd, tmp_path):
 
 @pytest.mark.parametrize(
   ("name", "archive"),
-  [
-    ("tiny_imagenet", "tiny-imagenet-200.zip"),
-    ("usps+mnist_m", "usps_28x28.mat"),
-  ],
+  [("tiny_imagenet", "tiny-imagenet-200.zip"), ("usps+mnist_m", "usps_28x28.mat")],
 )
 def test_missing_archives_are_one_line_with_the_command(
   monkeypatch, capfd, tmp_path, name, archive
@@ -128,11 +117,7 @@ def test_nothing_is_downloaded_where_there_is_a_folder_of_archives(
   monkeypatch.setattr(downloader._Downloader, "download", refuse)
   monkeypatch.setattr(preparation.importlib.util, "find_spec", lambda _: True)
   status, (line,) = _run(
-    monkeypatch,
-    capfd,
-    name,
-    f"--data_dir={tmp_path}",
-    f"--archives={tmp_path}",
+    monkeypatch, capfd, name, f"--data_dir={tmp_path}", f"--archives={tmp_path}"
   )
   assert status == 2
   assert line == f"jaxkd: {tmp_path} has {lacks}"
@@ -209,11 +194,7 @@ def test_tiny_imagenet(tmp_path, write):
   preparation.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
   spec = data.SPECS["tiny_imagenet"]
   train, test = data.load(spec, str(tmp_path))
-  assert data.class_names(spec, str(tmp_path)) == (
-    "scorpion",
-    "crane (n1)",
-    "crane (n2)",
-  )
+  assert data.class_names(spec, str(tmp_path)) == ("scorpion", "crane (n1)", "crane (n2)")
   assert train.images.shape == (6, 64, 64, 3)
   # Once it is prepared the archive is not needed.
   preparation.prepare("tiny_imagenet", str(tmp_path))
@@ -314,10 +295,7 @@ def test_cub(tmp_path, write):
   [
     ({"images/009.Crow/5.jpg": None}, r"\.tar lacks images/009\.Crow/5\.jpg"),
     ({"images/009.Crow/5.jpg": b"no"}, r"5\.jpg in .*\.tar is not a readable"),
-    (
-      {"classes.txt": b"1 007.Herring_Gull"},
-      r"which split and class .*4\.jpg",
-    ),
+    ({"classes.txt": b"1 007.Herring_Gull"}, r"which split and class .*4\.jpg"),
     ({"train_test_split.txt": b"1 0\n2 1"}, r"which split and class .*3\.jpg"),
     (
       {"train_test_split.txt": b"1 1\n2 1\n3 1\n4 1\n5 1\n6 0\n"},
@@ -501,12 +479,7 @@ def _with(index, value):
 @pytest.mark.parametrize(
   ("domain", "file", "arrays", "message"),
   [
-    (
-      "mnist",
-      "mnist_data.mat",
-      {"label_train": _with((3, 4), 1)},
-      "labels that are not one-hot",
-    ),
+    ("mnist", "mnist_data.mat", {"label_train": _with((3, 4), 1)}, "labels that are not one-hot"),
     (
       "mnist",
       "mnist_data.mat",
@@ -537,24 +510,9 @@ def _with(index, value):
       {"test": lambda images: images.astype(np.int16) + 1},
       "not of whole numbers to 255",
     ),
-    (
-      "svhn",
-      "svhn_train_32x32.mat",
-      {"y": _with(2, 11)},
-      "image 2 .*has label 11, not 1 to 10",
-    ),
-    (
-      "svhn",
-      "svhn_test_32x32.mat",
-      {"y": _with(0, 0)},
-      "image 0 .*has label 0, not 1 to 10",
-    ),
-    (
-      "syn",
-      "syn_number.mat",
-      {"test_label": _with(4, 5)},
-      "no images of label 4",
-    ),
+    ("svhn", "svhn_train_32x32.mat", {"y": _with(2, 11)}, "image 2 .*has label 11, not 1 to 10"),
+    ("svhn", "svhn_test_32x32.mat", {"y": _with(0, 0)}, "image 0 .*has label 0, not 1 to 10"),
+    ("syn", "syn_number.mat", {"test_label": _with(4, 5)}, "no images of label 4"),
   ],
 )
 def test_digits_five_refuses_what_is_not_as_published(tmp_path, domain, file, arrays, message):

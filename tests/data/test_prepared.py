@@ -82,8 +82,7 @@ def test_another_decoding_is_cached_anew(data_dir, monkeypatch):
   data.load(SPEC, data_dir)
   monkeypatch.setattr("jaxkd.data.cache.VERSION", 0)
   monkeypatch.setattr(
-    "jaxkd.data.prepared.images.decode",
-    lambda *_: (np.zeros((8, 8, 3), np.uint8), None),
+    "jaxkd.data.prepared.images.decode", lambda *_: (np.zeros((8, 8, 3), np.uint8), None)
   )
   train, _ = data.load(SPEC, data_dir)
   assert not train.images.any()

@@ -34,7 +34,14 @@ class Cub(tfds.core.GeneratorBasedBuilder):
     with contextlib.suppress(AssertionError):
       path = files.find(pathlib.Path(dl_manager.manual_dir), _NAME, f"{_NAME}.tar")
     source = files.Archive(path or pathlib.Path(dl_manager.download(_URL)), _NAME)
-    classes, names, class_of, in_train = _tables(source)
+    tables = ("classes", "images", "image_class_labels", "train_test_split")
+    texts = source.texts(*(f"{table}.txt" for table in tables))
+    try:
+      parsed = [dict(line.split(maxsplit=1) for line in text.splitlines()) for text in texts]
+    except ValueError as error:
+      where = f"a line of {', '.join(tables)}.txt in {source.path}"
+      raise DataError(f"{where} is not a number and a value") from error
+    classes, names, class_of, in_train = parsed
     called = [name.split(".")[-1].replace("_", " ") for name in classes.values()]
     self.info.features["label"].names = called
     labels = {number: label for label, number in enumerate(classes)}
@@ -54,14 +61,3 @@ class Cub(tfds.core.GeneratorBasedBuilder):
 
   def _generate_examples(self, source, labels):
     return source.examples(labels)
-
-
-def _tables(source: files.Archive) -> list[dict[str, str]]:
-  """Returns, by number: classes; images, their classes and splits."""
-  tables = ("classes", "images", "image_class_labels", "train_test_split")
-  texts = source.texts(*(f"{table}.txt" for table in tables))
-  try:
-    return [dict(line.split(maxsplit=1) for line in text.splitlines()) for text in texts]
-  except ValueError as error:
-    where = f"a line of {', '.join(tables)}.txt in {source.path}"
-    raise DataError(f"{where} is not a number and a value") from error
