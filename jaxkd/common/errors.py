@@ -2,10 +2,7 @@
 
 
 class UserError(Exception):
-  """A mistake that a user can correct; the message is one line.
-
-  Commands print the message without a traceback and exit with status 2.
-  """
+  """A mistake that a user can correct; commands print its one line and exit with status 2."""
 
 
 class FileError(UserError):

@@ -3,27 +3,19 @@
 import sys
 
 DISTRIBUTION = "jaxkd-distill"
-
+# Packages that the extra `all` installs, by the name that is imported.
 OPTIONAL = (
   *("PIL", "absl", "clu", "etils", "filelock", "flax", "grain", "importlib_resources"),
   *("matplotlib", "ml_collections", "orbax", "safetensors", "scipy", "sklearn"),
   *("tensorflow_datasets", "tqdm"),
 )
-"""Packages that the extra `all` installs, by the name that is imported."""
-
-OWN_EXTRA = ("tensorflow", "torch")
-"""Packages with an extra of their own name, which few users need."""
+OWN_EXTRA = ("tensorflow", "torch")  # packages with an extra of their own name, for few users
 
 
 def advice(error: BaseException, extra: str) -> str:
-  """Returns how to install the package that a failed import lacks.
+  """Returns how to install the package that a failed import lacks, '' for any other error.
 
-  Args:
-    error: what the import raised.
-    extra: the extra that the importing part of jaxkd needs.
-
-  Returns:
-    One line; empty if the error is another, or no extra has the package.
+  `extra` is the extra that the importing part of jaxkd needs.
 
   Examples:
     >>> advice(ModuleNotFoundError(name="flax.nnx"), "train")
@@ -38,18 +30,13 @@ def advice(error: BaseException, extra: str) -> str:
 
 
 def report_missing_extras() -> None:
-  """Lets an uncaught failed import end the command with one line and status 2.
-
-  It replaces `sys.excepthook`.
-  """
+  """Lets an uncaught failed import end the command with one line and status 2."""
   previous = sys.excepthook
 
   def hook(kind, error, trace):
-    text = advice(error, "all")
-    if not text:
-      previous(kind, error, trace)
-      return
-    print(f"jaxkd: {text}", file=sys.stderr)
-    raise SystemExit(2)
+    if text := advice(error, "all"):
+      print(f"jaxkd: {text}", file=sys.stderr)
+      raise SystemExit(2)
+    previous(kind, error, trace)
 
   sys.excepthook = hook

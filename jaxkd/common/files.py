@@ -11,19 +11,14 @@ from jaxkd.common.errors import FileError
 
 
 def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
-  """Writes a file so that at any moment it is there whole, or not at all.
+  """Writes a file so that at any moment it is there whole, or not at all, or raises a FileError.
 
   Of several processes that write it at once, the last one's content stays.
-
-  Raises:
-    FileError: it can't be written.
   """
-  if isinstance(content, str):
-    content = content.encode()
   temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
   try:
     with open(temporary, "wb") as file:
-      file.write(content)
+      file.write(content.encode() if isinstance(content, str) else content)
       file.flush()
       os.fsync(file.fileno())
     os.replace(temporary, path)
@@ -34,11 +29,7 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
 
 
 def file_hash(path: str) -> str:
-  """Returns the SHA-256 of a file, which stands for its content.
-
-  Raises:
-    FileError: it can't be read.
-  """
+  """Returns the SHA-256 of a file, which stands for its content, or raises a FileError."""
   try:
     found = os.stat(path)
     return _file_hash(path, found.st_mtime_ns, found.st_size)
@@ -49,6 +40,5 @@ def file_hash(path: str) -> str:
 @functools.cache
 def _file_hash(path: str, modified: int, size: int) -> str:
   """Hashes a file once for each time that it was written."""
-  del modified, size
   with open(path, "rb") as file:
     return hashlib.file_digest(file, "sha256").hexdigest()

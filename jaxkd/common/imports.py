@@ -8,10 +8,7 @@ from jaxkd.common.spelling import nearest
 
 
 def resolve(reference: str) -> Any:
-  """Returns the attribute of a module that `package.module:attribute` names.
-
-  Raises:
-    UserError: the module can't be imported, or has no such attribute.
+  """Returns the attribute of a module that `package.module:attribute` names, or raises a UserError.
 
   Examples:
     >>> resolve("math:sqrt")(4.0)
@@ -21,9 +18,8 @@ def resolve(reference: str) -> Any:
   try:
     imported = importlib.import_module(module)
   except (ImportError, ValueError) as error:
-    raise UserError(
-      f"{reference!r}: can't import {module!r}: {error}; is its folder in PYTHONPATH?"
-    ) from error
+    reason = f"can't import {module!r}: {error}; is its folder in PYTHONPATH?"
+    raise UserError(f"{reference!r}: {reason}") from error
   if not hasattr(imported, attribute):
     names = [name for name in vars(imported) if not name.startswith("_")]
     raise UserError(f"{reference!r}: {attribute!r} is not in {module}, {nearest(attribute, names)}")

@@ -11,7 +11,7 @@ from jaxkd.common.errors import UserError
 
 
 class Stopped(UserError):
-  """The run was asked to stop, and did; the message is one line."""
+  """The run was asked to stop, and did."""
 
 
 @contextlib.contextmanager
@@ -21,22 +21,16 @@ def exit_when_terminated() -> Iterator[None]:
   It changes nothing in a run of several processes, outside of the main thread, or where SIGTERM
   already has a handler.
   """
-  if (
-    jax.distributed.is_initialized()
-    or threading.current_thread() is not threading.main_thread()
-    or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
-  ):
-    yield
-    return
 
   def leave(number, _):
     raise SystemExit(128 + number)
 
-  signal.signal(signal.SIGTERM, leave)
-  try:
+  default = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+  with contextlib.ExitStack() as before:
+    if default and _in_main_thread() and not jax.distributed.is_initialized():
+      signal.signal(signal.SIGTERM, leave)
+      before.callback(signal.signal, signal.SIGTERM, signal.SIG_DFL)
     yield
-  finally:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
@@ -46,23 +40,20 @@ def stop_requested() -> Iterator[threading.Event]:
   It changes nothing in a run of several processes, since processes that stop at different steps
   can't write a checkpoint together, nor outside of the main thread.
   """
-  event = threading.Event()
-  if jax.process_count() > 1 or threading.current_thread() is not threading.main_thread():
-    yield event
-    return
-  before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-  def restore():
-    for number, handler in before.items():
-      signal.signal(number, handler)
+  event, before = threading.Event(), contextlib.ExitStack()
 
   def request(*_):
     event.set()
-    restore()
+    before.close()
 
-  for number in before:
-    signal.signal(number, request)
-  try:
+  with before:
+    if jax.process_count() == 1 and _in_main_thread():
+      for number in (signal.SIGINT, signal.SIGTERM):
+        before.callback(signal.signal, number, signal.getsignal(number))
+      for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, request)
     yield event
-  finally:
-    restore()
+
+
+def _in_main_thread() -> bool:
+  return threading.current_thread() is threading.main_thread()

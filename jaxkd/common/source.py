@@ -20,15 +20,10 @@ _VALUES = bool | int | float | complex | str | bytes | tuple | frozenset
 def source_digest(thing: Any) -> str:
   """Returns 16 hexadecimal digits for the source of a class or function and of what it uses.
 
-  Base classes and the globals that the source names are followed, unless they belong to jaxkd or to
-  another installed package. So a changed helper changes the digest; a changed comment, docstring or
-  layout does not. Plain values (globals, closures, bound arguments) count by their `repr`.
-
-  Args:
-    thing: a class, a function, a `functools.partial`, or an instance, which stands for its class.
-
-  Raises:
-    UserError: its source can't be read, as when it was typed at a prompt.
+  An instance stands for its class. Base classes and the globals that the source names are followed,
+  unless they belong to jaxkd or to another installed package. So a changed helper changes the
+  digest; a changed comment, docstring or layout does not. Plain values (globals, closures, bound
+  arguments) count by their `repr`. Unreadable source, as typed at a prompt, is a UserError.
   """
   home = getattr(thing, "__module__", type(thing).__module__).partition(".")[0]
   texts = dict(_sources(thing, home, set()))
@@ -52,10 +47,12 @@ def _sources(thing: Any, home: str, visited: set[int]) -> Iterator[tuple[str, st
   try:
     tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
   except (OSError, TypeError, SyntaxError) as error:
-    raise UserError(
-      f"can't read the source of {name}, which identifies its results; put it into a file"
-    ) from error
-  yield name, ast.dump(_without_docstrings(tree))
+    reason = f"can't read the source of {name}, which identifies its results"
+    raise UserError(f"{reason}; put it into a file") from error
+  for node in ast.walk(tree):
+    if isinstance(node, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+      node.body = node.body[1:] or [ast.Pass()]
+  yield name, ast.dump(tree)
   mentioned = {base.__qualname__: base for base in getattr(thing, "__bases__", ())}
   if isinstance(thing, types.FunctionType):
     mentioned |= inspect.getclosurevars(thing).nonlocals
@@ -81,10 +78,3 @@ def _is_followed(thing: type | types.FunctionType, home: str) -> bool:
     return False
   file = getattr(sys.modules.get(thing.__module__), "__file__", None) or ""
   return package == home or not file.startswith(_INSTALLED)
-
-
-def _without_docstrings(tree: ast.AST) -> ast.AST:
-  for node in ast.walk(tree):
-    if isinstance(node, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-      node.body = node.body[1:] or [ast.Pass()]
-  return tree

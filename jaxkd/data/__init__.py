@@ -6,42 +6,15 @@ Evaluation counts each example exactly once.
 """
 
 from jaxkd.data.augment import augment, center_crop, normalize
-from jaxkd.data.base import Arrays, DataError, EvalBatch, Examples
-from jaxkd.data.loaders import LOADERS, RESIDENT_GIB, eval_batches, read, size, train_loader
+from jaxkd.data.base import Arrays, DataError, EvalBatch, Examples, size
 from jaxkd.data.registry import class_names, content, examples, find, identity, load, register
 from jaxkd.data.resident import Resident, TrainSource, batch_at, eval_batch_at
 from jaxkd.data.specs import SPECS, Spec
+from jaxkd.data.splits import LOADERS, RESIDENT_GIB, eval_batches, holdout, read, take, train_loader
 from jaxkd.data.streamed import Streamed
-from jaxkd.data.subset import holdout, take
 
-__all__ = [
-  "LOADERS",
-  "RESIDENT_GIB",
-  "SPECS",
-  "Arrays",
-  "DataError",
-  "EvalBatch",
-  "Examples",
-  "Resident",
-  "Spec",
-  "Streamed",
-  "TrainSource",
-  "augment",
-  "batch_at",
-  "center_crop",
-  "class_names",
-  "content",
-  "eval_batch_at",
-  "eval_batches",
-  "examples",
-  "find",
-  "holdout",
-  "identity",
-  "load",
-  "normalize",
-  "read",
-  "register",
-  "size",
-  "take",
-  "train_loader",
-]
+__all__ = ["SPECS", "Arrays", "DataError", "EvalBatch", "Examples", "Spec", "register"]
+__all__ += ["class_names", "content", "examples", "find", "holdout", "identity", "load", "take"]
+__all__ += ["LOADERS", "RESIDENT_GIB", "Resident", "Streamed", "TrainSource", "read", "size"]
+__all__ += ["batch_at", "eval_batch_at", "eval_batches", "train_loader"]
+__all__ += ["augment", "center_crop", "normalize"]

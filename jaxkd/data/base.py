@@ -1,8 +1,8 @@
 """Splits and batches: the types that the data modules share."""
 
 import abc
+import contextlib
 import functools
-import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 
 class DataError(UserError):
-  """Data is missing or wrong; the message is one line."""
+  """Data is missing or wrong."""
 
 
 class MissingError(DataError):
@@ -27,17 +27,12 @@ class MissingError(DataError):
 
 
 class Arrays(NamedTuple):
-  """A split, or a batch, in the memory of the host or of the devices.
+  """A split, or a batch, in the memory of the host or of the devices."""
 
-  Attributes:
-    images: `[N, S, S, channels]`, uint8, with S `spec.stored_size`.
-    labels: `[N]`, int32.
-    sizes: `[N, 2]`, int32, or None. Set where whole photographs are squashed into squares: the
-      height and width of each photograph once its shorter side is S.
-  """
-
-  images: np.ndarray | jax.Array
-  labels: np.ndarray | jax.Array
+  images: np.ndarray | jax.Array  # `[N, S, S, channels]`, uint8, with S `spec.stored_size`
+  labels: np.ndarray | jax.Array  # `[N]`, int32
+  # `[N, 2]`, int32, where whole photographs are squashed into squares: the height and width of each
+  # photograph once its shorter side is S.
   sizes: np.ndarray | jax.Array | None = None
 
 
@@ -59,21 +54,13 @@ class EvalBatch(NamedTuple):
 
 
 class Examples(abc.ABC):
-  """A split that is read and decoded example by example, in any order.
+  """A split that is read and decoded example by example, in any order."""
 
-  Attributes:
-    shape: of an image, `(S, S, channels)`.
-    squashed: whether images are squashed photographs, which have sizes.
-    class_names: a name for each class.
-    labels: of all examples, `[N]`, int32; no image is decoded for them.
-    content: a hash of all images and labels.
-  """
-
-  shape: tuple[int, int, int]
-  squashed: bool = False
+  shape: tuple[int, int, int]  # of an image, `(S, S, channels)`
+  squashed: bool = False  # whether images are squashed photographs, which have sizes
   class_names: tuple[str, ...] = ()
-  labels: Any
-  content: Any
+  labels: Any  # of all examples, `[N]`, int32; no image is decoded for them
+  content: Any  # a hash of all images and labels
 
   @abc.abstractmethod
   def __len__(self) -> int:
@@ -87,19 +74,13 @@ class Examples(abc.ABC):
     """Returns all examples."""
     return stack(map(self.__getitem__, range(len(self))))
 
-  @property
-  def nbytes(self) -> int:
-    """The size of all images in bytes."""
-    return len(self) * math.prod(self.shape)
-
 
 class InMemory(Examples):
-  """A split whose images and labels are arrays of the host."""
+  """A split in the memory of the host."""
 
   def __init__(self, images: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]):
     self._images, self.labels, self.class_names = images, labels, class_names
-    _, height, width, channels = images.shape
-    self.shape = height, width, channels
+    self.shape = images.shape[1:]
 
   def __len__(self) -> int:
     return len(self.labels)
@@ -122,10 +103,7 @@ def stack(examples: Iterable[Example]) -> Arrays:
 def in_order(
   read: Callable[[int], _T], size: int, description: str, delay: float = 0
 ) -> Iterator[_T]:
-  """Yields `read(0)` to `read(size - 1)`, read ahead in threads.
-
-  A progress bar with the description appears after `delay` seconds.
-  """
+  """Yields `read(0)` to `read(size - 1)`, read ahead in threads; shows progress after `delay` s."""
   # Slow to import.
   import grain
 
@@ -141,12 +119,28 @@ def in_order(
       progress.update(len(values))
 
 
+Split = Arrays | Examples
+
+
+def size(split: Split) -> int:
+  """Returns the number of examples."""
+  return len(split.labels if isinstance(split, Arrays) else split)
+
+
+@contextlib.contextmanager
+def explained(prefix: str, *kinds: type[Exception]) -> Iterator[None]:
+  """Makes errors of these kinds a DataError whose message begins with `prefix`."""
+  try:
+    yield
+  except kinds as error:
+    raise DataError(f"{prefix}: {error}") from error
+
+
 def check_batch_size(batch_size: int, size: int) -> None:
   """Raises a ValueError if a batch is larger than the split."""
   if batch_size > size:
-    raise ValueError(
-      f"data.batch_size is {batch_size}, must be at most {size}, the size of the training split"
-    )
+    wanted = f"at most {size}, the size of the training split"
+    raise ValueError(f"data.batch_size is {batch_size}, must be {wanted}")
 
 
 def readable(path: object) -> str:

@@ -6,7 +6,7 @@ import os
 import pathlib
 import shutil
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
 import filelock
 import numpy as np
@@ -16,31 +16,26 @@ from jaxkd.common.console import tell
 from jaxkd.common.errors import FileError
 from jaxkd.data.base import Arrays, Examples, in_order, readable
 
-_DAMAGE = (OSError, ValueError, KeyError)
-"""Errors of reading a damaged folder."""
+_DAMAGE = (OSError, ValueError, KeyError)  # errors of reading a damaged folder
+# Part of the folders' names and of identities: raised when decoding gives other pixels.
 VERSION = 3
-"""Part of the folders' names and of identities: raised when decoding gives other pixels."""
 
 _Fields = dict[str, np.ndarray]
-_Shapes = Mapping[str, tuple[int, ...]]
+_Shapes = dict[str, tuple[int, ...]]
 _Read = Callable[[int], Iterable]
 _DTYPES = {"images": np.uint8, "labels": np.int32, "sizes": np.int32}
 
 
 def load(examples: Examples, path: pathlib.Path) -> Arrays:
-  """Returns all examples, from the cache or decoded into it.
+  """Returns all examples, from a folder whose name changes whenever the pixels do, or decoded.
 
   One process decodes and shows its progress on stderr; others wait for it. A damaged folder is
   decoded again. Where nothing can be written, nothing is cached.
-
-  Args:
-    examples: the split.
-    path: the folder of the split's files; its name must change whenever the pixels do.
   """
   size = len(examples)
-  shapes: _Shapes = {"images": (size, *examples.shape), "labels": (size,), "sizes": (size, 2)}
-  if not examples.squashed:
-    shapes = {name: shapes[name] for name in ("images", "labels")}
+  shapes: _Shapes = {"images": (size, *examples.shape), "labels": (size,)}
+  if examples.squashed:
+    shapes["sizes"] = (size, 2)
   return Arrays(**_cached(path, shapes, examples.__getitem__))
 
 
@@ -78,18 +73,16 @@ def _cached(path: pathlib.Path, shapes: _Shapes, read: _Read) -> _Fields:
 
 @contextlib.contextmanager
 def _locked(path: pathlib.Path) -> Iterator[None]:
-  """Waits until no other process writes `path`, and keeps others from it."""
+  """Waits until no other process writes `path`, and keeps others from writing it."""
   path.parent.mkdir(parents=True, exist_ok=True)
   lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
   try:
-    lock.acquire(blocking=False)
+    held = lock.acquire(blocking=False)
   except filelock.Timeout:
     tell(f"jaxkd: waiting for the process that holds {readable(lock.lock_file)}")
-    lock.acquire()
-  try:
+    held = lock.acquire()
+  with held:
     yield
-  finally:
-    lock.release()
 
 
 def _read_or_write(path: pathlib.Path, shapes: _Shapes, read: _Read) -> _Fields:
@@ -105,25 +98,20 @@ def _read_or_write(path: pathlib.Path, shapes: _Shapes, read: _Read) -> _Fields:
   shutil.rmtree(part, ignore_errors=True)
   part.mkdir()
   try:
-    fields: _Fields = {
-      name: _new_file(part / f"{name}.npy", _DTYPES[name], shape) for name, shape in shapes.items()
-    }
+    fields: _Fields = {}
+    for name, shape in shapes.items():
+      file = part / f"{name}.npy"
+      fields[name] = np.lib.format.open_memmap(file, "w+", _DTYPES[name], shape)
+      # On a full disk, writing to a mapped file kills the process. macOS has no such call.
+      if hasattr(os, "posix_fallocate"):
+        with open(file, "r+b") as opened:
+          os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
     _fill(fields, read, path.name)
     (part / "crc32.json").write_text(json.dumps(_checksums(fields)))
     part.rename(path)
   finally:
     shutil.rmtree(part, ignore_errors=True)
   return _mapped(path, shapes)
-
-
-def _new_file(file: pathlib.Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
-  """Returns the array of a new file."""
-  array = np.lib.format.open_memmap(file, "w+", dtype, shape)
-  # On a full disk, writing to a mapped file kills the process. macOS has no such call.
-  if hasattr(os, "posix_fallocate"):
-    with open(file, "r+b") as opened:
-      os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
-  return array
 
 
 def _fill(fields: _Fields, read: _Read, name: str) -> None:

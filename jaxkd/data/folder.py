@@ -17,21 +17,15 @@ from jaxkd.data import cache, images, specs
 from jaxkd.data.base import Arrays, DataError, Example, Examples, in_order, readable, tell_once
 
 _TEST = ("test", "validation", "val")
+# Seconds after which a changed file has another time of change, on any file system.
 _SETTLED = 2.0
-"""Seconds after which a changed file has another time of change, on any file system."""
 
 
 class Folder(Examples):
-  """A split that is a folder for each class.
+  """A split that is a folder for each class; `folders` are their names in the order of the labels.
 
   Images in sub-folders of a class belong to the class. Hidden files and folders, whose names begin
   with a dot, are skipped; other files that are not images are counted and named once.
-
-  Args:
-    spec: size and channels of the images.
-    path: the folder of the split.
-    folders: names of the classes' folders, in the order of the labels.
-    squashed: whether images are kept whole, to be cropped at random.
   """
 
   def __init__(self, spec: specs.Spec, path: pathlib.Path, folders: list[str], squashed: bool):
@@ -41,19 +35,19 @@ class Folder(Examples):
     self.class_names = tuple(map(readable, folders))
     self.shape = spec.stored_size, spec.stored_size, spec.channels
     self._files: list[pathlib.Path] = []
-    counts: list[int] = []
+    labels: list[int] = []
     others = [f for f in path.iterdir() if f.is_file() and not f.name.startswith(".")]
-    for name in folders:
-      below = list(_files(path / name))
+    for label, name in enumerate(folders):
+      below = set(_files(path / name))
       files = sorted(file for file in below if file.suffix.lower() in images.suffixes())
       if not files:
         raise DataError(f"{readable(path / name)} has no images")
       self._files += files
-      counts.append(len(files))
-      others += set(below) - set(files)
+      labels += [label] * len(files)
+      others += below.difference(files)
     if others:
       tell_once(_left_out(path, sorted(others)))
-    self.labels = np.repeat(np.arange(len(folders), dtype=np.int32), counts)
+    self.labels = np.array(labels, np.int32)
 
   @functools.cached_property
   def content(self) -> str:
@@ -71,8 +65,8 @@ class Folder(Examples):
     # A file that has just changed may change again without another time.
     if time.time() - newest < _SETTLED:
       return self._read_content()
-    path = self._cache(f"content-{stats.hexdigest()[:12]}.sha256")
-    return cache.text(path, self._read_content)
+    name = f"content-{stats.hexdigest()[:12]}.sha256"
+    return cache.text(self._cache(name), self._read_content)
 
   def __len__(self) -> int:
     return len(self._files)
@@ -103,31 +97,20 @@ class Folder(Examples):
     return self._path.parent / "jaxkd_cache" / f"{self._path.name}-{name}"
 
 
-def num_classes(path: str) -> int:
-  """Returns the number of classes of a folder."""
-  return len(_classes(path))
-
-
 def open_folder(spec: specs.Spec, path: str) -> tuple[Folder, Folder]:
   """Returns the training and the test split; a DataError says what is missing or superfluous."""
-  folders, root = _classes(path), pathlib.Path(path).expanduser()
-  for test in _TEST:
-    if (root / test).is_dir():
-      return (
-        Folder(spec, root / "train", folders, squashed=True),
-        Folder(spec, root / test, folders, squashed=False),
-      )
+  folders, root = classes(path), pathlib.Path(path).expanduser()
+  for test in filter(pathlib.Path.is_dir, map(root.joinpath, _TEST)):
+    return Folder(spec, root / "train", folders, True), Folder(spec, test, folders, False)
   raise DataError(f"{readable(root)} has no folder {', '.join(_TEST)}")
 
 
-def _classes(path: str) -> list[str]:
+def classes(path: str) -> list[str]:
   """Returns the names of the classes' folders, sorted."""
   train = pathlib.Path(path).expanduser() / "train"
   if not train.is_dir():
-    raise DataError(
-      f"{readable(train)} is not there: config.data.data_dir must name a folder that has "
-      "train/<class>/*.jpg and test/<class>/*.jpg"
-    )
+    wanted = "a folder that has train/<class>/*.jpg and test/<class>/*.jpg"
+    raise DataError(f"{readable(train)} is not there: config.data.data_dir must name {wanted}")
   names = _subfolders(train)
   if len(names) < 2:
     raise DataError(f"{readable(train)} must have a folder for each of two classes or more")
@@ -135,8 +118,7 @@ def _classes(path: str) -> list[str]:
 
 
 def _subfolders(path: pathlib.Path) -> list[str]:
-  folders = (child.name for child in path.iterdir() if child.is_dir())
-  return sorted(name for name in folders if not name.startswith("."))
+  return sorted(f.name for f in path.iterdir() if f.is_dir() and not f.name.startswith("."))
 
 
 def _files(path: pathlib.Path) -> Iterator[pathlib.Path]:
@@ -167,7 +149,6 @@ def _named() -> Iterator[None]:
 
 
 def _left_out(path: pathlib.Path, files: list[pathlib.Path]) -> str:
-  """Says which files are not read, and why."""
   named = ", ".join(readable(file.relative_to(path)) for file in files[:5])
   more = f" and {len(files) - 5} more" if len(files) > 5 else ""
   of_phones = any(file.suffix.lower() in (".heic", ".heif") for file in files)

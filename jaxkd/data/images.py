@@ -10,12 +10,12 @@ from PIL import Image, ImageOps
 from jaxkd.data.base import DataError
 from jaxkd.data.specs import Spec
 
+# Formats that are opened; none of them starts another program, as EPS does.
 _FORMATS = (
   *("AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "QOI", "SGI"),
   *("TGA", "TIFF", "WEBP"),
 )
-"""Formats that are opened; none of them starts another program, as EPS does."""
-
+# Kinds of files by their first bytes, in small letters.
 _KINDS = {
   b"%pdf": "a PDF document",
   b"%!ps": "a PostScript file",
@@ -23,26 +23,21 @@ _KINDS = {
   b"\x1f\x8b": "a gzip archive",
   b"<svg": "an SVG drawing",
   b"<?xml": "an XML file",
-  b"<!doctype html": "a web page",
-  b"<html": "a web page",
+  **dict.fromkeys((b"<!doctype html", b"<html"), "a web page"),
   b"version https://git-lfs": "a Git LFS pointer, not the file itself",
   b"ftyphei": "a HEIC photograph, read by the package pillow-heif alone",
   b"ftypmif1": "a HEIC photograph, read by the package pillow-heif alone",
   b"ftypavi": "an AVIF image, read by Pillow 11.3 or newer alone",
   b"ftyp": "a video",
 }
-"""Kinds of files by their first bytes, in small letters."""
-
-_MAX_RATIO = 65_535
-"""Of an image's sides; sizes up to it are exact in float32."""
+_MAX_RATIO = 65_535  # of an image's sides; sizes up to it are exact in float32
+# Pixels that are refused, by Pillow's mode.
 _PIXELS = {
   "F": "floating-point numbers",
   "I": "integers of 32 bits or with a sign",
   "I;16": "16-bit grey with white as zero",
 }
-"""Pixels that are refused, by Pillow's mode."""
-_WIDE = 8
-"""Ratio of the sides from which only the middle of an image is resized."""
+_WIDE = 8  # the ratio of the sides from which only the middle of an image is resized
 
 # Pillow and its plugins have no common class for damaged files.
 _UNREADABLE = (
@@ -53,10 +48,7 @@ _UNREADABLE = (
 
 @functools.cache
 def formats() -> tuple[str, ...]:
-  """Returns the formats that can be read, by Pillow's names.
-
-  HEIC photographs (HEIF) can be read where the package pillow-heif is installed.
-  """
+  """Returns Pillow's names of the formats that can be read; HEIF where pillow-heif is installed."""
   with contextlib.suppress(ImportError):
     import pillow_heif  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
@@ -73,19 +65,12 @@ def suffixes() -> frozenset[str]:
 
 
 def read(encoded: bytes, origin: str, mode: str = "RGB") -> Image.Image:
-  """Decodes an image as a viewer shows it.
+  """Decodes an image as a viewer shows it, to Pillow's mode `RGB` or `L`.
 
   The image is turned upright by its EXIF orientation. Transparent pixels are composed on white.
-  16-bit grey is scaled by its full range to 8 bits. Of several frames the first is read.
-
-  Args:
-    encoded: a file's content.
-    origin: the name of the file, for the error.
-    mode: Pillow's name of the pixels, `RGB` or `L`.
-
-  Raises:
-    DataError: it is not an image, it is damaged or too large, or the range of its pixels is not
-      known (floating-point numbers, 32-bit integers).
+  16-bit grey is scaled by its full range to 8 bits. Of several frames the first is read. A
+  DataError names the origin of what is no image, damaged or too large, or has pixels of no known
+  range.
   """
   try:
     with Image.open(io.BytesIO(encoded), formats=formats()) as picture:
@@ -93,7 +78,12 @@ def read(encoded: bytes, origin: str, mode: str = "RGB") -> Image.Image:
       # Viewers ignore a damaged EXIF block, too.
       with contextlib.suppress(*_UNREADABLE):
         ImageOps.exif_transpose(picture, in_place=True)
-      return _opaque(_eight_bits(picture, origin), mode)
+      eight_bits = _eight_bits(picture, origin)
+      if not eight_bits.has_transparency_data:
+        return eight_bits.convert(mode)
+      la = eight_bits.convert("LA") if eight_bits.mode == "La" else eight_bits
+      white = Image.new("RGBA", la.size, "white")
+      return Image.alpha_composite(white, la.convert("RGBA")).convert("RGB").convert(mode)
   except Image.UnidentifiedImageError:
     raise DataError(f"{origin} is not a readable image: {_kind(encoded)}") from None
   except _UNREADABLE as error:
@@ -103,25 +93,19 @@ def read(encoded: bytes, origin: str, mode: str = "RGB") -> Image.Image:
 def decode(
   encoded: bytes, spec: Spec, origin: str, squashed: bool = False
 ) -> tuple[np.ndarray, np.ndarray | None]:
-  """Decodes an image and brings it to the spec's size and channels.
+  """Decodes an image to uint8 pixels of the spec's stored size and channels.
 
   Where the spec says `resize`, the shorter side becomes that long (bilinear, antialiased) and the
   square in the middle is kept, as torchvision does it for evaluation. Training crops anywhere, so
-  there the whole image is squashed into that square. Elsewhere images are squares by nature and
-  are resized if their size differs.
-
-  Returns:
-    The image, `[S, S, channels]`, uint8, with S `spec.stored_size`; and for a squashed one the
-    height and width that it would have otherwise, `[2]`, int32.
-
-  Raises:
-    DataError: as of `read`, or one side is over 65,535 times the other.
+  there the whole image is squashed into that square, and the height and width that it would have
+  otherwise are returned, too. Elsewhere images are squares by nature and are resized if their size
+  differs.
   """
   picture = read(encoded, origin, "L" if spec.channels == 1 else "RGB")
   size = spec.stored_size
   # Sides and corner are rounded as torchvision rounds them.
   width, height = picture.size
-  shorter, longer = min(width, height), max(width, height)
+  shorter, longer = sorted(picture.size)
   if longer > _MAX_RATIO * shorter:
     raise DataError(f"{origin} is not a readable image: it has {width}x{height} pixels")
   width, height = size * width // shorter, size * height // shorter
@@ -143,7 +127,6 @@ def decode(
 
 
 def _eight_bits(picture: Image.Image, origin: str) -> Image.Image:
-  """Returns an image of 8 bits a channel."""
   mode, tags = picture.mode, getattr(picture, "tag_v2", {})
   if not mode.startswith(("I", "F")):
     return picture
@@ -163,17 +146,8 @@ def _eight_bits(picture: Image.Image, origin: str) -> Image.Image:
   return grey
 
 
-def _opaque(picture: Image.Image, mode: str) -> Image.Image:
-  """Returns an image without transparency, of the mode."""
-  if picture.has_transparency_data:
-    picture = (picture.convert("LA") if picture.mode == "La" else picture).convert("RGBA")
-    white = Image.new("RGBA", picture.size, "white")
-    picture = Image.alpha_composite(white, picture).convert("RGB")
-  return picture.convert(mode)
-
-
 def _kind(encoded: bytes) -> str:
-  """Says what a file is that is no image."""
+  """Says what a file is, which is no image."""
   # Media files have their length first.
   start = encoded[4:64] if encoded[4:8] == b"ftyp" else encoded[:64]
   start = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()

@@ -12,15 +12,12 @@ from jaxkd.common.console import tell
 from jaxkd.data.base import DataError, Example, Examples, InMemory, in_order
 from jaxkd.data.specs import IMAGENET_MEAN, IMAGENET_STD, Spec
 
-_BAR_AFTER = 2.0
+_BAR_AFTER = 2.0  # seconds
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Own:
-  """A data set of the user's own; `jaxkd.data.register` describes the fields.
-
-  It is loaded when it is first needed, once, and every image is read then.
-  """
+  """A data set of the user's own, read once, when needed; `data.register` describes the fields."""
 
   name: str
   load: Callable[[], Any] | Sequence[Any]
@@ -51,8 +48,7 @@ class Own:
     loaded = self.load() if callable(self.load) else self.load
     if not isinstance(loaded, tuple | list) or len(loaded) != 2:
       raise self._wrong(f"load gives {_called(loaded)}, must give (train, test)")
-    parts = ("train", "test")
-    where = (f"data set {self.name!r}, {part}" for part in parts)
+    where = (f"data set {self.name!r}, {part}" for part in ("train", "test"))
     train, test = map(_opened, loaded, where)
     names = self.class_names
     if names is None:
@@ -65,7 +61,7 @@ class Own:
       raise self._wrong(f"class_names are {list(names)}, must be different strings")
     if len(names) < 2:
       raise self._wrong(f"it has {len(names)} class, must have 2 or more")
-    for part, split in zip(parts, (train, test), strict=True):
+    for part, split in (("train", train), ("test", test)):
       if (largest := split.labels.max()) >= len(names):
         raise self._wrong(f"a {part} image has label {largest}, but there are {len(names)} classes")
       split.class_names = tuple(names)
@@ -96,16 +92,15 @@ class _Source(Examples):
 
   def __init__(self, source: Any, where: str):
     self._source, self._where = source, where
-    shape = np.shape(self._field(0, "image"))
-    if len(shape) != 3:
-      raise DataError(f"{where}: an image has shape {shape}, must be [S, S, C]")
-    self.shape = shape
+    self.shape = self._read(0)[0].shape
+    if len(self.shape) != 3:
+      raise DataError(f"{where}: an image has shape {self.shape}, must be [S, S, C]")
 
   def __len__(self) -> int:
     return len(self._source)
 
   def __getitem__(self, index: int) -> Example:
-    image, label = (np.asarray(self._field(index, key)) for key in ("image", "label"))
+    image, label = self._read(index)
     where = f"{self._where}: example {index}"
     if image.dtype != np.uint8 or image.shape != self.shape:
       has = f"{where} has an image of {image.dtype} {image.shape}"
@@ -113,12 +108,12 @@ class _Source(Examples):
     _check_labels(label, (), where)
     return Example(image, np.int32(label))
 
-  def _field(self, index: int, key: str) -> Any:
+  def _read(self, index: int) -> list[np.ndarray]:
     example = self._source[index]
-    if not isinstance(example, Mapping) or key not in example:
+    if not isinstance(example, Mapping) or not {"image", "label"} <= example.keys():
       has = f"{self._where}: example {index} is {_called(example)}"
       raise DataError(f"{has}, must be a dict with 'image' and 'label'")
-    return example[key]
+    return [np.asarray(example[key]) for key in ("image", "label")]
 
 
 def _opened(split: Any, where: str) -> Examples:
@@ -130,25 +125,25 @@ def _opened(split: Any, where: str) -> Examples:
     raise DataError(f"{where}: {_called(split)} must be {wanted}")
   if not len(split[0] if is_pair else split):
     raise DataError(f"{where}: there are no images")
-  examples = _arrays(split, where) if is_pair else _Source(split, where)
-  content, labels = hashlib.sha256(f"{examples.shape}".encode()), []
+  examples: Examples
+  if is_pair:
+    images, labels = map(np.asarray, split)
+    if images.dtype != np.uint8 or images.ndim != 4:
+      has = f"images are {images.dtype} {images.shape}"
+      raise DataError(f"{where}: {has}, must be uint8 [N, S, S, C]")
+    _check_labels(labels, (len(images),), where)
+    examples = InMemory(images, labels.astype(np.int32), ())
+  else:
+    examples = _Source(split, where)
+  content, known = hashlib.sha256(f"{examples.shape}".encode()), []
   read = in_order(examples.__getitem__, len(examples), f"reading {where}", _BAR_AFTER)
   for image, label, _ in read:
     content.update(np.ascontiguousarray(image).data)
-    labels.append(label)
-  examples.labels = np.array(labels, np.int32)
+    known.append(label)
+  examples.labels = np.array(known, np.int32)
   content.update(examples.labels.astype("<i4").tobytes())
   examples.content = content.hexdigest()
   return examples
-
-
-def _arrays(pair: Sequence[Any], where: str) -> Examples:
-  images, labels = map(np.asarray, pair)
-  if images.dtype != np.uint8 or images.ndim != 4:
-    has = f"{where}: images are {images.dtype} {images.shape}"
-    raise DataError(f"{has}, must be uint8 [N, S, S, C]")
-  _check_labels(labels, (len(images),), where)
-  return InMemory(images, labels.astype(np.int32), ())
 
 
 def _check_labels(labels: np.ndarray, shape: tuple[int, ...], where: str) -> None:

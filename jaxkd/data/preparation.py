@@ -4,7 +4,7 @@ import contextlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import tensorflow_datasets as tfds
 import tqdm  # type: ignore[import-untyped]
@@ -17,15 +17,9 @@ _OWN = {getattr(builders, name).name for name in builders.__all__}
 
 
 def prepare(name: str, data_dir: str = "", archives: str = "") -> None:
-  """Prepares a data set, or all that it joins.
+  """Prepares a data set, or all that it joins, from a folder of archives, or from downloads.
 
-  Args:
-    name: as in `config.data.name`.
-    data_dir: the folder of TFDS's data; TFDS's own default if empty.
-    archives: folder of the archives; if empty, they are downloaded.
-
-  Raises:
-    DataError: there is no such data set, or an archive or TensorFlow is missing, or damaged.
+  A DataError says that there is no such data set, or what is missing or damaged.
   """
   if archives and not os.path.isdir(archives):
     raise DataError(f"--archives={archives} is not a folder")
@@ -43,9 +37,8 @@ def prepare(name: str, data_dir: str = "", archives: str = "") -> None:
 
 def _describe(spec: Spec, name: str, data_dir: str) -> None:
   """Prints what is prepared; raises a DataError if it is not."""
-  names = (spec.train_split, spec.test_split)
-  splits = [prepared.Prepared(spec, split, data_dir, name) for split in names]
-  for split, examples in zip(names, splits, strict=True):
+  splits = registry.prepared_splits(spec, data_dir, name)
+  for split, examples in zip((spec.train_split, spec.test_split), splits, strict=True):
     print(f"{spec.name}, {split}: {len(examples)} images, {len(examples.class_names)} classes")
   if how := registry.difference(spec, *splits):
     print(f"{spec.name} has {how}")
@@ -60,41 +53,36 @@ def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
   try:
     root = prepared.root(data_dir)
     builder = tfds.builder(spec.builder, data_dir=root, file_format="array_record")
-
-    def before_download(url, size, name):
-      if archives:
-        several = builder.MANUAL_DOWNLOAD_INSTRUCTIONS
-        lacks = f"none of {several}" if several else f"no {name}"
-        raise DataError(f"{archives} has {lacks}")
-      # Above TFDS's progress bars.
-      tqdm.tqdm.write(f"downloading {url} ({size})", file=sys.stderr)
-
     options = tfds.download.DownloadConfig(manual_dir=archives or None, try_download_gcs=False)
-    with _told_of_downloads(before_download):
+    with _downloads_told(archives, builder.MANUAL_DOWNLOAD_INSTRUCTIONS):
       builder.download_and_prepare(download_config=options)
   except DataError:
     raise
   # TFDS, and the code that it calls to download and unpack, have no common class.
   except Exception as error:
     reason = f"{type(error).__name__}: {error}"
+    # TFDS misses archives that it can't download.
     if isinstance(error, AssertionError):
-      # TFDS misses archives that it can't download.
       command = prepared.command(name, data_dir)
       reason = f"{error}; with them in a folder: {command} --archives=FOLDER"
     raise DataError(f"data set {spec.name!r} can't be prepared: {reason}") from error
 
 
 @contextlib.contextmanager
-def _told_of_downloads(tell: Callable[[str, str, str], None]) -> Iterator[None]:
-  """Calls `tell` with URL, size and file name before anything is downloaded."""
+def _downloads_told(archives: str, manual: str | None) -> Iterator[None]:
+  """Prints what is downloaded, or refuses it where there is a folder of archives."""
   # TFDS has no other way.
   manager = tfds.download.DownloadManager
   download = manager._download
 
   def told(self, resource):
     info = self._url_infos.get(resource.url)
-    size, name = (info.size, info.filename) if info else ("unknown size", "")
-    tell(resource.url, str(size), name or os.path.basename(resource.url))
+    if archives:
+      name = (info and info.filename) or os.path.basename(resource.url)
+      raise DataError(f"{archives} has {f'none of {manual}' if manual else f'no {name}'}")
+    # Above TFDS's progress bars.
+    size = info.size if info else "unknown size"
+    tqdm.tqdm.write(f"downloading {resource.url} ({size})", file=sys.stderr)
     return download(self, resource)
 
   manager._download = told

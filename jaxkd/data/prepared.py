@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core import constants, read_only_builder
 
 from jaxkd.data import cache, images
-from jaxkd.data.base import Arrays, DataError, Example, Examples, MissingError, in_order
+from jaxkd.data.base import Arrays, DataError, Example, Examples, MissingError, explained, in_order
 from jaxkd.data.specs import Spec
 
 
@@ -24,48 +24,38 @@ def root(data_dir: str) -> pathlib.Path:
 
 def command(name: str, data_dir: str) -> str:
   """Returns the command that prepares a data set."""
-  words = [sys.executable, "-m", "jaxkd.prepare", name]
-  if data_dir:
-    words.append(f"--data_dir={data_dir}")
-  return shlex.join(words)
+  where = [f"--data_dir={data_dir}"] if data_dir else []
+  return shlex.join([sys.executable, "-m", "jaxkd.prepare", name, *where])
 
 
 class Prepared(Examples):
   """A split of a data set that TFDS has prepared as ArrayRecord files.
 
-  Args:
-    spec: the data set.
-    split: name of the split.
-    data_dir: the folder of TFDS's data; TFDS's own default if empty.
-    prepare: the name to prepare the data set by; it may join several.
-
-  Raises:
-    DataError: the data set differs from the spec, or its format can't be read.
-    MissingError: it is not there.
+  `prepare` is the name to prepare the data set by, which may join several. A data set that is not
+  there is a MissingError, one that differs from the spec or can't be read a DataError.
   """
 
   def __init__(self, spec: Spec, split: str, data_dir: str, prepare: str):
     builder = _builder(spec, data_dir, prepare)
     info = builder.info
-    if split not in info.splits:
-      raise DataError(f"{builder.data_path} has no split {split!r}, only {', '.join(info.splits)}")
     self._spec, self._split, self._path = spec, split, str(builder.data_path)
+    if split not in info.splits:
+      raise DataError(f"{self._path} has no split {split!r}, only {', '.join(info.splits)}")
     self.squashed = bool(spec.resize) and split == spec.train_split
-    label = info.features[spec.label]
-    if label.num_classes > spec.num_classes:
-      have = f"{builder.data_path} has {label.num_classes} classes"
-      raise DataError(f"{have}, data set {spec.name!r} has {spec.num_classes}")
-    self.class_names = tuple(label.names)
-    # TFDS would decode with one of two libraries that differ in the last bit of a JPEG's pixels.
-    encoded = {
-      name: tfds.decode.SkipDecoding()
-      for name, feature in info.features.items()
-      if isinstance(feature, tfds.features.Image)
-    }
+    self.class_names = tuple(info.features[spec.label].names)
+    if (classes := len(self.class_names)) > spec.num_classes:
+      wanted = f"data set {spec.name!r} has {spec.num_classes}"
+      raise DataError(f"{self._path} has {classes} classes, {wanted}")
     try:
+      # TFDS would decode with one of two libraries that differ in the last bit of a JPEG's pixels.
+      encoded = {"image": tfds.decode.SkipDecoding()}
       self._source = builder.as_data_source(split, decoders=encoded)
-      self._size = len(self._source)
-      fingerprint = _fingerprint(info.splits[split])
+      # It changes when a split is prepared anew, from other archives perhaps.
+      files = [f"{info.splits[split].shard_lengths}"]
+      for file in map(pathlib.Path, info.splits[split].filepaths):
+        stat = file.stat()
+        files.append(f"{file.name} {stat.st_size} {stat.st_mtime_ns}\n")
+      fingerprint = hashlib.sha256("".join(files).encode()).hexdigest()[:12]
     except Exception as error:
       raise _unreadable(self._path, error) from error
     self.shape = spec.stored_size, spec.stored_size, spec.channels
@@ -77,16 +67,11 @@ class Prepared(Examples):
   def labels(self) -> np.ndarray:
     """Labels of all examples; they are read the first time."""
     path = self._cache.with_name(f"{self._cache.name}-labels")
-    return cache.labels(
-      lambda index: np.int32(self._read(index)[self._spec.label]), len(self), path
-    )
+    return cache.labels(lambda row: np.int32(self._read(row)[self._spec.label]), len(self), path)
 
   @functools.cached_property
   def content(self) -> str:
-    """A hash of all encoded images and the names of their classes, in order.
-
-    They are read once, and again if they are prepared anew.
-    """
+    """A hash of all encoded images and the names of their classes, read once for a preparation."""
     path = self._cache.with_name(f"{self._cache.name}-content.sha256")
     return cache.text(path, self._read_content)
 
@@ -100,7 +85,7 @@ class Prepared(Examples):
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
   def __len__(self) -> int:
-    return self._size
+    return len(self._source)
 
   def __getitem__(self, index: int) -> Example:
     example = self._read(index)
@@ -108,11 +93,8 @@ class Prepared(Examples):
     return Example(image, np.int32(example[self._spec.label]), size)
 
   def _read(self, index: int) -> Mapping[str, Any]:
-    """Returns an example with encoded images."""
-    try:
+    with explained(f"{self._origin(index)} can't be read", Exception):
       return self._source[index]
-    except Exception as error:
-      raise DataError(f"{self._origin(index)} can't be read: {error}") from error
 
   def _origin(self, index: int) -> str:
     return f"example {index} of split {self._split!r} in {self._path}"
@@ -144,17 +126,6 @@ def _builder(spec: Spec, data_dir: str, prepare: str) -> tfds.core.DatasetBuilde
   return builder
 
 
-def _fingerprint(split: tfds.core.SplitInfo) -> str:
-  """Returns a hash that changes when a split is prepared anew, from other archives perhaps."""
-  files = hashlib.sha256(str(split.shard_lengths).encode())
-  for file in map(pathlib.Path, split.filepaths):
-    stat = file.stat()
-    files.update(f"{file.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-  return files.hexdigest()[:12]
-
-
 def _unreadable(path: str, error: Exception) -> DataError:
-  reason = f"{type(error).__name__}: {error}"
-  return DataError(
-    f"{path} can't be read: {reason}; if it is damaged, delete it and prepare it again"
-  )
+  reason = f"{type(error).__name__}: {error}; if it is damaged, delete it and prepare it again"
+  return DataError(f"{path} can't be read: {reason}")

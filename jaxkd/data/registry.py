@@ -14,13 +14,13 @@ import numpy as np
 from jaxkd.common.errors import UserError
 from jaxkd.common.imports import resolve
 from jaxkd.common.spelling import nearest
-from jaxkd.data import base, cache, folder, own, specs
+from jaxkd.data import cache, folder, own, specs
+from jaxkd.data.base import Arrays, DataError, Example, Examples, InMemory, MissingError, tell_once
+from jaxkd.data.specs import Spec
 
 _FIELDS = ("name", "num_classes", "image_size", "channels", "padding", "flip", "resize")
 _OWN: dict[str, own.Own] = {}
-"""The user's own data sets by name."""
-_IMPORTED: dict[str, Any] = {}
-"""Attributes of modules that are in `_OWN`, by `package.module:attribute`."""
+_IMPORTED: dict[str, Any] = {}  # attributes of modules that are in `_OWN`, by `module:attribute`
 
 
 def register(
@@ -41,7 +41,8 @@ def register(
   The hash of images and labels identifies a data set: results are never reused because of a name.
 
   Args:
-    name: letters, digits, `_`, `-` and `.`. A second registration replaces the first.
+    name: letters, digits, `_`, `-` and `.`. A second registration replaces the first; a name of
+      jaxkd's own data sets is a DataError.
     load: a function that returns `(train, test)`, or that pair itself. A split is a pair of arrays
       `(images, labels)`, uint8 `[N, S, S, C]` and integer `[N]`; or a source with `len(source)`
       and `source[i]`, a dict of an `image` `[S, S, C]` and a `label`, such as a Grain or a TFDS
@@ -53,9 +54,6 @@ def register(
     std: as `mean`.
     padding: zero pixels around a training image before a random crop back to its size.
     flip: whether training images are flipped horizontally, half of the time.
-
-  Raises:
-    DataError: the name is not free.
 
   Examples:
     >>> import numpy as np
@@ -77,28 +75,25 @@ def register(
   """
   if name in specs.SPECS or name in specs.OF_TFDS or not re.fullmatch(r"[\w.-]+", name):
     reason = "the name must be new, of letters, digits, '_', '-' and '.'"
-    raise base.DataError(f"a data set can't be registered as {name!r}: {reason}")
+    raise DataError(f"a data set can't be registered as {name!r}: {reason}")
   _OWN[name] = own.Own(name, load, class_names, mean, std, padding, flip)
   return _OWN[name]
 
 
-def find(name: str, data_dir: str = "") -> specs.Spec:
-  """Returns the spec of a data set.
+def find(name: str, data_dir: str = "") -> Spec:
+  """Returns the spec of a data set; a DataError says that there is none, or how it is wrong.
 
   Args:
     name: a key of `SPECS`, several of `specs.DIGITS` with `+` in between, a registered name, or
       `package.module:attribute` (see `register`).
     data_dir: for `folder` the folder.
 
-  Raises:
-    DataError: there is no such data set or folder, or the user's data are wrong.
-
   Examples:
     >>> find("mnist+usps").num_classes
     20
   """
   if name == "folder":
-    return specs.folder(folder.num_classes(data_dir))
+    return specs.folder(len(folder.classes(data_dir)))
   if ":" in name:
     _import(name)
   if name in _OWN:
@@ -107,12 +102,12 @@ def find(name: str, data_dir: str = "") -> specs.Spec:
     domains = name.split("+")
     if not set(domains) <= set(specs.DIGITS) or len(set(domains)) < len(domains):
       parts = ", ".join(specs.DIGITS)
-      raise base.DataError(f"data set {name!r} must join different ones of {parts}")
-    return specs.joined(name, [specs.SPECS[domain] for domain in domains])
+      raise DataError(f"data set {name!r} must join different ones of {parts}")
+    return specs.joined(name, map(specs.SPECS.__getitem__, domains))
   if name in specs.OF_TFDS:
-    raise base.DataError(f"data set {name!r} is called {specs.OF_TFDS[name]!r} here")
+    raise DataError(f"data set {name!r} is called {specs.OF_TFDS[name]!r} here")
   if name not in specs.SPECS:
-    raise base.DataError(f"data set {name!r} is not {nearest(name, (*specs.SPECS, *_OWN))}")
+    raise DataError(f"data set {name!r} is not {nearest(name, (*specs.SPECS, *_OWN))}")
   return specs.SPECS[name]
 
 
@@ -121,32 +116,28 @@ def _import(name: str) -> None:
   try:
     thing = resolve(name)
   except UserError as error:
-    raise base.DataError(f"data set {error}") from error
+    raise DataError(f"data set {error}") from error
   if name in _OWN and _IMPORTED.get(name) is thing:
     return
   found = own.Own(name, thing) if callable(thing) else thing
   if not isinstance(found, own.Own):
     wanted = "a function load() -> (train, test) or what jaxkd.data.register returned"
-    raise base.DataError(f"data set {name!r} is a {type(thing).__name__}, must be {wanted}")
+    raise DataError(f"data set {name!r} is a {type(thing).__name__}, must be {wanted}")
   _OWN[name], _IMPORTED[name] = dataclasses.replace(found, name=name), thing
 
 
-def examples(spec: specs.Spec, data_dir: str = "") -> tuple[base.Examples, base.Examples]:
+def examples(spec: Spec, data_dir: str = "") -> tuple[Examples, Examples]:
   """Returns the training and the test split, example by example.
 
-  Args:
-    spec: the data set.
-    data_dir: the folder of TFDS's data, TFDS's own default if empty; for `folder` the folder.
-
-  Raises:
-    DataError: the data set is not there or can't be read.
+  `data_dir` is the folder of TFDS's data, TFDS's own default if empty; for `folder` the folder. A
+  data set that is not there or can't be read is a DataError.
   """
   if spec.domains:
-    parts = (_prepared(part, data_dir, spec.name) for part in spec.domains)
+    parts = (prepared_splits(part, data_dir, spec.name) for part in spec.domains)
     train, test = (_Joined(spec, splits) for splits in zip(*parts, strict=True))
     return train, test
   if spec.builder:
-    return _prepared(spec, data_dir, spec.name)
+    return prepared_splits(spec, data_dir, spec.name)
   if spec.name == "folder":
     return folder.open_folder(spec, data_dir)
   if spec.name == "digits":
@@ -155,7 +146,7 @@ def examples(spec: specs.Spec, data_dir: str = "") -> tuple[base.Examples, base.
   return _OWN[spec.name].splits
 
 
-def load(spec: specs.Spec, data_dir: str = "") -> tuple[base.Arrays, base.Arrays]:
+def load(spec: Spec, data_dir: str = "") -> tuple[Arrays, Arrays]:
   """Returns the training and the test split, in memory; otherwise as `examples`.
 
   Examples:
@@ -168,7 +159,7 @@ def load(spec: specs.Spec, data_dir: str = "") -> tuple[base.Arrays, base.Arrays
   return train.load(), test.load()
 
 
-def class_names(spec: specs.Spec, data_dir: str = "") -> tuple[str, ...]:
+def class_names(spec: Spec, data_dir: str = "") -> tuple[str, ...]:
   """Returns a name for each class; otherwise as `examples`.
 
   Examples:
@@ -179,23 +170,15 @@ def class_names(spec: specs.Spec, data_dir: str = "") -> tuple[str, ...]:
 
 
 def content(name: str, data_dir: str = "") -> str:
-  """Returns the `content` of `identity`.
-
-  Examples:
-    >>> content("digits")
-    ''
-  """
+  """Returns the `content` of `identity`."""
   return identity(name, data_dir)["content"]
 
 
 def identity(name: str, data_dir: str = "") -> dict[str, Any]:
   """Returns everything of a data set that determines results, JSON-able.
 
-  Each call looks at all files of a folder, and notices a changed image.
-
-  Args:
-    name: as for `find`.
-    data_dir: as for `examples`.
+  Each call looks at all files of a folder, and notices a changed image. Arguments are as for `find`
+  and `examples`.
 
   Returns:
     `name`, `num_classes`, `image_size`, `channels`, `mean`, `std`, `padding`, `flip`, `resize` as
@@ -217,23 +200,23 @@ def identity(name: str, data_dir: str = "") -> dict[str, Any]:
   return fields | {"class_names": known, "content": its, "decoding": cache.VERSION}
 
 
-def _content(spec: specs.Spec, data_dir: str) -> tuple[str, list[str] | None]:
+def _content(spec: Spec, data_dir: str) -> tuple[str, list[str] | None]:
   """Returns a hash, '' for data as published, and class names where they are known."""
   if spec.name == "digits":
     return "", None
   try:
     train, test = examples(spec, data_dir)
-  except base.MissingError:
+  except MissingError:
     return "", None
   if spec.sizes:
     if not (how := difference(spec, train, test)):
       return "", None
-    base.tell_once(f"{spec.name} has {how}")
+    tell_once(f"{spec.name} has {how}")
   given = spec.name not in _OWN or _OWN[spec.name].class_names is not None
   return f"{train.content} {test.content}", list(train.class_names) if given else None
 
 
-def difference(spec: specs.Spec, train: base.Examples, test: base.Examples) -> str:
+def difference(spec: Spec, train: Examples, test: Examples) -> str:
   """Says how a data set differs from the published one; '' if it doesn't."""
   classes, sizes = len(train.class_names), (len(train), len(test))
   if not spec.sizes or (classes, sizes) == (spec.num_classes, spec.sizes):
@@ -244,27 +227,26 @@ def difference(spec: specs.Spec, train: base.Examples, test: base.Examples) -> s
   )
 
 
-def _prepared(spec: specs.Spec, data_dir: str, prepare: str) -> tuple[base.Examples, base.Examples]:
+def prepared_splits(spec: Spec, data_dir: str, prepare: str) -> tuple[Examples, Examples]:
+  """Returns both splits of what TFDS has prepared; `prepare` is the name to prepare it by."""
   # TFDS is slow to import.
-  from jaxkd.data import prepared
+  from jaxkd.data.prepared import Prepared
 
-  splits = (spec.train_split, spec.test_split)
-  train, test = (prepared.Prepared(spec, split, data_dir, prepare) for split in splits)
-  return train, test
+  train, test = spec.train_split, spec.test_split
+  return Prepared(spec, train, data_dir, prepare), Prepared(spec, test, data_dir, prepare)
 
 
-class _Joined(base.Examples):
+class _Joined(Examples):
   """Splits one after another; the classes of each come after those of the one before."""
 
-  def __init__(self, spec: specs.Spec, parts: tuple[base.Examples, ...]):
-    self._parts = parts
-    self.shape = parts[0].shape
+  def __init__(self, spec: Spec, parts: tuple[Examples, ...]):
+    self._parts, self.shape = parts, parts[0].shape
     domains = [domain.name.upper().replace("_", "") for domain in spec.domains]
     pairs = zip(domains, parts, strict=True)
     self.class_names = tuple(f"{name}@{own}" for name, part in pairs for own in part.class_names)
     self._ends = list(itertools.accumulate(map(len, parts)))
     counts = [domain.num_classes for domain in spec.domains]
-    self._offsets = list(itertools.accumulate(counts, initial=0))[:-1]
+    self._offsets = np.cumsum([0, *counts[:-1]], dtype=np.int32)
 
   @functools.cached_property
   def labels(self) -> np.ndarray:
@@ -274,24 +256,23 @@ class _Joined(base.Examples):
   def __len__(self) -> int:
     return self._ends[-1]
 
-  def __getitem__(self, index: int) -> base.Example:
+  def __getitem__(self, index: int) -> Example:
     number = bisect.bisect_right(self._ends, index)
     part = self._parts[number]
     example = part[index - self._ends[number] + len(part)]
-    return example._replace(label=np.int32(example.label + self._offsets[number]))
+    return example._replace(label=example.label + self._offsets[number])
 
-  def load(self) -> base.Arrays:
+  def load(self) -> Arrays:
     """Returns all examples."""
     images, labels, _ = zip(*(part.load() for part in self._parts), strict=True)
-    return base.Arrays(np.concatenate(images), self._among_all(labels))
+    return Arrays(np.concatenate(images), self._among_all(labels))
 
   def _among_all(self, labels: Sequence[np.ndarray]) -> np.ndarray:
     """Returns the domains' own labels as labels of the joined classes."""
-    shifted = zip(labels, self._offsets, strict=True)
-    return np.concatenate([its + np.int32(offset) for its, offset in shifted])
+    return np.concatenate([its + o for its, o in zip(labels, self._offsets, strict=True)])
 
 
-def _digits() -> tuple[base.InMemory, base.InMemory]:
+def _digits() -> tuple[InMemory, InMemory]:
   from sklearn import datasets, model_selection
 
   digits = datasets.load_digits()
@@ -299,8 +280,7 @@ def _digits() -> tuple[base.InMemory, base.InMemory]:
   images = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
   labels = digits.target.astype(np.int32)
   names = tuple(map(str, digits.target_names))
-  train, test = model_selection.train_test_split(
-    np.arange(len(labels)), test_size=360, stratify=labels, random_state=0
-  )
-  train, test = (base.InMemory(images[rows], labels[rows], names) for rows in (train, test))
+  options = {"test_size": 360, "stratify": labels, "random_state": 0}
+  rows = model_selection.train_test_split(np.arange(len(labels)), **options)
+  train, test = (InMemory(images[part], labels[part], names) for part in rows)
   return train, test

@@ -16,7 +16,7 @@ from jaxkd.data.base import EvalBatch
 
 
 class Order:
-  """The example at each position since the start: one permutation of N for each epoch.
+  """The row of the example at each position since the start: one permutation for each epoch.
 
   NumPy draws it on the host, so that processes that decode images for the streamed loader draw the
   same order without JAX.
@@ -24,14 +24,10 @@ class Order:
 
   def __init__(self, size: int, key: jax.Array):
     self.size = size
-    self._entropy = tuple(np.asarray(jax.random.key_data(key)).tolist())
-
-  def epoch(self, epoch: int) -> np.ndarray:
-    """Returns an epoch's permutation, `[N]`, int32."""
-    return _permutation(self.size, self._entropy, epoch)
+    entropy = tuple(np.asarray(jax.random.key_data(key)).tolist())
+    self.epoch = functools.partial(_permutation, size, entropy)
 
   def __getitem__(self, position: int) -> int:
-    """Returns the row of the example at a position."""
     epoch, offset = divmod(position, self.size)
     return int(self.epoch(epoch)[offset])
 
@@ -39,28 +35,22 @@ class Order:
 # Batches, and those read ahead, lie in two epochs at most.
 @functools.lru_cache(maxsize=2)
 def _permutation(size: int, entropy: tuple[int, ...], epoch: int) -> np.ndarray:
+  """Returns an epoch's permutation, `[N]`, int32."""
   random = np.random.default_rng((*entropy, epoch))
   return random.permutation(size).astype(np.int32)
 
 
 class TrainSource(NamedTuple):
-  """What the jitted steps draw their batches from: a split and the order of its examples.
-
-  `order` is `[2N]`, int32: the permutations of two epochs in a row. The first example of `step` is
-  at the position `offset` in it.
-  """
+  """What the jitted steps draw their batches from: a split and the order of its examples."""
 
   arrays: base.Arrays
-  order: jax.Array
+  order: jax.Array  # `[2N]`, int32: the permutations of two epochs in a row
   step: jax.typing.ArrayLike
-  offset: jax.typing.ArrayLike
+  offset: jax.typing.ArrayLike  # the position of the step's first example in `order`
 
 
 def batch_at(source: TrainSource | base.Arrays, step: jax.Array, batch_size: int) -> base.Arrays:
-  """Returns a step's batch: arrays of B examples.
-
-  `source` comes from a loader's `source`. A streamed loader's is already the batch.
-  """
+  """Returns a step's B examples from a loader's `source`; a streamed one is already the batch."""
   if isinstance(source, base.Arrays):
     return source
   start = source.offset + (step - source.step) * batch_size
@@ -77,45 +67,33 @@ def eval_batch_at(
   """
   if isinstance(arrays, EvalBatch):
     return arrays
-  size = arrays.labels.shape[0]
+  last = arrays.labels.shape[0] - 1
   rows = index * batch_size + jnp.arange(batch_size, dtype=jnp.int32)
-  mask = rows < size
-  rows = jnp.minimum(rows, size - 1)
-  batch = jax.tree.map(lambda field: field[rows], arrays)
-  return EvalBatch(batch.images, batch.labels, mask, batch.sizes)
+  batch = jax.tree.map(lambda field: field[jnp.minimum(rows, last)], arrays)
+  return EvalBatch(batch.images, batch.labels, rows <= last, batch.sizes)
 
 
 class Resident:
-  """A training split on the devices, and the order of its examples.
-
-  Args:
-    arrays: the split, on the devices.
-    batch_size: B, at most the number of examples.
-    key: the PRNG key of the permutations, on the devices.
-  """
+  """A training split on the devices, and the order of its examples; the key is there, too."""
 
   def __init__(self, arrays: base.Arrays, batch_size: int, key: jax.Array):
     self._size = arrays.labels.shape[0]
     base.check_batch_size(batch_size, self._size)
-    self._batch_size = batch_size
-    self._arrays = arrays
-    self._order = Order(self._size, key)
+    self._batch_size, self._arrays, self._order = batch_size, arrays, Order(self._size, key)
     # Jitted, since `jax.device_put` moves nothing to other processes' devices.
     self._put = jax.jit(lambda order: order, out_shardings=key.sharding)
     self._epoch = -1
 
   def max_steps(self, step: int) -> int:
     """Returns how many steps from `step` on one source can serve."""
-    _, offset = divmod(step * self._batch_size, self._size)
-    return (2 * self._size - offset) // self._batch_size
+    return (2 * self._size - step * self._batch_size % self._size) // self._batch_size
 
   def source(self, step: int) -> TrainSource:
     """Returns a source for `max_steps(step)` steps from `step` on."""
     epoch, offset = divmod(step * self._batch_size, self._size)
     if epoch != self._epoch:
-      self._epoch = epoch
       both = self._order.epoch(epoch), self._order.epoch(epoch + 1)
-      self._rows = self._put(np.concatenate(both))
+      self._epoch, self._rows = epoch, self._put(np.concatenate(both))
     return TrainSource(self._arrays, self._rows, np.int32(step), np.int32(offset))
 
   def close(self) -> None:

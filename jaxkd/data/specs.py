@@ -10,43 +10,26 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-  """One data set.
+  """One data set."""
 
-  Attributes:
-    name: as in `config.data.name`.
-    num_classes: number of classes.
-    image_size: height and width of the network's input, in pixels.
-    channels: 1 for grey, 3 for colour.
-    mean: per channel, of pixels scaled to [0, 1].
-    std: per channel, of pixels scaled to [0, 1].
-    padding: zero pixels around a training image before a random crop back to `image_size`; 0 for
-      no crop.
-    flip: whether training images are flipped horizontally, half of the time.
-    resize: the length that every image's shorter side gets. Training then takes random-resized
-      crops, evaluation the middle `image_size` pixels. 0 where images are squares of one size.
-    sizes: published number of training and of test examples; None if nothing is published.
-    builder: the TFDS builder, `name` or `name/config`; empty if TFDS has no part in it.
-    train_split: the split to train on.
-    test_split: the split that the reported accuracy is from.
-    label: the feature that is the label.
-    domains: the data sets that this one joins; each has classes of its own.
-  """
-
-  name: str
+  name: str  # as in `config.data.name`
   num_classes: int
-  image_size: int
-  channels: int
-  mean: tuple[float, ...]
+  image_size: int  # height and width of the network's input, in pixels
+  channels: int  # 1 for grey, 3 for colour
+  mean: tuple[float, ...]  # per channel, of pixels scaled to [0, 1], and so is `std`
   std: tuple[float, ...]
+  # Zero pixels around a training image before a random crop back to `image_size`; 0 for no crop.
   padding: int = 0
-  flip: bool = False
+  flip: bool = False  # whether training images are flipped horizontally, half of the time
+  # The length that every image's shorter side gets. Training then takes random-resized crops,
+  # evaluation the middle `image_size` pixels. 0 where images are squares of one size.
   resize: int = 0
-  sizes: tuple[int, int] | None = None
-  builder: str = ""
+  sizes: tuple[int, int] | None = None  # published numbers of training and of test examples
+  builder: str = ""  # TFDS's `name` or `name/config`; empty if TFDS has no part in it
   train_split: str = "train"
   test_split: str = "test"
-  label: str = "label"
-  domains: tuple["Spec", ...] = ()
+  label: str = "label"  # the feature that is the label
+  domains: tuple["Spec", ...] = ()  # the data sets that this one joins, with classes of their own
 
   @property
   def stored_size(self) -> int:
@@ -60,11 +43,13 @@ def _squares(
   size: int,
   sizes: tuple[int, int] | None = None,
   builder: str = "",
+  mean: tuple[float, ...] = IMAGENET_MEAN,
+  std: tuple[float, ...] = IMAGENET_STD,
   **fields: Any,
 ) -> Spec:
-  """Colour images of one size; ImageNet's mean and std where nothing else is said."""
-  usual: dict[str, Any] = {"channels": 3, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
-  return Spec(name, num_classes, size, sizes=sizes, builder=builder, **usual | fields)
+  """Images of one size; ImageNet's mean and std where nothing else is said."""
+  channels = len(mean)
+  return Spec(name, num_classes, size, channels, mean, std, sizes=sizes, builder=builder, **fields)
 
 
 def _photos(name: str, num_classes: int, *published: Any, **fields: Any) -> Spec:
@@ -78,88 +63,51 @@ def folder(num_classes: int) -> Spec:
 
 
 def joined(name: str, domains: Iterable[Spec]) -> Spec:
-  """Returns the spec of several sets of ten digits as one task.
+  """Returns the spec of several sets of ten digits as one task, as CIFAR's but for the flip."""
+  parts = tuple(_squares(d.name, 10, 32, d.sizes, d.builder, padding=4) for d in domains)
+  return _squares(name, 10 * len(parts), 32, padding=4, domains=parts)
 
-  As CIFAR's but for the flip: 32 pixels, three channels, ImageNet's mean and std, padding 4. These
-  replace the values of the domains.
-  """
-  whole = _squares(name, 0, 32, padding=4)
-  kept = ("name", "num_classes", "sizes", "builder", "train_split", "test_split")
-  parts = tuple(
-    dataclasses.replace(whole, **{key: getattr(domain, key) for key in kept}) for domain in domains
-  )
-  num_classes = sum(part.num_classes for part in parts)
-  return dataclasses.replace(whole, num_classes=num_classes, domains=parts)
 
+def _digits(name: str, builder: str, sizes: tuple[int, int], *mean_std: tuple[float, ...]) -> Spec:
+  """A domain of Digits-Five; digits are not symmetric: no flip."""
+  size, padding = (28, 2) if len(mean_std[0]) == 1 else (32, 4)
+  return _squares(name, 10, size, sizes, builder, *mean_std, padding=padding)
+
+
+# Mean and std are those of the training splits: MNIST's as in PyTorch's example, USPS's of the
+# original 16x16 pixels.
+_DOMAINS = (
+  _digits("mnist", "mnist", (60_000, 10_000), (0.1307,), (0.3081,)),
+  _digits(
+    "mnist_m", "digits_five/mnist_m", (55_000, 10_000), (0.456, 0.461, 0.409), (0.253, 0.237, 0.259)
+  ),
+  _digits("usps", "digits_five/usps", (7_438, 1_860), (0.2545,), (0.3846,)),
+  _digits(
+    "svhn", "svhn_cropped", (73_257, 26_032), (0.4377, 0.4438, 0.4728), (0.198, 0.201, 0.197)
+  ),
+  _digits("syn", "syn_digits", (25_000, 9_000), (0.504, 0.498, 0.500), (0.275, 0.275, 0.275)),
+)
+# All five in one archive, which has fewer images of MNIST.
+_ONE_ARCHIVE = [dataclasses.replace(d, builder=f"digits_five/{d.name}") for d in _DOMAINS]
+_ONE_ARCHIVE[0] = dataclasses.replace(_ONE_ARCHIVE[0], sizes=(55_000, 10_000))
 
 # ImageNet's mean and std as in the authors' code; padding 4 and the flip are common practice.
-_CIFAR: dict[str, Any] = {"sizes": (50_000, 10_000), "padding": 4, "flip": True}
-
-# The domains of Digits-Five. Mean and std are those of the training splits: MNIST's as in
-# PyTorch's example, USPS's of the original 16x16 pixels. Digits are not symmetric: no flip.
-_GREY: dict[str, Any] = {"channels": 1, "padding": 2}
-_MNIST = _squares(
-  "mnist", 10, 28, (60_000, 10_000), "mnist", **_GREY, mean=(0.1307,), std=(0.3081,)
-)
-_USPS = _squares(
-  "usps", 10, 28, (7_438, 1_860), "digits_five/usps", **_GREY, mean=(0.2545,), std=(0.3846,)
-)
-_SVHN = _squares(
-  "svhn",
-  10,
-  32,
-  (73_257, 26_032),
-  "svhn_cropped",
-  mean=(0.4377, 0.4438, 0.4728),
-  std=(0.1980, 0.2010, 0.1970),
-  padding=4,
-)
-_MNIST_M = dataclasses.replace(
-  _SVHN,
-  name="mnist_m",
-  sizes=(55_000, 10_000),
-  builder="digits_five/mnist_m",
-  mean=(0.456, 0.461, 0.409),
-  std=(0.253, 0.237, 0.259),
-)
-_SYN = dataclasses.replace(
-  _SVHN,
-  name="syn",
-  sizes=(25_000, 9_000),
-  builder="syn_digits",
-  mean=(0.504, 0.498, 0.500),
-  std=(0.275, 0.275, 0.275),
-)
-
-
-def _digits_five() -> Spec:
-  """The five domains as published in one archive, which has fewer images of some."""
-  domains = (dataclasses.replace(_MNIST, sizes=(55_000, 10_000)), _MNIST_M, _USPS, _SVHN, _SYN)
-  return joined(
-    "digits_five",
-    (dataclasses.replace(domain, builder=f"digits_five/{domain.name}") for domain in domains),
-  )
-
+_CIFAR: dict[str, Any] = {"padding": 4, "flip": True}
 
 _ALL = (
   # scikit-learn's: 1797 handwritten digits of the UCI test set. Mean and std are those of the
   # training split. A digit fills its 8x8 pixels and bears a shift by one at most.
-  _squares("digits", 10, 8, (1_437, 360), channels=1, mean=(0.305,), std=(0.376,), padding=1),
-  _squares("cifar10", 10, 32, builder="cifar10", **_CIFAR),
-  _squares("cifar100", 100, 32, builder="cifar100", **_CIFAR),
-  _squares("cifar100_coarse", 20, 32, builder="cifar100", label="coarse_label", **_CIFAR),
+  _squares("digits", 10, 8, (1_437, 360), mean=(0.305,), std=(0.376,), padding=1),
+  _squares("cifar10", 10, 32, (50_000, 10_000), "cifar10", **_CIFAR),
+  _squares("cifar100", 100, 32, (50_000, 10_000), "cifar100", **_CIFAR),
+  _squares("cifar100_coarse", 20, 32, (50_000, 10_000), "cifar100", label="coarse_label", **_CIFAR),
   # Mean and std of the training split; padding and flip as in Zhong et al., Random Erasing Data
   # Augmentation.
-  dataclasses.replace(
-    _MNIST,
-    name="fashion_mnist",
-    builder="fashion_mnist",
-    mean=(0.2860,),
-    std=(0.3530,),
-    padding=4,
-    flip=True,
+  _squares(
+    "fashion_mnist", 10, 28, (60_000, 10_000), "fashion_mnist", (0.286,), (0.353,), **_CIFAR
   ),
-  *(_MNIST, _MNIST_M, _USPS, _SVHN, _SYN, _digits_five()),
+  *_DOMAINS,
+  joined("digits_five", _ONE_ARCHIVE),
   # Padding is the same share of the side as CIFAR's.
   _squares("tiny_imagenet", 200, 64, (100_000, 10_000), "tiny_imagenet", padding=8, flip=True),
   _photos("cub", 200, (5_994, 5_794), "cub"),
@@ -172,8 +120,6 @@ _ALL = (
 
 SPECS = {spec.name: spec for spec in _ALL}
 
+# Our names of data sets that TFDS calls otherwise.
 OF_TFDS = {"caltech_birds2011": "cub", "stanford_dogs": "dogs", "svhn_cropped": "svhn"}
-"""Our names of data sets that TFDS calls otherwise."""
-
-DIGITS = ("mnist", "mnist_m", "usps", "svhn", "syn")
-"""The data sets that can be joined."""
+DIGITS = tuple(domain.name for domain in _DOMAINS)  # they can be joined

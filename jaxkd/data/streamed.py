@@ -9,52 +9,47 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
 from absl import flags
+from jax.sharding import Sharding
 
 from jaxkd.common.cores import share_of_cores
-from jaxkd.data import base
-from jaxkd.data.base import EvalBatch
+from jaxkd.data.base import Arrays, EvalBatch, Examples, InMemory, check_batch_size, stack
 from jaxkd.data.resident import Order
 
-_MAX_STEPS = 2**31
 _ON_DEVICES = 2
 _MAX_WORKERS = 16
-_MANY = 64
-"""Number of batches from which processes are worth the seconds that they take to start."""
+_MANY = 64  # batches, from which processes are worth the seconds that they take to start
 
 
 class TrainBatches:
   """This process's rows, a part of `range(batch_size)`, of every training batch, by step."""
 
-  def __init__(self, examples: base.Examples, order: Order, batch_size: int, rows: list[int]):
-    self.examples, self._order, self._batch_size, self._rows = examples, order, batch_size, rows
+  def __init__(self, examples: Examples, order: Order, batch_size: int, rows: list[int]):
+    self.examples, self._order, self.batch_size, self._rows = examples, order, batch_size, rows
 
   def __len__(self) -> int:
-    return _MAX_STEPS
+    return 2**31
 
-  def __getitem__(self, step: int) -> base.Arrays:
-    start = step * self._batch_size
-    return base.stack(self.examples[self._order[start + row]] for row in self._rows)
+  def __getitem__(self, step: int) -> Arrays:
+    return stack(self.examples[self._order[step * self.batch_size + row]] for row in self._rows)
 
 
 class EvalBatches:
   """This process's rows of every evaluation batch; the last is padded."""
 
-  def __init__(self, examples: base.Examples, batch_size: int, rows: list[int]):
-    self.examples, self._batch_size, self._rows = examples, batch_size, np.array(rows)
+  def __init__(self, examples: Examples, batch_size: int, rows: list[int]):
+    self.examples, self.batch_size, self._rows = examples, batch_size, np.array(rows)
 
   def __len__(self) -> int:
-    return -(-len(self.examples) // self._batch_size)
+    return -(-len(self.examples) // self.batch_size)
 
   def __getitem__(self, index: int) -> EvalBatch:
-    rows = index * self._batch_size + self._rows
-    last = len(self.examples) - 1
-    batch = base.stack(self.examples[row] for row in np.minimum(rows, last).tolist())
+    rows, last = index * self.batch_size + self._rows, len(self.examples) - 1
+    batch = stack(self.examples[row] for row in np.minimum(rows, last).tolist())
     return EvalBatch(batch.images, batch.labels, rows <= last, batch.sizes)
 
 
@@ -62,31 +57,27 @@ class Streamed:
   """Training batches of a split that stays on disk.
 
   Args:
-    examples: the split.
-    batch_size: B, over all devices, at most the number of examples.
+    examples: the split; one that can't be read is a DataError, from `source`.
+    batch_size: B, over all devices; a ValueError if it is larger than the split.
     key: the PRNG key of the order.
     sharding: of the batches.
     workers: number of processes that decode, where there is much to decode; 0 decodes in threads.
       None takes 0 for arrays in memory, and otherwise this process's share of the cores, 16 at
       most.
-
-  Raises:
-    ValueError: B is larger than the split.
-    DataError: an example can't be read (from `source`).
   """
 
   def __init__(
     self,
-    examples: base.Examples,
+    examples: Examples,
     batch_size: int,
     key: jax.Array,
-    sharding: jax.sharding.Sharding,
+    sharding: Sharding,
     workers: int | None = None,
   ):
-    base.check_batch_size(batch_size, len(examples))
-    order, rows = Order(len(examples), key), local_rows(sharding, batch_size)
-    batches = TrainBatches(examples, order, batch_size, rows)
-    self._start = functools.partial(_prefetched, batches, batch_size, sharding, workers)
+    check_batch_size(batch_size, len(examples))
+    rows = local_rows(sharding, batch_size)
+    batches = TrainBatches(examples, Order(len(examples), key), batch_size, rows)
+    self._start = functools.partial(_prefetched, batches, sharding, workers)
     self._iterator: Any = None
     self._next = -1
 
@@ -94,9 +85,9 @@ class Streamed:
     """Returns 1: a source is the batch of one step."""
     return 1
 
-  def source(self, step: int) -> base.Arrays:
+  def source(self, step: int) -> Arrays:
     """Returns the batch of a step; decoding starts anew unless the last call was for step - 1."""
-    if step != self._next or self._iterator is None:
+    if step != self._next:
       self.close()
       self._iterator = self._start(step)
     self._next = step + 1
@@ -106,36 +97,23 @@ class Streamed:
     """Ends the processes that decode."""
     if self._iterator is not None:
       self._iterator.close()
-    self._iterator = None
+    self._iterator, self._next = None, -1
 
 
-def eval_batches(
-  examples: base.Examples,
-  batch_size: int,
-  sharding: jax.sharding.Sharding,
-  workers: int | None = None,
-) -> Iterator[EvalBatch]:
-  """Yields the `ceil(N / B)` batches of an evaluation; the arguments are those of `Streamed`."""
+def evaluation(examples: Examples, batch_size: int, sharding: Sharding, workers: int | None) -> Any:
+  """Returns an iterator over the `ceil(N / B)` batches of an evaluation, which must be closed."""
   batches = EvalBatches(examples, batch_size, local_rows(sharding, batch_size))
-  iterator = _prefetched(batches, batch_size, sharding, workers, 0)
-  try:
-    yield from iterator
-  finally:
-    iterator.close()
+  return _prefetched(batches, sharding, workers, 0)
 
 
-def local_rows(sharding: jax.sharding.Sharding, batch_size: int) -> list[int]:
+def local_rows(sharding: Sharding, batch_size: int) -> list[int]:
   """Returns the rows of a batch that are on this process's devices."""
   indices = sharding.addressable_devices_indices_map((batch_size,)).values()
   return sorted({row for index in indices if index for row in range(batch_size)[index[0]]})
 
 
 def _prefetched(
-  batches: TrainBatches | EvalBatches,
-  batch_size: int,
-  sharding: jax.sharding.Sharding,
-  workers: int | None,
-  start: int,
+  batches: TrainBatches | EvalBatches, sharding: Sharding, workers: int | None, start: int
 ) -> Any:
   """Returns Grain's iterator over the batches from `start` on, the next ones on the devices."""
   # Slow to import.
@@ -143,14 +121,14 @@ def _prefetched(
 
   def put(field):
     # A copy gives the worker's memory back at once; JAX on CPUs would hold it with the batch.
-    shape = (batch_size, *field.shape[1:])
+    shape = (batches.batch_size, *field.shape[1:])
     return jax.make_array_from_process_local_data(sharding, np.array(field), shape)
 
   cores = share_of_cores()
   if len(batches) < _MANY:
     workers = 0
   elif workers is None:
-    workers = 0 if isinstance(batches.examples, base.InMemory) else min(cores, _MAX_WORKERS)
+    workers = 0 if isinstance(batches.examples, InMemory) else min(cores, _MAX_WORKERS)
   threads = 1 if workers else cores
   read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
   dataset = grain.MapDataset.source(batches)[start:].to_iter_dataset(read)
@@ -161,9 +139,8 @@ def _prefetched(
     processes = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=1)
     dataset = dataset.mp_prefetch(processes, worker_init_fn=_end_with_parent)
   dataset = dataset.map(functools.partial(jax.tree.map, put))
-  return iter(
-    grain.experimental.ThreadPrefetchIterDataset(dataset, prefetch_buffer_size=_ON_DEVICES)
-  )
+  ahead = grain.experimental.ThreadPrefetchIterDataset
+  return iter(ahead(dataset, prefetch_buffer_size=_ON_DEVICES))
 
 
 def _end_with_parent(*_: int) -> None:

@@ -1,11 +1,11 @@
 """The names of methods."""
 
 import dataclasses
-import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
-from jaxkd.common.errors import ConfigError
+from jaxkd.common.errors import ConfigError, UserError
+from jaxkd.common.imports import resolve
 from jaxkd.common.source import source_digest
 from jaxkd.common.spelling import nearest
 from jaxkd.methods import options as method_options
@@ -92,11 +92,10 @@ def find(name: str) -> type[Method]:
 
 
 def _imported(name: str) -> type[Method]:
-  module, _, attribute = name.partition(":")
   try:
-    found = getattr(importlib.import_module(module), attribute)
-  except (ImportError, AttributeError) as error:
-    raise ConfigError(f"there is no method {name!r}: {error}") from error
+    found = resolve(name)
+  except UserError as error:
+    raise ConfigError(f"there is no method {error}") from error
   if not (isinstance(found, type) and issubclass(found, Method)):
     raise ConfigError(f"{name!r} is not a subclass of jaxkd.methods.Method")
   found = _frozen(found)

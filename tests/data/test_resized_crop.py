@@ -12,10 +12,10 @@ from PIL import Image
 from scipy import stats
 
 from jaxkd import data
-from jaxkd.data import resized_crop
+from jaxkd.data.augment import random_boxes, resize, squash
 
-_resize = jax.jit(resized_crop.resize, static_argnums=2)
-_random_boxes = jax.jit(resized_crop.random_boxes)
+_resize = jax.jit(resize, static_argnums=2)
+_random_boxes = jax.jit(random_boxes)
 _augment = jax.jit(data.augment, static_argnums=1)
 
 
@@ -101,7 +101,7 @@ def test_a_box_shows_the_same_of_a_squashed_photograph():
   )
   squashed = original.resize((256, 256), Image.Resampling.BILINEAR)
   box = jnp.array([[top, left, height, width]], jnp.int32)
-  boxes = resized_crop.squash(box, jnp.array([[256, 341]], jnp.int32), 256)
+  boxes = squash(box, jnp.array([[256, 341]], jnp.int32), 256)
   got = _resize(jnp.asarray(squashed)[None], boxes, 224)[0]
   difference = np.asarray(got, np.int32) - np.asarray(expected, np.int32)
   assert np.mean(np.abs(difference)) < 1

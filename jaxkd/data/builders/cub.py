@@ -5,7 +5,6 @@ TFDS's own builder needs OpenCV and the archive of segmentations, too.
 
 import contextlib
 import pathlib
-from collections.abc import Iterator
 
 import tensorflow_datasets as tfds
 
@@ -30,13 +29,22 @@ class Cub(tfds.core.GeneratorBasedBuilder):
     return files.info(self, homepage, (None, None, 3), "jpeg", None)
 
   def _split_generators(self, dl_manager):
-    source = _archive(dl_manager)
-    classes, names, class_of, in_train = _tables(source)
-    self.info.features["label"].names = [
-      name.split(".")[-1].replace("_", " ") for name in classes.values()
-    ]
+    path = None
+    # Raised where there is no folder of archives.
+    with contextlib.suppress(AssertionError):
+      path = files.find(pathlib.Path(dl_manager.manual_dir), _NAME, f"{_NAME}.tar")
+    source = files.Archive(path or pathlib.Path(dl_manager.download(_URL)), _NAME)
+    tables = ("classes", "images", "image_class_labels", "train_test_split")
+    texts = source.texts(*(f"{table}.txt" for table in tables))
+    try:
+      parsed = [dict(line.split(maxsplit=1) for line in text.splitlines()) for text in texts]
+    except ValueError as error:
+      where = f"a line of {', '.join(tables)}.txt in {source.path}"
+      raise DataError(f"{where} is not a number and a value") from error
+    classes, names, class_of, in_train = parsed
+    called = [name.split(".")[-1].replace("_", " ") for name in classes.values()]
+    self.info.features["label"].names = called
     labels = {number: label for label, number in enumerate(classes)}
-
     splits: dict[str, dict[str, int]] = {"train": {}, "test": {}}
     for number, name in names.items():
       try:
@@ -48,35 +56,8 @@ class Cub(tfds.core.GeneratorBasedBuilder):
         raise DataError(f"{name} in {source.path} has the label of class {own}")
       splits[split][f"images/{name}"] = labels[class_of[number]]
     for split, images in splits.items():
-      for label, name in enumerate(classes.values()):
-        if label not in images.values():
-          raise DataError(f"{source.path} has no images of class {name} in {split}")
+      source.check(list(classes.values()), split, images)
     return {split: self._generate_examples(source, images) for split, images in splits.items()}
 
-  def _generate_examples(
-    self, source: files.Archive, labels: dict[str, int]
-  ) -> Iterator[tuple[str, dict]]:
-    for name, content in source.read(labels):
-      image = files.checked(content, f"{name} in {source.path}")
-      yield name, {"image": image, "label": labels[name]}
-
-
-def _archive(dl_manager: tfds.download.DownloadManager) -> files.Archive:
-  """Opens the archive at hand, or else the one that TFDS downloads."""
-  # Raised where there is no folder of archives.
-  with contextlib.suppress(AssertionError):
-    if path := files.find(pathlib.Path(dl_manager.manual_dir), _NAME, f"{_NAME}.tar"):
-      return files.Archive(path, _NAME)
-  return files.Archive(pathlib.Path(dl_manager.download(_URL)), _NAME)
-
-
-def _tables(source: files.Archive) -> list[dict[str, str]]:
-  """Returns, by number: classes; images, their classes and splits."""
-  tables = ("classes", "images", "image_class_labels", "train_test_split")
-  texts = source.texts(*(f"{table}.txt" for table in tables))
-  try:
-    return [dict(line.split(maxsplit=1) for line in text.splitlines()) for text in texts]
-  except ValueError as error:
-    raise DataError(
-      f"a line of {', '.join(tables)}.txt in {source.path} is not a number and a value"
-    ) from error
+  def _generate_examples(self, source, labels):
+    return source.examples(labels)

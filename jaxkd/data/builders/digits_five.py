@@ -1,31 +1,44 @@
 """Digits-Five as published with M3SDA (Peng et al. 2019): MATLAB files."""
 
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import scipy.io
 import tensorflow_datasets as tfds
 
-from jaxkd.data.base import DataError
+from jaxkd.data.base import DataError, explained
 from jaxkd.data.builders import files
 
 _Split = tuple[np.ndarray, np.ndarray]
 """Images `[N, H, W, channels]` in [0, 255]; labels `[N, 1]`, or one-hot."""
 
 
+_FILES = {
+  "mnist": ["mnist_data.mat"],
+  "mnist_m": ["mnistm_with_label.mat"],
+  "usps": ["usps_28x28.mat"],
+  "svhn": ["svhn_train_32x32.mat", "svhn_test_32x32.mat"],
+  "syn": ["syn_number.mat"],
+}
+# Names of the arrays of images and labels, to train on and to test on.
+_ARRAYS = {
+  "mnist": ("train_28", "label_train", "test_28", "label_test"),
+  "mnist_m": ("train", "label_train", "test", "label_test"),
+  "syn": ("train_data", "train_label", "test_data", "test_label"),
+}
+
+
 class DigitsFive(tfds.core.GeneratorBasedBuilder):
   """One config for each domain; each reads its own files."""
 
   VERSION = tfds.core.Version("1.0.0")
-  BUILDER_CONFIGS = [
-    tfds.core.BuilderConfig(name=name) for name in ("mnist", "mnist_m", "usps", "svhn", "syn")
-  ]
+  BUILDER_CONFIGS = [tfds.core.BuilderConfig(name=domain) for domain in _FILES]
 
   @property
   def MANUAL_DOWNLOAD_INSTRUCTIONS(self) -> str:
     """Names the files."""
-    return ", ".join(_DOMAINS[self.builder_config.name][0])
+    return ", ".join(_FILES[self.builder_config.name])
 
   def _info(self) -> tfds.core.DatasetInfo:
     channels = 1 if self.builder_config.name in ("mnist", "usps") else 3
@@ -33,39 +46,30 @@ class DigitsFive(tfds.core.GeneratorBasedBuilder):
 
   def _split_generators(self, dl_manager):
     domain = self.builder_config.name
-    names, parse = _DOMAINS[domain]
-    paths = [pathlib.Path(dl_manager.manual_dir) / name for name in names]
+    paths = [pathlib.Path(dl_manager.manual_dir) / name for name in _FILES[domain]]
     try:
-      train, test = parse(*map(_load, paths))
+      train, test = _splits(domain, list(map(_load, paths)))
     except KeyError as error:
       raise DataError(f"{' or '.join(map(str, paths))} lacks the array {error}") from error
     classes = range(1, 11) if domain == "svhn" else range(10)
-    return {
-      "train": self._generate_examples(_checked(train, classes, paths[0])),
-      "test": self._generate_examples(_checked(test, classes, paths[-1])),
-    }
+    train, test = _checked(train, classes, paths[0]), _checked(test, classes, paths[-1])
+    return {"train": self._generate_examples(train), "test": self._generate_examples(test)}
 
   def _generate_examples(self, split: _Split) -> Iterator[tuple[int, dict]]:
-    images, labels = split
-    for row, (image, label) in enumerate(zip(images, labels, strict=True)):
+    for row, (image, label) in enumerate(zip(*split, strict=True)):
       yield row, {"image": files.png(image), "label": int(label)}
 
 
 def _load(file: pathlib.Path) -> dict[str, np.ndarray]:
   if not file.is_file():
     raise DataError(f"{file} is not there")
-  try:
-    return scipy.io.loadmat(file)
   # SciPy has no common class for errors of damaged files.
-  except Exception as error:
-    raise DataError(f"{file} is damaged: {error}") from error
+  with explained(f"{file} is damaged", Exception):
+    return scipy.io.loadmat(file)
 
 
 def _checked(split: _Split, classes: range, file: pathlib.Path) -> _Split:
-  """Returns images as uint8 and digits `[N]`; a DataError names the file and the fault.
-
-  `classes` are the allowed labels; the last digit of a label is the class.
-  """
+  """Returns images as uint8 and digits `[N]`, the last digits of labels that must be `classes`."""
   images, labels = split
   if len(images) != len(labels):
     raise DataError(f"{file} has {len(images)} images and {len(labels)} labels in one split")
@@ -84,42 +88,21 @@ def _checked(split: _Split, classes: range, file: pathlib.Path) -> _Split:
     raise DataError(f"{file} has labels of shape {labels.shape}, must be [N, 1] or [N, 10]")
   wrong = ~np.isin(labels, classes)
   if wrong.any():
-    row = int(wrong.argmax())
-    allowed = f"{classes[0]} to {classes[-1]}"
+    row, allowed = int(wrong.argmax()), f"{classes[0]} to {classes[-1]}"
     raise DataError(f"image {row} in {file} has label {labels[row]}, not {allowed}")
   if missing := set(classes) - set(labels.tolist()):
     raise DataError(f"{file} has no images of label {min(missing)} in a split")
   return pixels, labels % 10
 
 
-def _arrays(*names: str) -> Callable[[dict[str, np.ndarray]], tuple[_Split, _Split]]:
-  """Returns a function that takes arrays of these names: images and labels of both splits."""
-
-  def parse(mat):
-    train_images, train_labels, test_images, test_labels = (mat[name] for name in names)
-    return (train_images, train_labels), (test_images, test_labels)
-
-  return parse
-
-
-def _usps(mat: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
-  # Cells: a row for each split; images `[N, 1, H, W]` in [0, 1], labels.
-  train, test = (
-    (np.round(255 * images)[:, 0, ..., None], labels) for images, labels in mat["dataset"]
-  )
-  return train, test
-
-
-def _svhn(*mats: dict[str, np.ndarray]) -> tuple[_Split, _Split]:
-  # The label of 0 is 10.
-  train, test = ((np.moveaxis(mat["X"], -1, 0), mat["y"]) for mat in mats)
-  return train, test
-
-
-_DOMAINS: dict[str, tuple[tuple[str, ...], Callable]] = {
-  "mnist": (("mnist_data.mat",), _arrays("train_28", "label_train", "test_28", "label_test")),
-  "mnist_m": (("mnistm_with_label.mat",), _arrays("train", "label_train", "test", "label_test")),
-  "usps": (("usps_28x28.mat",), _usps),
-  "svhn": (("svhn_train_32x32.mat", "svhn_test_32x32.mat"), _svhn),
-  "syn": (("syn_number.mat",), _arrays("train_data", "train_label", "test_data", "test_label")),
-}
+def _splits(domain: str, mats: list[dict[str, np.ndarray]]) -> list[_Split]:
+  """Returns the training and the test split."""
+  if domain == "usps":
+    # Cells: a row for each split; images `[N, 1, H, W]` in [0, 1], labels.
+    cells = mats[0]["dataset"]
+    return [(np.round(255 * images)[:, 0, ..., None], labels) for images, labels in cells]
+  if domain == "svhn":
+    # The label of 0 is 10.
+    return [(np.moveaxis(mat["X"], -1, 0), mat["y"]) for mat in mats]
+  train, train_labels, test, test_labels = (mats[0][name] for name in _ARRAYS[domain])
+  return [(train, train_labels), (test, test_labels)]

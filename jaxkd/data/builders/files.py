@@ -1,19 +1,18 @@
 """Files that the builders read and write: archives, and encoded images."""
 
-import contextlib
 import io
 import pathlib
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
 from jaxkd.data import images
-from jaxkd.data.base import DataError
+from jaxkd.data.base import DataError, explained
 
 # These have no common class.
 _DAMAGED = (EOFError, OSError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
@@ -28,26 +27,36 @@ class Archive:
   def __init__(self, path: pathlib.Path, folder: str):
     self.path = path
     self._prefix = f"{folder}/"
-    with self._damage_named():
+    with explained(f"{path} is damaged", *_DAMAGED):
       self.names = [name for name, _ in self._files()]
 
-  def read(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
+  def read(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """Yields names and contents of files, in the archive's order."""
-    if missing := set(names) - set(self.names):
-      raise DataError(f"{self.path} lacks {min(missing)}")
     wanted = set(names)
-    with self._damage_named():
+    if missing := wanted - set(self.names):
+      raise DataError(f"{self.path} lacks {min(missing)}")
+    with explained(f"{self.path} is damaged", *_DAMAGED):
       for name, content in self._files():
         if name in wanted:
           yield name, content()
 
+  def examples(self, labels: dict[str, int]) -> Iterator[tuple[str, dict]]:
+    """Yields labelled images by name, as they are, once they have been decoded."""
+    for name, content in self.read(labels):
+      images.read(content, f"{name} in {self.path}")
+      yield name, {"image": io.BytesIO(content), "label": labels[name]}
+
+  def check(self, classes: Sequence[str], split: str, labels: dict[str, int]) -> None:
+    """Raises a DataError if a class has no images in a split."""
+    if missing := set(range(len(classes))) - set(labels.values()):
+      name = classes[min(missing)]
+      raise DataError(f"{self.path} has no images of class {name} in {split}")
+
   def texts(self, *names: str) -> list[str]:
     """Returns the contents of text files."""
     contents = dict(self.read(names))
-    try:
+    with explained(f"{', '.join(names)} in {self.path} are not all text", UnicodeDecodeError):
       return [contents[name].decode() for name in names]
-    except UnicodeDecodeError as error:
-      raise DataError(f"{', '.join(names)} in {self.path} are not all text: {error}") from error
 
   def _files(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Yields the name of each file, and a function that reads it before the next is asked for."""
@@ -56,19 +65,11 @@ class Archive:
         if file.is_file():
           yield str(file.relative_to(self.path)), file.read_bytes
       return
-    methods = tfds.download.ExtractMethod
-    method = methods.ZIP if self.path.suffix == ".zip" else methods.TAR
+    method = tfds.download.ExtractMethod["ZIP" if self.path.suffix == ".zip" else "TAR"]
     # Of a path, TFDS would open it with TensorFlow.
     with self.path.open("rb") as opened:
       for name, file in tfds.download.iter_archive(opened, method):
         yield name.removeprefix(self._prefix), file.read
-
-  @contextlib.contextmanager
-  def _damage_named(self) -> Iterator[None]:
-    try:
-      yield
-    except _DAMAGED as error:
-      raise DataError(f"{self.path} is damaged: {error}") from error
 
 
 def png(image: np.ndarray) -> io.BytesIO:
@@ -81,12 +82,6 @@ def png(image: np.ndarray) -> io.BytesIO:
   return file
 
 
-def checked(content: bytes, origin: str) -> io.BytesIO:
-  """Returns an image's file as it is, once it has been decoded; `origin` is its name."""
-  images.read(content, origin)
-  return io.BytesIO(content)
-
-
 def find(folder: pathlib.Path, *names: str) -> pathlib.Path | None:
   """Returns the first of these files or folders that is there."""
   return next(filter(pathlib.Path.exists, map(folder.joinpath, names)), None)
@@ -95,13 +90,8 @@ def find(folder: pathlib.Path, *names: str) -> pathlib.Path | None:
 def info(
   builder: tfds.core.DatasetBuilder, homepage: str, shape: tuple, encoding: str, classes: int | None
 ) -> tfds.core.DatasetInfo:
-  """Returns a builder's description: images of an encoding, `png` or `jpeg`, and labels.
-
-  The number of classes is None if the builder sets their names later.
-  """
-  features = {
-    "image": tfds.features.Image(shape=shape, encoding_format=encoding),
-    "label": tfds.features.ClassLabel(num_classes=classes),
-  }
-  features = tfds.features.FeaturesDict(features)
+  """Describes images and labels; `classes` is None if the builder sets their names later."""
+  image = tfds.features.Image(shape=shape, encoding_format=encoding)
+  label = tfds.features.ClassLabel(num_classes=classes)
+  features = tfds.features.FeaturesDict({"image": image, "label": label})
   return tfds.core.DatasetInfo(builder=builder, features=features, homepage=homepage)

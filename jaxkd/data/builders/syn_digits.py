@@ -16,9 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from jaxkd.data.builders import files
 
-_SIZES = {"train": 25_000, "test": 9_000}
-"""The same as in Digits-Five."""
-
+_SIZES = {"train": 25_000, "test": 9_000}  # as in Digits-Five
 _STYLES = {
   "DejaVuSans": ("", "-Bold", "-Oblique", "-BoldOblique"),
   "DejaVuSansMono": ("", "-Bold", "-Oblique", "-BoldOblique"),
@@ -26,9 +24,7 @@ _STYLES = {
   "STIXGeneral": ("", "Bol", "Italic", "BolIta"),
 }
 _FONTS = tuple(f"{family}{style}.ttf" for family in _STYLES for style in _STYLES[family])
-
-_SCALE = 2
-"""Digits are drawn larger, for smooth edges."""
+_SCALE = 2  # digits are drawn larger, for smooth edges
 
 
 class SynDigits(tfds.core.GeneratorBasedBuilder):
@@ -51,15 +47,16 @@ class SynDigits(tfds.core.GeneratorBasedBuilder):
 def render(split: str, number: int) -> np.ndarray:
   """Draws an image of digit `number % 10`, `[32, 32, 3]`, uint8."""
   random = np.random.default_rng((list(_SIZES).index(split), number))
-  paper, ink = _colours(random)
+  while True:
+    paper, ink = random.uniform(0, 255, (2, 3))
+    if np.linalg.norm(paper - ink) > 100:
+      break
   size = 32 * _SCALE
 
   digits = [str(digit) for digit in random.integers(0, 10, 3)]
   digits[1] = str(number % 10)
-  fonts = pathlib.Path(matplotlib.get_data_path(), "fonts", "ttf")
-  font = ImageFont.truetype(
-    str(fonts / str(random.choice(_FONTS))), int(random.integers(20, 31)) * _SCALE
-  )
+  file = pathlib.Path(matplotlib.get_data_path(), "fonts", "ttf", random.choice(_FONTS))
+  font = ImageFont.truetype(str(file), int(random.integers(20, 31)) * _SCALE)
   mask = Image.new("L", (size, size))
   draw = ImageDraw.Draw(mask)
   x, y = size / 2 + random.uniform(-3, 3, 2) * _SCALE
@@ -78,11 +75,3 @@ def render(split: str, number: int) -> np.ndarray:
   image = paper + share * (ink - paper)
   image += random.normal(0, random.uniform(0, 12), image.shape)
   return np.clip(np.round(image), 0, 255).astype(np.uint8)
-
-
-def _colours(random: np.random.Generator) -> np.ndarray:
-  """Draws two distinct colours, `[2, 3]`."""
-  while True:
-    colours = random.uniform(0, 255, (2, 3))
-    if np.linalg.norm(colours[0] - colours[1]) > 100:
-      return colours

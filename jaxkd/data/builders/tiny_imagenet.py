@@ -1,6 +1,5 @@
 """Tiny ImageNet: 200 classes of 500 images of 64x64 pixels, 50 to evaluate."""
 
-import collections
 import pathlib
 import re
 from collections.abc import Iterator
@@ -29,43 +28,37 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
     return files.info(self, homepage, (64, 64, 3), "jpeg", None)
 
   def _split_generators(self, dl_manager):
-    source = _archive(pathlib.Path(dl_manager.manual_dir))
-    classes, dictionary, annotations = source.texts(
-      "wnids.txt", "words.txt", "val/val_annotations.txt"
-    )
+    folder = pathlib.Path(dl_manager.manual_dir)
+    path = files.find(folder, _NAME, f"{_NAME}.zip")
+    if not path:
+      raise DataError(f"{folder} has neither {_NAME}.zip nor {_NAME}/")
+    source = files.Archive(path, _NAME)
+    tables = ("wnids.txt", "words.txt", "val/val_annotations.txt")
+    classes, dictionary, annotations = source.texts(*tables)
     wnids = classes.split()
     words = {wnid: name for wnid, name, *_ in _rows(dictionary, f"words.txt in {source.path}")}
     names = [words.get(wnid, wnid).split(",")[0].strip() for wnid in wnids]
     # Two synsets may share their first word.
-    counts = collections.Counter(names)
     self.info.features["label"].names = [
-      f"{name} ({wnid})" if counts[name] > 1 else name
+      f"{name} ({wnid})" if names.count(name) > 1 else name
       for name, wnid in zip(names, wnids, strict=True)
     ]
     labels = {wnid: label for label, wnid in enumerate(wnids)}
-
     train = {match[0]: match[1] for match in map(_TRAIN.fullmatch, source.names) if match}
-    test = {
-      f"val/images/{file}": wnid
-      for file, wnid, *_ in _rows(annotations, f"val_annotations.txt in {source.path}")
-    }
-    for split, images in (("train", train), ("val", test)):
-      if empty := set(wnids) - set(images.values()):
-        raise DataError(f"{source.path} has no images of class {min(empty)} in {split}")
-    return {
-      "train": self._generate_examples(source, train, labels),
-      "test": self._generate_examples(source, test, labels),
-    }
-
-  def _generate_examples(
-    self, source: files.Archive, wnids: dict[str, str], labels: dict[str, int]
-  ) -> Iterator[tuple[str, dict]]:
-    for name, content in source.read(wnids):
-      origin, wnid = f"{name} in {source.path}", wnids[name]
+    rows = _rows(annotations, f"val_annotations.txt in {source.path}")
+    test = {f"val/images/{file}": wnid for file, wnid, *_ in rows}
+    for name, wnid in (train | test).items():
       if wnid not in labels:
-        raise DataError(f"{origin} is of class {wnid}, not in wnids.txt")
-      image = files.checked(content, origin)
-      yield name, {"image": image, "label": labels[wnid]}
+        raise DataError(f"{name} in {source.path} is of class {wnid}, not in wnids.txt")
+    splits = {}
+    for split, published, images in (("train", "train", train), ("test", "val", test)):
+      labelled = {name: labels[wnid] for name, wnid in images.items()}
+      source.check(wnids, published, labelled)
+      splits[split] = self._generate_examples(source, labelled)
+    return splits
+
+  def _generate_examples(self, source, labels):
+    return source.examples(labels)
 
 
 def _rows(text: str, origin: str) -> Iterator[list[str]]:
@@ -74,9 +67,3 @@ def _rows(text: str, origin: str) -> Iterator[list[str]]:
     if "\t" not in line:
       raise DataError(f"line {number} of {origin} has no tab: {line!r}")
     yield line.split("\t")
-
-
-def _archive(folder: pathlib.Path) -> files.Archive:
-  if path := files.find(folder, _NAME, f"{_NAME}.zip"):
-    return files.Archive(path, _NAME)
-  raise DataError(f"{folder} has neither {_NAME}.zip nor {_NAME}/")
