@@ -77,8 +77,7 @@ def test_imports_go_down_the_layers():
 
 
 @pytest.mark.parametrize(
-  ("own", "allowed"),
-  [("losses", {"jax", "numpy", "optax"}), ("metrics", {"jax", "jaxkd.losses"})],
+  ("own", "allowed"), [("losses", {"jax", "numpy", "optax"}), ("metrics", {"jax", "jaxkd.losses"})]
 )
 def test_losses_and_metrics_need_few_packages(own, allowed):
   wrong = []

@@ -85,7 +85,7 @@ def test_every_imported_package_is_installed_by_an_extra():
 
 def test_the_extra_all_has_the_optional_packages():
   assert packages("all") == set(extras.OPTIONAL)
-  for name in extras.OWN_EXTRA:
+  for name in extras.OWN_EXTRA.values():
     assert name in PROJECT["optional-dependencies"]
 
 

@@ -16,6 +16,7 @@ from jaxkd.analysis import plan, students
 from jaxkd.analysis.plan import Source
 from jaxkd.analysis.study import Student, Study, Teacher, duration
 from jaxkd.common.digests import digest
+from jaxkd.data.base import Split
 from jaxkd.runs import experiment, teachers
 from jaxkd.runs.paper import EPOCHS as PAPER_EPOCHS
 from jaxkd.runs.phase import Phase
@@ -23,8 +24,6 @@ from jaxkd.runs.queue import Queue
 from jaxkd.training import evaluation, sharding
 from jaxkd.training.jobs import Dataset
 from jaxkd.training.step import Evaluator
-
-Split = data.Arrays | data.Examples
 
 
 def studies(

@@ -9,7 +9,8 @@ OPTIONAL = (
   *("matplotlib", "ml_collections", "orbax", "safetensors", "scipy", "sklearn"),
   *("tensorflow_datasets", "tqdm"),
 )
-OWN_EXTRA = ("tensorflow", "torch")  # packages with an extra of their own name, for few users
+# Packages with an extra of their own, for few users.
+OWN_EXTRA = {"pillow_heif": "heif", "tensorflow": "tensorflow", "torch": "torch"}
 
 
 def advice(error: BaseException, extra: str) -> str:
@@ -23,10 +24,11 @@ def advice(error: BaseException, extra: str) -> str:
   """
   name = error.name if isinstance(error, ModuleNotFoundError) else None
   package = (name or "").partition(".")[0]
-  if package not in OPTIONAL + OWN_EXTRA:
+  if package not in (*OPTIONAL, *OWN_EXTRA):
     return ""
-  extra = package if package in OWN_EXTRA else extra
-  return f"{package} is not installed: pip install '{DISTRIBUTION}[{extra}]'"
+  return (
+    f"{package} is not installed: pip install '{DISTRIBUTION}[{OWN_EXTRA.get(package, extra)}]'"
+  )
 
 
 def report_missing_extras() -> None:

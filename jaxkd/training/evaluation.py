@@ -8,10 +8,9 @@ import jax
 import numpy as np
 
 from jaxkd import data
+from jaxkd.data.base import Split
 from jaxkd.training import sharding
 from jaxkd.training.step import Evaluator, Variables
-
-Split = data.Arrays | data.Examples
 
 
 def mean_over(

@@ -1,4 +1,4 @@
-"""The report of a run: the paper's figures where they belong, and the evaluated split by its name."""
+"""The report of a run: its columns, its sentences, and the paper's figures beside ours."""
 
 import contextlib
 import csv
