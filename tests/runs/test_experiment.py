@@ -185,6 +185,7 @@ def test_a_teacher_from_another_store_teaches(all_rows, report, run_experiment, 
 
 def test_rows_that_compare_maps_train(tiny_config, run_experiment, tmp_path):
   tiny_config.rows = ON_MAPS
+  tiny_config.fitnet.stage = 0
   for network in (tiny_config.teacher, tiny_config.student):
     network.name, network.options, network.epochs = "tests.tiny_networks:TinyNet", {}, 0.1
   validate(tiny_config)

@@ -105,7 +105,7 @@ def test_a_wrong_network_of_a_row_is_refused(tiny_config, option, value, message
 
 @pytest.mark.parametrize(
   ("name", "options", "message"),
-  [("mlp", {"widht": 3}, "did you mean width"), ("alexnet", {}, "'alexnet' on digits: .*pixels")],
+  [("mlp", {"widht": 3}, "did you mean 'width'"), ("alexnet", {}, "'alexnet' on digits: .*pixels")],
 )
 def test_a_network_that_cannot_be_made_is_refused(tiny_config, name, options, message):
   tiny_config.student.name, tiny_config.student.options = name, options
