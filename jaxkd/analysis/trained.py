@@ -71,8 +71,7 @@ def studies(
   looked = [(stage, _look(stage, dataset, split, mesh)[0]) for stage in stages]
   if looked:
     looked.append((sources[-1], first.teachers[-1]))
-  taught: list[Student] = []
-  of_grid: list[Student] = []
+  taught, of_grid = list[Student](), list[Student]()
   for source, teacher in zip(sources, first.teachers, strict=True):
     for one in source.experiments:
       taught += students.find(one, workdir, teacher, first.labels)
@@ -87,10 +86,7 @@ def studies(
 
 
 def thin(split: Split, limit: int) -> Split:
-  """Returns every n-th example of a split, at most `limit`.
-
-  The first examples would not do: a split may be sorted by class.
-  """
+  """Returns every n-th example, at most `limit`; a split may be sorted by class."""
   stride = -(-data.size(split) // limit)
   return split if stride == 1 else data.take(split, np.arange(0, data.size(split), stride))
 

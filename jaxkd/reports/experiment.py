@@ -146,11 +146,7 @@ def _line(experiment: Experiment, row: str, phases: Sequence[Phase]) -> dict[str
 
 
 def temperatures(experiment: Experiment) -> Lines:
-  """Returns a line for each row that chooses a temperature for each example.
-
-  A cell is the share of the examples in the last evaluation's line of metrics.jsonl, mean over
-  the seeds.
-  """
+  """Returns the last shares of examples of rows that choose temperatures, mean over the seeds."""
   lines = []
   for row, phases in experiment.rows.items():
     logged = [experiment.folder(phase).logged()[-1] for phase in phases]

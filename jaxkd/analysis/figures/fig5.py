@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from jaxkd import metrics
 from jaxkd.analysis.figures import Drawn, Findings, Picture
@@ -17,9 +18,8 @@ def draw(findings: Findings) -> Drawn:
   """Yields the figure, of the smallest and the largest teacher."""
   small, *_, large = findings.study.teachers
   most = min(_HIGHEST_K, small.logits.shape[1])
-  distributions = [
-    np.asarray(metrics.topk_overlap(small.logits, large.logits, k)) for k in range(1, most + 1)
-  ]
+  overlaps = (metrics.topk_overlap(small.logits, large.logits, k) for k in range(1, most + 1))
+  distributions = [*map(np.asarray, overlaps)]
   text = "Fig. 5. Number of common classes in the two teachers' top K, percent of the examples."
   title = f"{small.name}, {large.name}"
   figure = plot(distributions, title=title, caption=findings.caption(text))
@@ -32,9 +32,7 @@ def draw(findings: Findings) -> Drawn:
 
 
 @style.styled
-def plot(
-  distributions: Sequence[np.ndarray], *, title: str = "", caption: str = ""
-) -> style.Figure:
+def plot(distributions: Sequence[np.ndarray], *, title: str = "", caption: str = "") -> Figure:
   """Draws a heat map of the distributions, `[K + 1]` for each K; colours range from 0 to 100 %."""
   figure, ((axes,),) = style.new_figure(1, 1, caption=caption, height=2.3)
   highest = max(map(len, distributions))

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import jax.numpy as jnp
 import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
 from jaxkd import losses
 from jaxkd.analysis import rules
@@ -54,7 +55,7 @@ def draw(findings: Findings) -> Drawn:
 @style.styled
 def plot(
   posteriors: ByNetwork, class_names: Sequence[str], groups: Groups, *, caption: str = ""
-) -> style.Figure:
+) -> Figure:
   """Draws `posteriors`, `[C, C]` by network, as circles on the scale of a panel's wrong classes.
 
   A panel for the first class of each group, which is an open ring; a row for each network; a column
