@@ -145,8 +145,7 @@ def _agreement(a: jax.Array, b: jax.Array, k: int) -> tuple[jax.Array, ...]:
 
 def _compare(small: Teacher, large: Teacher, examples: dict[str, PerExample], k: int) -> Comparison:
   before, after = examples[small.name], examples[large.name]
-  small_variance = mean(before.derived_variance)
-  large_variance = mean(after.derived_variance)
+  small_variance, large_variance = mean(before.derived_variance), mean(after.derived_variance)
   isats_variance = mean(after.isats_variance)
   agreement = over_blocks(functools.partial(_agreement, k=k), small.logits, large.logits)
   return Comparison(

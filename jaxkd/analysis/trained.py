@@ -44,8 +44,7 @@ def studies(
   dataset = experiment.load_dataset(config.data, config.run, mesh)
 
   def train(phases: Iterable[Phase]) -> None:
-    queue = Queue(pathlib.Path(workdir), phases)
-    for error in queue.train(dataset, config.run, mesh).values():
+    for error in Queue(pathlib.Path(workdir), phases).train(dataset, config.run, mesh).values():
       raise error
     # No process reads a result before the first process has written it.
     sharding.agreed(True)

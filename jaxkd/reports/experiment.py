@@ -60,15 +60,13 @@ def _pictures(experiment: Experiment) -> Iterator[Block]:
   if any(not row.endswith(ENSEMBLE) for row in experiment.rows):
     yield _curves(experiment)
   if teachers := _finished_teachers(experiment):
-    results = {
-      f"{phase.network['name']} of {rows}": experiment.folder(phase).result()
-      for phase, rows in teachers.items()
-    }
-    (taus, *_) = (result["temperatures"] for result in results.values())
-    derived = {
-      name: (result["train"]["derived_average"], result["train"]["derived_variance"])
-      for name, result in results.items()
-    }
+    taus: list[float] = []
+    derived = {}
+    for phase, rows in teachers.items():
+      result = experiment.folder(phase).result()
+      curves = result["train"]["derived_average"], result["train"]["derived_variance"]
+      taus = taus or result["temperatures"]
+      derived[f"{phase.network['name']} of {rows}"] = curves
     config = experiment.config
     caption = (
       f"{config.title}: the teachers' wrong-class probabilities, mean over the training split of "

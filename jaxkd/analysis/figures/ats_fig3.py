@@ -7,8 +7,7 @@ from matplotlib.figure import Figure
 
 from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _students
 from jaxkd.reports import style
-
-Floats = Sequence[float]
+from jaxkd.reports.pictures import Floats
 
 
 def draw(findings: Findings) -> Drawn:

@@ -21,8 +21,8 @@ def draw(findings: Findings) -> Drawn:
   overlaps = (metrics.topk_overlap(small.logits, large.logits, k) for k in range(1, most + 1))
   distributions = [*map(np.asarray, overlaps)]
   text = "Fig. 5. Number of common classes in the two teachers' top K, percent of the examples."
-  title = f"{small.name}, {large.name}"
-  figure = plot(distributions, title=title, caption=findings.caption(text))
+  title, caption = f"{small.name}, {large.name}", findings.caption(text)
+  figure = plot(distributions, title=title, caption=caption)
   lines = [
     {"K": k, "common classes": common, "fraction": float(value)}
     for k, distribution in enumerate(distributions, 1)
@@ -39,7 +39,6 @@ def plot(distributions: Sequence[np.ndarray], *, title: str = "", caption: str =
   percent = np.full((highest, len(distributions)), np.nan)
   for column, distribution in enumerate(distributions):
     percent[: len(distribution), column] = 100 * np.asarray(distribution)
-  sizes = [len(distribution) - 1 for distribution in distributions]
-  draw_cells(axes, percent, sizes, range(highest), ".0f", (0, 100))
+  draw_cells(axes, percent, [len(d) - 1 for d in distributions], range(highest), ".0f", (0, 100))
   axes.set(title=title, xlabel="K", ylabel="common classes")
   return figure

@@ -28,9 +28,8 @@ def draw(findings: Findings) -> Drawn:
     return
   posteriors = {}
   for t in study.teachers:
-    logits, labels = jnp.asarray(t.logits), jnp.asarray(study.labels)
-    means = losses.class_mean_probabilities(logits, labels, len(names), tau)
-    posteriors[t.name] = np.asarray(means)
+    arrays = jnp.asarray(t.logits), jnp.asarray(study.labels)
+    posteriors[t.name] = np.asarray(losses.class_mean_probabilities(*arrays, len(names), tau))
   text = (
     f"Fig. 7. Mean probabilities at τ = {tau:g} over the examples of the class above each panel. "
     "Area and colour are the probability, on the panel's own scale. The open rings are the class "
