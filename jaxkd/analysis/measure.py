@@ -88,7 +88,7 @@ class Findings(NamedTuple):
 
 
 def measure(study: Study, settings: Settings) -> Measures:
-  """Measures a study, whose arrays are trusted; see `jaxkd.analysis.checks`."""
+  """Measures a study, whose arrays are trusted; see `jaxkd.analysis.saved`."""
   labels = jnp.asarray(study.labels)
   of_examples = functools.partial(_per_example, settings=settings)
   examples = {t.name: over_blocks(of_examples, t.logits, study.labels) for t in study.teachers}
@@ -145,8 +145,7 @@ def _agreement(a: jax.Array, b: jax.Array, k: int) -> tuple[jax.Array, ...]:
 
 def _compare(small: Teacher, large: Teacher, examples: dict[str, PerExample], k: int) -> Comparison:
   before, after = examples[small.name], examples[large.name]
-  small_variance = mean(before.derived_variance)
-  large_variance = mean(after.derived_variance)
+  small_variance, large_variance = mean(before.derived_variance), mean(after.derived_variance)
   isats_variance = mean(after.isats_variance)
   agreement = over_blocks(functools.partial(_agreement, k=k), small.logits, large.logits)
   return Comparison(
@@ -161,6 +160,4 @@ def _compare(small: Teacher, large: Teacher, examples: dict[str, PerExample], k:
 
 
 def _ratio(a: float, b: float) -> float:
-  if b:
-    return a / b
-  return math.inf if a else 1.0
+  return a / b if b else math.inf if a else 1.0

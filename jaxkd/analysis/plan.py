@@ -126,8 +126,7 @@ def _with_student(config: ConfigDict, name: str) -> ConfigDict:
   one = config.copy_and_resolve_references()
   if name != config.student.name:
     with one.unlocked():
-      one.student.name, one.student.options = name, {}
-      one.student.init_from = ""
+      one.student.name, one.student.options, one.student.init_from = name, {}, ""
   return one
 
 
@@ -136,10 +135,8 @@ def sources(config: ConfigDict, workdir: str | os.PathLike[str]) -> list[list[So
   names = config.analysis.students or (config.student.name,)
 
   def source(title: str, one: ConfigDict) -> Source:
-    if one.teacher.checkpoint:
-      entry = PhaseFolder.open(one.teacher.checkpoint)
-    else:
-      entry = PhaseFolder.of(workdir, planning.teacher(one))
+    given = one.teacher.checkpoint
+    entry = PhaseFolder.open(given) if given else PhaseFolder.of(workdir, planning.teacher(one))
     return Source(title, one, entry, tuple(_with_student(one, name) for name in names))
 
   seeds = config.analysis.seeds or (None,)
@@ -147,10 +144,8 @@ def sources(config: ConfigDict, workdir: str | os.PathLike[str]) -> list[list[So
 
 
 def stages(source: Source, workdir: str | os.PathLike[str]) -> list[Source]:
-  """Returns a teacher with less training, from little to much.
-
-  A given checkpoint has no stages, because the config does not say how to train it again.
-  """
+  """Returns a teacher with less training, from little to much."""
+  # The config does not say how to train a given checkpoint again.
   if source.config.teacher.checkpoint:
     return []
   phases = [source.entry.phase.shortened(share) for share in source.config.analysis.stages]

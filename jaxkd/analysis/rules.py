@@ -17,10 +17,7 @@ CIFAR100_GROUPS = {
 
 
 def as_in_rules(class_names: Sequence[str]) -> tuple[str, ...]:
-  """Returns the class names as the rules spell them.
-
-  Some copies of CIFAR-100 call a maple_tree maple, and so the other trees.
-  """
+  """Returns the class names as the rules spell them; some copies call a maple_tree maple."""
   trees = {tree.removesuffix("_tree"): tree for tree in CIFAR100_GROUPS["trees"]}
   if not set(trees) <= set(class_names):
     return tuple(class_names)
@@ -31,8 +28,7 @@ class Rule(NamedTuple):
   """A rule of Table 1."""
 
   name: str  # as in the paper
-  # classes, the examples' own first, then from most to least similar to it; the rule's
-  # agreement is the mean over its chains
+  # classes, the examples' own first, then from most to least similar; their agreements are averaged
   chains: tuple[tuple[str, ...], ...]
 
   @property

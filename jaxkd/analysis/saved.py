@@ -5,13 +5,15 @@ import os
 import pathlib
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from jaxkd.analysis import checks
 from jaxkd.analysis.study import Study, Teacher
 from jaxkd.common.errors import ConfigError, FileError
+
+Arrays = Mapping[str, np.typing.ArrayLike]
 
 
 def read(paths: Sequence[str | os.PathLike[str]]) -> Study:
@@ -33,14 +35,14 @@ def read(paths: Sequence[str | os.PathLike[str]]) -> Study:
   logits = {name: loaded["logits"] for name, loaded in arrays.items()}
   features = {name: loaded["features"] for name, loaded in arrays.items() if "features" in loaded}
   try:
-    checks.check_logits(logits, labels)
+    check_logits(logits, labels)
     for name in others:
       if not np.array_equal(arrays[name]["labels"], labels):
         raise FileError(
           f"the labels of {name} differ from those of {first}; both must belong to the same "
           "examples in the same order"
         )
-    checks.check_features(features, labels)
+    check_features(features, labels)
   except ValueError as error:
     raise FileError(str(error)) from error
   contents = hashlib.sha256()
@@ -79,7 +81,7 @@ def _load(path: pathlib.Path) -> dict[str, np.ndarray]:
   for name in {"logits", "features"} & loaded.keys():
     if loaded[name].dtype.kind not in "fiu":
       raise FileError(f"{path}: {name} are of type {loaded[name].dtype}, must be numbers")
-    # Values out of float32's range become infinite, which `checks` refuses.
+    # Values out of float32's range become infinite, which `check_logits` refuses.
     with np.errstate(over="ignore"):
       loaded[name] = loaded[name].astype(np.float32)
   return loaded
@@ -101,3 +103,58 @@ def _class_names(arrays: dict[str, dict[str, np.ndarray]], num_classes: int) -> 
     if theirs != names:
       raise FileError(f"the class_names of {file} differ from those of {first}")
   return names
+
+
+def check_logits(logits: Arrays, labels: np.typing.ArrayLike) -> None:
+  """Checks that logits `[N, C]` by network name are finite, and labels `[N]` are in `[0, C)`."""
+  labels = np.asarray(labels)
+  first: Any = None
+  for name, given in logits.items():
+    values = _matrix(name, "logits", "C", given)
+    if values.shape[1] < 2:
+      raise ValueError(f"{name}: one class only, there is nothing to compare")
+    first = first or (name, values.shape)
+    if values.shape != first[1]:
+      raise ValueError(f"{name}: logits of shape {values.shape}, but {first[0]} has {first[1]}")
+    _check_labels(labels, name, values)
+    wrong = np.flatnonzero((labels < 0) | (labels >= values.shape[1]))
+    if wrong.size:
+      raise ValueError(
+        f"label {labels[wrong[0]]} of example {wrong[0]} is outside the {values.shape[1]} classes "
+        f"of {name}"
+      )
+    _check_finite(values, f"{name}: logits")
+
+
+def check_features(features: Arrays, labels: np.typing.ArrayLike) -> None:
+  """Checks features `[N, D]` by network name, where D may differ, and labels of two classes."""
+  labels = np.asarray(labels)
+  for name, given in features.items():
+    values = _matrix(name, "features", "D", given)
+    _check_labels(labels, name, values)
+    if np.all(labels == labels[0]):
+      raise ValueError(f"all labels are {labels[0]}: angles between classes need two classes")
+    _check_finite(values, f"{name}: features")
+
+
+def _matrix(name: str, what: str, width: str, values: np.typing.ArrayLike) -> np.ndarray:
+  array = np.asarray(values, np.float32)
+  if array.ndim != 2 or not len(array):
+    raise ValueError(f"{name}: {what} must be [N, {width}], not {array.shape}")
+  return array
+
+
+def _check_labels(labels: np.ndarray, name: str, values: np.ndarray) -> None:
+  if not np.issubdtype(labels.dtype, np.integer):
+    raise ValueError(f"labels must be integers, not {labels.dtype}")
+  if labels.shape != (len(values),):
+    raise ValueError(f"{name}: {len(values)} examples, but labels of shape {labels.shape}")
+
+
+def _check_finite(values: np.ndarray, what: str) -> None:
+  broken = np.flatnonzero(~np.isfinite(values).all(axis=-1))
+  if broken.size:
+    raise ValueError(
+      f"{what}: {broken.size} of {len(values)} examples are not finite, the first is number "
+      f"{broken[0]}"
+    )

@@ -42,7 +42,7 @@ def find(
 def find_grid(
   config: ConfigDict, workdir: Workdir, teacher: Teacher, labels: np.ndarray
 ) -> Iterator[Student]:
-  """Yields the trained students under ATS at the grid's temperatures; arguments as in `find`."""
+  """Yields the trained students under ATS at the grid's temperatures."""
   for one in _over_grid(config):
     yield from _of_row(one, workdir, "ats", teacher, labels)
 

@@ -77,8 +77,7 @@ class Study(NamedTuple):
   digest: str = ""  # identifies the networks
   seed: int | None = None  # seed of the first teacher; None if not known
   split: str = "test"  # of the accuracies
-  # the largest teacher after fewer epochs, from few to all, each named after its epochs
-  stages: tuple[Teacher, ...] = ()
+  stages: tuple[Teacher, ...] = ()  # the largest after few to all epochs, named after them
   students: tuple[Student, ...] = ()
   grid: tuple[Student, ...] = ()  # of the largest teacher, under ATS at several temperatures
 

@@ -21,10 +21,7 @@ def tables(findings: Findings) -> Iterator[Table]:
 def table(
   findings: Findings, name: str, title: str, of_seed: Callable[[Study, Measures, Settings], Lines]
 ) -> Table:
-  """Makes a table from the lines of each seed: it shows their mean and deviation.
-
-  The CSV file `<name>.csv` has the lines of all seeds.
-  """
+  """Makes a table of the seeds' mean and deviation; its CSV file has the lines of all seeds."""
   seeds = zip(findings.studies, findings.measures, strict=True)
   found = [(study.seed, of_seed(study, measures, findings.settings)) for study, measures in seeds]
   if len(found) == 1:
@@ -37,9 +34,8 @@ def over_seeds(found: Sequence[Lines]) -> Lines:
   """Returns the tables of several seeds, with the same lines, as one: mean and deviation."""
 
   def cell(values):
-    if not isinstance(values[0], float):
-      return values[0]
-    return Spread(float(np.mean(values)), deviation(values))
+    numbers = isinstance(values[0], float)
+    return Spread(float(np.mean(values)), deviation(values)) if numbers else values[0]
 
   return [
     {column: cell([line[column] for line in lines]) for column in lines[0]}

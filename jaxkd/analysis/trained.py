@@ -43,8 +43,7 @@ def studies(
   dataset = experiment.load_dataset(config.data, config.run, mesh)
 
   def train(phases: Iterable[Phase]) -> None:
-    queue = Queue(pathlib.Path(workdir), phases)
-    for error in queue.train(dataset, config.run, mesh).values():
+    for error in Queue(pathlib.Path(workdir), phases).train(dataset, config.run, mesh).values():
       raise error
     # No process reads a result before the first process has written it.
     sharding.agreed(True)
@@ -70,8 +69,7 @@ def studies(
   looked = [(stage, _look(stage, dataset, split, mesh)[0]) for stage in stages]
   if looked:
     looked.append((sources[-1], first.teachers[-1]))
-  taught: list[Student] = []
-  of_grid: list[Student] = []
+  taught, of_grid = list[Student](), list[Student]()
   for source, teacher in zip(sources, first.teachers, strict=True):
     for one in source.experiments:
       taught += students.find(one, workdir, teacher, first.labels)
@@ -86,10 +84,7 @@ def studies(
 
 
 def thin(split: Split, limit: int) -> Split:
-  """Returns every n-th example of a split, at most `limit`.
-
-  The first examples would not do: a split may be sorted by class.
-  """
+  """Returns every n-th example, at most `limit`; a split may be sorted by class."""
   stride = -(-data.size(split) // limit)
   return split if stride == 1 else data.take(split, np.arange(0, data.size(split), stride))
 

@@ -60,15 +60,13 @@ def _pictures(experiment: Experiment) -> Iterator[Block]:
   if any(not row.endswith(ENSEMBLE) for row in experiment.rows):
     yield _curves(experiment)
   if teachers := _finished_teachers(experiment):
-    results = {
-      f"{phase.network['name']} of {rows}": experiment.folder(phase).result()
-      for phase, rows in teachers.items()
-    }
-    (taus, *_) = (result["temperatures"] for result in results.values())
-    derived = {
-      name: (result["train"]["derived_average"], result["train"]["derived_variance"])
-      for name, result in results.items()
-    }
+    taus: list[float] = []
+    derived = {}
+    for phase, rows in teachers.items():
+      result = experiment.folder(phase).result()
+      curves = result["train"]["derived_average"], result["train"]["derived_variance"]
+      taus = taus or result["temperatures"]
+      derived[f"{phase.network['name']} of {rows}"] = curves
     config = experiment.config
     caption = (
       f"{config.title}: the teachers' wrong-class probabilities, mean over the training split of "
@@ -146,11 +144,7 @@ def _line(experiment: Experiment, row: str, phases: Sequence[Phase]) -> dict[str
 
 
 def temperatures(experiment: Experiment) -> Lines:
-  """Returns a line for each row that chooses a temperature for each example.
-
-  A cell is the share of the examples in the last evaluation's line of metrics.jsonl, mean over
-  the seeds.
-  """
+  """Returns the last shares of examples of rows that choose temperatures, mean over the seeds."""
   lines = []
   for row, phases in experiment.rows.items():
     logged = [experiment.folder(phase).logged()[-1] for phase in phases]

@@ -27,10 +27,7 @@ _SPAN = 1e-4
 def draw_band(
   axes: Axes, x: np.ndarray, mean: np.ndarray, deviation: np.ndarray | None, **line: Any
 ) -> None:
-  """Draws a curve with a band of one standard deviation; a single point has a marker and a bar.
-
-  Arrays are `[T]`; NaN stays empty. `line` goes to `Axes.plot`.
-  """
+  """Draws a curve `[T]` with a band of one standard deviation, or a single point with a bar."""
   if len(x) == 1:
     axes.errorbar(x, mean, deviation, capsize=2, **{"marker": "o", **line})
     return
@@ -135,17 +132,14 @@ def draw_cells(
   form: str,
   limits: tuple[float | None, float | None] = (None, None),
 ) -> None:
-  """Draws a heat map `[rows, columns]` with its numbers; NaN stays empty.
-
-  Without limits, the colours range from the lowest to the highest value.
-  """
+  """Draws a heat map `[rows, columns]` with numbers; without limits, colours span the values."""
   image = axes.imshow(values, aspect="auto", origin="lower", vmin=limits[0], vmax=limits[1])
   axes.set_xticks(np.arange(len(columns)), [str(c) for c in columns])
   axes.set_yticks(np.arange(len(rows)), [str(r) for r in rows])
+  center: Any = {"ha": "center", "va": "center", "fontsize": "small"}
   for (row, column), value in np.ndenumerate(values):
     if np.isfinite(value):
       color = "white" if np.mean(image.cmap(image.norm(value))[:3]) <= 0.5 else "black"
-      center: Any = {"ha": "center", "va": "center", "fontsize": "small"}
       axes.text(column, row, format(value, form), color=color, **center)
 
 

@@ -24,8 +24,7 @@ class Point(NamedTuple):
 
   values: Values
   students: tuple[Phase, ...]  # one for each seed
-  # on the validation split; None if a student didn't end with finite numbers
-  accuracies: tuple[float, ...] | None
+  accuracies: tuple[float, ...] | None  # on validation; None if one ended without finite numbers
 
   @property
   def mean(self) -> float:

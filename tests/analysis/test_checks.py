@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxkd.analysis import checks
+from jaxkd.analysis import saved
 
 GOOD = np.zeros((4, 3), np.float32)
 LABELS = np.array([0, 1, 2, 0])
@@ -11,8 +11,8 @@ BROKEN = np.where(np.eye(4, 3) > 0, np.nan, GOOD)
 
 
 def test_good_arrays_pass():
-  checks.check_logits({"small": GOOD, "large": GOOD}, LABELS)
-  checks.check_features({"small": GOOD, "large": GOOD[:, :2]}, LABELS)
+  saved.check_logits({"small": GOOD, "large": GOOD}, LABELS)
+  saved.check_features({"small": GOOD, "large": GOOD[:, :2]}, LABELS)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_good_arrays_pass():
 )
 def test_bad_logits(logits, labels, message):
   with pytest.raises(ValueError, match=message) as error:
-    checks.check_logits(logits, labels)
+    saved.check_logits(logits, labels)
   assert "\n" not in str(error.value)
 
 
@@ -46,4 +46,4 @@ def test_bad_logits(logits, labels, message):
 )
 def test_bad_features(features, labels, message):
   with pytest.raises(ValueError, match=message):
-    checks.check_features({"a": features}, labels)
+    saved.check_features({"a": features}, labels)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _students
 from jaxkd.reports import style
@@ -42,13 +43,8 @@ def _listed(names: Sequence[str]) -> str:
 
 
 @style.styled
-def plot(
-  averages: Floats, variances: Floats, improvements: Floats, *, caption: str = ""
-) -> style.Figure:
-  """Draws a point for each student, with Pearson's correlation in the titles.
-
-  Improvements are the accuracy with the teacher over that without, minus 1, in percent.
-  """
+def plot(averages: Floats, variances: Floats, improvements: Floats, *, caption: str = "") -> Figure:
+  """Draws a student's improvement in percent as a point; Pearson's correlation is the title."""
   figure, axes = style.new_figure(1, 2, caption=caption, height=1.8, sharey=True)
   statistics = {"derived average $e(q)$": averages, "derived variance $v(q)$": variances}
   for index, (ax, (name, values)) in enumerate(zip(axes[0], statistics.items(), strict=True)):

@@ -24,10 +24,9 @@ def draw(findings: Findings) -> Drawn:
     )
     return
   accuracies = {t.name: t.accuracy for t in study.teachers if t.accuracy is not None}
-  known = len(accuracies) == len(study.teachers)
-  above = f" The titles have the {study.split} accuracy." if known else ""
+  shown = accuracies if len(accuracies) == len(study.teachers) else None
+  above = f" The titles have the {study.split} accuracy." if shown else ""
   caption = findings.caption(f"Fig. 2. Penultimate features by class.{above}")
-  shown = accuracies if known else None
   figure = plot(study.features, study.labels, accuracies=shown, caption=caption)
   lines = [
     {

@@ -1,6 +1,7 @@
 """Fig. 4: the feature of one example among the weights of the classes."""
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from jaxkd.analysis.figures import ByNetwork, Drawn, Findings, Missing, Picture, _labels
@@ -37,10 +38,7 @@ def draw(findings: Findings) -> Drawn:
 
 
 def last_layers(study: Study) -> ByNetwork:
-  """Returns each last layer's weights `[C, D]`; empty if a layer has a bias.
-
-  Features and logits determine the weights.
-  """
+  """Solves each last layer's weights `[C, D]` from its logits; empty if a layer has a bias."""
   weights = {}
   for teacher in study.teachers:
     features, logits = study.features[teacher.name], teacher.logits
@@ -52,7 +50,7 @@ def last_layers(study: Study) -> ByNetwork:
 
 
 @style.styled
-def plot(weights: ByNetwork, features: ByNetwork, label: int, *, caption: str = "") -> style.Figure:
+def plot(weights: ByNetwork, features: ByNetwork, label: int, *, caption: str = "") -> Figure:
   """Draws weights `[C, 2]` as arrows and a feature `[2]` as a triangle at length 1, by network.
 
   The titles have the logit of the example's class, which a larger teacher makes larger, and the

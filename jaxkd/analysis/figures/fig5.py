@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from jaxkd import metrics
 from jaxkd.analysis.figures import Drawn, Findings, Picture
@@ -17,12 +18,11 @@ def draw(findings: Findings) -> Drawn:
   """Yields the figure, of the smallest and the largest teacher."""
   small, *_, large = findings.study.teachers
   most = min(_HIGHEST_K, small.logits.shape[1])
-  distributions = [
-    np.asarray(metrics.topk_overlap(small.logits, large.logits, k)) for k in range(1, most + 1)
-  ]
+  overlaps = (metrics.topk_overlap(small.logits, large.logits, k) for k in range(1, most + 1))
+  distributions = [*map(np.asarray, overlaps)]
   text = "Fig. 5. Number of common classes in the two teachers' top K, percent of the examples."
-  title = f"{small.name}, {large.name}"
-  figure = plot(distributions, title=title, caption=findings.caption(text))
+  title, caption = f"{small.name}, {large.name}", findings.caption(text)
+  figure = plot(distributions, title=title, caption=caption)
   lines = [
     {"K": k, "common classes": common, "fraction": float(value)}
     for k, distribution in enumerate(distributions, 1)
@@ -32,16 +32,13 @@ def draw(findings: Findings) -> Drawn:
 
 
 @style.styled
-def plot(
-  distributions: Sequence[np.ndarray], *, title: str = "", caption: str = ""
-) -> style.Figure:
+def plot(distributions: Sequence[np.ndarray], *, title: str = "", caption: str = "") -> Figure:
   """Draws a heat map of the distributions, `[K + 1]` for each K; colours range from 0 to 100 %."""
   figure, ((axes,),) = style.new_figure(1, 1, caption=caption, height=2.3)
   highest = max(map(len, distributions))
   percent = np.full((highest, len(distributions)), np.nan)
   for column, distribution in enumerate(distributions):
     percent[: len(distribution), column] = 100 * np.asarray(distribution)
-  sizes = [len(distribution) - 1 for distribution in distributions]
-  draw_cells(axes, percent, sizes, range(highest), ".0f", (0, 100))
+  draw_cells(axes, percent, [len(d) - 1 for d in distributions], range(highest), ".0f", (0, 100))
   axes.set(title=title, xlabel="K", ylabel="common classes")
   return figure

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import jax.numpy as jnp
 import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
 from jaxkd import losses
 from jaxkd.analysis import rules
@@ -27,9 +28,8 @@ def draw(findings: Findings) -> Drawn:
     return
   posteriors = {}
   for t in study.teachers:
-    logits, labels = jnp.asarray(t.logits), jnp.asarray(study.labels)
-    means = losses.class_mean_probabilities(logits, labels, len(names), tau)
-    posteriors[t.name] = np.asarray(means)
+    arrays = jnp.asarray(t.logits), jnp.asarray(study.labels)
+    posteriors[t.name] = np.asarray(losses.class_mean_probabilities(*arrays, len(names), tau))
   text = (
     f"Fig. 7. Mean probabilities at τ = {tau:g} over the examples of the class above each panel. "
     "Area and colour are the probability, on the panel's own scale. The open rings are the class "
@@ -54,7 +54,7 @@ def draw(findings: Findings) -> Drawn:
 @style.styled
 def plot(
   posteriors: ByNetwork, class_names: Sequence[str], groups: Groups, *, caption: str = ""
-) -> style.Figure:
+) -> Figure:
   """Draws `posteriors`, `[C, C]` by network, as circles on the scale of a panel's wrong classes.
 
   A panel for the first class of each group, which is an open ring; a row for each network; a column

@@ -95,10 +95,9 @@ def plot(
   """
   count = len(probs)
   shown = np.linspace(0, count - 1, min(count, _MOST_LABELS)).round().astype(int)
-  height, ratios = 0.8 * len(shown) + 1.6, {"height_ratios": [1] * len(shown) + [1.7]}
-  figure, axes = style.new_figure(
-    len(shown) + 1, 1, caption=caption, height=height, gridspec_kw=ratios
-  )
+  rows, height = len(shown) + 1, 0.8 * len(shown) + 1.6
+  ratios = [1] * len(shown) + [1.7]
+  figure, axes = style.new_figure(rows, 1, caption=caption, height=height, height_ratios=ratios)
   *above, below = axes[:, 0]
   _labels.draw_labels(above, {levels[index]: probs[index] for index in shown}, label)
   curves = {"this example": variances_of(probs, label)}
