@@ -1,13 +1,12 @@
 """Distillation losses: pure functions of arrays for any training loop.
 
-They need JAX and optax only. These rules hold for all of them, and "the paper" is Fan, Li and Zhan,
-*Exploring Dark Knowledge under Various Teacher Capacities and Addressing Capacity Mismatch*.
-
-In the examples `jnp` is `jax.numpy`.
+They need JAX and optax only. In the examples `jnp` is `jax.numpy`. "The paper" is Fan, Li and Zhan,
+*Exploring Dark Knowledge under Various Teacher Capacities and Addressing Capacity Mismatch*. These
+rules hold for all functions; a function's text names its exceptions.
 
 Arguments: predictions come first, then targets or labels; options are keyword-only. Logits are
-`[..., C]` of any floating dtype with C >= 2, labels are `[...]`. Temperatures and weights are
-scalars or `[...]`, one value for each example. Nothing else broadcasts.
+`[..., C]` of any floating dtype with C >= 2, labels are integers `[...]` in `[0, C)`. Temperatures
+are > 0 and weights >= 0: scalars or `[...]`, one value for each example. Nothing else broadcasts.
 
 Results: losses are `[...]`, one for each example, and the caller averages. They are float32
 (float64 for float64 logits) and computed in log space. Nothing is detached: wrap the teacher's
@@ -18,7 +17,6 @@ Labels: an example with a label outside `[0, C)` has loss NaN, with and without 
 has the gradient. `ignore_label=-100` (or any other integer) gives the examples with this label loss
 0 and no gradient, as `ignore_index` does in PyTorch; divide by the number of the others to average.
 With lam = 1 the labels of :func:`kd` do not matter but must be valid.
-:func:`class_mean_probabilities` leaves out the examples with a label outside of its classes.
 
 Masked classes: a logit of -inf masks a class, which then has probability 0. Losses and gradients
 are those without the class. Mask the same classes in both networks: a class that only the student

@@ -1,17 +1,13 @@
-"""Input checks: ranks, sizes, integer labels and static temperatures.
-
-They look at shapes and dtypes, which are known while JAX traces, so that they cost nothing under
-`jax.jit`.
-"""
+"""Input checks: ranks, sizes, integer labels and static temperatures, known while JAX traces."""
 
 import numbers
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jax.typing import ArrayLike
 
-from jaxkd.losses import _numerics
+from jaxkd.losses._numerics import Labels
 
 TAU_RANGE = (1e-4, 1e4)
 """Smallest and largest temperature: float32 holds the losses between them."""
@@ -49,9 +45,7 @@ def some(**arrays: ArrayLike) -> None:
       _refuse(name, np.shape(array), "of one example or more")
 
 
-def labels(
-  labels: ArrayLike, logits: ArrayLike, ignore_label: int | None = None
-) -> "_numerics.Labels":
+def labels(labels: ArrayLike, logits: ArrayLike, ignore_label: int | None = None) -> Labels:
   """Checks the labels `[...]` of logits `[..., C]`."""
   labels = jnp.asarray(labels)
   *examples, num_classes = np.shape(logits)
@@ -60,7 +54,7 @@ def labels(
     _refuse("labels", labels.shape, expected)
   if not jnp.issubdtype(labels.dtype, jnp.integer):
     raise ValueError(f"labels has dtype {labels.dtype}; it must be integers, one for each example")
-  return _numerics.Labels.of(labels, num_classes, ignore_label)
+  return Labels.of(labels, num_classes, ignore_label)
 
 
 def per_example(examples: Shape, **values: ArrayLike) -> None:
@@ -83,7 +77,7 @@ def temperatures(examples: Shape, **taus: ArrayLike | None) -> None:
           raise ValueError(f"{name} is {value}; a temperature must be from {low:g} to {high:g}")
 
 
-def grid(grid: tuple[float, ...] | jax.Array, gap: ArrayLike = 0.0) -> None:
+def grid(grid: tuple[float, ...] | Array, gap: ArrayLike = 0.0) -> None:
   """Checks a grid of temperatures, and the same with a gap added."""
   static = isinstance(grid, tuple | list | np.ndarray)
   shape = (len(grid),) if isinstance(grid, tuple | list) else np.shape(grid)
@@ -114,13 +108,10 @@ def features(layout: str, min_rank: int, max_rank: int | None = None, **arrays: 
 
 
 def embeddings(
-  student_embeddings: ArrayLike,
-  teacher_embeddings: ArrayLike,
-  negatives: ArrayLike,
-  where: ArrayLike | None,
-) -> Shape:
-  """Checks embeddings `[..., E]`, negatives and their mask; returns `[...]`."""
-  shape = equal_shapes(student_embeddings=student_embeddings, teacher_embeddings=teacher_embeddings)
+  student: ArrayLike, teacher: ArrayLike, negatives: ArrayLike, where: ArrayLike | None
+) -> None:
+  """Checks embeddings `[..., E]`, negatives and their mask."""
+  shape = equal_shapes(student_embeddings=student, teacher_embeddings=teacher)
   if not shape:
     _refuse("student_embeddings", shape, "[..., E]")
   *examples, size = shape
@@ -129,7 +120,6 @@ def embeddings(
     _refuse("negatives", found, f"{(*examples, 'K', size)}, or broadcast to it".replace("'", ""))
   if where is not None and not _broadcasts(np.shape(where), [*examples, found[-2]]):
     _refuse("where", np.shape(where), f"{(*examples, found[-2])}, or broadcast to it")
-  return tuple(examples)
 
 
 def _broadcasts(shape: Shape, expected: list[int]) -> bool:

@@ -2,25 +2,21 @@
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 from jax.typing import ArrayLike
 
 from jaxkd.losses import _checks, _numerics
 
 
 def _similarities(
-  student_embeddings: jax.Array,
-  teacher_embeddings: jax.Array,
-  negatives: jax.Array,
-  tau: ArrayLike,
-  where: jax.Array | None,
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-  """Returns cosines / tau with teachers `[...]` and with negatives `[..., K]`.
-
-  The third array says which negatives count, `[..., K]`.
-  """
-  student = _numerics.unit(student_embeddings)
+  student: Array, teacher: Array, negatives: Array, tau: ArrayLike, where: Array | None
+) -> tuple[Array, Array, Array]:
+  """Returns cosines / tau with teachers `[...]` and negatives `[..., K]`, and those that count."""
+  _checks.embeddings(student, teacher, negatives, where)
+  _checks.temperatures((), tau=tau)
+  student = _numerics.unit(student)
   tau = jnp.asarray(tau, student.dtype)
-  positive = jnp.sum(student * _numerics.unit(teacher_embeddings), axis=-1)
+  positive = jnp.sum(student * _numerics.unit(teacher), axis=-1)
   negatives = _numerics.unit(negatives)
   negative = jnp.einsum("...e,...ke->...k", student, negatives, precision="highest")
   counted = jnp.broadcast_to(True if where is None else where, negative.shape)
@@ -28,15 +24,15 @@ def _similarities(
 
 
 def crd(
-  student_embeddings: jax.Array,
-  teacher_embeddings: jax.Array,
-  negatives: jax.Array,
+  student_embeddings: Array,
+  teacher_embeddings: Array,
+  negatives: Array,
   *,
   num_examples: int,
   log_normalizer: ArrayLike,
   tau: ArrayLike = 0.07,
-  where: jax.Array | None = None,
-) -> jax.Array:
+  where: Array | None = None,
+) -> Array:
   r"""Contrastive representation distillation, from one side.
 
   .. math::
@@ -55,7 +51,7 @@ def crd(
     negatives: `[..., K, E]`, the memory of teacher embeddings of other examples; the leading axes
       broadcast.
     num_examples: M, the size of the training split.
-    log_normalizer: :math:`\log Z`, from :func:`crd_log_normalizer`.
+    log_normalizer: :math:`\log Z`, from :func:`crd_log_normalizer`, a scalar or `[...]`.
     tau: temperature > 0, a scalar; 0.07 in the original.
     where: booleans `[..., K]`, true on the negatives that count; their number is the example's K.
       None: all count.
@@ -63,21 +59,16 @@ def crd(
   Returns:
     The loss of each example, `[...]`, >= 0; 0 without any negative.
 
-  Raises:
-    ValueError: a shape or the temperature is wrong.
-
   Examples:
     >>> student = teacher = jnp.array([1.0, 0.0])
     >>> others = jnp.array([[0.0, 1.0]])
     >>> print(crd(student, teacher, others, num_examples=1, log_normalizer=0.0, tau=1.0))
     1.0064...
   """
-  examples = _checks.embeddings(student_embeddings, teacher_embeddings, negatives, where)
-  _checks.temperatures((), tau=tau)
-  _checks.per_example(examples, log_normalizer=log_normalizer)
   positive, negative, counted = _similarities(
     student_embeddings, teacher_embeddings, negatives, tau, where
   )
+  _checks.per_example(positive.shape, log_normalizer=log_normalizer)
   noise = jnp.sum(counted, axis=-1, dtype=positive.dtype) / num_examples
   offset = jnp.asarray(log_normalizer, positive.dtype) + jnp.log(noise)
   attracted = jax.nn.log_sigmoid(positive - offset)
@@ -86,15 +77,15 @@ def crd(
 
 
 def crd_log_normalizer(
-  student_embeddings: jax.Array,
-  teacher_embeddings: jax.Array,
-  negatives: jax.Array,
+  student_embeddings: Array,
+  teacher_embeddings: Array,
+  negatives: Array,
   *,
   num_examples: int,
   tau: ArrayLike = 0.07,
-  where: jax.Array | None = None,
-) -> jax.Array:
-  r"""Estimates the constant of :func:`crd` from one batch.
+  where: Array | None = None,
+) -> Array:
+  r"""Estimates the constant of :func:`crd`, a scalar, from one batch; its arguments are the same.
 
   .. math::
     \log Z = \log M + \log \overline{e^{s^T t / \tau}}
@@ -102,28 +93,12 @@ def crd_log_normalizer(
   The authors' code takes the mean over the positive and negative pairs of the first batch and keeps
   it.
 
-  Args:
-    student_embeddings: `[..., E]`, projected features.
-    teacher_embeddings: `[..., E]`, of the same examples.
-    negatives: `[..., K, E]`, as in :func:`crd`.
-    num_examples: M, the size of the training split.
-    tau: temperature > 0, a scalar; 0.07 in the original.
-    where: booleans `[..., K]`, true on the negatives that count; None: all count.
-
-  Returns:
-    A scalar.
-
-  Raises:
-    ValueError: a shape or the temperature is wrong.
-
   Examples:
     >>> student = teacher = jnp.array([1.0, 0.0])
     >>> others = jnp.array([[0.0, 1.0]])
     >>> print(crd_log_normalizer(student, teacher, others, num_examples=10, tau=1.0))
     2.922...
   """
-  _checks.embeddings(student_embeddings, teacher_embeddings, negatives, where)
-  _checks.temperatures((), tau=tau)
   positive, negative, counted = _similarities(
     student_embeddings, teacher_embeddings, negatives, tau, where
   )

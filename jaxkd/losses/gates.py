@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 from jax.typing import ArrayLike
 
 from jaxkd.losses import _checks
@@ -9,15 +10,15 @@ from jaxkd.losses import labels as teacher_labels
 
 
 def gradient_agreement(
-  student_logits: jax.Array,
-  teacher_logits: jax.Array,
-  labels: jax.Array,
+  student_logits: Array,
+  teacher_logits: Array,
+  labels: Array,
   *,
   tau: ArrayLike,
   student_tau: ArrayLike | None = None,
   standardize: bool = False,
   ignore_label: int | None = None,
-) -> jax.Array:
+) -> Array:
   r"""Inner product of the gradients of distillation and of cross entropy.
 
   .. math::
@@ -26,23 +27,10 @@ def gradient_agreement(
       = \tau_s \langle p^s(1) - e_y, p^s(\tau_s) - p^t(\tau) \rangle
 
   Zhu and Wang, *Student Customized Knowledge Distillation*, ICCV 2021, distil only where the two
-  agree, :math:`a \ge 0`. The gradients here are those in the student's logits :math:`f`.
-
-  Args:
-    student_logits: `[..., C]`.
-    teacher_logits: `[..., C]`.
-    labels: `[...]`, integers in `[0, C)`.
-    tau: the teacher's temperature > 0, a scalar or `[...]`.
-    student_tau: the student's temperature > 0, a scalar or `[...]`; `tau` if None.
-    standardize: distillation compares z-scores of the logits, from :func:`standardize`; the
-      gradients remain those in the logits.
-    ignore_label: examples with this label have agreement 0.
-
-  Returns:
-    `[...]`, of any sign; the sum over a batch is the inner product of the batch's gradients.
-
-  Raises:
-    ValueError: a shape, a dtype or a temperature is wrong.
+  agree, :math:`a \ge 0`. The gradients here are those in the student's logits :math:`f`. The
+  arguments are as in :func:`kd`. With `standardize`, distillation compares z-scores of the logits,
+  from :func:`standardize`; the gradients remain those in the logits. Returns `[...]`, of any sign,
+  0 for ignored examples; the sum over a batch is the inner product of the batch's gradients.
 
   Examples:
     >>> student, labels = jnp.array([[1.0, 0.0]] * 2), jnp.array([0, 1])

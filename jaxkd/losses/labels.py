@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 from jax.typing import ArrayLike
 
 from jaxkd.losses import _checks, _numerics
@@ -10,23 +11,13 @@ ISATS_GRID = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
 """Temperatures that the paper searches for each instance (section 5.3)."""
 
 
-def softmax(logits: jax.Array, tau: ArrayLike = 1.0) -> jax.Array:
-  r"""Softmax at a temperature.
+def softmax(logits: Array, tau: ArrayLike = 1.0) -> Array:
+  r"""Probabilities `[..., C]` of logits `[..., C]` at a temperature.
 
   .. math::
     p_c(\tau) = \frac{\exp(f_c / \tau)}{\sum_j \exp(f_j / \tau)}
 
-  Eq. 1 of the paper.
-
-  Args:
-    logits: `[..., C]`.
-    tau: temperature > 0, a scalar or `[...]`.
-
-  Returns:
-    Probabilities `[..., C]`.
-
-  Raises:
-    ValueError: a shape or a temperature is wrong.
+  Eq. 1 of the paper. `tau` > 0 is a scalar or `[...]`.
 
   Examples:
     >>> print(softmax(jnp.array([2.0, 0.0]), tau=2.0))
@@ -36,25 +27,13 @@ def softmax(logits: jax.Array, tau: ArrayLike = 1.0) -> jax.Array:
   return jnp.exp(_numerics.log_softmax(logits, tau))
 
 
-def log_asymmetric_softmax(
-  logits: jax.Array, labels: jax.Array, tau1: ArrayLike, tau2: ArrayLike
-) -> jax.Array:
+def log_asymmetric_softmax(logits: Array, labels: Array, tau1: ArrayLike, tau2: ArrayLike) -> Array:
   r"""Logarithm of :func:`asymmetric_softmax`, computed in log space.
 
   .. math::
     \log p_c(\tau_1, \tau_2) = f_c / \tau_c - \log \sum_j \exp(f_j / \tau_j)
 
-  Args:
-    logits: `[..., C]`.
-    labels: `[...]`, integers in `[0, C)`.
-    tau1: temperature > 0 of the label's class, a scalar or `[...]`.
-    tau2: temperature > 0 of all other classes, a scalar or `[...]`.
-
-  Returns:
-    Log-probabilities `[..., C]`; -inf for masked classes.
-
-  Raises:
-    ValueError: a shape, a dtype or a temperature is wrong.
+  The arguments are the same. The result, `[..., C]`, is -inf for masked classes.
 
   Examples:
     >>> logits, labels = jnp.array([4.0, 2.0, 0.0]), jnp.array(0)
@@ -69,9 +48,7 @@ def log_asymmetric_softmax(
   return checked.mark(jax.nn.log_softmax(scaled, axis=-1))
 
 
-def asymmetric_softmax(
-  logits: jax.Array, labels: jax.Array, tau1: ArrayLike, tau2: ArrayLike
-) -> jax.Array:
+def asymmetric_softmax(logits: Array, labels: Array, tau1: ArrayLike, tau2: ArrayLike) -> Array:
   r"""Softmax with one temperature for the label's class and one for the others.
 
   .. math::
@@ -82,17 +59,8 @@ def asymmetric_softmax(
   Again*, NeurIPS 2022, recommend :math:`\tau_1 - \tau_2 \in [1, 2]`. If the two temperatures
   differ, a constant added to all logits changes the result, unlike in a softmax.
 
-  Args:
-    logits: `[..., C]`.
-    labels: `[...]`, integers in `[0, C)`.
-    tau1: temperature > 0 of the label's class, a scalar or `[...]`.
-    tau2: temperature > 0 of all other classes, a scalar or `[...]`.
-
-  Returns:
-    Probabilities `[..., C]`.
-
-  Raises:
-    ValueError: a shape, a dtype or a temperature is wrong.
+  Logits are `[..., C]`, labels `[...]`; `tau1` and `tau2` > 0 are scalars or `[...]`. Returns
+  probabilities `[..., C]`.
 
   Examples:
     >>> logits, labels = jnp.array([4.0, 2.0, 0.0]), jnp.array(0)
@@ -102,7 +70,7 @@ def asymmetric_softmax(
   return jnp.exp(log_asymmetric_softmax(logits, labels, tau1, tau2))
 
 
-def _log_wrong_class_variance(log_probs: jax.Array, right: jax.Array) -> jax.Array:
+def _log_wrong_class_variance(log_probs: Array, right: Array) -> Array:
   """Returns `log v(q)`, `[...]`; -inf if all wrong classes are equal.
 
   Probabilities are taken relative to the largest of a wrong class: neither small probabilities nor
@@ -115,8 +83,8 @@ def _log_wrong_class_variance(log_probs: jax.Array, right: jax.Array) -> jax.Arr
 
 
 def optimal_temperature(
-  logits: jax.Array, labels: jax.Array, grid: tuple[float, ...] | jax.Array = ISATS_GRID
-) -> jax.Array:
+  logits: Array, labels: Array, grid: tuple[float, ...] | Array = ISATS_GRID
+) -> Array:
   r"""Finds each instance's most discriminative temperature.
 
   .. math::
@@ -126,17 +94,9 @@ def optimal_temperature(
   variance of their entries. Masked classes are not counted. Ties go to the smaller temperature:
   with a single wrong class every variance is 0 and the smallest temperature is the answer.
 
-  Args:
-    logits: `[..., C]`.
-    labels: `[...]`, integers in `[0, C)`.
-    grid: temperatures > 0, `[G]`, in any order.
-
-  Returns:
-    `[...]`, an element of the grid for each example, with gradient 0; NaN for logits that are NaN
-    or infinite.
-
-  Raises:
-    ValueError: a shape, a dtype or a temperature is wrong.
+  Logits are `[..., C]`, labels `[...]`; the grid has temperatures > 0, `[G]`, in any order. Returns
+  an element of the grid for each example, `[...]`, with gradient 0; NaN for logits that are NaN or
+  infinite.
 
   Examples:
     >>> confident = jnp.array([20.0, 8.0, 4.0, 0.0])
@@ -158,29 +118,15 @@ def optimal_temperature(
 
 
 def isats_temperatures(
-  logits: jax.Array,
-  labels: jax.Array,
-  grid: tuple[float, ...] | jax.Array = ISATS_GRID,
-  gap: ArrayLike = 1.0,
-) -> tuple[jax.Array, jax.Array]:
-  r"""Instance-specific asymmetric temperatures.
+  logits: Array, labels: Array, grid: tuple[float, ...] | Array = ISATS_GRID, gap: ArrayLike = 1.0
+) -> tuple[Array, Array]:
+  r"""Instance-specific asymmetric temperatures `(tau1, tau2)`, `[...]` each.
 
   .. math::
     \tau_1(x) = \tau^\star(x) + \text{gap}, \quad \tau_2(x) = \tau^\star(x)
 
-  Section 5.3 of the paper, with :func:`optimal_temperature` for :math:`\tau^\star`.
-
-  Args:
-    logits: `[..., C]`.
-    labels: `[...]`, integers in `[0, C)`.
-    grid: temperatures > 0, `[G]`.
-    gap: difference of the two temperatures, a scalar or `[...]`; 1 in the paper.
-
-  Returns:
-    `(tau1, tau2)`, each `[...]`.
-
-  Raises:
-    ValueError: a shape, a dtype or a temperature is wrong.
+  Section 5.3 of the paper. :func:`optimal_temperature` gives :math:`\tau^\star` and explains the
+  other arguments. `gap` is a scalar or `[...]`; 1 in the paper.
 
   Examples:
     >>> logits, labels = jnp.array([2.0, 1.0, 0.5, 0.0]), jnp.array(0)
@@ -194,8 +140,8 @@ def isats_temperatures(
   return tau2 + jnp.asarray(gap, tau2.dtype), tau2
 
 
-def standardize(logits: jax.Array) -> jax.Array:
-  r"""Brings each example's logits to mean 0 and sample standard deviation 1.
+def standardize(logits: Array) -> Array:
+  r"""Brings each example's logits `[..., C]` to mean 0 and sample standard deviation 1.
 
   .. math::
     z_c = \frac{f_c - \bar f}{\sigma(f)}, \quad
@@ -206,16 +152,8 @@ def standardize(logits: jax.Array) -> jax.Array:
   classes, not the scale of the logits. Apply it to both networks in the soft term of any loss; the
   cross entropy keeps the logits. The original adds 9 times `kd(standardize(student),
   standardize(teacher), labels, lam=1.0, tau=2.0)` to 0.1 times the cross entropy, or 9 times `dkd`
-  of the same to the whole of it.
-
-  Args:
-    logits: `[..., C]`. Masked classes are not counted and stay masked.
-
-  Returns:
-    `[..., C]`; zeros, with gradient 0, if all logits are equal.
-
-  Raises:
-    ValueError: the shape is wrong.
+  of the same to the whole of it. Masked classes are not counted and stay masked. Equal logits
+  become zeros, with gradient 0.
 
   Examples:
     >>> print(standardize(jnp.array([[3.0, 2.0, 1.0], [7.0, 7.0, 7.0]])))
@@ -238,32 +176,21 @@ def standardize(logits: jax.Array) -> jax.Array:
 
 
 def class_mean_probabilities(
-  logits: jax.Array, labels: jax.Array, num_classes: int, tau: ArrayLike
-) -> jax.Array:
+  logits: Array, labels: Array, num_classes: int, tau: ArrayLike
+) -> Array:
   r"""Mean softened probabilities of the examples of each class.
 
   .. math::
     \bar p_c = E_{x : y = c}[p(x; \tau)]
 
   The second term of Eq. 7 of the paper, there over the training split at :math:`\tau_0 = \tau - 1`.
-
-  Args:
-    logits: `[..., C]`.
-    labels: `[...]`, integers; an example with a label outside `[0, num_classes)` belongs to no
-      class and is left out.
-    num_classes: number of rows of the result.
-    tau: temperature > 0, a scalar or `[...]`.
-
-  Returns:
-    `[num_classes, C]`; zeros for a class without examples.
-
-  Raises:
-    ValueError: a shape, a dtype or a temperature is wrong.
+  Logits are `[..., C]`, labels `[...]`; `tau` > 0 is a scalar or `[...]`. Returns
+  `[num_classes, C]`, zeros for a class without examples. An example with a label outside
+  `[0, num_classes)` belongs to no class and is left out.
 
   Examples:
     >>> logits = jnp.array([[2.0, 0.0], [0.0, 2.0], [0.0, 0.0]])
-    >>> labels = jnp.array([0, 1, 1])
-    >>> print(class_mean_probabilities(logits, labels, 2, tau=2.0))
+    >>> print(class_mean_probabilities(logits, jnp.array([0, 1, 1]), 2, tau=2.0))
     [[0.7310... 0.2689...]
      [0.3844... 0.6155...]]
   """

@@ -2,30 +2,20 @@
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 from jax.typing import ArrayLike
 
 from jaxkd.losses import _checks, _numerics
 from jaxkd.losses import labels as teacher_labels
 
 
-def cross_entropy(
-  logits: jax.Array, labels: jax.Array, *, ignore_label: int | None = None
-) -> jax.Array:
-  r"""Cross entropy with integer labels.
+def cross_entropy(logits: Array, labels: Array, *, ignore_label: int | None = None) -> Array:
+  r"""Cross entropy, `[...]`, >= 0, of logits `[..., C]` with integer labels `[...]`.
 
   .. math::
     \ell = -\log p_y(1)
 
-  Args:
-    logits: `[..., C]`.
-    labels: `[...]`, integers in `[0, C)`.
-    ignore_label: examples with this label have loss 0.
-
-  Returns:
-    The loss of each example, `[...]`, >= 0.
-
-  Raises:
-    ValueError: a shape or a dtype is wrong.
+  Examples with the label `ignore_label` have loss 0.
 
   Examples:
     >>> print(cross_entropy(jnp.array([[0.0, 0.0]]), jnp.array([1])))
@@ -39,36 +29,22 @@ def cross_entropy(
 
 
 def distillation(
-  student_logits: jax.Array,
-  labels: jax.Array,
-  teacher_probs: jax.Array,
+  student_logits: Array,
+  labels: Array,
+  teacher_probs: Array,
   *,
   lam: ArrayLike,
   tau: ArrayLike,
   ignore_label: int | None = None,
-) -> jax.Array:
-  r"""Distillation from any label that a teacher gives.
+) -> Array:
+  r"""Distillation from any label `teacher_probs`, `[..., C]`, that a teacher gives.
 
   .. math::
     \ell = -(1 - \lambda) \log p^s_y(1) - \lambda \tau^2 \sum_c p^t_c \log p^s_c(\tau)
 
   Eq. 2 of the paper with the teacher's label as an argument. The soft term is a cross entropy, not
   a divergence: it differs from KL by the entropy of `teacher_probs`, which has no gradient in the
-  student.
-
-  Args:
-    student_logits: `[..., C]`.
-    labels: `[...]`, integers in `[0, C)`.
-    teacher_probs: `[..., C]`, the teacher's label.
-    lam: weight of the soft term in [0, 1], a scalar or `[...]`.
-    tau: the student's temperature > 0, a scalar or `[...]`.
-    ignore_label: examples with this label have loss 0.
-
-  Returns:
-    The loss of each example, `[...]`.
-
-  Raises:
-    ValueError: a shape, a dtype or a temperature is wrong.
+  student. `tau` is the student's temperature; the other arguments are as in :func:`kd`.
 
   Examples:
     >>> logits, labels = jnp.array([1.0, 0.0, -1.0]), jnp.array(0)
@@ -91,15 +67,15 @@ def distillation(
 
 
 def kd(
-  student_logits: jax.Array,
-  teacher_logits: jax.Array,
-  labels: jax.Array,
+  student_logits: Array,
+  teacher_logits: Array,
+  labels: Array,
   *,
   lam: ArrayLike,
   tau: ArrayLike,
   student_tau: ArrayLike | None = None,
   ignore_label: int | None = None,
-) -> jax.Array:
+) -> Array:
   r"""Knowledge distillation: one temperature for all classes.
 
   .. math::
@@ -120,9 +96,6 @@ def kd(
   Returns:
     The loss of each example, `[...]`.
 
-  Raises:
-    ValueError: a shape, a dtype or a temperature is wrong.
-
   Examples:
     >>> student, teacher = jnp.array([[1.0, 0.0, -1.0], [3.0, 2.0, 0.0]])
     >>> print(kd(student, teacher, jnp.array(0), lam=0.5, tau=4.0))
@@ -136,39 +109,25 @@ def kd(
 
 
 def ats(
-  student_logits: jax.Array,
-  teacher_logits: jax.Array,
-  labels: jax.Array,
+  student_logits: Array,
+  teacher_logits: Array,
+  labels: Array,
   *,
   lam: ArrayLike,
   tau1: ArrayLike,
   tau2: ArrayLike,
   student_tau: ArrayLike = 1.0,
   ignore_label: int | None = None,
-) -> jax.Array:
+) -> Array:
   r"""Distillation with asymmetric temperature scaling.
 
   .. math::
     \ell = -(1 - \lambda) \log p^s_y(1)
            - \lambda \tau_s^2 \sum_c p^t_c(\tau_1, \tau_2) \log p^s_c(\tau_s)
 
-  Eq. 9 in Eq. 2 of the paper; :math:`\tau_s = 1` is the authors' choice.
-
-  Args:
-    student_logits: `[..., C]`.
-    teacher_logits: `[..., C]`.
-    labels: `[...]`, integers in `[0, C)`.
-    lam: weight of the soft term in [0, 1], a scalar or `[...]`.
-    tau1: the teacher's temperature > 0 of the label's class, a scalar or `[...]`.
-    tau2: the teacher's temperature > 0 of all other classes, a scalar or `[...]`.
-    student_tau: the student's temperature > 0, a scalar or `[...]`.
-    ignore_label: examples with this label have loss 0.
-
-  Returns:
-    The loss of each example, `[...]`.
-
-  Raises:
-    ValueError: a shape, a dtype or a temperature is wrong.
+  Eq. 9 in Eq. 2 of the paper; :math:`\tau_s = 1` is the authors' choice. The arguments are as in
+  :func:`kd`, with the teacher's temperatures `tau1` of the label's class and `tau2` of all other
+  classes, scalars or `[...]`.
 
   Examples:
     >>> student, teacher = jnp.array([[1.0, 0.0, -1.0], [3.0, 2.0, 0.0]])
@@ -185,96 +144,61 @@ def ats(
 
 
 def isats(
-  student_logits: jax.Array,
-  teacher_logits: jax.Array,
-  labels: jax.Array,
+  student_logits: Array,
+  teacher_logits: Array,
+  labels: Array,
   *,
   lam: ArrayLike,
-  grid: tuple[float, ...] | jax.Array = teacher_labels.ISATS_GRID,
+  grid: tuple[float, ...] | Array = teacher_labels.ISATS_GRID,
   gap: ArrayLike = 1.0,
   student_tau: ArrayLike = 1.0,
   ignore_label: int | None = None,
-) -> jax.Array:
+) -> Array:
   r"""Distillation with instance-specific asymmetric temperatures.
 
   .. math::
     \ell = -(1 - \lambda) \log p^s_y(1) - \lambda \tau_s^2
            \sum_c p^t_c(\tau^\star(x) + \text{gap}, \tau^\star(x)) \log p^s_c(\tau_s)
 
-  Section 5.3 of the paper: :func:`ats` with :func:`isats_temperatures`.
-
-  Args:
-    student_logits: `[..., C]`.
-    teacher_logits: `[..., C]`.
-    labels: `[...]`, integers in `[0, C)`.
-    lam: weight of the soft term in [0, 1], a scalar or `[...]`.
-    grid: temperatures > 0 to search, `[G]`.
-    gap: tau1 - tau2, a scalar or `[...]`.
-    student_tau: the student's temperature > 0, a scalar or `[...]`.
-    ignore_label: examples with this label have loss 0.
-
-  Returns:
-    The loss of each example, `[...]`.
-
-  Raises:
-    ValueError: a shape, a dtype or a temperature is wrong.
+  Section 5.3 of the paper: :func:`ats` with :func:`isats_temperatures`, which explains `grid`,
+  temperatures > 0 `[G]`, and `gap`, a scalar or `[...]`.
 
   Examples:
     >>> student, teacher = jnp.array([[1.0, 0.0, -1.0], [3.0, 2.0, 0.0]])
     >>> print(isats(student, teacher, jnp.array(0), lam=0.5))
     0.7723...
   """
-  _checks.logits(student_logits=student_logits, teacher_logits=teacher_logits)
+  examples = _checks.logits(student_logits=student_logits, teacher_logits=teacher_logits)
+  _checks.temperatures(examples, student_tau=student_tau)
   own = _checks.labels(labels, student_logits, ignore_label).own
   tau1, tau2 = teacher_labels.isats_temperatures(teacher_logits, own, grid, gap)
-  return ats(
-    student_logits,
-    teacher_logits,
-    labels,
-    lam=lam,
-    tau1=tau1,
-    tau2=tau2,
-    student_tau=student_tau,
-    ignore_label=ignore_label,
+  probs = teacher_labels.asymmetric_softmax(teacher_logits, own, tau1, tau2)
+  return distillation(
+    student_logits, labels, probs, lam=lam, tau=student_tau, ignore_label=ignore_label
   )
 
 
 def fgcr(
-  student_logits: jax.Array,
-  teacher_logits: jax.Array,
-  labels: jax.Array,
-  class_means: jax.Array,
+  student_logits: Array,
+  teacher_logits: Array,
+  labels: Array,
+  class_means: Array,
   *,
   lam: ArrayLike,
   tau: ArrayLike,
   alpha: ArrayLike,
   student_tau: ArrayLike | None = None,
   ignore_label: int | None = None,
-) -> jax.Array:
+) -> Array:
   r"""Distillation with fused global class relations.
 
   .. math::
     \hat p(x; \tau) = (1 - \alpha) p(x; \tau) + \alpha E_{x' : y' = y}[p(x'; \tau_0)]
 
-  Eq. 7 in Eq. 2 of the paper, with :math:`\alpha \in \{0.1, 0.5\}` and :math:`\tau_0 = \tau - 1`. A
+  Eq. 7 in Eq. 2 of the paper, with :math:`\alpha \in \{0.1, 0.5\}` and :math:`\tau_0 = \tau - 1`.
+  The arguments are as in :func:`kd`, with `class_means` `[C, C]` from
+  :func:`class_mean_probabilities`, and their weight `alpha` in [0, 1], a scalar or `[...]`. A
   masked class must be masked in all examples of the class means.
-
-  Args:
-    student_logits: `[..., C]`.
-    teacher_logits: `[..., C]`.
-    labels: `[...]`, integers in `[0, C)`.
-    class_means: `[C, C]`, from :func:`class_mean_probabilities`.
-    lam: weight of the soft term in [0, 1], a scalar or `[...]`.
-    tau: the teacher's temperature > 0, a scalar or `[...]`.
-    alpha: weight of the class means in [0, 1], a scalar or `[...]`.
-    student_tau: the student's temperature > 0, a scalar or `[...]`; `tau` if None.
-    ignore_label: examples with this label have loss 0.
-
-  Returns:
-    The loss of each example, `[...]`.
-
-  Raises:
-    ValueError: a shape, a dtype or a temperature is wrong.
 
   Examples:
     >>> student, teacher = jnp.array([[1.0, 0.0]]), jnp.array([[3.0, 1.0]])
@@ -290,35 +214,23 @@ def fgcr(
   _checks.class_means(class_means, student_logits)
   probs = teacher_labels.softmax(teacher_logits, tau)
   alpha = _numerics.over_classes(alpha, probs)
-  means = jnp.asarray(class_means, probs.dtype)[own]
-  probs = (1 - alpha) * probs + alpha * means
+  probs = (1 - alpha) * probs + alpha * jnp.asarray(class_means, probs.dtype)[own]
   tau = tau if student_tau is None else student_tau
   return distillation(student_logits, labels, probs, lam=lam, tau=tau, ignore_label=ignore_label)
 
 
 def regt(
-  logits: jax.Array, labels: jax.Array, *, beta: ArrayLike, ignore_label: int | None = None
-) -> jax.Array:
+  logits: Array, labels: Array, *, beta: ArrayLike, ignore_label: int | None = None
+) -> Array:
   r"""Regularises a teacher in training towards distinct wrong classes.
 
   .. math::
     \ell = -\log p_y(1) + \beta \left(p_y(1) - \sigma(q(1))\right)
 
   Eq. 8 of the paper, cross entropy included; :math:`\sigma` is the (population) standard deviation
-  of the wrong classes' probabilities, without masked classes, and beta is 0.01 or 0.001.
-
-  Args:
-    logits: `[..., C]`.
-    labels: `[...]`, integers in `[0, C)`.
-    beta: weight of the regularisation >= 0, a scalar or `[...]`.
-    ignore_label: examples with this label have loss 0.
-
-  Returns:
-    The loss of each example, `[...]`. If all wrong classes are equal, the gradient of the standard
-    deviation is 0.
-
-  Raises:
-    ValueError: a shape or a dtype is wrong.
+  of the wrong classes' probabilities, without masked classes. If all of these are equal, its
+  gradient is 0. `beta` >= 0, a scalar or `[...]`, is 0.01 or 0.001 in the paper. The other
+  arguments are as in :func:`cross_entropy`.
 
   Examples:
     >>> logits, labels = jnp.array([2.0, 1.0, 0.0]), jnp.array(0)
@@ -337,15 +249,15 @@ def regt(
 
 
 def dkd(
-  student_logits: jax.Array,
-  teacher_logits: jax.Array,
-  labels: jax.Array,
+  student_logits: Array,
+  teacher_logits: Array,
+  labels: Array,
   *,
   alpha: ArrayLike,
   beta: ArrayLike,
   tau: ArrayLike,
   ignore_label: int | None = None,
-) -> jax.Array:
+) -> Array:
   r"""Decoupled knowledge distillation, without its cross entropy.
 
   .. math::
@@ -353,22 +265,9 @@ def dkd(
 
   Zhao et al., *Decoupled Knowledge Distillation*, CVPR 2022: :math:`b` is the pair (label's class,
   all others) and :math:`\tilde q` the softmax over the wrong classes alone, both at :math:`\tau`.
-  The method adds the cross entropy.
-
-  Args:
-    student_logits: `[..., C]`.
-    teacher_logits: `[..., C]`.
-    labels: `[...]`, integers in `[0, C)`.
-    alpha: weight of the target-class term >= 0, a scalar or `[...]`; 1 in the original.
-    beta: weight of the wrong-class term >= 0, a scalar or `[...]`; mostly 8 in the original.
-    tau: temperature > 0, a scalar or `[...]`; 4 in the original.
-    ignore_label: examples with this label have loss 0.
-
-  Returns:
-    The loss of each example, `[...]`, >= 0.
-
-  Raises:
-    ValueError: a shape, a dtype or a temperature is wrong.
+  The method adds the cross entropy. The weights `alpha` and `beta` >= 0 and the temperature `tau`
+  are scalars or `[...]`; the original has 1, mostly 8, and 4. The other arguments are as in
+  :func:`kd`. Returns the loss of each example, `[...]`, >= 0.
 
   Examples:
     >>> student, teacher = jnp.array([[1.0, 0.0, -1.0], [3.0, 2.0, 0.0]])
@@ -383,12 +282,10 @@ def dkd(
 
   def decouple(logits):
     log_probs = _numerics.log_softmax(checked.blank(logits), tau)
-    pair = [
-      jnp.sum(log_probs, axis=-1, where=right),
-      jax.nn.logsumexp(log_probs, axis=-1, where=~right),
-    ]
+    own = jnp.sum(log_probs, axis=-1, where=right)
+    others = jax.nn.logsumexp(log_probs, axis=-1, where=~right)
     rest = jax.nn.log_softmax(jnp.where(right, -jnp.inf, log_probs), axis=-1)
-    return jnp.stack(pair, axis=-1), jnp.where(right, 0.0, rest)
+    return jnp.stack([own, others], axis=-1), jnp.where(right, 0.0, rest)
 
   def divergence(teacher, student):
     # A class that the teacher masks has probability 0: it adds nothing.
@@ -396,9 +293,7 @@ def dkd(
     difference = jnp.where(counted, teacher, 0.0) - jnp.where(counted, student, 0.0)
     return jnp.sum(jnp.exp(teacher) * difference, axis=-1)
 
-  student_pair, student_rest = decouple(student_logits)
-  teacher_pair, teacher_rest = decouple(teacher_logits)
-  target = divergence(teacher_pair, student_pair)
-  rest = divergence(teacher_rest, student_rest)
+  student, teacher = decouple(student_logits), decouple(teacher_logits)
+  target, rest = map(divergence, teacher, student)
   tau, alpha, beta = (jnp.asarray(v, target.dtype) for v in (tau, alpha, beta))
   return checked.mark(jnp.square(tau) * (alpha * target + beta * rest))

@@ -1,8 +1,8 @@
 """Losses on the relations within a batch, and on features."""
 
-import jax
 import jax.numpy as jnp
 import optax
+from jax import Array
 from jax.typing import ArrayLike
 
 from jaxkd.losses import _checks, _numerics
@@ -14,11 +14,8 @@ from jaxkd.losses import logits as logit_losses
 _DIST_EPSILON = 1e-8
 
 
-def _pearson_distance(a: jax.Array, b: jax.Array, where: jax.Array) -> jax.Array:
-  """Returns 1 - the mean Pearson correlation of the rows of `[M, N]` arrays.
-
-  Only entries that count take part; rows without any are left out of the mean.
-  """
+def _pearson_distance(a: Array, b: Array, where: Array) -> Array:
+  """Returns 1 - the mean Pearson correlation of the rows of `[M, N]`; empty rows are left out."""
   number = jnp.sum(where, axis=-1, keepdims=True, dtype=a.dtype)
 
   def centred(x):
@@ -33,15 +30,15 @@ def _pearson_distance(a: jax.Array, b: jax.Array, where: jax.Array) -> jax.Array
 
 
 def dist(
-  student_logits: jax.Array,
-  teacher_logits: jax.Array,
-  labels: jax.Array,
+  student_logits: Array,
+  teacher_logits: Array,
+  labels: Array,
   *,
   beta: ArrayLike,
   gamma: ArrayLike,
   tau: ArrayLike,
   ignore_label: int | None = None,
-) -> jax.Array:
+) -> Array:
   r"""Matches inter- and intra-class relations instead of probabilities.
 
   .. math::
@@ -53,20 +50,10 @@ def dist(
   (examples) and the columns (classes) of the batch, with 1e-8 added to their denominators. Original
   values: beta = gamma = 2, tau = 4 on CIFAR-100; 1, 1, 1 on ImageNet.
 
-  Args:
-    student_logits: `[B, C]`.
-    teacher_logits: `[B, C]`. Entries that either network masks are not counted.
-    labels: `[B]`, integers in `[0, C)`.
-    beta: weight of the inter-class relation >= 0, a scalar.
-    gamma: weight of the intra-class relation >= 0, a scalar.
-    tau: temperature > 0, a scalar.
-    ignore_label: examples with this label are left out of the batch.
-
-  Returns:
-    The loss of the batch, a scalar: the columns relate its examples. 0 if every example is ignored.
-
-  Raises:
-    ValueError: a shape, a dtype or a temperature is wrong.
+  Logits are `[B, C]`, labels `[B]`; the weights `beta` of the inter-class and `gamma` of the
+  intra-class relation >= 0 and `tau` > 0 are scalars. Returns a scalar, because the columns relate
+  the examples of a batch. Entries that either network masks are not counted, examples with the
+  label `ignore_label` are left out; the loss is 0 if all are.
 
   Examples:
     >>> logits, labels = jnp.array([[2.0, 0.0], [0.0, 1.0]]), jnp.array([0, 1])
@@ -93,24 +80,15 @@ def dist(
   return jnp.where(number == 0, 0.0, loss)
 
 
-def fitnet(student_features: jax.Array, teacher_features: jax.Array) -> jax.Array:
-  r"""Mean squared error between features of equal shape.
+def fitnet(student_features: Array, teacher_features: Array) -> Array:
+  r"""Mean squared error `[B]` between features `[B, ...]` of equal shape.
 
   .. math::
     \ell = \frac1D \| h^s - h^t \|^2
 
   Romero et al., *FitNets: Hints for Thin Deep Nets*, ICLR 2015. The method first brings the
-  student's features to the teacher's shape, with a regressor.
-
-  Args:
-    student_features: `[B, ...]`, with at least one axis after the batch.
-    teacher_features: `[B, ...]`, of the same shape.
-
-  Returns:
-    The loss of each example, `[B]`: the mean over all of its entries.
-
-  Raises:
-    ValueError: the shapes differ.
+  student's features to the teacher's shape, with a regressor. The features have one axis or more
+  after the batch, and the mean is over all of their D entries.
 
   Examples:
     >>> print(fitnet(jnp.array([[1.0, 3.0]]), jnp.array([[1.0, 1.0]])))
@@ -124,13 +102,13 @@ def fitnet(student_features: jax.Array, teacher_features: jax.Array) -> jax.Arra
   return jnp.mean(jnp.square(student - teacher), axis=tuple(range(1, student.ndim)))
 
 
-def _attention(features: jax.Array) -> jax.Array:
+def _attention(features: Array) -> Array:
   """Returns the normalised attention map of `[B, ..., D]`, flat: `[B, N]`."""
   energy = jnp.mean(jnp.square(_numerics.accumulate(features)), axis=-1)
   return _numerics.unit(energy.reshape(energy.shape[0], -1))
 
 
-def at(student_features: jax.Array, teacher_features: jax.Array) -> jax.Array:
+def at(student_features: Array, teacher_features: Array) -> Array:
   r"""Attention transfer: where a stage is active, not by which channels.
 
   .. math::
@@ -138,18 +116,9 @@ def at(student_features: jax.Array, teacher_features: jax.Array) -> jax.Array:
     a_{ij} = \frac1D \sum_d h_{ijd}^2
 
   Zagoruyko and Komodakis, *Paying More Attention to Attention*, ICLR 2017, for one stage; the
-  method sums over the stages, with weight 1000 in the toolkits.
-
-  Args:
-    student_features: maps `[B, H, W, D]`, or with another number of axes of positions, as `[B, N,
-      D]`. The loss of a map with a single position is always 0.
-    teacher_features: `[B, H, W, D']`; D' may differ from D.
-
-  Returns:
-    The loss of each example, `[B]`, >= 0.
-
-  Raises:
-    ValueError: the features are no maps, or batch, height or width differ.
+  method sums over the stages, with weight 1000 in the toolkits. Maps are `[B, H, W, D]`, or with
+  another number of axes of positions, as `[B, N, D]`; the teacher's D may differ. Returns the loss
+  of each example, `[B]`, >= 0, and always 0 for maps with a single position.
 
   Examples:
     >>> left = jnp.array([[[[1.0], [0.0]]]])
@@ -163,7 +132,7 @@ def at(student_features: jax.Array, teacher_features: jax.Array) -> jax.Array:
   return jnp.mean(jnp.square(difference), axis=-1)
 
 
-def _relative_distances_and_angles(features: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _relative_distances_and_angles(features: Array) -> tuple[Array, Array]:
   """Returns `[B, B]` distances over their mean, `[B, B, B]` cosines."""
   features = _numerics.accumulate(features)
   differences = features[None, :, :] - features[:, None, :]
@@ -177,12 +146,12 @@ def _relative_distances_and_angles(features: jax.Array) -> tuple[jax.Array, jax.
 
 
 def rkd(
-  student_features: jax.Array,
-  teacher_features: jax.Array,
+  student_features: Array,
+  teacher_features: Array,
   *,
   distance: ArrayLike = 25.0,
   angle: ArrayLike = 50.0,
-) -> jax.Array:
+) -> Array:
   r"""Relational knowledge distillation: distances and angles within a batch.
 
   .. math::
@@ -193,17 +162,9 @@ def rkd(
   over their mean, :math:`H` the Huber loss with threshold 1, bars the means over all pairs and all
   triplets. Memory grows as :math:`B^2 D + B^3`.
 
-  Args:
-    student_features: penultimate features `[B, D]`.
-    teacher_features: `[B, D']`; D' may differ from D.
-    distance: weight of the distances >= 0, a scalar; 25 in the original.
-    angle: weight of the angles >= 0, a scalar; 50 in the original.
-
-  Returns:
-    The loss of the batch, a scalar >= 0; 0 for a batch of one example.
-
-  Raises:
-    ValueError: a shape is wrong.
+  Features are penultimate, `[B, D]`; the teacher's D may differ. The weights of the distances and
+  of the angles are scalars >= 0, with the original's values as defaults. Returns a scalar >= 0; 0
+  for a batch of one example.
 
   Examples:
     >>> features = jnp.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])

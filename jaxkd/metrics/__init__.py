@@ -1,9 +1,11 @@
 """Measures of dark knowledge: pure, jitted functions of arrays.
 
-Logits and probabilities are `[..., C]` with C >= 2, labels `[...]`, features `[N, D]`. A measure of
-each example is returned as `[...]`; the caller averages. Dtypes, labels outside `[0, C)`, masked
-classes and errors are as in :mod:`jaxkd.losses`, but the value of a temperature is not checked: it
-is an argument of a jitted function.
+Logits and probabilities are `[..., C]` with C >= 2, labels `[...]`, features `[N, D]`. Temperatures
+are > 0, scalars or `[...]`. A measure of each example is returned as `[...]`; the caller averages.
+Dtypes, labels outside `[0, C)`, masked classes and errors are as in :mod:`jaxkd.losses`, but the
+value of a temperature is not checked: it is an argument of a jitted function. Measures of two
+networks take logits `[..., C]` of one shape. These, the calibration error and the angles need at
+least one example.
 """
 
 from jaxkd.metrics.agreement import (

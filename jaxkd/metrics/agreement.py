@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 from jax.typing import ArrayLike
 
 from jaxkd import losses
@@ -15,7 +16,7 @@ from jaxkd.losses import _checks, _numerics
 _BLOCK = 64
 
 
-def _flatten_pair(logits_a: jax.Array, logits_b: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _flatten_pair(logits_a: Array, logits_b: Array) -> tuple[Array, Array]:
   """Returns both as `[N, C]`, with -0 as 0."""
   _checks.logits(logits_a=logits_a, logits_b=logits_b)
   _checks.some(logits_a=logits_a)
@@ -28,7 +29,7 @@ def _flatten_pair(logits_a: jax.Array, logits_b: jax.Array) -> tuple[jax.Array, 
   return flatten(logits_a), flatten(logits_b)
 
 
-def _common_classes(logits_a: jax.Array, logits_b: jax.Array, k: int) -> jax.Array:
+def _common_classes(logits_a: Array, logits_b: Array, k: int) -> Array:
   """Returns how many of both networks' top-k classes are common, `[N]`."""
   a, b = _flatten_pair(logits_a, logits_b)
   if not 1 <= k <= a.shape[-1]:
@@ -39,24 +40,14 @@ def _common_classes(logits_a: jax.Array, logits_b: jax.Array, k: int) -> jax.Arr
 
 
 @functools.partial(jax.jit, static_argnames="k")
-def topk_overlap(logits_a: jax.Array, logits_b: jax.Array, k: int) -> jax.Array:
-  r"""Distribution of the number of classes common to two top-k sets.
+def topk_overlap(logits_a: Array, logits_b: Array, k: int) -> Array:
+  r"""Distribution of the number of classes common to two networks' top-k sets.
 
   .. math::
     P\left( |\mathcal{C}^a_k \cap \mathcal{C}^b_k| = n \right), \quad n = 0, \ldots, k
 
-  Fig. 5 of the paper, there for K from 1 to 8.
-
-  Args:
-    logits_a: one network's, `[..., C]`.
-    logits_b: the other's, of the same shape.
-    k: size of the sets, from 1 to C.
-
-  Returns:
-    The fraction of the examples for each n, `[k + 1]`.
-
-  Raises:
-    ValueError: the shapes differ, there are no examples, or k is out of range.
+  Fig. 5 of the paper, there for k from 1 to 8. Logits are `[..., C]`, k is from 1 to C. Returns the
+  fraction of the examples for each n, `[k + 1]`.
 
   Examples:
     >>> a = jnp.array([[3.0, 2.0, 1.0, 0.0], [3.0, 2.0, 1.0, 0.0]])
@@ -69,24 +60,13 @@ def topk_overlap(logits_a: jax.Array, logits_b: jax.Array, k: int) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnames="k")
-def rank_set_overlap(logits_a: jax.Array, logits_b: jax.Array, k: int = 5) -> jax.Array:
-  r"""Share of the classes common to two top-k sets.
+def rank_set_overlap(logits_a: Array, logits_b: Array, k: int = 5) -> Array:
+  r"""Share of the classes common to two networks' top-k sets, `[...]`, in `[0, 1]`.
 
   .. math::
     s = |\mathcal{C}^a_k \cap \mathcal{C}^b_k| / k
 
-  Eq. 4 of the paper, with k = 5 in Fig. 6.
-
-  Args:
-    logits_a: one network's, `[..., C]`.
-    logits_b: the other's, of the same shape.
-    k: size of the sets, from 1 to C.
-
-  Returns:
-    `[...]`, in `[0, 1]`.
-
-  Raises:
-    ValueError: the shapes differ, there are no examples, or k is out of range.
+  Eq. 4 of the paper, with k = 5 in Fig. 6. Logits are `[..., C]`, k is from 1 to C.
 
   Examples:
     >>> a, b = jnp.array([[3.0, 2.0, 1.0]]), jnp.array([[3.0, 1.0, 2.0]])
@@ -98,35 +78,20 @@ def rank_set_overlap(logits_a: jax.Array, logits_b: jax.Array, k: int = 5) -> ja
 
 
 class RankCorrelations(NamedTuple):
-  """How alike two networks order the classes of each example, `[...]` each.
+  """:func:`spearman`, :func:`kendall_tau`, :func:`kendall_tau_b` of each example, `[...]` each."""
 
-  Attributes:
-    spearman: as :func:`spearman`.
-    kendall: as :func:`kendall_tau`.
-    kendall_b: as :func:`kendall_tau_b`.
-  """
-
-  spearman: jax.Array
-  kendall: jax.Array
-  kendall_b: jax.Array
+  spearman: Array
+  kendall: Array
+  kendall_b: Array
 
 
 @jax.jit
-def rank_correlations(logits_a: jax.Array, logits_b: jax.Array) -> RankCorrelations:
-  """All rank correlations of two networks' logits, from one pass: Eqs. 5 and 6 of the paper.
+def rank_correlations(logits_a: Array, logits_b: Array) -> RankCorrelations:
+  """All rank correlations of two networks' logits `[..., C]`, from one pass.
 
-  The time grows with the square of C, the memory with C alone: the pairs of classes of some
-  examples are visited together.
-
-  Args:
-    logits_a: one network's, `[..., C]`.
-    logits_b: the other's, of the same shape.
-
-  Returns:
-    :class:`RankCorrelations`.
-
-  Raises:
-    ValueError: the shapes differ, or there are no examples.
+  Eqs. 5 and 6 of the paper, as :func:`spearman`, :func:`kendall_tau` and :func:`kendall_tau_b`. The
+  time grows with the square of C, the memory with C alone: the pairs of classes of some examples
+  are visited together.
 
   Examples:
     >>> a, b = jnp.array([4.0, 3.0, 2.0, 1.0]), jnp.array([4.0, 3.0, 1.0, 2.0])
@@ -145,7 +110,7 @@ def rank_correlations(logits_a: jax.Array, logits_b: jax.Array) -> RankCorrelati
   )
 
 
-def _doubled_ranks(logits: jax.Array) -> jax.Array:
+def _doubled_ranks(logits: Array) -> Array:
   """Returns twice the ranks of the classes, `[C, n]`, from `[n, C]`.
 
   Equal logits share the mean of their ranks; twice that is an integer, and small integers are
@@ -156,7 +121,7 @@ def _doubled_ranks(logits: jax.Array) -> jax.Array:
   return ranks.T.astype(jnp.int16 if small else jnp.int32)
 
 
-def _correlate(a: jax.Array, b: jax.Array) -> RankCorrelations:
+def _correlate(a: Array, b: Array) -> RankCorrelations:
   """Correlates doubled ranks `[C, n]`: the examples fill vector registers."""
   num_classes = len(a)
   classes = jnp.arange(num_classes, dtype=a.dtype)[:, None]
@@ -187,31 +152,21 @@ def _correlate(a: jax.Array, b: jax.Array) -> RankCorrelations:
   )
 
 
-def _tied_pairs(ranks: jax.Array) -> jax.Array:
-  """Returns how many pairs of equal ones there are in doubled ranks `[C]`."""
+def _tied_pairs(ranks: Array) -> Array:
+  """Counts the pairs of equal ones in doubled ranks `[C]`."""
   sizes = jnp.bincount(ranks, length=2 * len(ranks) + 1)
   return jnp.sum(sizes * (sizes - 1) // 2)
 
 
 @jax.jit
-def spearman(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
-  r"""Spearman's rank correlation of two networks' logits.
+def spearman(logits_a: Array, logits_b: Array) -> Array:
+  r"""Spearman's rank correlation of two networks' logits `[..., C]`.
 
   .. math::
     \rho = \mathrm{Pearson}(R^a, R^b)
 
   Eq. 5 of the paper: :math:`R` are the ranks of the classes; equal logits share the mean of their
-  ranks.
-
-  Args:
-    logits_a: one network's, `[..., C]`.
-    logits_b: the other's, of the same shape.
-
-  Returns:
-    `[...]`, in `[-1, 1]`; NaN where all of a network's logits are equal.
-
-  Raises:
-    ValueError: the shapes differ, or there are no examples.
+  ranks. Returns `[...]`, in `[-1, 1]`; NaN where all of a network's logits are equal.
 
   Examples:
     >>> a, b = jnp.array([4.0, 3.0, 2.0, 1.0]), jnp.array([4.0, 3.0, 1.0, 2.0])
@@ -222,8 +177,8 @@ def spearman(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
 
 
 @jax.jit
-def kendall_tau(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
-  r"""Kendall's rank correlation of two networks' logits, as in the paper.
+def kendall_tau(logits_a: Array, logits_b: Array) -> Array:
+  r"""Kendall's rank correlation of two networks' logits `[..., C]`, as in the paper.
 
   .. math::
     \tau = \frac{2}{C (C - 1)} \sum_{j_1 < j_2}
@@ -231,17 +186,7 @@ def kendall_tau(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
 
   Eq. 6 of the paper, where sg is 1 or -1 "depending on whether the input is positive or not": of
   two equal logits, the later class counts as the larger. :func:`kendall_tau_b` treats them
-  symmetrically; without equal logits the two are the same.
-
-  Args:
-    logits_a: one network's, `[..., C]`.
-    logits_b: the other's, of the same shape.
-
-  Returns:
-    `[...]`, in `[-1, 1]`.
-
-  Raises:
-    ValueError: the shapes differ, or there are no examples.
+  symmetrically; without equal logits the two are the same. Returns `[...]`, in `[-1, 1]`.
 
   Examples:
     The paper's example, five classes of which two neighbours are swapped:
@@ -254,25 +199,16 @@ def kendall_tau(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
 
 
 @jax.jit
-def kendall_tau_b(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
-  r"""Kendall's rank correlation with equal logits taken into account.
+def kendall_tau_b(logits_a: Array, logits_b: Array) -> Array:
+  r"""Kendall's rank correlation of logits `[..., C]`, with equal logits taken into account.
 
   .. math::
     \tau_b = \frac{n_+ - n_-}{\sqrt{n_a n_b}}
 
   Kendall, *The Treatment of Ties in Ranking Problems*, Biometrika 1945: :math:`n_+` and :math:`n_-`
   are the pairs of classes that the networks order alike and differently, :math:`n_a` and
-  :math:`n_b` those that each network tells apart.
-
-  Args:
-    logits_a: one network's, `[..., C]`.
-    logits_b: the other's, of the same shape.
-
-  Returns:
-    `[...]`, in `[-1, 1]`; NaN where all of a network's logits are equal.
-
-  Raises:
-    ValueError: the shapes differ, or there are no examples.
+  :math:`n_b` those that each network tells apart. Returns `[...]`, in `[-1, 1]`; NaN where all of a
+  network's logits are equal.
 
   Examples:
     >>> a, b = jnp.array([3.0, 2.0, 1.0]), jnp.array([3.0, 1.0, 1.0])
@@ -283,21 +219,15 @@ def kendall_tau_b(logits_a: jax.Array, logits_b: jax.Array) -> jax.Array:
 
 
 class RuleConsistency(NamedTuple):
-  """A network measured against a rule.
+  """A network measured against a rule: the two means of :func:`rule_consistency`, scalars."""
 
-  Attributes:
-    kendall: mean Kendall's tau between the network's order and the rule's.
-    deviation: mean standard deviation of the probabilities of the rule's classes without the first,
-      the examples' own.
-  """
-
-  kendall: jax.Array
-  deviation: jax.Array
+  kendall: Array
+  deviation: Array
 
 
 @functools.partial(jax.jit, static_argnames="chains")
 def rule_consistency(
-  logits: jax.Array, labels: jax.Array, chains: tuple[tuple[int, ...], ...], tau: ArrayLike = 4.0
+  logits: Array, labels: Array, chains: tuple[tuple[int, ...], ...], tau: ArrayLike = 4.0
 ) -> RuleConsistency:
   r"""Agreement of a network with a rule on which classes are similar.
 
@@ -309,19 +239,10 @@ def rule_consistency(
   deviation of all but the first. The means over the examples, then over the chains, are a cell of
   the paper's Table 1.
 
-  Args:
-    logits: `[N, C]`.
-    labels: `[N]`, integers in `[0, C)`.
-    chains: labels from most to least similar to the first, three or more each, from
-      :func:`jaxkd.analysis.rules.label_chains`.
-    tau: temperature > 0 of the probabilities, a scalar or `[N]`; 4 as in Fig. 7, the paper's table
-      does not state it.
-
-  Returns:
-    :class:`RuleConsistency`, scalars; NaN if a chain's first class has no examples.
-
-  Raises:
-    ValueError: a shape or a dtype is wrong, or the logits lack a class of a chain.
+  Logits are `[N, C]`, labels `[N]`. A chain, from :func:`jaxkd.analysis.rules.label_chains`, has
+  three labels or more, all in `[0, C)`, from most to least similar to the first. `tau` > 0, a
+  scalar or `[N]`, is 4 as in Fig. 7; the paper's table does not state it. The means are NaN if a
+  chain's first class has no examples.
 
   Examples:
     >>> logits = jnp.array([[4.0, 3.0, 1.0, 2.0], [0.0, 9.0, 0.0, 0.0]])

@@ -4,6 +4,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 from jax.typing import ArrayLike
 
 from jaxkd import losses
@@ -11,8 +12,8 @@ from jaxkd.losses import _checks, _numerics
 
 
 def _wrong_classes(
-  probs: jax.Array, labels: jax.Array, where: jax.Array | None
-) -> tuple[_numerics.Labels, jax.Array, jax.Array]:
+  probs: Array, labels: Array, where: Array | None
+) -> tuple[_numerics.Labels, Array, Array]:
   """Returns the labels, the probabilities and which of the latter are of wrong classes."""
   _checks.logits(probs=probs)
   checked = _checks.labels(labels, probs)
@@ -24,10 +25,8 @@ def _wrong_classes(
 
 
 @jax.jit
-def derived_average(
-  probs: jax.Array, labels: jax.Array, *, where: jax.Array | None = None
-) -> jax.Array:
-  r"""Mean probability of the wrong classes.
+def derived_average(probs: Array, labels: Array, *, where: Array | None = None) -> Array:
+  r"""Mean probability of the wrong classes, `[...]`, in `[0, 1 / (C - 1)]`.
 
   .. math::
     e(q) = \frac{1}{C - 1} \sum_{c \ne y} p_c = \frac{1 - p_y}{C - 1}
@@ -35,17 +34,9 @@ def derived_average(
   The strength of the smoothing in a teacher's label, from Li et al., *Asymmetric Temperature
   Scaling Makes Larger Networks Teach Well Again*, NeurIPS 2022 ("the ATS paper" below).
 
-  Args:
-    probs: `[..., C]`, the teacher's label, from any of the softmaxes.
-    labels: `[...]`, integers in `[0, C)`.
-    where: booleans `[..., C]`, true on the classes that count: `logits > -jnp.inf` for masked
-      logits. None: all count.
-
-  Returns:
-    `[...]`, in `[0, 1 / (C - 1)]`.
-
-  Raises:
-    ValueError: a shape or a dtype is wrong.
+  The teacher's label `probs`, `[..., C]`, is from any of the softmaxes. `where`, booleans
+  `[..., C]`, is true on the classes that count: `logits > -jnp.inf` for masked logits. None: all
+  count.
 
   Examples:
     >>> print(derived_average(jnp.array([0.5, 0.375, 0.125]), jnp.array(0)))
@@ -56,26 +47,15 @@ def derived_average(
 
 
 @jax.jit
-def derived_variance(
-  probs: jax.Array, labels: jax.Array, *, where: jax.Array | None = None
-) -> jax.Array:
+def derived_variance(probs: Array, labels: Array, *, where: Array | None = None) -> Array:
   r"""Variance of the wrong classes' probabilities.
 
   .. math::
     v(q) = \frac{1}{C - 1} \sum_{c \ne y} (p_c - e(q))^2
 
-  The ATS paper measures by it how well a teacher's label distinguishes the wrong classes.
-
-  Args:
-    probs: `[..., C]`, the teacher's label, from any of the softmaxes.
-    labels: `[...]`, integers in `[0, C)`.
-    where: booleans `[..., C]`, as in :func:`derived_average`.
-
-  Returns:
-    `[...]`, >= 0; exactly 0 where the wrong classes are equal.
-
-  Raises:
-    ValueError: a shape or a dtype is wrong.
+  The ATS paper measures by it how well a teacher's label distinguishes the wrong classes. The
+  arguments are as in :func:`derived_average`. Returns `[...]`, >= 0; exactly 0 where the wrong
+  classes are equal.
 
   Examples:
     >>> print(derived_variance(jnp.array([0.5, 0.375, 0.125]), jnp.array(0)))
@@ -86,26 +66,16 @@ def derived_variance(
 
 
 @jax.jit
-def inherent_variance(logits: jax.Array, labels: jax.Array, tau: ArrayLike) -> jax.Array:
-  r"""Variance of the softmax over the wrong classes alone.
+def inherent_variance(logits: Array, labels: Array, tau: ArrayLike) -> Array:
+  r"""Variance of the softmax of logits `[..., C]` over the wrong classes alone, `[...]`, >= 0.
 
   .. math::
     v(\tilde q), \quad \tilde q = \mathrm{softmax}(g / \tau), \quad
     v(q) = (C - 1)^2 \, e(q)^2 \, v(\tilde q)
 
   The ATS paper: :math:`g` are the logits without the label's. The identity splits
-  :func:`derived_variance` into this and :func:`derived_average`.
-
-  Args:
-    logits: `[..., C]`. Masked classes are not counted.
-    labels: `[...]`, integers in `[0, C)`.
-    tau: temperature > 0, a scalar or `[...]`.
-
-  Returns:
-    `[...]`, >= 0.
-
-  Raises:
-    ValueError: a shape or a dtype is wrong.
+  :func:`derived_variance` into this and :func:`derived_average`. Masked classes are not counted.
+  `tau` > 0 is a scalar or `[...]`.
 
   Examples:
     >>> logits = jnp.log(jnp.array([9.0, 3.0, 1.0]))
@@ -121,27 +91,17 @@ def inherent_variance(logits: jax.Array, labels: jax.Array, tau: ArrayLike) -> j
 
 @functools.partial(jax.jit, static_argnames="grid")
 def temperature_distribution(
-  logits: jax.Array, labels: jax.Array, grid: tuple[float, ...] = losses.ISATS_GRID
-) -> jax.Array:
+  logits: Array, labels: Array, grid: tuple[float, ...] = losses.ISATS_GRID
+) -> Array:
   r"""How often each temperature is the most discriminative.
 
   .. math::
     P(\tau^\star(x) = \tau), \quad \tau \in \text{grid}
 
   Section 5.3 of the paper reports it for CIFAR-100, with :math:`\tau^\star` from
-  :func:`optimal_temperature <jaxkd.losses.optimal_temperature>`.
-
-  Args:
-    logits: `[..., C]`.
-    labels: `[...]`, integers in `[0, C)`.
-    grid: temperatures > 0.
-
-  Returns:
-    The fraction of the examples for each temperature, `[len(grid)]`; NaN if an example has no
-    temperature.
-
-  Raises:
-    ValueError: a shape, a dtype or a temperature is wrong.
+  :func:`optimal_temperature <jaxkd.losses.optimal_temperature>`, which has
+  the same arguments. Returns the fraction of the examples for each temperature of the grid, `[G]`;
+  NaN if an example has no temperature.
 
   Examples:
     >>> logits = jnp.array([[20.0, 8.0, 4.0, 0.0], [2.0, 1.0, 0.5, 0.0]])
@@ -161,23 +121,14 @@ def temperature_distribution(
 
 
 @jax.jit
-def entropy(logits: jax.Array, tau: ArrayLike = 1.0) -> jax.Array:
-  r"""Entropy of the softened probabilities.
+def entropy(logits: Array, tau: ArrayLike = 1.0) -> Array:
+  r"""Entropy of the softened probabilities, `[...]`, in nats, from 0 to `log(C)`.
 
   .. math::
     H(p(\tau)) = -\sum_c p_c(\tau) \log p_c(\tau)
 
-  Shannon, *A Mathematical Theory of Communication*, 1948.
-
-  Args:
-    logits: `[..., C]`.
-    tau: temperature > 0, a scalar or `[...]`.
-
-  Returns:
-    `[...]`, in nats, from 0 to `log(C)`.
-
-  Raises:
-    ValueError: a shape is wrong.
+  Shannon, *A Mathematical Theory of Communication*, 1948. Logits are `[..., C]`; `tau` > 0 is a
+  scalar or `[...]`.
 
   Examples:
     >>> print(entropy(jnp.array([[0.0, 0.0], [1000.0, 0.0]])))
@@ -189,25 +140,15 @@ def entropy(logits: jax.Array, tau: ArrayLike = 1.0) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnames="bins")
-def expected_calibration_error(logits: jax.Array, labels: jax.Array, bins: int = 15) -> jax.Array:
-  r"""Gap between confidence and accuracy.
+def expected_calibration_error(logits: Array, labels: Array, bins: int = 15) -> Array:
+  r"""Gap between confidence and accuracy, a scalar in `[0, 1]`.
 
   .. math::
     \sum_b \frac{n_b}{N} \left| \mathrm{acc}_b - \mathrm{conf}_b \right|
 
   Guo et al., *On Calibration of Modern Neural Networks*, ICML 2017, with equally wide bins of the
-  largest probability, closed on the right.
-
-  Args:
-    logits: `[..., C]`.
-    labels: `[...]`, integers in `[0, C)`.
-    bins: number of bins; 15 in the original.
-
-  Returns:
-    A scalar in `[0, 1]`.
-
-  Raises:
-    ValueError: a shape or a dtype is wrong, or there are no examples.
+  largest probability, closed on the right; 15 in the original. Logits are `[..., C]`, labels
+  `[...]`.
 
   Examples:
     >>> logits = jnp.array([[1000.0, 0.0], [1000.0, 0.0]])

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
 from jaxkd.losses import _checks, _numerics
 
@@ -13,30 +14,26 @@ _NEAR = 0.9999
 
 
 class FeatureAngles(NamedTuple):
-  """Angles between features, in degrees.
+  """Mean and population standard deviation of the angles between features, scalars in degrees.
 
-  Attributes:
-    within_mean: mean over the pairs of examples of one class.
-    within_std: population standard deviation over these pairs.
-    between_mean: mean over the pairs of examples of two classes.
-    between_std: population standard deviation over these pairs.
+  `within` is over the pairs of examples of one class, `between` over those of two. NaN without any.
   """
 
-  within_mean: jax.Array
-  within_std: jax.Array
-  between_mean: jax.Array
-  between_std: jax.Array
+  within_mean: Array
+  within_std: Array
+  between_mean: Array
+  between_std: Array
 
 
 class _Moments(NamedTuple):
   """Number, mean and sum of squared deviations, of any number of values."""
 
-  size: jax.Array
-  mean: jax.Array
-  squares: jax.Array
+  size: Array
+  mean: Array
+  squares: Array
 
   @classmethod
-  def of(cls, values: jax.Array, where: jax.Array) -> "_Moments":
+  def of(cls, values: Array, where: Array) -> "_Moments":
     size = jnp.sum(where, dtype=values.dtype)
     mean = jnp.sum(values, where=where) / jnp.maximum(size, 1)
     return cls(size, mean, jnp.sum(jnp.square(values - mean), where=where))
@@ -49,13 +46,13 @@ class _Moments(NamedTuple):
     squares = self.squares + other.squares + jnp.square(gap) * self.size * share
     return _Moments(size, self.mean + gap * share, squares)
 
-  def mean_and_std(self) -> tuple[jax.Array, jax.Array]:
+  def mean_and_std(self) -> tuple[Array, Array]:
     some = self.size > 0
     std = jnp.sqrt(self.squares / jnp.where(some, self.size, 1))
     return jnp.where(some, self.mean, jnp.nan), jnp.where(some, std, jnp.nan)
 
 
-def _angles(a: jax.Array, b: jax.Array, counted: jax.Array) -> jax.Array:
+def _angles(a: Array, b: Array, counted: Array) -> Array:
   """Returns the angles `[I, J]` in radians between unit vectors `[I, D]` and `[J, D]`."""
   cosines = jnp.einsum("id,jd->ij", a, b, precision="highest")
   angles = jnp.arccos(jnp.clip(cosines, -1, 1))
@@ -70,7 +67,7 @@ def _angles(a: jax.Array, b: jax.Array, counted: jax.Array) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnames="block")
-def feature_angles(features: jax.Array, labels: jax.Array, *, block: int = 1024) -> FeatureAngles:
+def feature_angles(features: Array, labels: Array, *, block: int = 1024) -> FeatureAngles:
   r"""Mean and spread of the angles within and between classes.
 
   .. math::
@@ -81,16 +78,8 @@ def feature_angles(features: jax.Array, labels: jax.Array, *, block: int = 1024)
   the second form, which resolves 1e-5 degrees in float32. The pairs are visited in blocks: memory
   does not grow with their number.
 
-  Args:
-    features: `[N, D]`. A feature of length 0 has no direction; its pairs are left out.
-    labels: `[N]`, integers. Pairs with a negative label are left out.
-    block: examples per side of a block, >= 1.
-
-  Returns:
-    :class:`FeatureAngles`, scalars in degrees; NaN where there are no pairs.
-
-  Raises:
-    ValueError: a shape or a dtype is wrong, or there are no examples.
+  Features are `[N, D]`, labels `[N]`. The pairs of a feature of length 0, which has no direction,
+  and of a negative label are left out. A block has `block` >= 1 examples per side.
 
   Examples:
     >>> features = jnp.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 2.0]])

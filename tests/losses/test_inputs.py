@@ -217,4 +217,4 @@ print(sorted(m for m in sys.modules if m.split(".")[0] == "jaxkd"))
 """
   found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
   rooms = {name.split(".")[1] for name in eval(found.stdout) if "." in name}
-  assert rooms == {"losses", "metrics"}
+  assert rooms == {"common", "losses", "metrics"}
