@@ -293,7 +293,7 @@ def dkd(
     difference = jnp.where(counted, teacher, 0.0) - jnp.where(counted, student, 0.0)
     return jnp.sum(jnp.exp(teacher) * difference, axis=-1)
 
-  teacher, student = decouple(teacher_logits), decouple(student_logits)
+  student, teacher = decouple(student_logits), decouple(teacher_logits)
   target, rest = map(divergence, teacher, student)
   tau, alpha, beta = (jnp.asarray(v, target.dtype) for v in (tau, alpha, beta))
   return checked.mark(jnp.square(tau) * (alpha * target + beta * rest))
