@@ -20,6 +20,7 @@ from jaxkd.reports import experiment as experiment_report
 from jaxkd.reports import paper_table
 from jaxkd.runs import paper, recipes
 from jaxkd.runs.experiment import Experiment, run
+from jaxkd.runs.recipes import recipe
 from jaxkd.runs.validation import validate
 from jaxkd.tuning import tuned
 
@@ -46,7 +47,7 @@ def configs(
 ) -> dict[str, ml_collections.ConfigDict]:
   """Returns the experiment of each column, one a student; see `recipe` for `arg`."""
   return {
-    student: recipes.recipe(
+    student: recipe(
       dataset,
       ",".join(filter(None, (f"student={student}", arg))),
       title=f"table{table}-{dataset}-{student}",
