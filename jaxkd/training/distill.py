@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import linen, nnx
 
@@ -172,13 +173,14 @@ def distill(
   tested = None if test is None else UserData(test, fields, "test")
   progress = Progress(f"[distill, {objective.name}]", 0, total, batch_size)
   metrics: list[dict[str, float]] = []
-  sums: Any = None
-  number = summed = 0
+  logs: list[Any] = []
+  number = 0
   report_at = next_multiple(per_epoch, 0, total)
   for number, batch in enumerate(itertools.islice(itertools.chain([first], batches), total), 1):
+    # One step at a time waits: more have deadlocked on several devices of a CPU.
+    jax.block_until_ready(logs[-1:])
     state, logged = step(state, teacher_variables, *jax.device_put(batch, split))
-    sums = jax.tree.map(jnp.add, sums, logged) if summed else logged
-    summed += 1
+    logs.append(logged)
     if number < report_at:
       continue
     report_at = next_multiple(per_epoch, number, total)
@@ -187,12 +189,13 @@ def distill(
         f"the loss or its gradient was not finite at step {int(state.bad_step)}; a lower "
         "learning_rate may help"
       )
-    line = {f"train_{name}": float(value) / summed for name, value in sums.items()}
+    means = jax.tree.map(lambda *values: float(np.mean(values)), *jax.device_get(logs))
+    line = {f"train_{name}": mean for name, mean in means.items()}
     if tested:
       right = tested.total(functools.partial(correct, state.variables), batch_size)
       line["test_accuracy"] = int(right) / (tested.size or 1)
     metrics.append({"step": number, **line})
-    summed = 0
+    logs.clear()
     progress.update(number, line["train_loss"])
     shown = (f"{name} {line[name]:.4g}" for name in ("train_loss", "test_accuracy") if name in line)
     progress.note(f"step {number}/{total}: {', '.join(shown)}")
