@@ -10,9 +10,8 @@ import logging
 import sys
 
 from jaxkd.common import signals
-from jaxkd.data import preparation
-from jaxkd.data.base import DataError
-from jaxkd.data.specs import DIGITS, SPECS
+from jaxkd.data import SPECS, DataError, preparation
+from jaxkd.data.specs import DIGITS
 
 
 def main() -> None:

@@ -60,8 +60,10 @@ def center_crop(images: jax.Array, spec: Spec, sizes: jax.Array | None = None) -
   The middle of squashed photographs is stretched back, which makes it as sharp as training images.
   """
   if sizes is not None:
-    boxes = squash(middle_boxes(sizes, spec.image_size), sizes, spec.resize)
-    return resize(images, boxes, spec.image_size)
+    # Rounded as torchvision rounds them.
+    corners = jnp.round((sizes - spec.image_size).astype(jnp.float32) / 2).astype(jnp.int32)
+    boxes = jnp.concatenate([corners, jnp.full_like(sizes, spec.image_size)], axis=1)
+    return resize(images, squash(boxes, sizes, spec.resize), spec.image_size)
   start = (spec.stored_size - spec.image_size) // 2
   middle = slice(start, start + spec.image_size)
   return images[:, middle, middle]
@@ -93,12 +95,6 @@ def random_boxes(key: jax.Array, sizes: jax.Array) -> jax.Array:
   sides = jnp.stack([rows, columns], axis=1).astype(jnp.int32)
   largest = jnp.concatenate([(sizes - sides) // 2, sides], axis=1)
   return jnp.where(jnp.any(fits, axis=1, keepdims=True), boxes, largest)
-
-
-def middle_boxes(sizes: jax.Array, side: int) -> jax.Array:
-  """Returns the squares of a side in the middle, int32, rounded as torchvision rounds them."""
-  corners = jnp.round((sizes - side).astype(jnp.float32) / 2)
-  return jnp.concatenate([corners.astype(jnp.int32), jnp.full_like(sizes, side)], axis=1)
 
 
 def squash(boxes: jax.Array, sizes: jax.Array, size: int) -> jax.Array:

@@ -100,9 +100,7 @@ def stack(examples: Iterable[Example]) -> Arrays:
   return Arrays(np.stack(images), np.array(labels, np.int32), sizes)
 
 
-def in_order(
-  read: Callable[[int], _T], size: int, description: str, delay: float = 0
-) -> Iterator[_T]:
+def in_order(read: Callable[[int], _T], size: int, title: str, delay: float = 0) -> Iterator[_T]:
   """Yields `read(0)` to `read(size - 1)`, read ahead in threads; shows progress after `delay` s."""
   # Slow to import.
   import grain
@@ -113,7 +111,7 @@ def in_order(
   threads = len(cores())
   options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
   chunks = grain.MapDataset.range(0, size, _CHUNK).map(chunk).to_iter_dataset(options)
-  with tqdm.tqdm(desc=description, total=size, unit=" images", delay=delay) as progress:
+  with tqdm.tqdm(desc=title, total=size, unit=" images", delay=delay) as progress:
     for values in chunks:
       yield from values
       progress.update(len(values))

@@ -16,17 +16,16 @@ _FORMATS = (
   *("TGA", "TIFF", "WEBP"),
 )
 # Kinds of files by their first bytes, in small letters.
-_KINDS = {
+_KINDS: dict[bytes | tuple[bytes, ...], str] = {
   b"%pdf": "a PDF document",
   b"%!ps": "a PostScript file",
   b"pk\x03\x04": "a ZIP archive",
   b"\x1f\x8b": "a gzip archive",
   b"<svg": "an SVG drawing",
   b"<?xml": "an XML file",
-  **dict.fromkeys((b"<!doctype html", b"<html"), "a web page"),
+  (b"<!doctype html", b"<html"): "a web page",
   b"version https://git-lfs": "a Git LFS pointer, not the file itself",
-  b"ftyphei": "a HEIC photograph, read by the package pillow-heif alone",
-  b"ftypmif1": "a HEIC photograph, read by the package pillow-heif alone",
+  (b"ftyphei", b"ftypmif1"): "a HEIC photograph, read by the package pillow-heif alone",
   b"ftypavi": "an AVIF image, read by Pillow 11.3 or newer alone",
   b"ftyp": "a video",
 }

@@ -10,8 +10,8 @@ import tensorflow_datasets as tfds
 from jaxkd.data.base import DataError, explained
 from jaxkd.data.builders import files
 
+# Images `[N, H, W, channels]` in [0, 255]; labels `[N, 1]`, or one-hot.
 _Split = tuple[np.ndarray, np.ndarray]
-"""Images `[N, H, W, channels]` in [0, 255]; labels `[N, 1]`, or one-hot."""
 
 
 _FILES = {
