@@ -8,7 +8,10 @@ from jaxkd.common.spelling import nearest
 
 
 def resolve(reference: str) -> Any:
-  """Returns the attribute of a module that `package.module:attribute` names, or raises a UserError.
+  """Returns the attribute of a module that `package.module:attribute` names; it may have dots.
+
+  Raises:
+    UserError: the module can't be imported, or has no such attribute.
 
   Examples:
     >>> resolve("math:sqrt")(4.0)
@@ -16,11 +19,15 @@ def resolve(reference: str) -> Any:
   """
   module, _, attribute = reference.partition(":")
   try:
-    imported = importlib.import_module(module)
-  except (ImportError, ValueError) as error:
-    reason = f"can't import {module!r}: {error}; is its folder in PYTHONPATH?"
-    raise UserError(f"{reference!r}: {reason}") from error
-  if not hasattr(imported, attribute):
-    names = [name for name in vars(imported) if not name.startswith("_")]
-    raise UserError(f"{reference!r}: {attribute!r} is not in {module}, {nearest(attribute, names)}")
-  return getattr(imported, attribute)
+    thing = importlib.import_module(module)
+  except (ImportError, TypeError, ValueError) as error:
+    raise UserError(
+      f"{reference!r}: can't import {module!r}: {error}; is its folder in PYTHONPATH?"
+    ) from error
+  for part in attribute.split("."):
+    if not hasattr(thing, part):
+      place = getattr(thing, "__name__", module)
+      names = [name for name in dir(thing) if not name.startswith("_")]
+      raise UserError(f"{reference!r}: {part!r} is not in {place}, {nearest(part, names)}")
+    thing = getattr(thing, part)
+  return thing

@@ -9,12 +9,14 @@ import functools
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 
 from jaxkd.models import layers
 from jaxkd.models.base import Network, Outputs
 from jaxkd.models.layers import Conv, Linear, torch_default
 from jaxkd.models.registry import Architecture, Form, Reference
 
+# Torchvision counts ReLUs, pools and dropout as layers too.
 _REFERENCE_NAMES = {
   **{f"conv{i + 1}": f"features.{n}" for i, n in enumerate((0, 3, 6, 8, 10))},
   **{f"fc{i + 1}": f"classifier.{n}" for i, n in enumerate((1, 4, 6))},
@@ -24,13 +26,10 @@ _REFERENCE_NAMES = {
 class AlexNet(Network):
   """Five convolutions with three max pools, three linear layers with dropout.
 
-  The small form halves the stem's stride and leaves the last pool out: from 64x64 images the
-  classifier gets the 6x6 map that it gets from 224x224 ones in the other form. Stages end before
-  the pools (the last one always with the fifth convolution); features are the second linear layer
-  after its ReLU.
-
-  Args:
-    small: whether to use the form for small images.
+  The form for small images halves the stem's stride and leaves the last pool out: from 64x64 images
+  the classifier gets the 6x6 map that it gets from 224x224 ones in the other form. Stages end
+  before the pools (the last one always with the fifth convolution); features are the second linear
+  layer after its ReLU.
   """
 
   classifier_name = "fc3"
@@ -42,9 +41,10 @@ class AlexNet(Network):
     small: bool,
     num_classes: int,
     in_channels: int = 3,
-    dtype: jnp.dtype = jnp.float32,
+    dtype: DTypeLike = jnp.float32,
     rngs: nnx.Rngs,
   ):
+    super().__init__(dtype=dtype)
     conv = functools.partial(Conv, use_bias=True, init=torch_default, rngs=rngs)
     linear = functools.partial(Linear, init=torch_default, rngs=rngs)
     self.conv1 = conv(in_channels, 64, 11, strides=2 if small else 4, padding=2)
@@ -58,20 +58,14 @@ class AlexNet(Network):
     self.fc2 = linear(4096, 4096)
     self.fc3 = linear(4096, num_classes)
     self.small = small
-    self.dtype = dtype
 
   def outputs(self, x: jax.Array) -> Outputs:
     """Runs the network on images `[B, H, W, channels]`."""
     first = self.conv1(x.astype(self.dtype))
-    x = layers.max_pool(nnx.relu(first), 3, strides=2)
-    second = self.conv2(x)
+    second = self.conv2(layers.max_pool(nnx.relu(first), 3, strides=2))
     x = layers.max_pool(nnx.relu(second), 3, strides=2)
-    x = nnx.relu(self.conv3(x))
-    x = nnx.relu(self.conv4(x))
-    third = self.conv5(x)
-    preactivations = first, second, third
-    stages = tuple(nnx.relu(p) for p in preactivations)
-    x = stages[-1]
+    third = self.conv5(nnx.relu(self.conv4(nnx.relu(self.conv3(x)))))
+    x = nnx.relu(third)
     if not self.small:
       x = layers.max_pool(x, 3, strides=2)
     x = layers.adaptive_average_pool(x, self.grid)
@@ -79,10 +73,10 @@ class AlexNet(Network):
     x = jnp.moveaxis(x, -1, 1).reshape(x.shape[0], -1)
     x = nnx.relu(self.fc1(self.dropout1(x)))
     features = nnx.relu(self.fc2(self.dropout2(x)))
-    return self.classify(features, stages, preactivations)
+    return self.classify(features, (first, second, third))
 
   def reference_name(self, name: str) -> str:
-    """Torchvision counts ReLUs, pools and dropout as layers too."""
+    """Torchvision's name."""
     return _REFERENCE_NAMES[name]
 
 

@@ -1,12 +1,16 @@
 """What every network gives: logits, penultimate features, stage features."""
 
-from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import ClassVar, NamedTuple, TypeVar
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 
 from jaxkd.common.errors import UserError
+
+T = TypeVar("T")
 
 
 class NetworkError(UserError, ValueError):
@@ -36,7 +40,8 @@ class Outputs(NamedTuple):
 class Network(nnx.Module):
   """Base of all families: a family defines `outputs`.
 
-  The families' constructors have these arguments in common, where they apply:
+  The families' constructors have these arguments in common, where they apply; their `**options` are
+  `dtype` and `remat`.
     num_classes: number of classes.
     image_size: height and width of the images.
     in_channels: channels of the images.
@@ -54,6 +59,10 @@ class Network(nnx.Module):
   classifier_name: ClassVar[str] = "classifier"
   follows_torch: ClassVar[bool] = True
 
+  def __init__(self, *, dtype: DTypeLike = jnp.float32, remat: bool = False):
+    self.dtype = dtype
+    self.remat = remat
+
   def outputs(self, x: jax.Array) -> Outputs:
     """Runs the network on images `[B, H, W, channels]`."""
     raise NotImplementedError
@@ -62,20 +71,20 @@ class Network(nnx.Module):
     """Returns the logits alone."""
     return self.outputs(x).logits
 
-  def classify(
-    self, features: jax.Array, stages: Sequence[jax.Array], preactivations: Sequence[jax.Array]
-  ) -> Outputs:
-    """Completes the outputs by the logits of the last layer."""
+  def run(self, block: Callable[[jax.Array], T], x: jax.Array) -> T:
+    """Calls a block; with `remat` its activations are recomputed backwards."""
+    return nnx.remat(lambda module, x: module(x))(block, x) if self.remat else block(x)
+
+  def classify(self, features: jax.Array, preactivations: Sequence[jax.Array]) -> Outputs:
+    """Completes the outputs by the logits of the last layer and the activated stages."""
     logits = getattr(self, self.classifier_name).logits(features)
-    return Outputs(logits, features, tuple(stages), tuple(preactivations))
+    stages = tuple(nnx.relu(p) for p in preactivations)
+    return Outputs(logits, features, stages, tuple(preactivations))
 
   def reference_name(self, name: str) -> str:
     """Returns a layer's name in the state dict of torchvision, or of the authors for CIFAR.
 
-    Most networks use the reference's names themselves.
-
-    Args:
-      name: the layer's path in this network, joined by dots.
+    `name` is the layer's path in this network, joined by dots; most networks use the reference's.
     """
     return name
 

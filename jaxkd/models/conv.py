@@ -32,24 +32,16 @@ _FEW_PIXELS = 16
 def conv(
   x: jax.Array, kernel: jax.Array, *, strides: int = 1, padding: int = 0, groups: int = 1
 ) -> jax.Array:
-  """Convolves images with symmetric zero padding, as PyTorch does.
+  """Convolves images `[B, H, W, in]` with `padding` zeros on each side, as PyTorch does.
 
-  Args:
-    x: `[B, H, W, in]`.
-    kernel: `[height, width, in / groups, out]`, of the same dtype as `x`.
-    strides: in both directions.
-    padding: rows and columns of zeros on each side.
-    groups: input and output channels are cut into so many independent groups.
-
-  Returns:
-    `[B, H', W', out]` with `H' = (H + 2 padding - height) // strides + 1`.
+  The kernel `[height, width, in / groups, out]` has the dtype of `x`; the result is
+  `[B, H', W', out]` with `H' = (H + 2 padding - height) // strides + 1`.
   """
   if jax.default_backend() == "cpu":
     if groups == x.shape[-1] == kernel.shape[-1]:
       return _depthwise(x, kernel, strides, padding)
     if groups == 1 and kernel.shape[:2] == (1, 1) and not padding:
-      seen = x[:, ::strides, ::strides]
-      return jnp.einsum("bhwi,io->bhwo", seen, kernel[0, 0])
+      return jnp.einsum("bhwi,io->bhwo", x[:, ::strides, ::strides], kernel[0, 0])
     pixels = _output_size(x.shape[1], kernel.shape[0], strides, padding)
     pixels *= _output_size(x.shape[2], kernel.shape[1], strides, padding)
     if groups > 1 or pixels <= _FEW_PIXELS:
@@ -75,8 +67,7 @@ def shifts(
   *batch, height, width, channels = x.shape
   rows = _output_size(height, window[0], strides, padding)
   columns = _output_size(width, window[1], strides, padding)
-  none = [(0, 0)] * len(batch)
-  widths = [*none, (padding, padding), (padding, padding), (0, 0)]
+  widths = [*[(0, 0)] * len(batch), (padding, padding), (padding, padding), (0, 0)]
   x = jnp.pad(x, widths, constant_values=fill)
   for i, j in itertools.product(range(window[0]), range(window[1])):
     ends = i + (rows - 1) * strides + 1, j + (columns - 1) * strides + 1
@@ -110,6 +101,5 @@ def _join_groups(kernel: jax.Array, groups: int) -> tuple[jax.Array, int]:
     n for n in range(1, groups + 1) if groups % n == 0 and (n == 1 or n * size <= _JOINED_CHANNELS)
   )
   kernel = kernel.reshape(height, width, size, -1, joined, out // groups)
-  blocks = jnp.eye(joined, dtype=kernel.dtype)
-  kernel = jnp.einsum("hwignO,mn->hwmignO", kernel, blocks)
+  kernel = jnp.einsum("hwignO,mn->hwmignO", kernel, jnp.eye(joined, dtype=kernel.dtype))
   return kernel.reshape(height, width, joined * size, out), groups // joined

@@ -8,19 +8,17 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 
 from jaxkd.models.base import Network, Outputs
 from jaxkd.models.conv import conv, shifts
 
 # Draws a kernel of a shape [..., in, out] and the bias that belongs to it.
 Init = Callable[[jax.Array, tuple[int, ...]], tuple[jax.Array, jax.Array]]
-
-T = TypeVar("T")
 
 
 def _normal(key: jax.Array, shape: tuple[int, ...], stddev: float) -> tuple[jax.Array, jax.Array]:
@@ -31,8 +29,7 @@ def _normal(key: jax.Array, shape: tuple[int, ...], stddev: float) -> tuple[jax.
 
 def he_fan_out(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
   """He-normal by the number of outputs, zero bias: convolutions."""
-  fan_out = math.prod(shape[:-2]) * shape[-1]
-  return _normal(key, shape, math.sqrt(2 / fan_out))
+  return _normal(key, shape, math.sqrt(2 / (math.prod(shape[:-2]) * shape[-1])))
 
 
 def he_fan_in(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
@@ -61,11 +58,7 @@ def along_channels(v: jax.Array, x: jax.Array) -> jax.Array:
 class Conv(nnx.Module):
   """A convolution over `[B, H, W, C]`, square in kernel and stride.
 
-  Args:
-    size: height and width of the kernel.
-    padding: zeros on each side; the default keeps the size at stride 1.
-    groups: independent groups of channels; `in_features` for a depthwise one.
-    init: draws kernel and bias.
+  Its padding on each side keeps the size at stride 1 by default; `init` draws kernel and bias.
   """
 
   def __init__(
@@ -114,7 +107,7 @@ class Linear(nnx.Module):
     self.kernel = nnx.Param(kernel)
     self.bias = nnx.Param(bias) if use_bias else None
 
-  def __call__(self, x: jax.Array, dtype: jnp.dtype | None = None) -> jax.Array:
+  def __call__(self, x: jax.Array, dtype: DTypeLike | None = None) -> jax.Array:
     """Returns the result in `dtype`, by default that of the input."""
     y = jnp.dot(x, self.kernel[...].astype(x.dtype), preferred_element_type=jnp.float32)
     if self.bias is not None:
@@ -128,17 +121,15 @@ class Linear(nnx.Module):
 
 def make_head(
   features: int, num_classes: int, feature_dim: int | None, rngs: nnx.Rngs
-) -> tuple[Linear | None, Linear]:
+) -> tuple[Callable[[jax.Array], jax.Array], Linear]:
   """A classifier, after a map to `feature_dim` numbers where that is given.
 
   Then neither has a bias, so that the features' angles and lengths alone determine the logits.
   """
   if feature_dim is None:
-    return None, Linear(features, num_classes, rngs=rngs)
-  return (
-    Linear(features, feature_dim, use_bias=False, rngs=rngs),
-    Linear(feature_dim, num_classes, use_bias=False, rngs=rngs),
-  )
+    return Sequential(), Linear(features, num_classes, rngs=rngs)
+  neck = Linear(features, feature_dim, use_bias=False, rngs=rngs)
+  return neck, Linear(feature_dim, num_classes, use_bias=False, rngs=rngs)
 
 
 class BatchNorm(nnx.Module):
@@ -216,8 +207,7 @@ def global_average_pool(x: jax.Array) -> jax.Array:
 def adaptive_average_pool(x: jax.Array, size: int) -> jax.Array:
   """Averages `[B, H, W, C]` over `size` x `size` windows that cover it.
 
-  The windows overlap where the image is no multiple of `size`, and repeat where it is smaller, as
-  in PyTorch.
+  As in PyTorch, they overlap where the image is no multiple of `size`, and repeat where smaller.
   """
 
   def average(x: jax.Array, axis: int) -> jax.Array:
@@ -236,11 +226,6 @@ def channel_shuffle(x: jax.Array, groups: int) -> jax.Array:
   return jnp.swapaxes(x, -1, -2).reshape(*batch, channels)
 
 
-def call(block: Callable[[jax.Array], T], x: jax.Array, *, remat: bool) -> T:
-  """Calls a block; with `remat` its activations are recomputed backwards."""
-  return nnx.remat(lambda module, x: module(x))(block, x) if remat else block(x)
-
-
 class Staged(Network):
   """A stem, stages of blocks that end before their ReLU, and a classifier of the average pixel.
 
@@ -253,8 +238,6 @@ class Staged(Network):
   stage_names: tuple[str, ...]
   conv1: Callable[[jax.Array], jax.Array]
   bn1: BatchNorm
-  dtype: jnp.dtype
-  remat: bool
 
   def add_stages(
     self,
@@ -287,11 +270,10 @@ class Staged(Network):
   def outputs(self, x: jax.Array) -> Outputs:
     """Runs the network on images `[B, H, W, channels]`."""
     x = self.stem(x.astype(self.dtype))
-    stages, preactivations = [], []
+    preactivations = []
     for name in self.stage_names:
       for block in getattr(self, name):
-        preactivation = call(block, x, remat=self.remat)
+        preactivation = self.run(block, x)
         x = nnx.relu(preactivation)
-      stages.append(x)
       preactivations.append(preactivation)
-    return self.classify(global_average_pool(self.top(x)), stages, preactivations)
+    return self.classify(global_average_pool(self.top(x)), preactivations)

@@ -5,6 +5,7 @@ import itertools
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 
 from jaxkd.models import layers
 from jaxkd.models.base import Network, Outputs
@@ -17,14 +18,10 @@ SERIES = ((1, 128), (2, 256), (3, 320), (3, 400), (4, 432))
 
 
 class MLP(Network):
-  """Hidden layers of equal width with ReLU, on flattened images.
+  """`depth` hidden layers of equal width with ReLU, on flattened images.
 
   Stages are the hidden layers, `[B, width]`; features are the last of them, or its linear map to
   `feature_dim` numbers.
-
-  Args:
-    depth: number of hidden layers.
-    width: their width.
   """
 
   def __init__(
@@ -36,27 +33,22 @@ class MLP(Network):
     depth: int = 2,
     width: int = 256,
     feature_dim: int | None = None,
-    dtype: jnp.dtype = jnp.float32,
+    dtype: DTypeLike = jnp.float32,
     rngs: nnx.Rngs,
   ):
+    super().__init__(dtype=dtype)
     widths = [image_size * image_size * in_channels] + [width] * depth
-    self.hidden = Sequential(
-      Linear(in_features, out_features, rngs=rngs)
-      for in_features, out_features in itertools.pairwise(widths)
-    )
+    self.hidden = Sequential(Linear(*pair, rngs=rngs) for pair in itertools.pairwise(widths))
     self.neck, self.classifier = layers.make_head(widths[-1], num_classes, feature_dim, rngs)
-    self.dtype = dtype
 
   def outputs(self, x: jax.Array) -> Outputs:
     """Runs the network on images `[B, H, W, channels]`."""
     x = x.astype(self.dtype).reshape(x.shape[0], -1)
-    stages, preactivations = [], []
+    preactivations = []
     for layer in self.hidden:
       preactivations.append(layer(x))
       x = nnx.relu(preactivations[-1])
-      stages.append(x)
-    features = x if self.neck is None else self.neck(x)
-    return self.classify(features, stages, preactivations)
+    return self.classify(self.neck(x), preactivations)
 
 
 MODELS = {

@@ -5,11 +5,9 @@ one that distillation work trains (width 0.5, ReLU, the first block expanded too
 is torchvision's.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from jaxkd.models import layers
@@ -38,13 +36,7 @@ _TIMM_BLOCK = dict(
   zip(_BLOCK, ("conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3"), strict=True)
 )
 _TIMM_FIRST_BLOCK = {"0.0": "conv_dw", "0.1": "bn1", "1": "conv_pw", "2": "bn2"}
-_TIMM_ENDS = {
-  "conv1.0": "conv_stem",
-  "conv1.1": "bn1",
-  "conv2.0": "conv_head",
-  "conv2.1": "bn2",
-  "classifier": "classifier",
-}
+_TIMM_ENDS = {"conv1.0": "conv_stem", "conv1.1": "bn1", "conv2.0": "conv_head", "conv2.1": "bn2"}
 
 
 class InvertedResidual(nnx.Module):
@@ -54,23 +46,13 @@ class InvertedResidual(nnx.Module):
   """
 
   def __init__(
-    self,
-    in_features: int,
-    out_features: int,
-    *,
-    strides: int,
-    expansion: int,
-    expand_always: bool,
-    activation: Callable[[jax.Array], jax.Array],
-    rngs: nnx.Rngs,
+    self, in_features: int, width: int, out_features: int, strides: int, cifar: bool, rngs: nnx.Rngs
   ):
-    middle = in_features * expansion
     self.conv = Sequential()
-    if expand_always or expansion > 1:
-      self.conv.append(conv_bn(in_features, middle, 1, activation, rngs))
-    self.conv.append(conv_bn(middle, middle, 3, activation, rngs, strides=strides, groups=middle))
-    self.conv.append(Conv(middle, out_features, 1, rngs=rngs))
-    self.conv.append(BatchNorm(out_features))
+    if cifar or width > in_features:
+      self.conv.append(conv_bn(in_features, width, 1, cifar, rngs))
+    self.conv.append(conv_bn(width, width, 3, cifar, rngs, strides=strides, groups=width))
+    self.conv.extend([Conv(width, out_features, 1, rngs=rngs), BatchNorm(out_features)])
     self.residual = strides == 1 and in_features == out_features
 
   def __call__(self, x: jax.Array) -> jax.Array:
@@ -80,29 +62,20 @@ class InvertedResidual(nnx.Module):
 
 
 def conv_bn(
-  in_features: int,
-  out_features: int,
-  size: int,
-  activation: Callable[[jax.Array], jax.Array],
-  rngs: nnx.Rngs,
-  **options: Any,
+  in_features: int, out_features: int, size: int, cifar: bool, rngs: nnx.Rngs, **options: Any
 ) -> Sequential:
   """A convolution, its normalisation and an activation."""
   conv = Conv(in_features, out_features, size, rngs=rngs, **options)
-  return Sequential([conv, BatchNorm(out_features), activation])
+  return Sequential([conv, BatchNorm(out_features), nnx.relu if cifar else nnx.relu6])
 
 
 class MobileNetV2(Network):
   """Seven groups of inverted residuals, cut into four stages.
 
   A bottleneck ends without an activation, so stages and preactivations are the same arrays.
-  Features are the 1280 channels of the last 1x1 convolution, averaged over the image.
-
-  Args:
-    cifar: the CIFAR form (ReLU, one stride less, every block expanded, no dropout) or the ImageNet
-      form (ReLU6).
-    width: factor of the channels; the last 1280 are kept.
-    dropout: rate of dropout before the classifier.
+  Features are the 1280 channels of the last 1x1 convolution, averaged over the image. The CIFAR
+  form has ReLU, one stride less, and every block expanded; the ImageNet form has ReLU6. `width` is
+  a factor of all channels but the last 1280.
   """
 
   def __init__(
@@ -113,37 +86,26 @@ class MobileNetV2(Network):
     num_classes: int,
     in_channels: int = 3,
     dropout: float,
-    dtype: jnp.dtype = jnp.float32,
-    remat: bool = False,
     rngs: nnx.Rngs,
+    **options: Any,
   ):
-    activation = nnx.relu if cifar else nnx.relu6
+    super().__init__(**options)
     features = int(32 * width)
-    self.conv1 = conv_bn(in_channels, features, 3, activation, rngs, strides=2)
+    self.conv1 = conv_bn(in_channels, features, 3, cifar, rngs, strides=2)
     self.blocks: nnx.List[Sequential] = nnx.List()
     for expansion, planes, depth, first_stride in _GROUPS:
       strides = 1 if cifar and planes == 24 else first_stride
-      group = Sequential()
+      out = int(planes * width)
+      self.blocks.append(Sequential())
       for _ in range(depth):
-        block = InvertedResidual(
-          features,
-          int(planes * width),
-          strides=strides,
-          expansion=expansion,
-          expand_always=cifar,
-          activation=activation,
-          rngs=rngs,
-        )
-        group.append(block)
-        features, strides = int(planes * width), 1
-      self.blocks.append(group)
-    self.conv2 = conv_bn(features, 1280, 1, activation, rngs)
+        block = InvertedResidual(features, features * expansion, out, strides, cifar, rngs)
+        self.blocks[-1].append(block)
+        features, strides = out, 1
+    self.conv2 = conv_bn(features, 1280, 1, cifar, rngs)
     self.dropout = layers.dropout(dropout, rngs) if dropout else None
     init = layers.he_fan_in if cifar else layers.small_normal
     self.classifier = Linear(1280, num_classes, init=init, rngs=rngs)
     self.cifar = cifar
-    self.dtype = dtype
-    self.remat = remat
 
   def outputs(self, x: jax.Array) -> Outputs:
     """Runs the network on images `[B, H, W, channels]`."""
@@ -151,12 +113,13 @@ class MobileNetV2(Network):
     stages = []
     for i, group in enumerate(self.blocks):
       for block in group:
-        x = layers.call(block, x, remat=self.remat)
+        x = self.run(block, x)
       if i in _STAGE_ENDS:
         stages.append(x)
     features = layers.global_average_pool(self.conv2(x))
     dropped = features if self.dropout is None else self.dropout(features)
-    return self.classify(dropped, stages, stages)._replace(features=features)
+    logits = self.classify(dropped, stages).logits
+    return Outputs(logits, features, tuple(stages), tuple(stages))
 
   def reference_name(self, name: str) -> str:
     """The authors flatten a block; torchvision flattens the groups instead."""
@@ -175,9 +138,9 @@ class MobileNetV2(Network):
     """Timm has the ImageNet form, with names for a block's layers."""
     if self.cifar:
       return self.reference_name(name)
-    if name in _TIMM_ENDS:
-      return _TIMM_ENDS[name]
     block, _, layer = name.partition(".conv.")
+    if not layer:
+      return _TIMM_ENDS.get(name, name)
     names = _TIMM_FIRST_BLOCK if block == "blocks.0.0" else _TIMM_BLOCK
     return f"{block}.{names[layer]}"
 

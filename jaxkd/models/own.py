@@ -22,31 +22,24 @@ def adapt(
   num_classes: int | None = None,
   rngs: nnx.Rngs,
 ) -> Network:
-  """Makes a `Network` of a module or a function; see `models.register`.
+  """Makes a `Network` of a module or of a function from images to logits; see `models.register`.
 
-  Args:
-    made: an NNX module, a Linen module, which is initialised here, or a function from images to
-      logits.
-    images: shape and dtype of a batch.
-    name: its name in messages; by default that of its class.
-    num_classes: number of classes that its logits must have; None: any.
-    rngs: `params` initialises a Linen module, `dropout` seeds all that is random in training.
+  A Linen module is initialised here, by the stream `params`; the stream `dropout` seeds all that is
+  random in training. Messages call it `name`, by default the name of its class.
 
   Raises:
-    NetworkError: it is none of these, its logits have another shape, or it has variables that
-      training would lose.
+    NetworkError: it is neither, its logits have another shape, or it has variables that training
+      would lose.
   """
   name = name or getattr(made, "__name__", type(made).__name__)
-  if not isinstance(made, nnx.Module | linen.Module) and (
-    not callable(made) or isinstance(made, type)
-  ):
+  is_function = callable(made) and not isinstance(made, type)
+  if not is_function and not isinstance(made, nnx.Module | linen.Module):
     raise NetworkError(
       f"{name} must give an NNX module, a Linen module or a function of images, gave an instance "
       f"of {type(made).__name__}"
     )
-  network: Network = (
-    made if isinstance(made, Network) else Adapted(made, name, num_classes, images, rngs)
-  )
+  is_network = isinstance(made, Network)
+  network = made if is_network else Adapted(made, name, num_classes, images, rngs)
   kept = nnx.Any(nnx.Param, nnx.BatchStat, nnx.RngState)
   for path, variable in nnx.to_flat_state(nnx.state(network, nnx.Not(kept))):
     raise NetworkError(
@@ -126,12 +119,11 @@ class Adapted(Network):
 
 def _checked(result: Any, name: str, batch_size: int, num_classes: int | None) -> Outputs:
   """Returns logits or `Outputs` as `Outputs` with float32 logits, if the shapes are right."""
-  if not isinstance(result, Outputs):
-    if not hasattr(result, "shape"):
-      raise NetworkError(
-        f"{name} must return logits or jaxkd.models.Outputs, returned {type(result).__name__}"
-      )
-    result = Outputs(result)
+  if not isinstance(result, Outputs) and not hasattr(result, "shape"):
+    raise NetworkError(
+      f"{name} must return logits or jaxkd.models.Outputs, returned {type(result).__name__}"
+    )
+  result = result if isinstance(result, Outputs) else Outputs(result)
   logits, features = result.logits, result.features
   num_classes = num_classes or logits.shape[-1]
   if logits.shape != (batch_size, num_classes) or not jnp.issubdtype(logits.dtype, jnp.floating):

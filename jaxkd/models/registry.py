@@ -1,7 +1,6 @@
 """Networks by name: `register`, `create`, `find`, `list_models`."""
 
 import functools
-import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -9,10 +8,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import linen, nnx
+from jax.typing import DTypeLike
 
 from jaxkd.common import source
 from jaxkd.common.digests import digest
-from jaxkd.common.spelling import hint, nearest
+from jaxkd.common.errors import UserError
+from jaxkd.common.imports import resolve
+from jaxkd.common.spelling import nearest
 from jaxkd.models import own
 from jaxkd.models.base import Network, NetworkError
 
@@ -27,18 +29,13 @@ class Reference(NamedTuple):
 
 
 class Form(NamedTuple):
-  """A network as it is built for images from a certain size on.
+  """A network as it is built for images from a certain size on."""
 
-  Attributes:
-    network: the class or the factory; arguments that `settings` leaves open are options.
-    settings: the arguments that the network's name stands for.
-    min_image_size: the smallest height and width of the images.
-    reference: its setting in the literature; None for a network from outside of the package.
-  """
-
+  # The class or the factory; arguments that `settings` leaves open are options.
   network: Callable[..., Any]
   settings: Mapping[str, Any]
   min_image_size: int
+  # None for a network from outside of the package.
   reference: Reference | None
 
 
@@ -111,9 +108,9 @@ def register(name: str, factory: Callable[..., Any] | None = None, *, family: st
     return functools.partial(register, name, family=family)
   if not name or ":" in name or "/" in name:
     raise NetworkError(f"a network's name must be text without ':' and '/', got {name!r}")
-  known = ARCHITECTURES.get(name)
-  if known and _address(known.forms[-1].network) != _address(factory):
-    raise NetworkError(f"the name {name!r} is taken, by {_address(known.forms[-1].network)}")
+  known = name in ARCHITECTURES and _address(ARCHITECTURES[name].forms[-1].network)
+  if known and known != _address(factory):
+    raise NetworkError(f"the name {name!r} is taken, by {known}")
   ARCHITECTURES[name] = _own(name, factory, family)
   return factory
 
@@ -138,20 +135,15 @@ def find(name: str) -> Architecture:
   Raises:
     NetworkError: there is none; the message has the nearest name.
   """
-  if ":" not in name:
-    if name not in ARCHITECTURES:
-      raise NetworkError(f"unknown network {name!r}, must be {nearest(name, ARCHITECTURES)}")
+  if name in ARCHITECTURES:
     return ARCHITECTURES[name]
-  module_name, _, attribute = name.partition(":")
+  if ":" not in name:
+    raise NetworkError(f"unknown network {name!r}, must be {nearest(name, ARCHITECTURES)}")
   try:
-    thing: Any = importlib.import_module(module_name)
-  except (ImportError, TypeError, ValueError) as error:
-    raise NetworkError(f"can't import the network {name!r}: {error}") from error
-  for part in attribute.split("."):
-    if not hasattr(thing, part):
-      raise NetworkError(f"{module_name} has no {attribute!r}{hint(part, dir(thing))}")
-    thing = getattr(thing, part)
-  return _own(name, thing, "own")
+    factory = resolve(name)
+  except UserError as error:
+    raise NetworkError(f"network {error}") from error
+  return _own(name, factory, "own")
 
 
 def create(
@@ -160,7 +152,7 @@ def create(
   num_classes: int,
   image_size: int = 32,
   in_channels: int = 3,
-  dtype: jnp.dtype = jnp.float32,
+  dtype: DTypeLike = jnp.float32,
   rngs: nnx.Rngs,
   **options: Any,
 ) -> Network:
@@ -220,37 +212,31 @@ def create(
 def _parameters(factory: Callable[..., Any]) -> tuple[dict[str, bool], bool]:
   """Returns each argument with whether it is required, and whether any other is taken."""
   bound = factory if isinstance(factory, functools.partial) else functools.partial(factory)
-  is_linen = isinstance(bound.func, type) and issubclass(bound.func, linen.Module)
+  hidden: tuple[str, ...] = ()
   if isinstance(bound.func, type):
+    hidden = ("parent", "name") if issubclass(bound.func, linen.Module) else ()
     # A class of Flax shows its metaclass's signature.
     constructor = inspect.getattr_static(bound.func, "__init__")
     bound = functools.partial(constructor, None, *bound.args, **bound.keywords)
-  signature = inspect.signature(bound).parameters.values()
-  parameters = {
-    p.name: p.default is p.empty
-    for p in signature
-    if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    and not (is_linen and p.name in ("parent", "name"))
-  }
-  return parameters, any(p.kind is p.VAR_KEYWORD for p in signature)
+  parameters = dict(inspect.signature(bound).parameters)
+  if "options" in parameters and bound.func.__module__.startswith(f"{__package__}."):
+    # The package's families give their `**options` to `Network`.
+    parameters |= inspect.signature(functools.partial(Network.__init__, None)).parameters
+    del parameters["options"]
+  kinds = {p.kind for p in parameters.values()}
+  named = (p for p in parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+  required = {p.name: p.default is p.empty for p in named if p.name not in hidden}
+  return required, inspect.Parameter.VAR_KEYWORD in kinds
 
 
 def source_digest(name: str) -> str | None:
-  """Returns the digest of the source of a network from outside; None for the package's own.
-
-  Raises:
-    NetworkError: the name is unknown.
-    UserError: the source can't be read.
-  """
+  """Returns the digest of the source of a network from outside; None for the package's own."""
   form = find(name).forms[-1]
   return None if form.reference else source.source_digest(form.network)
 
 
 def arrays_digest(model: nnx.Module) -> str:
-  """Returns the digest of paths, shapes and dtypes of a network's parameters and statistics.
-
-  The network may be abstract, as from `nnx.eval_shape`.
-  """
+  """Returns the digest of paths, shapes and dtypes of a network's arrays; it may be abstract."""
   arrays = nnx.to_flat_state(nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat)))
   lines = (f"{'.'.join(map(str, path))} {v.shape} {v.dtype}" for path, v in arrays)
   return digest("\n".join(sorted(lines)))

@@ -64,8 +64,7 @@ class BasicBlock(nnx.Module):
 
   def __call__(self, x: jax.Array) -> jax.Array:
     """`[B, H, W, in] -> [B, H', W', out]`."""
-    y = nnx.relu(self.bn1(self.conv1(x)))
-    y = self.bn2(self.conv2(y))
+    y = self.bn2(self.conv2(nnx.relu(self.bn1(self.conv1(x)))))
     return y + (x if self.downsample is None else self.downsample(x))
 
 
@@ -100,8 +99,7 @@ class Bottleneck(nnx.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     """`[B, H, W, in] -> [B, H', W', out]`."""
     y = nnx.relu(self.bn1(self.conv1(x)))
-    y = nnx.relu(self.bn2(self.conv2(y)))
-    y = self.bn3(self.conv3(y))
+    y = self.bn3(self.conv3(nnx.relu(self.bn2(self.conv2(y)))))
     return y + (x if self.downsample is None else self.downsample(x))
 
 
@@ -128,10 +126,10 @@ class ResNet(Staged):
     imagenet_stem: bool,
     num_classes: int,
     in_channels: int = 3,
-    dtype: jnp.dtype = jnp.float32,
-    remat: bool = False,
     rngs: nnx.Rngs,
+    **options: Any,
   ):
+    super().__init__(**options)
     size, strides = (7, 2) if imagenet_stem else (3, 1)
     self.conv1 = Conv(in_channels, planes[0], size, strides=strides, rngs=rngs)
     self.bn1 = BatchNorm(planes[0])
@@ -142,8 +140,6 @@ class ResNet(Staged):
     init = layers.torch_default if imagenet_stem else layers.he_fan_in
     self.fc = Linear(features[-1], num_classes, init=init, rngs=rngs)
     self.imagenet_stem = imagenet_stem
-    self.dtype = dtype
-    self.remat = remat
 
   def stem(self, x: jax.Array) -> jax.Array:
     """The convolution and, for ImageNet, a max pool."""
@@ -170,14 +166,9 @@ def architecture(
 ) -> Architecture:
   """Returns an entry of `MODELS`, for CIFAR if it has three stages, else for ImageNet."""
   imagenet = len(planes) == 4
-  settings = {
-    "block": block,
-    "block_options": block_options,
-    "planes": planes,
-    "depths": depths,
-    "imagenet_stem": imagenet,
-  }
+  settings = {"block": block, "block_options": block_options, "planes": planes, "depths": depths}
   reference = Reference(1000, 224, parameters) if imagenet else Reference(100, 32, parameters)
+  settings["imagenet_stem"] = imagenet
   return Architecture(family, (Form(network, settings, 32 if imagenet else 4, reference),))
 
 

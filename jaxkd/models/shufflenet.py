@@ -7,6 +7,7 @@ is torchvision's.
 """
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -41,8 +42,7 @@ class Bottleneck(nnx.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     """`[B, H, W, in] -> [B, H', W', out]`."""
     y = layers.channel_shuffle(nnx.relu(self.bn1(self.conv1(x))), self.groups)
-    y = nnx.relu(self.bn2(self.conv2(y)))
-    y = self.bn3(self.conv3(y))
+    y = self.bn3(self.conv3(nnx.relu(self.bn2(self.conv2(y)))))
     if self.strides == 1:
       return y + x
     return jnp.concatenate([y, layers.average_pool(x, 3, strides=2, padding=1)], -1)
@@ -55,22 +55,13 @@ class ShuffleNetV1(Staged):
   stage_names = ("layer1", "layer2", "layer3")
   depths = (4, 8, 4)
 
-  def __init__(
-    self,
-    *,
-    num_classes: int,
-    in_channels: int = 3,
-    dtype: jnp.dtype = jnp.float32,
-    remat: bool = False,
-    rngs: nnx.Rngs,
-  ):
+  def __init__(self, *, num_classes: int, in_channels: int = 3, rngs: nnx.Rngs, **options: Any):
+    super().__init__(**options)
     self.conv1 = Conv(in_channels, _STEM_FEATURES, 1, rngs=rngs)
     self.bn1 = BatchNorm(_STEM_FEATURES)
     block = functools.partial(Bottleneck, rngs=rngs)
     self.add_stages(block, (_STEM_FEATURES, 240, 480, 960), self.depths, first_stride=2)
     self.linear = Linear(960, num_classes, rngs=rngs)
-    self.dtype = dtype
-    self.remat = remat
 
 
 class Unit(nnx.Module):
@@ -93,26 +84,21 @@ class Unit(nnx.Module):
     def pointwise(features):
       return [make(features, half, 1), BatchNorm(half)]
 
-    self.branch1 = (
-      None if strides == 1 else Sequential(depthwise(in_features) + pointwise(in_features))
-    )
-    first = pointwise(half if strides == 1 else in_features)
+    same = strides == 1
+    self.branch1 = None if same else Sequential(depthwise(in_features) + pointwise(in_features))
+    first = pointwise(half if same else in_features)
     self.branch2 = Sequential([*first, nnx.relu, *depthwise(half), *pointwise(half)])
 
   def __call__(self, x: jax.Array) -> jax.Array:
     """`[B, H, W, in] -> [B, H', W', out]`."""
-    if self.branch1 is None:
-      left, right = jnp.split(x, 2, axis=-1)
-    else:
-      left, right = self.branch1(x), x
+    left, right = (self.branch1(x), x) if self.branch1 else jnp.split(x, 2, axis=-1)
     return layers.channel_shuffle(jnp.concatenate([left, self.branch2(right)], -1), 2)
 
 
 class ShuffleNetV2(Staged):
   """A stem, three stages that halve the resolution, a last 1x1 convolution.
 
-  Args:
-    cifar: the CIFAR form's 1x1 stem, or a strided 3x3 one and a max pool.
+  The stem is 1x1 for CIFAR, else a strided 3x3 one and a max pool.
   """
 
   classifier_name = "fc"
@@ -120,15 +106,9 @@ class ShuffleNetV2(Staged):
   depths = (4, 8, 4)
 
   def __init__(
-    self,
-    *,
-    cifar: bool,
-    num_classes: int,
-    in_channels: int = 3,
-    dtype: jnp.dtype = jnp.float32,
-    remat: bool = False,
-    rngs: nnx.Rngs,
+    self, *, cifar: bool, num_classes: int, in_channels: int = 3, rngs: nnx.Rngs, **options: Any
   ):
+    super().__init__(**options)
     init = layers.he_fan_out if cifar else layers.torch_default
     size, strides = (1, 1) if cifar else (3, 2)
     conv = Conv(in_channels, _STEM_FEATURES, size, strides=strides, init=init, rngs=rngs)
@@ -140,8 +120,6 @@ class ShuffleNetV2(Staged):
     init = layers.he_fan_in if cifar else layers.torch_default
     self.fc = Linear(1024, num_classes, init=init, rngs=rngs)
     self.cifar = cifar
-    self.dtype = dtype
-    self.remat = remat
 
   def stem(self, x: jax.Array) -> jax.Array:
     """The convolution and, for ImageNet, a max pool."""
@@ -156,17 +134,17 @@ class ShuffleNetV2(Staged):
     """The CIFAR form counts a unit's layers through both branches."""
     if not self.cifar:
       return name
-    parts = name.split(".")
-    match parts[0]:
-      case "fc":
-        return "linear"
-      case "conv1" | "conv5":
-        return ("conv", "bn")[int(parts[1])] + ("1" if parts[0] == "conv1" else "2")
-    stage, unit, branch, layer = parts
+    if name == "fc":
+      return "linear"
+    stage, *unit, position = name.split(".")
+    layer = int(position)
+    if not unit:
+      return f"{('conv', 'bn')[layer]}{1 if stage == 'conv1' else 2}"
+    number, branch = unit
     # A position in `branch2` counts the ReLU behind its first two layers.
-    position = int(layer) - (branch == "branch2" and int(layer) > 2)
-    number = 1 + position // 2 + (2 if branch == "branch2" and unit == "0" else 0)
-    return f"layer{int(stage[-1]) - 1}.{unit}.{('conv', 'bn')[position % 2]}{number}"
+    layer -= branch == "branch2" and layer > 2
+    count = 1 + layer // 2 + (2 if branch == "branch2" and number == "0" else 0)
+    return f"layer{int(stage[-1]) - 1}.{number}.{('conv', 'bn')[layer % 2]}{count}"
 
 
 MODELS = {

@@ -5,9 +5,9 @@ the form that distillation work trains on CIFAR.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from jaxkd.models import layers
@@ -17,14 +17,11 @@ from jaxkd.models.registry import Architecture, Form, Reference
 
 
 class VGG(Network):
-  """Five blocks of 3x3 convolutions with max pools between them.
+  """Five blocks of `depths` 3x3 convolutions with max pools between them.
 
   The pool before the last block is there for images from 64 pixels on only. Stages are the blocks'
   outputs before their pools; features are the last stage, averaged over the image, or its linear
   map to `feature_dim` numbers.
-
-  Args:
-    depths: the number of convolutions in each block.
   """
 
   widths = (64, 128, 256, 512, 512)
@@ -36,41 +33,31 @@ class VGG(Network):
     num_classes: int,
     in_channels: int = 3,
     feature_dim: int | None = None,
-    dtype: jnp.dtype = jnp.float32,
-    remat: bool = False,
     rngs: nnx.Rngs,
+    **options: Any,
   ):
+    super().__init__(**options)
     features = in_channels
     for i, (width, depth) in enumerate(zip(self.widths, depths, strict=True)):
       block = Sequential()
       for j in range(depth):
-        if j > 0:
-          block.append(nnx.relu)
-        block.append(Conv(features, width, 3, use_bias=True, rngs=rngs))
-        block.append(BatchNorm(width))
+        conv = Conv(features, width, 3, use_bias=True, rngs=rngs)
+        block.extend([*([nnx.relu] if j else []), conv, BatchNorm(width)])
         features = width
       setattr(self, f"block{i}", block)
     self.neck, self.classifier = layers.make_head(features, num_classes, feature_dim, rngs)
-    self.dtype = dtype
-    self.remat = remat
 
   def outputs(self, x: jax.Array) -> Outputs:
     """Runs the network on images `[B, H, W, channels]`."""
-    large = x.shape[1] >= 64
+    pools = 4 if x.shape[1] >= 64 else 3
     x = x.astype(self.dtype)
-    stages, preactivations = [], []
+    preactivations = []
     for i in range(len(self.widths)):
-      if 1 <= i <= 3 or (i == 4 and large):
+      if 1 <= i <= pools:
         x = layers.max_pool(x, 2, strides=2)
-      block = getattr(self, f"block{i}")
-      preactivation = layers.call(block, x, remat=self.remat)
-      x = nnx.relu(preactivation)
-      stages.append(x)
-      preactivations.append(preactivation)
-    features = layers.global_average_pool(x)
-    if self.neck is not None:
-      features = self.neck(features)
-    return self.classify(features, stages, preactivations)
+      preactivations.append(self.run(getattr(self, f"block{i}"), x))
+      x = nnx.relu(preactivations[-1])
+    return self.classify(self.neck(layers.global_average_pool(x)), preactivations)
 
 
 # Convolutions in each block; parameters for CIFAR-100.

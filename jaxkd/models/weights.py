@@ -49,18 +49,11 @@ class WeightsError(FileError, ValueError):
 
 
 def from_torch(model: Network, tensors: Mapping[str, np.ndarray]) -> tuple[nnx.State, nnx.State]:
-  """Takes a state dict's weights for a network, which stays as it is.
+  """Returns parameters and batch statistics for `nnx.update`; the network stays as it is.
 
   A classifier for another number of classes is not taken: the network's own initial values stay,
-  and a line on stderr says so.
-
-  Args:
-    model: the network.
-    tensors: arrays by the reference's names or by timm's, with or without a common prefix as
-      `module.`; `num_batches_tracked` is ignored.
-
-  Returns:
-    The parameters and the batch statistics, to be given to `nnx.update`.
+  and a line on stderr says so. The state dict has the reference's names or timm's, with or without
+  a common prefix as `module.`; its `num_batches_tracked` are ignored.
 
   Raises:
     NetworkError: names are missing or left over, shapes differ, or values are not floating point;
@@ -69,10 +62,10 @@ def from_torch(model: Network, tensors: Mapping[str, np.ndarray]) -> tuple[nnx.S
   fit = _fit(model, tensors)
   fit.check()
   state = []
-  for path, name, variable, axes in _variables(model, fit.naming):
+  for path, name, variable, axes, shape in _variables(model, fit.naming):
     tensor = fit.tensors[name]
     # Only a classifier's shape may be another.
-    if tensor.shape == _shape(variable, axes):
+    if tensor.shape == shape:
       value = np.transpose(tensor, np.argsort(axes))
       variable = variable.replace(jnp.asarray(value.astype(variable.dtype)))
     state.append((path, variable))
@@ -87,39 +80,28 @@ def from_torch(model: Network, tensors: Mapping[str, np.ndarray]) -> tuple[nnx.S
 
 
 def to_torch(model: Network) -> dict[str, np.ndarray]:
-  """Returns a network's weights and running averages as a state dict of its reference.
-
-  The arrays have the reference's names and PyTorch's layout, and are float32.
-  """
+  """Returns a network's weights and running averages as a state dict of its reference."""
   return {
     name: np.ascontiguousarray(np.transpose(variable.get_value(), axes))
-    for _, name, variable, axes in _variables(model, model.reference_name)
+    for _, name, variable, axes, _ in _variables(model, model.reference_name)
   }
 
 
 def torch_shapes(model: Network) -> dict[str, tuple[int, ...]]:
   """Returns the names and shapes that `from_torch` expects; the model may be abstract."""
-  return {
-    name: _shape(variable, axes)
-    for _, name, variable, axes in _variables(model, model.reference_name)
-  }
+  return {name: shape for _, name, _, _, shape in _variables(model, model.reference_name)}
 
 
 class _Fit(NamedTuple):
-  """How a state dict goes with a network.
+  """How a state dict goes with a network."""
 
-  Attributes:
-    misfits: how many names are wrong.
-    message: the names that are wrong, by what is wrong with them.
-    tensors: the state dict without a prefix of all names.
-    naming: how it names the network's layers.
-    classes: number of classes of its classifier; 0 without one.
-  """
-
+  # How many names are wrong, and a list of them.
   misfits: int
   message: str
+  # Without a prefix of all names.
   tensors: Mapping[str, np.ndarray]
   naming: Naming
+  # Number of classes of the state dict's classifier; 0 without one.
   classes: int
 
   def check(self) -> None:
@@ -128,22 +110,18 @@ class _Fit(NamedTuple):
       raise NetworkError(f"weights don't fit the network; {self.message}")
 
 
-def _shape(variable: nnx.Variable, axes: Sequence[int]) -> tuple[int, ...]:
-  return tuple(variable.shape[axis] for axis in axes)
-
-
 def _variables(
   model: Network, naming: Naming
-) -> Iterator[tuple[tuple[Any, ...], str, nnx.Variable, Sequence[int]]]:
-  """Yields path, name in a state dict, variable and order of axes of every weight."""
+) -> Iterator[tuple[tuple[Any, ...], str, nnx.Variable, Sequence[int], tuple[int, ...]]]:
+  """Yields path, name in a state dict, variable, order of axes and shape there of every weight."""
   weights = nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat))
   for path, variable in nnx.to_flat_state(weights):
     *layer, leaf = map(str, path)
+    name, axes = ".".join([*layer[1:], leaf]), range(variable.ndim)
     if model.follows_torch:
       name = f"{naming('.'.join(layer))}.{_LEAVES[leaf]}"
-      yield path, name, variable, _AXES.get(variable.ndim, range(variable.ndim))
-    else:
-      yield path, ".".join([*layer[1:], leaf]), variable, range(variable.ndim)
+      axes = _AXES.get(variable.ndim, axes)
+    yield path, name, variable, axes, tuple(variable.shape[axis] for axis in axes)
 
 
 def _fit(model: Network, tensors: Mapping[str, np.ndarray]) -> _Fit:
@@ -169,12 +147,12 @@ def _compare(model: Network, tensors: Mapping[str, np.ndarray], naming: Naming) 
   classes = weight.shape[0] if weight is not None and weight.ndim else 0
   missing, misshaped, whole = [], [], []
   left = {name for name in tensors if not name.endswith("num_batches_tracked")}
-  for _, name, variable, axes in _variables(model, naming):
+  for _, name, _, _, expected in _variables(model, naming):
     if name not in left:
       missing.append(name)
       continue
     left.remove(name)
-    shape, expected = tensors[name].shape, _shape(variable, axes)
+    shape = tensors[name].shape
     if classes and name.startswith(f"{classifier}."):
       expected = classes, *expected[1:]
     if shape != expected:
@@ -182,12 +160,8 @@ def _compare(model: Network, tensors: Mapping[str, np.ndarray], naming: Naming) 
     # A whole number is a quantised weight, whose scale is elsewhere.
     if not jnp.issubdtype(tensors[name].dtype, jnp.floating):
       whole.append(f"{name} {tensors[name].dtype}")
-  problems = {
-    "missing": missing,
-    "left over": sorted(left),
-    "of another shape": misshaped,
-    "not floating point": whole,
-  }
+  problems = {"missing": missing, "left over": sorted(left)}
+  problems |= {"of another shape": misshaped, "not floating point": whole}
   listed = []
   for problem, names in problems.items():
     others = f" and {len(names) - _LISTED} others" if len(names) > _LISTED else ""
@@ -200,8 +174,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
   """Reads the tensors of a safetensors file, or with PyTorch of a checkpoint of PyTorch.
 
   The content decides which it is, not the suffix. Of a checkpoint, the state dict in a container
-  such as `{"state_dict": ...}` is taken. Tensors and plain containers are all that is ever
-  unpickled.
+  such as `{"state_dict": ...}` is taken. Only tensors and plain containers are ever unpickled.
 
   Raises:
     WeightsError: the file is neither, damaged or can't be read, holds more than tensors, or PyTorch
@@ -223,9 +196,8 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
   except AttributeError as error:
     raise WeightsError(f"{path} has a type that NumPy lacks: {error.name}") from error
   except (safetensors.SafetensorError, OSError, ValueError) as error:
-    kind = "a valid safetensors file"
-    if path.suffix != ".safetensors":
-      kind = "a safetensors file or a checkpoint of PyTorch"
+    valid, other = "a valid safetensors file", "a safetensors file or a checkpoint of PyTorch"
+    kind = valid if path.suffix == ".safetensors" else other
     raise WeightsError(f"{path} is not {kind}: {error}") from error
 
 
@@ -297,15 +269,10 @@ def check_output(path: str | os.PathLike[str]) -> None:
 
 
 def write(path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray]) -> None:
-  """Writes a `.safetensors` file, whole or not at all.
-
-  Raises:
-    FileError: the file can't be written, or the suffix is another.
-  """
+  """Writes a `.safetensors` file, whole or not at all."""
   check_output(path)
-  write_atomically(
-    pathlib.Path(path), safetensors.numpy.save(dict(tensors), metadata={"format": "pt"})
-  )
+  content = safetensors.numpy.save(dict(tensors), metadata={"format": "pt"})
+  write_atomically(pathlib.Path(path), content)
 
 
 def network_of(
@@ -318,13 +285,8 @@ def network_of(
 ) -> Network:
   """Makes the network that a state dict is of, at its initial values.
 
-  Args:
-    name: a network's name; see `models.create`.
-    tensors: arrays by the reference's names or by timm's.
-    num_classes: number of classes; by default as many as the tensors are for.
-    image_size: height and width of the images; by default those that the network's form for CIFAR
-      or for ImageNet has in the literature, whichever of the forms the tensors fit.
-    in_channels: channels of the images; by default the literature's.
+  The number of classes is by default the tensors', the size of images that of the network's form
+  for CIFAR or for ImageNet in the literature, whichever the tensors fit, and so are the channels.
 
   Raises:
     NetworkError: the tensors don't fit, or there is no such network.

@@ -5,9 +5,10 @@ convolutions.
 """
 
 import functools
+import re
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from jaxkd.models import layers
@@ -34,24 +35,16 @@ class PreactivationBlock(nnx.Module):
     """
     preactivation = self.bn1(x)
     activated = nnx.relu(preactivation)
-    y = nnx.relu(self.bn2(self.conv1(activated)))
-    y = self.conv2(y)
+    y = self.conv2(nnx.relu(self.bn2(self.conv1(activated))))
     shortcut = x if self.shortcut is None else self.shortcut(activated)
     return y + shortcut, preactivation
 
 
 class WideResNet(Staged):
-  """Three stages of pre-activation blocks, `width` times as wide as a ResNet.
+  """Three stages of pre-activation blocks, with `width` times the widths 16, 32 and 64.
 
   A stage's preactivation is its sum after the normalisation that follows it, in the next stage's
   first block or before the classifier. Features are the last stage, averaged over the image.
-
-  Args:
-    depth: 6n+4 layers.
-    width: factor of the widths 16, 32 and 64.
-
-  Raises:
-    ValueError: the depth is not 6n+4.
   """
 
   classifier_name = "fc"
@@ -64,10 +57,10 @@ class WideResNet(Staged):
     width: int,
     num_classes: int,
     in_channels: int = 3,
-    dtype: jnp.dtype = jnp.float32,
-    remat: bool = False,
     rngs: nnx.Rngs,
+    **options: Any,
   ):
+    super().__init__(**options)
     if depth < 10 or depth % 6 != 4:
       raise ValueError(f"depth must be 6n+4 with n >= 1, got {depth}")
     self.conv1 = Conv(in_channels, 16, 3, rngs=rngs)
@@ -76,8 +69,6 @@ class WideResNet(Staged):
     self.add_stages(block, features, ((depth - 4) // 6,) * 3, first_stride=1)
     self.bn1 = BatchNorm(64 * width)
     self.fc = Linear(64 * width, num_classes, rngs=rngs)
-    self.dtype = dtype
-    self.remat = remat
 
   def outputs(self, x: jax.Array) -> Outputs:
     """Runs the network on images `[B, H, W, channels]`."""
@@ -85,22 +76,17 @@ class WideResNet(Staged):
     preactivations = []
     for name in self.stage_names:
       for j, block in enumerate(getattr(self, name)):
-        x, preactivation = layers.call(block, x, remat=self.remat)
+        x, preactivation = self.run(block, x)
         if j == 0:
           preactivations.append(preactivation)
     # The first is the stem's, which is no stage.
     preactivations = [*preactivations[1:], self.bn1(x)]
-    stages = tuple(nnx.relu(p) for p in preactivations)
-    features = layers.global_average_pool(stages[-1])
-    return self.classify(features, stages, preactivations)
+    features = layers.global_average_pool(nnx.relu(preactivations[-1]))
+    return self.classify(features, preactivations)
 
   def reference_name(self, name: str) -> str:
     """The authors keep a stage's blocks in `layer`."""
-    name = name.replace("shortcut", "convShortcut")
-    if name.startswith("block"):
-      stage, rest = name.split(".", 1)
-      return f"{stage}.layer.{rest}"
-    return name
+    return re.sub(r"^(block\d)", r"\1.layer", name.replace("shortcut", "convShortcut"))
 
 
 # Parameters for CIFAR-100 by depth and width.

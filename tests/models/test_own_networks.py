@@ -191,9 +191,10 @@ class Nets:
   assert create("my_nets:Nets.Tiny")(IMAGES).shape == (4, 5)
   assert models.find("my_nets:Nets.Tiny").family == "own"
   for address, message in {
-    "my_nets:Nets.Tyni": r"my_nets has no 'Nets.Tyni'; did you mean 'Tiny'\?",
-    "my_net:Nets": "can't import the network 'my_net:Nets': No module named 'my_net'",
-    ":Nets": "can't import the network ':Nets'",
+    "my_nets:Nets.Tyni": r"network 'my_nets:Nets.Tyni': 'Tyni' is not .*; did you mean 'Tiny'\?",
+    "my_net:Nets": "network 'my_net:Nets': can't import 'my_net': No module named 'my_net'",
+    ":Nets": "network ':Nets': can't import ''",
+    ".my_nets:Nets": "network '.my_nets:Nets': can't import '.my_nets'",
     "my_nets:__name__": "my_nets:__name__ must be the class of a network or a function",
   }.items():
     with pytest.raises(models.NetworkError, match=message) as error:
