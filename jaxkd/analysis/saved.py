@@ -13,7 +13,7 @@ import numpy as np
 from jaxkd.analysis.study import Study, Teacher
 from jaxkd.common.errors import ConfigError, FileError
 
-Arrays = Mapping[str, np.typing.ArrayLike]
+_Arrays = Mapping[str, np.typing.ArrayLike]
 
 
 def read(paths: Sequence[str | os.PathLike[str]]) -> Study:
@@ -105,7 +105,7 @@ def _class_names(arrays: dict[str, dict[str, np.ndarray]], num_classes: int) -> 
   return names
 
 
-def check_logits(logits: Arrays, labels: np.typing.ArrayLike) -> None:
+def check_logits(logits: _Arrays, labels: np.typing.ArrayLike) -> None:
   """Checks that logits `[N, C]` by network name are finite, and labels `[N]` are in `[0, C)`."""
   labels = np.asarray(labels)
   first: Any = None
@@ -126,7 +126,7 @@ def check_logits(logits: Arrays, labels: np.typing.ArrayLike) -> None:
     _check_finite(values, f"{name}: logits")
 
 
-def check_features(features: Arrays, labels: np.typing.ArrayLike) -> None:
+def check_features(features: _Arrays, labels: np.typing.ArrayLike) -> None:
   """Checks features `[N, D]` by network name, where D may differ, and labels of two classes."""
   labels = np.asarray(labels)
   for name, given in features.items():

@@ -91,7 +91,11 @@ def test_the_seed_changes_the_identity_of_the_student_alone(tiny_config):
   assert first.teachers == second.teachers
 
 
-def test_networks_of_one_name_but_other_widths_differ(tiny_config):
+def test_networks_of_one_name_but_other_widths_differ(tiny_config, monkeypatch):
+  # The name is forgotten after the test.
+  known = dict(models.registry.ARCHITECTURES)
+  monkeypatch.setattr(models.registry, "ARCHITECTURES", known)
+
   def of_width(width):
     def network(num_classes, image_size, in_channels, rngs):
       return nnx.Sequential(
