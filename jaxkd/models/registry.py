@@ -221,7 +221,8 @@ def _parameters(factory: Callable[..., Any]) -> tuple[dict[str, bool], bool]:
   parameters = dict(inspect.signature(bound).parameters)
   if "options" in parameters and bound.func.__module__.startswith(f"{__package__}."):
     # The package's families give their `**options` to `Network`.
-    parameters |= inspect.signature(functools.partial(Network.__init__, None)).parameters
+    common: Any = Network.__init__
+    parameters |= inspect.signature(functools.partial(common, None)).parameters
     del parameters["options"]
   kinds = {p.kind for p in parameters.values()}
   named = (p for p in parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))

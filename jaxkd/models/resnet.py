@@ -166,7 +166,8 @@ def architecture(
 ) -> Architecture:
   """Returns an entry of `MODELS`, for CIFAR if it has three stages, else for ImageNet."""
   imagenet = len(planes) == 4
-  settings = {"block": block, "block_options": block_options, "planes": planes, "depths": depths}
+  settings: dict[str, Any] = {"block": block, "block_options": block_options}
+  settings |= {"planes": planes, "depths": depths}
   reference = Reference(1000, 224, parameters) if imagenet else Reference(100, 32, parameters)
   settings["imagenet_stem"] = imagenet
   return Architecture(family, (Form(network, settings, 32 if imagenet else 4, reference),))

@@ -117,7 +117,8 @@ def _variables(
   weights = nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat))
   for path, variable in nnx.to_flat_state(weights):
     *layer, leaf = map(str, path)
-    name, axes = ".".join([*layer[1:], leaf]), range(variable.ndim)
+    name = ".".join([*layer[1:], leaf])
+    axes: Sequence[int] = range(variable.ndim)
     if model.follows_torch:
       name = f"{naming('.'.join(layer))}.{_LEAVES[leaf]}"
       axes = _AXES.get(variable.ndim, axes)
