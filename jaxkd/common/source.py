@@ -34,7 +34,9 @@ def source_digest(thing: Any) -> str:
 def _sources(thing: Any, home: str, visited: set[int]) -> Iterator[tuple[str, str]]:
   """Yields names and texts of what a class or function is made of."""
   if isinstance(thing, functools.partial):
-    yield "partial", repr((thing.args, sorted(thing.keywords.items())))
+    bound = repr((thing.args, sorted(thing.keywords.items())))
+    name = getattr(thing.func, "__qualname__", repr(thing.func))
+    yield f"partial of {name} with {bound}", ""
     thing = thing.func
   thing = inspect.unwrap(thing) if callable(thing) else thing
   thing = getattr(thing, "__func__", thing)

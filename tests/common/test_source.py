@@ -70,6 +70,25 @@ def test_comments_docstrings_and_unused_code_do_not_change_the_digest(digest):
   assert digest() == digest(other)
 
 
+PARTIALS = """
+import functools
+
+def scale(x, factor):
+  return x * factor
+
+first, second = functools.partial(scale, factor=1), functools.partial(scale, factor=2)
+
+class Net:
+  def __call__(self, x):
+    return first(x) + second(x)
+"""
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_the_arguments_of_every_partial_count(digest, factor):
+  assert digest(PARTIALS) != digest(PARTIALS.replace(f"factor={factor}", "factor=7"))
+
+
 def test_what_has_no_source_is_refused():
   scope = {"__name__": "typed"}
   exec("def typed(x): return x", scope)
