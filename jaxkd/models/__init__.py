@@ -32,6 +32,5 @@ __all__ = [
   "source_digest",
 ]
 
-_FAMILIES = (resnet, wrn, resnext, vgg, shufflenet, mobilenet_v2, alexnet, mlp)
-for _family in _FAMILIES:
+for _family in (resnet, wrn, resnext, vgg, shufflenet, mobilenet_v2, alexnet, mlp):
   ARCHITECTURES.update(_family.MODELS)

@@ -38,8 +38,10 @@ def adapt(
       f"{name} must give an NNX module, a Linen module or a function of images, gave an instance "
       f"of {type(made).__name__}"
     )
-  is_network = isinstance(made, Network)
-  network = made if is_network else Adapted(made, name, num_classes, images, rngs)
+  network = made
+  if not isinstance(made, Network):
+    zeros = jnp.zeros(images.shape, images.dtype)
+    network = Adapted(made, name, num_classes, zeros, rngs)
   kept = nnx.Any(nnx.Param, nnx.BatchStat, nnx.RngState)
   for path, variable in nnx.to_flat_state(nnx.state(network, nnx.Not(kept))):
     raise NetworkError(
@@ -66,12 +68,7 @@ class Adapted(Network):
   follows_torch = False
 
   def __init__(
-    self,
-    module: Any,
-    name: str,
-    num_classes: int | None,
-    images: jax.ShapeDtypeStruct,
-    rngs: nnx.Rngs,
+    self, module: Any, name: str, num_classes: int | None, images: jax.Array, rngs: nnx.Rngs
   ):
     self.name = name
     self.num_classes = num_classes
@@ -84,8 +81,7 @@ class Adapted(Network):
     self.switches = tuple(switch for switch in (*_TRAIN, *_EVAL) if switch in accepted)
     if self.is_linen:
       module = nnx.bridge.ToNNX(module, rngs)
-      x = jnp.zeros(images.shape, images.dtype)
-      nnx.bridge.lazy_init(getattr(module, self.method), x, **self._mode(training=False))
+      nnx.bridge.lazy_init(getattr(module, self.method), images, **self._mode(training=False))
       if not self.switches and jax.tree.leaves(nnx.state(module, nnx.BatchStat)):
         raise NetworkError(
           f"{name} has batch statistics, but its {self.method} takes none of "
