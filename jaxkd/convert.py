@@ -34,13 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
   try:
     weights.check_output(flags.out)
     tensors = weights.read(flags.src)
-    model = weights.network_of(
-      flags.model,
-      tensors,
-      num_classes=flags.num_classes,
-      image_size=flags.image_size,
-      in_channels=flags.in_channels,
-    )
+    shape = {key: vars(flags)[key] for key in ("num_classes", "image_size", "in_channels")}
+    model = weights.network_of(flags.model, tensors, **shape)
     nnx.update(model, *weights.from_torch(model, tensors))
     weights.write(flags.out, weights.to_torch(model))
   except UserError as error:

@@ -41,33 +41,14 @@ from jaxkd.methods.registry import (
   unregister,
 )
 
+# fmt: off
 __all__ = [
-  "FRACTION",
-  "NOT_NEGATIVE",
-  "POSITIVE",
-  "TEMPERATURE",
-  "Bound",
-  "Method",
-  "Plan",
-  "Scalars",
-  "Terms",
-  "View",
-  "all_methods",
-  "comparable",
-  "create",
-  "feature_map",
-  "features",
-  "find",
-  "hard_and_soft",
-  "identity",
-  "list_methods",
-  "objective",
-  "option",
-  "plus_cross_entropy",
-  "register",
-  "soft_logits",
-  "unregister",
+  "FRACTION", "NOT_NEGATIVE", "POSITIVE", "TEMPERATURE", "Bound", "Method", "Plan", "Scalars",
+  "Terms", "View", "all_methods", "comparable", "create", "feature_map", "features", "find",
+  "hard_and_soft", "identity", "list_methods", "objective", "option", "plus_cross_entropy",
+  "register", "soft_logits", "unregister",
 ]
+# fmt: on
 
 # Every file of this folder registers its methods.
 for _module in pkgutil.iter_modules(__path__):

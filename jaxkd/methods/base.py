@@ -63,12 +63,10 @@ class Plan(Protocol):
     """Returns a phase that trains the experiment's student under its seed."""
 
   def assistants(self, names: Sequence[str], weights: Sequence[str] = ()) -> list[Any]:
-    """Returns networks to train: sections of the config, or names of networks.
+    """Returns networks to train, each from a file of weights unless that is ''.
 
-    Args:
-      names: 'teacher' and 'small_teacher', or the networks of these sections, stand for all that
-        the sections say. Another network is trained as the teacher is, from random weights.
-      weights: a file of weights for each, '' for none.
+    The names 'teacher' and 'small_teacher', or those of their networks, stand for these sections of
+    the config. Another network is trained as the teacher is, from random weights.
     """
 
   def residual(self, name: str, weights: str = "") -> Any:

@@ -29,22 +29,11 @@ from jaxkd.metrics.distinctness import (
 )
 from jaxkd.metrics.geometry import FeatureAngles, feature_angles
 
+# fmt: off
 __all__ = [
-  "FeatureAngles",
-  "RankCorrelations",
-  "RuleConsistency",
-  "derived_average",
-  "derived_variance",
-  "entropy",
-  "expected_calibration_error",
-  "feature_angles",
-  "inherent_variance",
-  "kendall_tau",
-  "kendall_tau_b",
-  "rank_correlations",
-  "rank_set_overlap",
-  "rule_consistency",
-  "spearman",
-  "temperature_distribution",
-  "topk_overlap",
+  "FeatureAngles", "RankCorrelations", "RuleConsistency", "derived_average", "derived_variance",
+  "entropy", "expected_calibration_error", "feature_angles", "inherent_variance", "kendall_tau",
+  "kendall_tau_b", "rank_correlations", "rank_set_overlap", "rule_consistency", "spearman",
+  "temperature_distribution", "topk_overlap",
 ]
+# fmt: on

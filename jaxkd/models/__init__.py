@@ -16,22 +16,12 @@ from jaxkd.models.registry import (
   source_digest,
 )
 
+# fmt: off
 __all__ = [
-  "Architecture",
-  "Form",
-  "Network",
-  "NetworkError",
-  "Outputs",
-  "Reference",
-  "adapt",
-  "arrays_digest",
-  "create",
-  "find",
-  "list_models",
-  "register",
-  "source_digest",
+  "Architecture", "Form", "Network", "NetworkError", "Outputs", "Reference", "adapt",
+  "arrays_digest", "create", "find", "list_models", "register", "source_digest",
 ]
+# fmt: on
 
-_FAMILIES = (resnet, wrn, resnext, vgg, shufflenet, mobilenet_v2, alexnet, mlp)
-for _family in _FAMILIES:
+for _family in (resnet, wrn, resnext, vgg, shufflenet, mobilenet_v2, alexnet, mlp):
   ARCHITECTURES.update(_family.MODELS)

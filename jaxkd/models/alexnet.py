@@ -16,12 +16,6 @@ from jaxkd.models.base import Network, Outputs
 from jaxkd.models.layers import Conv, Linear, torch_default
 from jaxkd.models.registry import Architecture, Form, Reference
 
-# Torchvision counts ReLUs, pools and dropout as layers too.
-_REFERENCE_NAMES = {
-  **{f"conv{i + 1}": f"features.{n}" for i, n in enumerate((0, 3, 6, 8, 10))},
-  **{f"fc{i + 1}": f"classifier.{n}" for i, n in enumerate((1, 4, 6))},
-}
-
 
 class AlexNet(Network):
   """Five convolutions with three max pools, three linear layers with dropout.
@@ -33,6 +27,11 @@ class AlexNet(Network):
   """
 
   classifier_name = "fc3"
+  # Torchvision counts ReLUs, pools and dropout as layers too.
+  reference_names = {
+    **{f"conv{i + 1}": f"features.{n}" for i, n in enumerate((0, 3, 6, 8, 10))},
+    **{f"fc{i + 1}": f"classifier.{n}" for i, n in enumerate((1, 4, 6))},
+  }
   grid = 6
 
   def __init__(
@@ -65,7 +64,9 @@ class AlexNet(Network):
     second = self.conv2(layers.max_pool(nnx.relu(first), 3, strides=2))
     x = layers.max_pool(nnx.relu(second), 3, strides=2)
     third = self.conv5(nnx.relu(self.conv4(nnx.relu(self.conv3(x)))))
-    x = nnx.relu(third)
+    preactivations = first, second, third
+    stages = tuple(nnx.relu(p) for p in preactivations)
+    x = stages[-1]
     if not self.small:
       x = layers.max_pool(x, 3, strides=2)
     x = layers.adaptive_average_pool(x, self.grid)
@@ -73,11 +74,7 @@ class AlexNet(Network):
     x = jnp.moveaxis(x, -1, 1).reshape(x.shape[0], -1)
     x = nnx.relu(self.fc1(self.dropout1(x)))
     features = nnx.relu(self.fc2(self.dropout2(x)))
-    return self.classify(features, (first, second, third))
-
-  def reference_name(self, name: str) -> str:
-    """Torchvision's name."""
-    return _REFERENCE_NAMES[name]
+    return self.classify(features, stages, preactivations)
 
 
 MODELS = {

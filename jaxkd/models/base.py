@@ -1,7 +1,8 @@
 """What every network gives: logits, penultimate features, stage features."""
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple, TypeVar
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +10,6 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from jaxkd.common.errors import UserError
-
-T = TypeVar("T")
 
 
 class NetworkError(UserError, ValueError):
@@ -54,10 +53,13 @@ class Network(nnx.Module):
   Attributes:
     classifier_name: the attribute that is the last layer; empty if it is unknown.
     follows_torch: whether a state dict of the network has PyTorch's names of leaves and layout.
+    reference_names: regular expressions in the names of its layers, and what the reference has for
+      them.
   """
 
   classifier_name: ClassVar[str] = "classifier"
   follows_torch: ClassVar[bool] = True
+  reference_names: ClassVar[Mapping[str, str]] = {}
 
   def __init__(self, *, dtype: DTypeLike = jnp.float32, remat: bool = False):
     self.dtype = dtype
@@ -71,21 +73,24 @@ class Network(nnx.Module):
     """Returns the logits alone."""
     return self.outputs(x).logits
 
-  def run(self, block: Callable[[jax.Array], T], x: jax.Array) -> T:
+  def run(self, block: Callable[[jax.Array], Any], x: jax.Array) -> Any:
     """Calls a block; with `remat` its activations are recomputed backwards."""
     return nnx.remat(lambda module, x: module(x))(block, x) if self.remat else block(x)
 
-  def classify(self, features: jax.Array, preactivations: Sequence[jax.Array]) -> Outputs:
-    """Completes the outputs by the logits of the last layer and the activated stages."""
-    logits = getattr(self, self.classifier_name).logits(features)
-    stages = tuple(nnx.relu(p) for p in preactivations)
-    return Outputs(logits, features, stages, tuple(preactivations))
+  def classify(
+    self, features: jax.Array, stages: Sequence[jax.Array], preactivations: Sequence[jax.Array]
+  ) -> Outputs:
+    """Completes the outputs by the logits of the last layer."""
+    logits = getattr(self, self.classifier_name)(features, jnp.float32)
+    return Outputs(logits, features, tuple(stages), tuple(preactivations))
 
   def reference_name(self, name: str) -> str:
     """Returns a layer's name in the state dict of torchvision, or of the authors for CIFAR.
 
-    `name` is the layer's path in this network, joined by dots; most networks use the reference's.
+    `name` is the layer's path in this network, joined by dots.
     """
+    for pattern, replacement in self.reference_names.items():
+      name = re.sub(pattern, replacement, name)
     return name
 
   def timm_name(self, name: str) -> str:

@@ -16,6 +16,7 @@ milliseconds, on one core (pointwise: on two):
 Other backends have fast convolutions of their own.
 """
 
+import functools
 import itertools
 from collections.abc import Iterator
 
@@ -39,7 +40,10 @@ def conv(
   """
   if jax.default_backend() == "cpu":
     if groups == x.shape[-1] == kernel.shape[-1]:
-      return _depthwise(x, kernel, strides, padding)
+      # A sum of shifted images, each weighted by channel.
+      weights = kernel.reshape(-1, 1, 1, 1, groups)
+      seen = shifts(x, kernel.shape[:2], strides, padding)
+      return functools.reduce(jnp.add, (s * w for s, w in zip(seen, weights, strict=True)))
     if groups == 1 and kernel.shape[:2] == (1, 1) and not padding:
       return jnp.einsum("bhwi,io->bhwo", x[:, ::strides, ::strides], kernel[0, 0])
     pixels = _output_size(x.shape[1], kernel.shape[0], strides, padding)
@@ -64,42 +68,27 @@ def shifts(
   x: jax.Array, window: tuple[int, ...], strides: int, padding: int, fill: float = 0.0
 ) -> Iterator[jax.Array]:
   """Yields what each position of the window sees of `x` `[..., H, W, C]`."""
-  *batch, height, width, channels = x.shape
-  rows = _output_size(height, window[0], strides, padding)
-  columns = _output_size(width, window[1], strides, padding)
+  *batch, height, width, _ = x.shape
+  rows = (_output_size(height, window[0], strides, padding) - 1) * strides + 1
+  columns = (_output_size(width, window[1], strides, padding) - 1) * strides + 1
   widths = [*[(0, 0)] * len(batch), (padding, padding), (padding, padding), (0, 0)]
   x = jnp.pad(x, widths, constant_values=fill)
   for i, j in itertools.product(range(window[0]), range(window[1])):
-    ends = i + (rows - 1) * strides + 1, j + (columns - 1) * strides + 1
-    steps = *[1] * len(batch), strides, strides, 1
-    yield lax.slice(x, (*[0] * len(batch), i, j, 0), (*batch, *ends, channels), steps)
-
-
-def _depthwise(x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.Array:
-  """A sum of shifted images, each weighted by channel."""
-  weights = kernel.reshape(-1, 1, 1, 1, kernel.shape[-1])
-  seen = shifts(x, kernel.shape[:2], strides, padding)
-  y, *others = (s * w for s, w in zip(seen, weights, strict=True))
-  return sum(others, y)
+    yield x[..., i : i + rows : strides, j : j + columns : strides, :]
 
 
 def _matmul(x: jax.Array, kernel: jax.Array, strides: int, padding: int, groups: int) -> jax.Array:
   """A product of all windows with the kernel, a batch of them for groups."""
-  kernel, groups = _join_groups(kernel, groups)
   height, width, size, out = kernel.shape
-  x = x.reshape(*x.shape[:-1], groups, size)
-  seen = shifts(jnp.moveaxis(x, -2, 0), (height, width), strides, padding)
-  kernel = kernel.reshape(height * width * size, groups, out // groups)
-  y = jnp.einsum("gbhwi,igo->bhwgo", jnp.concatenate(list(seen), -1), kernel)
-  return y.reshape(*y.shape[:3], out)
-
-
-def _join_groups(kernel: jax.Array, groups: int) -> tuple[jax.Array, int]:
-  """Joins small groups, with zeros between them, into fewer and larger ones."""
-  height, width, size, out = kernel.shape
+  # Small groups are joined, with zeros between them, into fewer and larger ones.
   joined = max(
     n for n in range(1, groups + 1) if groups % n == 0 and (n == 1 or n * size <= _JOINED_CHANNELS)
   )
   kernel = kernel.reshape(height, width, size, -1, joined, out // groups)
   kernel = jnp.einsum("hwignO,mn->hwmignO", kernel, jnp.eye(joined, dtype=kernel.dtype))
-  return kernel.reshape(height, width, joined * size, out), groups // joined
+  size, groups = joined * size, groups // joined
+  x = x.reshape(*x.shape[:-1], groups, size)
+  seen = shifts(jnp.moveaxis(x, -2, 0), (height, width), strides, padding)
+  kernel = kernel.reshape(height * width * size, groups, out // groups)
+  y = jnp.einsum("gbhwi,igo->bhwgo", jnp.concatenate(list(seen), -1), kernel)
+  return y.reshape(*y.shape[:3], out)

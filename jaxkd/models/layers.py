@@ -8,6 +8,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -37,9 +38,7 @@ def he_fan_in(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Ar
   return _normal(key, shape, math.sqrt(2 / math.prod(shape[:-1])))
 
 
-def small_normal(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
-  """Normal with standard deviation 0.01, zero bias."""
-  return _normal(key, shape, 0.01)
+small_normal = functools.partial(_normal, stddev=0.01)
 
 
 def torch_default(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
@@ -114,10 +113,6 @@ class Linear(nnx.Module):
       y = y + along_channels(self.bias[...], y)
     return y.astype(x.dtype if dtype is None else dtype)
 
-  def logits(self, x: jax.Array) -> jax.Array:
-    """The float32 result, for a network's last layer."""
-    return self(x, jnp.float32)
-
 
 def make_head(
   features: int, num_classes: int, feature_dim: int | None, rngs: nnx.Rngs
@@ -184,6 +179,14 @@ class Sequential(nnx.List):
     return x
 
 
+def conv_bn(
+  in_features: int, out_features: int, size: int, *activation: Callable, **options: Any
+) -> Sequential:
+  """A convolution, its normalisation and perhaps an activation; for `options` see `Conv`."""
+  conv = Conv(in_features, out_features, size, **options)
+  return Sequential([conv, BatchNorm(out_features), *activation])
+
+
 def max_pool(x: jax.Array, size: int, strides: int, padding: int = 0) -> jax.Array:
   """Maxima over windows of `[B, H, W, C]`; padding never wins."""
   if jax.default_backend() == "cpu":
@@ -229,29 +232,24 @@ def channel_shuffle(x: jax.Array, groups: int) -> jax.Array:
 class Staged(Network):
   """A stem, stages of blocks that end before their ReLU, and a classifier of the average pixel.
 
-  Features are the last stage after `top`, averaged over the image.
-
-  Attributes:
-    stage_names: the attributes that are the stages.
+  With `imagenet_stem` a max pool follows the stem. Features are averages of the last stage after
+  `top`.
   """
 
+  # The attributes that are the stages.
   stage_names: tuple[str, ...]
+  imagenet_stem = False
   conv1: Callable[[jax.Array], jax.Array]
   bn1: BatchNorm
 
   def add_stages(
-    self,
-    make_block: Callable[[int, int, int], nnx.Module],
-    features: Sequence[int],
-    depths: Sequence[int],
-    first_stride: int,
+    self, make_block: Callable, features: Sequence[int], depths: Sequence[int], strides: int
   ) -> None:
-    """Adds stages of so many blocks; each halves the resolution, the first by its own stride.
+    """Adds stages of `depths` blocks; the first has `strides`, each other halves the resolution.
 
     A block is made of its numbers of input and output channels and its stride; `features` are the
     channels of the stem and of each stage.
     """
-    strides = first_stride
     pairs = itertools.pairwise(features)
     for name, (before, width), depth in zip(self.stage_names, pairs, depths, strict=True):
       blocks = [make_block(before, width, strides)]
@@ -270,10 +268,13 @@ class Staged(Network):
   def outputs(self, x: jax.Array) -> Outputs:
     """Runs the network on images `[B, H, W, channels]`."""
     x = self.stem(x.astype(self.dtype))
-    preactivations = []
+    if self.imagenet_stem:
+      x = max_pool(x, 3, strides=2, padding=1)
+    stages, preactivations = [], []
     for name in self.stage_names:
       for block in getattr(self, name):
         preactivation = self.run(block, x)
         x = nnx.relu(preactivation)
+      stages.append(x)
       preactivations.append(preactivation)
-    return self.classify(global_average_pool(self.top(x)), preactivations)
+    return self.classify(global_average_pool(self.top(x)), stages, preactivations)

@@ -44,11 +44,12 @@ class MLP(Network):
   def outputs(self, x: jax.Array) -> Outputs:
     """Runs the network on images `[B, H, W, channels]`."""
     x = x.astype(self.dtype).reshape(x.shape[0], -1)
-    preactivations = []
+    stages, preactivations = [], []
     for layer in self.hidden:
       preactivations.append(layer(x))
       x = nnx.relu(preactivations[-1])
-    return self.classify(self.neck(x), preactivations)
+      stages.append(x)
+    return self.classify(self.neck(x), stages, preactivations)
 
 
 MODELS = {

@@ -12,7 +12,7 @@ from flax import nnx
 
 from jaxkd.models import layers
 from jaxkd.models.base import Network, Outputs
-from jaxkd.models.layers import BatchNorm, Conv, Linear, Sequential
+from jaxkd.models.layers import Linear, Sequential, conv_bn
 from jaxkd.models.registry import Architecture, Form, Reference
 
 # Expansion, width, number of blocks and first stride of each group.
@@ -31,11 +31,9 @@ _STAGE_ENDS = (1, 2, 4, 6)
 # A block's layers in the authors' code, in timm, and in timm's block that isn't widened; timm's
 # other layers.
 _BLOCK = ("0.0", "0.1", "1.0", "1.1", "2", "3")
-_AUTHORS_BLOCK = dict(zip(_BLOCK, ("0", "1", "3", "4", "6", "7"), strict=True))
-_TIMM_BLOCK = dict(
-  zip(_BLOCK, ("conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3"), strict=True)
-)
-_TIMM_FIRST_BLOCK = {"0.0": "conv_dw", "0.1": "bn1", "1": "conv_pw", "2": "bn2"}
+_AUTHORS = dict(zip(_BLOCK, ("0", "1", "3", "4", "6", "7"), strict=True))
+_TIMM = dict(zip(_BLOCK, ("conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3"), strict=True))
+_TIMM_FIRST = {"0.0": "conv_dw", "0.1": "bn1", "1": "conv_pw", "2": "bn2"}
 _TIMM_ENDS = {"conv1.0": "conv_stem", "conv1.1": "bn1", "conv2.0": "conv_head", "conv2.1": "bn2"}
 
 
@@ -48,11 +46,12 @@ class InvertedResidual(nnx.Module):
   def __init__(
     self, in_features: int, width: int, out_features: int, strides: int, cifar: bool, rngs: nnx.Rngs
   ):
+    activation = nnx.relu if cifar else nnx.relu6
     self.conv = Sequential()
     if cifar or width > in_features:
-      self.conv.append(conv_bn(in_features, width, 1, cifar, rngs))
-    self.conv.append(conv_bn(width, width, 3, cifar, rngs, strides=strides, groups=width))
-    self.conv.extend([Conv(width, out_features, 1, rngs=rngs), BatchNorm(out_features)])
+      self.conv.append(conv_bn(in_features, width, 1, activation, rngs=rngs))
+    depthwise = conv_bn(width, width, 3, activation, strides=strides, groups=width, rngs=rngs)
+    self.conv.extend([depthwise, *conv_bn(width, out_features, 1, rngs=rngs)])
     self.residual = strides == 1 and in_features == out_features
 
   def __call__(self, x: jax.Array) -> jax.Array:
@@ -61,37 +60,22 @@ class InvertedResidual(nnx.Module):
     return x + y if self.residual else y
 
 
-def conv_bn(
-  in_features: int, out_features: int, size: int, cifar: bool, rngs: nnx.Rngs, **options: Any
-) -> Sequential:
-  """A convolution, its normalisation and an activation."""
-  conv = Conv(in_features, out_features, size, rngs=rngs, **options)
-  return Sequential([conv, BatchNorm(out_features), nnx.relu if cifar else nnx.relu6])
-
-
 class MobileNetV2(Network):
   """Seven groups of inverted residuals, cut into four stages.
 
   A bottleneck ends without an activation, so stages and preactivations are the same arrays.
   Features are the 1280 channels of the last 1x1 convolution, averaged over the image. The CIFAR
-  form has ReLU, one stride less, and every block expanded; the ImageNet form has ReLU6. `width` is
-  a factor of all channels but the last 1280.
+  form has ReLU, half of the other channels, one stride less, every block expanded, and no dropout;
+  the ImageNet form has ReLU6.
   """
 
   def __init__(
-    self,
-    *,
-    cifar: bool,
-    width: float,
-    num_classes: int,
-    in_channels: int = 3,
-    dropout: float,
-    rngs: nnx.Rngs,
-    **options: Any,
+    self, *, cifar: bool, num_classes: int, in_channels: int = 3, rngs: nnx.Rngs, **options: Any
   ):
     super().__init__(**options)
+    width, activation = (0.5, nnx.relu) if cifar else (1.0, nnx.relu6)
     features = int(32 * width)
-    self.conv1 = conv_bn(in_channels, features, 3, cifar, rngs, strides=2)
+    self.conv1 = conv_bn(in_channels, features, 3, activation, strides=2, rngs=rngs)
     self.blocks: nnx.List[Sequential] = nnx.List()
     for expansion, planes, depth, first_stride in _GROUPS:
       strides = 1 if cifar and planes == 24 else first_stride
@@ -101,8 +85,8 @@ class MobileNetV2(Network):
         block = InvertedResidual(features, features * expansion, out, strides, cifar, rngs)
         self.blocks[-1].append(block)
         features, strides = out, 1
-    self.conv2 = conv_bn(features, 1280, 1, cifar, rngs)
-    self.dropout = layers.dropout(dropout, rngs) if dropout else None
+    self.conv2 = conv_bn(features, 1280, 1, activation, rngs=rngs)
+    self.dropout = None if cifar else layers.dropout(0.2, rngs)
     init = layers.he_fan_in if cifar else layers.small_normal
     self.classifier = Linear(1280, num_classes, init=init, rngs=rngs)
     self.cifar = cifar
@@ -118,15 +102,14 @@ class MobileNetV2(Network):
         stages.append(x)
     features = layers.global_average_pool(self.conv2(x))
     dropped = features if self.dropout is None else self.dropout(features)
-    logits = self.classify(dropped, stages).logits
-    return Outputs(logits, features, tuple(stages), tuple(stages))
+    return self.classify(dropped, stages, stages)._replace(features=features)
 
   def reference_name(self, name: str) -> str:
     """The authors flatten a block; torchvision flattens the groups instead."""
     first, _, rest = name.partition(".conv.")
     if self.cifar:
       if rest:
-        return f"{first}.conv.{_AUTHORS_BLOCK[rest]}"
+        return f"{first}.conv.{_AUTHORS[rest]}"
       return "classifier.0" if name == "classifier" else name
     blocks = [f"blocks.{i}.{j}" for i, group in enumerate(_GROUPS) for j in range(group[2])]
     for position, place in enumerate(("conv1", *blocks, "conv2")):
@@ -141,19 +124,15 @@ class MobileNetV2(Network):
     block, _, layer = name.partition(".conv.")
     if not layer:
       return _TIMM_ENDS.get(name, name)
-    names = _TIMM_FIRST_BLOCK if block == "blocks.0.0" else _TIMM_BLOCK
-    return f"{block}.{names[layer]}"
+    return f"{block}.{(_TIMM_FIRST if block == 'blocks.0.0' else _TIMM)[layer]}"
 
-
-_CIFAR = {"cifar": True, "width": 0.5, "dropout": 0.0}
-_IMAGENET = {"cifar": False, "width": 1.0, "dropout": 0.2}
 
 MODELS = {
   "mobilenet_v2": Architecture(
     "MobileNet",
     (
-      Form(MobileNetV2, _CIFAR, 16, Reference(100, 32, 812_836)),
-      Form(MobileNetV2, _IMAGENET, 65, Reference(1000, 224, 3_504_872)),
+      Form(MobileNetV2, {"cifar": True}, 16, Reference(100, 32, 812_836)),
+      Form(MobileNetV2, {"cifar": False}, 65, Reference(1000, 224, 3_504_872)),
     ),
   )
 }

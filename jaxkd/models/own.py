@@ -10,8 +10,8 @@ from flax import linen, nnx
 from jaxkd.models.base import Network, NetworkError, Outputs
 
 # Arguments of a module that switch between training and evaluation.
-_TRAIN = ("train", "training")
-_EVAL = ("deterministic", "use_running_average")
+TRAIN = ("train", "training")
+EVAL = ("deterministic", "use_running_average")
 
 
 def adapt(
@@ -38,8 +38,10 @@ def adapt(
       f"{name} must give an NNX module, a Linen module or a function of images, gave an instance "
       f"of {type(made).__name__}"
     )
-  is_network = isinstance(made, Network)
-  network = made if is_network else Adapted(made, name, num_classes, images, rngs)
+  network = made
+  if not isinstance(made, Network):
+    zeros = jnp.zeros(images.shape, images.dtype)
+    network = Adapted(made, name, num_classes, zeros, rngs)
   kept = nnx.Any(nnx.Param, nnx.BatchStat, nnx.RngState)
   for path, variable in nnx.to_flat_state(nnx.state(network, nnx.Not(kept))):
     raise NetworkError(
@@ -66,12 +68,7 @@ class Adapted(Network):
   follows_torch = False
 
   def __init__(
-    self,
-    module: Any,
-    name: str,
-    num_classes: int | None,
-    images: jax.ShapeDtypeStruct,
-    rngs: nnx.Rngs,
+    self, module: Any, name: str, num_classes: int | None, images: jax.Array, rngs: nnx.Rngs
   ):
     self.name = name
     self.num_classes = num_classes
@@ -81,21 +78,20 @@ class Adapted(Network):
     has_outputs = callable(getattr(type(module), "outputs", None))
     self.method = "outputs" if has_outputs else "__call__"
     accepted = inspect.signature(getattr(module, self.method)).parameters
-    self.switches = tuple(switch for switch in (*_TRAIN, *_EVAL) if switch in accepted)
+    self.switches = tuple(switch for switch in (*TRAIN, *EVAL) if switch in accepted)
     if self.is_linen:
       module = nnx.bridge.ToNNX(module, rngs)
-      x = jnp.zeros(images.shape, images.dtype)
-      nnx.bridge.lazy_init(getattr(module, self.method), x, **self._mode(training=False))
+      nnx.bridge.lazy_init(getattr(module, self.method), images, **self._mode(training=False))
       if not self.switches and jax.tree.leaves(nnx.state(module, nnx.BatchStat)):
         raise NetworkError(
           f"{name} has batch statistics, but its {self.method} takes none of "
-          f"{', '.join((*_TRAIN, *_EVAL))}, so that it can't be evaluated"
+          f"{', '.join((*TRAIN, *EVAL))}, so that it can't be evaluated"
         )
     self.module = module
     self.rngs = nnx.Rngs(dropout=rngs.dropout()) if self._stream_names() else None
 
   def _mode(self, training: bool) -> dict[str, bool]:
-    return {switch: training == (switch in _TRAIN) for switch in self.switches}
+    return {switch: training == (switch in TRAIN) for switch in self.switches}
 
   def _stream_names(self) -> list[str]:
     if not isinstance(self.module, nnx.Module):

@@ -62,7 +62,7 @@ def list_models() -> dict[str, Architecture]:
 
 
 def register(name: str, factory: Callable[..., Any] | None = None, *, family: str = "own") -> Any:
-  """Gives a name to a network from outside of the package; also a decorator.
+  """Gives a name to a network from outside of the package, and returns it; also a decorator.
 
   A complete network, with an option `width`:
 
@@ -97,9 +97,6 @@ def register(name: str, factory: Callable[..., Any] | None = None, *, family: st
       or `models.Outputs`; a method `outputs`, if there is one, is called instead. If the method has
       an argument `train`, `training`, `deterministic` or `use_running_average`, it is given.
     family: the family's name, for tables.
-
-  Returns:
-    The factory, or without one a decorator.
 
   Raises:
     NetworkError: the name is taken, or the factory is none.
@@ -156,7 +153,7 @@ def create(
   rngs: nnx.Rngs,
   **options: Any,
 ) -> Network:
-  """Makes a network by its name in the literature, or one from outside of the package.
+  """Makes a network by its name in the literature, or one from outside, in training mode.
 
   >>> model = create("resnet8", num_classes=10, rngs=nnx.Rngs(0))
   >>> model(jnp.zeros((1, 32, 32, 3))).shape
@@ -173,9 +170,6 @@ def create(
     **options: the network's own arguments, as `remat` and `feature_dim` (see `Network`) where it
       has them, `depth` and `width` of an `mlp`.
 
-  Returns:
-    The network in training mode.
-
   Raises:
     NetworkError: the name or an option is unknown, the images are too small for the network, there
       are fewer than two classes, or a network from outside gives no logits of that many classes.
@@ -183,13 +177,10 @@ def create(
   forms = find(name).forms
   if num_classes < 2:
     raise NetworkError(f"num_classes must be at least 2, got {num_classes}")
-  fitting = [f for f in forms if f.min_image_size <= image_size]
-  if not fitting:
-    raise NetworkError(
-      f"{name} needs images of at least {forms[0].min_image_size} pixels, got "
-      f"image_size={image_size}"
-    )
-  form = fitting[-1]
+  smallest = forms[0].min_image_size
+  if image_size < smallest:
+    raise NetworkError(f"{name} needs images of at least {smallest} pixels, got {image_size=}")
+  form = [form for form in forms if form.min_image_size <= image_size][-1]
   parameters, takes_any = _parameters(form.network)
   allowed = [p for p in parameters if p not in _COMMON and p not in form.settings]
   for option in options:

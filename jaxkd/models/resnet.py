@@ -8,7 +8,7 @@ akamaster/pytorch_resnet_cifar10, which publishes weights for CIFAR-10.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -20,12 +20,9 @@ from jaxkd.models.layers import BatchNorm, Conv, Linear, Sequential, Staged
 from jaxkd.models.registry import Architecture, Form, Reference
 
 
-class Projection(Sequential):
+def _project(in_features: int, out_features: int, strides: int, rngs: nnx.Rngs) -> Sequential:
   """A shortcut to another shape: a 1x1 convolution, normalised."""
-
-  def __init__(self, in_features: int, out_features: int, strides: int, rngs: nnx.Rngs):
-    conv = Conv(in_features, out_features, 1, strides=strides, rngs=rngs)
-    super().__init__([conv, BatchNorm(out_features)])
+  return layers.conv_bn(in_features, out_features, 1, strides=strides, rngs=rngs)
 
 
 class ZeroPadding(nnx.Module):
@@ -52,7 +49,7 @@ class BasicBlock(nnx.Module):
     planes: int,
     strides: int,
     *,
-    shortcut: type[Projection] | type[ZeroPadding] = Projection,
+    shortcut: Callable[..., Callable[[jax.Array], jax.Array]] = _project,
     rngs: nnx.Rngs,
   ):
     self.conv1 = Conv(in_features, planes, 3, strides=strides, rngs=rngs)
@@ -94,7 +91,7 @@ class Bottleneck(nnx.Module):
     self.conv3 = Conv(width, out_features, 1, rngs=rngs)
     self.bn3 = BatchNorm(out_features)
     same = strides == 1 and in_features == out_features
-    self.downsample = None if same else Projection(in_features, out_features, strides, rngs)
+    self.downsample = None if same else _project(in_features, out_features, strides, rngs)
 
   def __call__(self, x: jax.Array) -> jax.Array:
     """`[B, H, W, in] -> [B, H', W', out]`."""
@@ -104,14 +101,9 @@ class Bottleneck(nnx.Module):
 
 
 class ResNet(Staged):
-  """A residual network for CIFAR or, with the larger stem, for ImageNet.
+  """A residual network for CIFAR or, with a 7x7 stem of stride 2 and a max pool, for ImageNet.
 
-  Args:
-    block: the residual block.
-    block_options: further arguments of the block.
-    planes: the blocks' planes in each stage; the stem has as many as the first.
-    depths: the number of blocks in each stage.
-    imagenet_stem: a 7x7 stem of stride 2 and a max pool, rather than 3x3.
+  Each stage has `depths` blocks of so many `planes`; the stem has as many as the first stage.
   """
 
   classifier_name = "fc"
@@ -136,26 +128,19 @@ class ResNet(Staged):
     self.stage_names = tuple(f"layer{i + 1}" for i in range(len(depths)))
     features = [planes[0], *(width * block.expansion for width in planes)]
     make_block = functools.partial(block, rngs=rngs, **block_options)
-    self.add_stages(make_block, features, depths, first_stride=1)
+    self.add_stages(make_block, features, depths, strides=1)
     init = layers.torch_default if imagenet_stem else layers.he_fan_in
     self.fc = Linear(features[-1], num_classes, init=init, rngs=rngs)
     self.imagenet_stem = imagenet_stem
-
-  def stem(self, x: jax.Array) -> jax.Array:
-    """The convolution and, for ImageNet, a max pool."""
-    x = super().stem(x)
-    return layers.max_pool(x, 3, strides=2, padding=1) if self.imagenet_stem else x
 
 
 class OptionAResNet(ResNet):
   """A ResNet with the names of akamaster/pytorch_resnet_cifar10."""
 
-  def reference_name(self, name: str) -> str:
-    """Its last layer is called `linear`."""
-    return "linear" if name == "fc" else name
+  reference_names = {"^fc$": "linear"}
 
 
-def architecture(
+def entry(
   family: str,
   block: type[BasicBlock] | type[Bottleneck],
   depths: Sequence[int],
@@ -166,43 +151,22 @@ def architecture(
 ) -> Architecture:
   """Returns an entry of `MODELS`, for CIFAR if it has three stages, else for ImageNet."""
   imagenet = len(planes) == 4
-  settings: dict[str, Any] = {"block": block, "block_options": block_options}
-  settings |= {"planes": planes, "depths": depths}
+  settings: dict[str, Any] = {"block": block, "block_options": block_options, "planes": planes}
+  settings |= {"depths": depths, "imagenet_stem": imagenet}
   reference = Reference(1000, 224, parameters) if imagenet else Reference(100, 32, parameters)
-  settings["imagenet_stem"] = imagenet
   return Architecture(family, (Form(network, settings, 32 if imagenet else 4, reference),))
 
 
-def _cifar(depth: int, parameters: int, **options: Any) -> Architecture:
-  depths = ((depth - 2) // 6,) * 3
-  return architecture("ResNet", BasicBlock, depths, parameters, (16, 32, 64), **options)
-
-
-# Parameters for CIFAR-100 by depth: as the authors' networks have them, and of option A.
-_PARAMETERS = {
-  8: 83_892,
-  14: 181_108,
-  20: 278_324,
-  32: 472_756,
-  44: 667_188,
-  56: 861_620,
-  110: 1_736_564,
-}
-_OPTION_A = {20: 275_572, 32: 470_004, 44: 664_436, 56: 858_868, 110: 1_733_812}
+# A block in each of the three stages adds 97,216 parameters.
+_cifar = functools.partial(entry, "ResNet", BasicBlock, planes=(16, 32, 64))
+_option_a = functools.partial(_cifar, network=OptionAResNet, shortcut=ZeroPadding)
 
 MODELS = {
-  **{f"resnet{depth}": _cifar(depth, n) for depth, n in _PARAMETERS.items()},
-  **{
-    f"resnet{depth}_a": _cifar(depth, n, network=OptionAResNet, shortcut=ZeroPadding)
-    for depth, n in _OPTION_A.items()
-  },
-  "resnet18": architecture("ResNet", BasicBlock, (2, 2, 2, 2), 11_689_512),
-  "resnet34": architecture("ResNet", BasicBlock, (3, 4, 6, 3), 21_797_672),
-  "resnet50": architecture("ResNet", Bottleneck, (3, 4, 6, 3), 25_557_032),
-  "wide_resnet26_2": architecture(
-    "WideResNet", Bottleneck, (2, 2, 2, 2), 39_673_640, base_width=128
-  ),
-  "wide_resnet50_2": architecture(
-    "WideResNet", Bottleneck, (3, 4, 6, 3), 68_883_240, base_width=128
-  ),
+  **{f"resnet{6 * n + 2}": _cifar((n,) * 3, 97_216 * n - 13_324) for n in (1, 2, 3, 5, 7, 9, 18)},
+  **{f"resnet{6 * n + 2}_a": _option_a((n,) * 3, 97_216 * n - 16_076) for n in (3, 5, 7, 9, 18)},
+  "resnet18": entry("ResNet", BasicBlock, (2, 2, 2, 2), 11_689_512),
+  "resnet34": entry("ResNet", BasicBlock, (3, 4, 6, 3), 21_797_672),
+  "resnet50": entry("ResNet", Bottleneck, (3, 4, 6, 3), 25_557_032),
+  "wide_resnet26_2": entry("WideResNet", Bottleneck, (2, 2, 2, 2), 39_673_640, base_width=128),
+  "wide_resnet50_2": entry("WideResNet", Bottleneck, (3, 4, 6, 3), 68_883_240, base_width=128),
 }

@@ -4,21 +4,19 @@ Xie et al., Aggregated Residual Transformations for Deep Neural Networks, 2016. 
 ATS have it, the width of a bottleneck is planes x cardinality x base width / 64.
 """
 
-from jaxkd.models.resnet import Bottleneck, architecture
+import functools
+
+from jaxkd.models.resnet import Bottleneck, entry
+
+_entry = functools.partial(entry, "ResNeXt", Bottleneck)
 
 # Parameters for CIFAR-100 by cardinality.
 _PARAMETERS = {4: 1_300_132, 8: 1_809_828, 16: 2_829_220, 32: 4_868_004, 64: 8_945_572}
 
 MODELS = {
-  f"resnext29_{groups}x4d": architecture(
-    "ResNeXt", Bottleneck, (3, 3, 3), parameters, (64, 128, 256), groups=groups, base_width=4
-  )
-  for groups, parameters in _PARAMETERS.items()
+  f"resnext29_{n}x4d": _entry((3, 3, 3), count, (64, 128, 256), groups=n, base_width=4)
+  for n, count in _PARAMETERS.items()
 } | {
-  "resnext50_32x4d": architecture(
-    "ResNeXt", Bottleneck, (3, 4, 6, 3), 25_028_904, groups=32, base_width=4
-  ),
-  "resnext101_32x8d": architecture(
-    "ResNeXt", Bottleneck, (3, 4, 23, 3), 88_791_336, groups=32, base_width=8
-  ),
+  "resnext50_32x4d": _entry((3, 4, 6, 3), 25_028_904, groups=32, base_width=4),
+  "resnext101_32x8d": _entry((3, 4, 23, 3), 88_791_336, groups=32, base_width=8),
 }

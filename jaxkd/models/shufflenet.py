@@ -60,7 +60,7 @@ class ShuffleNetV1(Staged):
     self.conv1 = Conv(in_channels, _STEM_FEATURES, 1, rngs=rngs)
     self.bn1 = BatchNorm(_STEM_FEATURES)
     block = functools.partial(Bottleneck, rngs=rngs)
-    self.add_stages(block, (_STEM_FEATURES, 240, 480, 960), self.depths, first_stride=2)
+    self.add_stages(block, (_STEM_FEATURES, 240, 480, 960), self.depths, strides=2)
     self.linear = Linear(960, num_classes, rngs=rngs)
 
 
@@ -75,19 +75,16 @@ class Unit(nnx.Module):
     self, in_features: int, out_features: int, strides: int, *, init: Init, rngs: nnx.Rngs
   ):
     half = out_features // 2
-    make = functools.partial(Conv, init=init, rngs=rngs)
+    make = functools.partial(layers.conv_bn, init=init, rngs=rngs)
 
-    def depthwise(features):
-      conv = make(features, features, 3, strides=strides, groups=features)
-      return [conv, BatchNorm(features)]
-
-    def pointwise(features):
-      return [make(features, half, 1), BatchNorm(half)]
+    def separable(features):
+      depthwise = make(features, features, 3, strides=strides, groups=features)
+      return [*depthwise, *make(features, half, 1)]
 
     same = strides == 1
-    self.branch1 = None if same else Sequential(depthwise(in_features) + pointwise(in_features))
-    first = pointwise(half if same else in_features)
-    self.branch2 = Sequential([*first, nnx.relu, *depthwise(half), *pointwise(half)])
+    self.branch1 = None if same else Sequential(separable(in_features))
+    first = make(half if same else in_features, half, 1, nnx.relu)
+    self.branch2 = Sequential([*first, *separable(half)])
 
   def __call__(self, x: jax.Array) -> jax.Array:
     """`[B, H, W, in] -> [B, H', W', out]`."""
@@ -111,20 +108,18 @@ class ShuffleNetV2(Staged):
     super().__init__(**options)
     init = layers.he_fan_out if cifar else layers.torch_default
     size, strides = (1, 1) if cifar else (3, 2)
-    conv = Conv(in_channels, _STEM_FEATURES, size, strides=strides, init=init, rngs=rngs)
-    self.conv1 = Sequential([conv, BatchNorm(_STEM_FEATURES), nnx.relu])
+    make = functools.partial(layers.conv_bn, init=init, rngs=rngs)
+    self.conv1 = make(in_channels, _STEM_FEATURES, size, nnx.relu, strides=strides)
     unit = functools.partial(Unit, init=init, rngs=rngs)
-    self.add_stages(unit, (_STEM_FEATURES, 116, 232, 464), self.depths, first_stride=2)
-    conv = Conv(464, 1024, 1, init=init, rngs=rngs)
-    self.conv5 = Sequential([conv, BatchNorm(1024), nnx.relu])
+    self.add_stages(unit, (_STEM_FEATURES, 116, 232, 464), self.depths, strides=2)
+    self.conv5 = make(464, 1024, 1, nnx.relu)
     init = layers.he_fan_in if cifar else layers.torch_default
     self.fc = Linear(1024, num_classes, init=init, rngs=rngs)
-    self.cifar = cifar
+    self.imagenet_stem = not cifar
 
   def stem(self, x: jax.Array) -> jax.Array:
-    """The convolution and, for ImageNet, a max pool."""
-    x = self.conv1(x)
-    return x if self.cifar else layers.max_pool(x, 3, strides=2, padding=1)
+    """Has its normalisation and ReLU in `conv1`."""
+    return self.conv1(x)
 
   def top(self, x: jax.Array) -> jax.Array:
     """The last convolution."""
@@ -132,7 +127,7 @@ class ShuffleNetV2(Staged):
 
   def reference_name(self, name: str) -> str:
     """The CIFAR form counts a unit's layers through both branches."""
-    if not self.cifar:
+    if self.imagenet_stem:
       return name
     if name == "fc":
       return "linear"

@@ -12,7 +12,7 @@ from flax import nnx
 
 from jaxkd.models import layers
 from jaxkd.models.base import Network, Outputs
-from jaxkd.models.layers import BatchNorm, Conv, Sequential
+from jaxkd.models.layers import Sequential
 from jaxkd.models.registry import Architecture, Form, Reference
 
 
@@ -41,8 +41,8 @@ class VGG(Network):
     for i, (width, depth) in enumerate(zip(self.widths, depths, strict=True)):
       block = Sequential()
       for j in range(depth):
-        conv = Conv(features, width, 3, use_bias=True, rngs=rngs)
-        block.extend([*([nnx.relu] if j else []), conv, BatchNorm(width)])
+        block.extend([nnx.relu] if j else [])
+        block.extend(layers.conv_bn(features, width, 3, use_bias=True, rngs=rngs))
         features = width
       setattr(self, f"block{i}", block)
     self.neck, self.classifier = layers.make_head(features, num_classes, feature_dim, rngs)
@@ -51,13 +51,14 @@ class VGG(Network):
     """Runs the network on images `[B, H, W, channels]`."""
     pools = 4 if x.shape[1] >= 64 else 3
     x = x.astype(self.dtype)
-    preactivations = []
+    stages, preactivations = [], []
     for i in range(len(self.widths)):
       if 1 <= i <= pools:
         x = layers.max_pool(x, 2, strides=2)
       preactivations.append(self.run(getattr(self, f"block{i}"), x))
       x = nnx.relu(preactivations[-1])
-    return self.classify(self.neck(layers.global_average_pool(x)), preactivations)
+      stages.append(x)
+    return self.classify(self.neck(layers.global_average_pool(x)), stages, preactivations)
 
 
 # Convolutions in each block; parameters for CIFAR-100.
@@ -70,8 +71,6 @@ _DEPTHS = {
 }
 
 MODELS = {
-  f"vgg{depth}": Architecture(
-    "VGG", (Form(VGG, {"depths": depths}, 8, Reference(100, 32, parameters)),)
-  )
-  for depth, (depths, parameters) in _DEPTHS.items()
+  f"vgg{depth}": Architecture("VGG", (Form(VGG, {"depths": depths}, 8, Reference(100, 32, n)),))
+  for depth, (depths, n) in _DEPTHS.items()
 }

@@ -23,16 +23,7 @@ from jaxkd.common.files import write_atomically
 from jaxkd.models.base import Network, NetworkError
 from jaxkd.models.registry import Reference, create, find
 
-# From a layer's path in a network to its name in a state dict.
-Naming = Callable[[str], str]
-
-_LEAVES = {
-  "kernel": "weight",
-  "scale": "weight",
-  "bias": "bias",
-  "mean": "running_mean",
-  "var": "running_var",
-}
+_LEAVES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
 
 # Where PyTorch's axes are in ours, by rank: OIHW in HWIO, OI in IO.
 _AXES = {4: (3, 2, 0, 1), 2: (1, 0)}
@@ -100,7 +91,8 @@ class _Fit(NamedTuple):
   message: str
   # Without a prefix of all names.
   tensors: Mapping[str, np.ndarray]
-  naming: Naming
+  # From a layer's path in the network to its name in the state dict.
+  naming: Callable[[str], str]
   # Number of classes of the state dict's classifier; 0 without one.
   classes: int
 
@@ -111,7 +103,7 @@ class _Fit(NamedTuple):
 
 
 def _variables(
-  model: Network, naming: Naming
+  model: Network, naming: Callable[[str], str]
 ) -> Iterator[tuple[tuple[Any, ...], str, nnx.Variable, Sequence[int], tuple[int, ...]]]:
   """Yields path, name in a state dict, variable, order of axes and shape there of every weight."""
   weights = nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat))
@@ -120,7 +112,7 @@ def _variables(
     name = ".".join([*layer[1:], leaf])
     axes: Sequence[int] = range(variable.ndim)
     if model.follows_torch:
-      name = f"{naming('.'.join(layer))}.{_LEAVES[leaf]}"
+      name = f"{naming('.'.join(layer))}.{_LEAVES.get(leaf, leaf)}"
       axes = _AXES.get(variable.ndim, axes)
     yield path, name, variable, axes, tuple(variable.shape[axis] for axis in axes)
 
@@ -141,7 +133,9 @@ def _fit(model: Network, tensors: Mapping[str, np.ndarray]) -> _Fit:
   return fit
 
 
-def _compare(model: Network, tensors: Mapping[str, np.ndarray], naming: Naming) -> _Fit:
+def _compare(
+  model: Network, tensors: Mapping[str, np.ndarray], naming: Callable[[str], str]
+) -> _Fit:
   """Compares all but the classifier's number of classes."""
   classifier = naming(model.classifier_name)
   weight = tensors.get(f"{classifier}.weight") if classifier else None
@@ -254,13 +248,12 @@ def _state_dicts(
   content: Any, tensor: type, place: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
   """Yields the places and contents of all dicts of names and tensors."""
-  if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-    return
-  if content and all(isinstance(value, tensor) for value in content.values()):
-    yield place, content
-  else:
-    for key, value in content.items():
-      yield from _state_dicts(value, tensor, (*place, key))
+  if isinstance(content, dict) and all(isinstance(key, str) for key in content):
+    if content and all(isinstance(value, tensor) for value in content.values()):
+      yield place, content
+    else:
+      for key, value in content.items():
+        yield from _state_dicts(value, tensor, (*place, key))
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
@@ -286,8 +279,8 @@ def network_of(
 ) -> Network:
   """Makes the network that a state dict is of, at its initial values.
 
-  The number of classes is by default the tensors', the size of images that of the network's form
-  for CIFAR or for ImageNet in the literature, whichever the tensors fit, and so are the channels.
+  By default the number of classes is the tensors'; size and channels of the images are those that
+  the network's form for CIFAR or for ImageNet, whichever the tensors fit, has in the literature.
 
   Raises:
     NetworkError: the tensors don't fit, or there is no such network.
@@ -296,13 +289,13 @@ def network_of(
   for form in find(name).forms:
     if form.reference is None and num_classes is None:
       raise NetworkError(f"num_classes is missing: {name} doesn't tell which layer is the last")
-    _, size, _, channels = form.reference or Reference(0, 32, 0)
-    size = size if image_size is None else image_size
-    channels = channels if in_channels is None else in_channels
+    reference = form.reference or Reference(0, 32, 0)
+    size = reference.image_size if image_size is None else image_size
+    channels = reference.in_channels if in_channels is None else in_channels
+    settings = {"image_size": size, "in_channels": channels}
 
-    def make(classes, size=size, channels=channels):
-      shape = {"image_size": size, "in_channels": channels}
-      return create(name, num_classes=classes, rngs=nnx.Rngs(0), **shape)
+    def make(classes, settings=settings):
+      return create(name, num_classes=classes, rngs=nnx.Rngs(0), **settings)
 
     model = nnx.eval_shape(functools.partial(make, 2 if form.reference else num_classes))
     fits.append((_fit(model, tensors), make))

@@ -5,7 +5,6 @@ convolutions.
 """
 
 import functools
-import re
 from typing import Any
 
 import jax
@@ -49,6 +48,7 @@ class WideResNet(Staged):
 
   classifier_name = "fc"
   stage_names = ("block1", "block2", "block3")
+  reference_names = {"shortcut": "convShortcut", r"^(block\d)": r"\1.layer"}
 
   def __init__(
     self,
@@ -66,7 +66,7 @@ class WideResNet(Staged):
     self.conv1 = Conv(in_channels, 16, 3, rngs=rngs)
     block = functools.partial(PreactivationBlock, rngs=rngs)
     features = (16, 16 * width, 32 * width, 64 * width)
-    self.add_stages(block, features, ((depth - 4) // 6,) * 3, first_stride=1)
+    self.add_stages(block, features, ((depth - 4) // 6,) * 3, strides=1)
     self.bn1 = BatchNorm(64 * width)
     self.fc = Linear(64 * width, num_classes, rngs=rngs)
 
@@ -81,29 +81,18 @@ class WideResNet(Staged):
           preactivations.append(preactivation)
     # The first is the stem's, which is no stage.
     preactivations = [*preactivations[1:], self.bn1(x)]
-    features = layers.global_average_pool(nnx.relu(preactivations[-1]))
-    return self.classify(features, preactivations)
-
-  def reference_name(self, name: str) -> str:
-    """The authors keep a stage's blocks in `layer`."""
-    return re.sub(r"^(block\d)", r"\1.layer", name.replace("shortcut", "convShortcut"))
+    stages = tuple(nnx.relu(p) for p in preactivations)
+    return self.classify(layers.global_average_pool(stages[-1]), stages, preactivations)
 
 
-# Parameters for CIFAR-100 by depth and width.
-_PARAMETERS = {
-  (16, 2): 703_284,
-  (28, 1): 375_348,
-  (28, 2): 1_479_220,
-  (28, 3): 3_311_412,
-  (28, 4): 5_872_180,
-  (28, 8): 23_401_012,
-  (40, 2): 2_255_156,
-}
+# Depths and widths, and their parameters for CIFAR-100.
+_SIZES = ((16, 2), (28, 1), (28, 2), (28, 3), (28, 4), (28, 8), (40, 2))
+_PARAMETERS = (703_284, 375_348, 1_479_220, 3_311_412, 5_872_180, 23_401_012, 2_255_156)
 
 MODELS = {
   f"wrn{depth}_{width}": Architecture(
     "WideResNet",
     (Form(WideResNet, {"depth": depth, "width": width}, 4, Reference(100, 32, parameters)),),
   )
-  for (depth, width), parameters in _PARAMETERS.items()
+  for (depth, width), parameters in zip(_SIZES, _PARAMETERS, strict=True)
 }

@@ -1,6 +1,7 @@
 """Distillation of a user's own module, in memory: `jaxkd.distill`."""
 
 import functools
+import inspect
 import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from jaxkd import methods
 from jaxkd.common.errors import ConfigError
 from jaxkd.methods import Method
 from jaxkd.models import Network, Outputs, adapt
+from jaxkd.models.own import EVAL, TRAIN
 from jaxkd.training import optim, sharding
 from jaxkd.training.examples import UserData
 from jaxkd.training.loop import NonFiniteError, next_multiple
@@ -214,50 +216,27 @@ def _teacher(teacher: Any, example: Any) -> tuple[Callable[[Any, jax.Array], Out
     network, variables = functional(adapt(teacher, images=example, rngs=nnx.Rngs(0)))
     return network.apply, variables
   if isinstance(teacher, tuple) and len(teacher) == 2 and isinstance(teacher[0], linen.Module):
-    adapted = adapt(teacher[0], images=example, rngs=nnx.Rngs(0))
-    for kind, collection in _COLLECTIONS.items():
-      given = jax.tree.map(jnp.asarray, dict(teacher[1].get(collection, {})))
-      state = nnx.state(adapted, kind)
-      if state:
-        nnx.update(adapted, _filled(state, given, collection))
-    network, variables = functional(adapted)
-    return network.apply, variables
+    module, variables = teacher
+    accepted = inspect.signature(type(module).__call__).parameters
+    mode = {name: name in EVAL for name in (*TRAIN, *EVAL) if name in accepted}
+    return lambda arrays, x: _outputs(module.apply(arrays, x, **mode)), variables
   if callable(teacher) and not isinstance(teacher, type | linen.Module):
-
-    def outputs(_: Any, inputs: jax.Array) -> Outputs:
-      given = teacher(inputs)
-      return given if isinstance(given, Outputs) else Outputs(jnp.asarray(given, jnp.float32))
-
-    return outputs, ()
+    return lambda _, x: _outputs(teacher(x)), ()
   raise ConfigError(
     f"teacher is {type(teacher).__name__}, must be an NNX module, (Linen module, variables) or a "
     "function of inputs"
   )
 
 
-_COLLECTIONS = {nnx.Param: "params", nnx.BatchStat: "batch_stats"}
-"""Linen's name of the variables of each type; the adapter's attribute of the module comes first."""
-
-
-def _filled(state: nnx.State, given: dict[str, Any], collection: str) -> nnx.State:
-  """Returns the state of an adapted Linen module with the arrays that Linen has."""
-  filled = []
-  for path, variable in nnx.to_flat_state(state):
-    value: Any = given
-    for key in path[1:]:
-      if key not in value:
-        raise ConfigError(
-          f"teacher's variables have no {collection}/{'/'.join(map(str, path[1:]))}"
-        )
-      value = value[key]
-    filled.append((path, variable.replace(value)))
-  return nnx.from_flat_state(filled)
+def _outputs(given: Any) -> Outputs:
+  return given if isinstance(given, Outputs) else Outputs(jnp.asarray(given, jnp.float32))
 
 
 def _linen_variables(network: Network) -> dict[str, Any]:
   """Returns the variables of an adapted Linen module as Linen has them."""
   found: dict[str, Any] = {}
-  for kind, collection in _COLLECTIONS.items():
+  # The adapter's attribute of the module comes first in a path.
+  for kind, collection in ((nnx.Param, "params"), (nnx.BatchStat, "batch_stats")):
     for path, variable in nnx.to_flat_state(nnx.state(network, kind)):
       place = found.setdefault(collection, {})
       for key in path[1:-1]:

@@ -37,11 +37,7 @@ Result = dict[str, Any]
 
 
 class NonFiniteError(UserError):
-  """The loss is no longer a number.
-
-  Attributes:
-    student: the position of the student in its job.
-  """
+  """The loss is no longer a number, of the student at a position in its job."""
 
   def __init__(self, message: str, student: int = 0):
     super().__init__(message)
@@ -51,13 +47,9 @@ class NonFiniteError(UserError):
 def train(job: Job, stop: threading.Event) -> list[Result]:
   """Trains a job's students together, from a checkpoint on, and evaluates them.
 
-  Args:
-    job: the students, their teachers and their data.
-    stop: once it is set, the students are saved and the training ends.
-
-  Returns:
-    For each student: `steps`, `parameters`, `temperatures`, `class_names`, and for 'train' and the
-    evaluated split the means of `Evaluator.sums`.
+  Once `stop` is set, the students are saved and the training ends. The result of each has `steps`,
+  `parameters`, `temperatures`, `class_names`, and for 'train' and the evaluated split the means of
+  `Evaluator.sums`.
 
   Raises:
     NonFiniteError: the loss or the gradient of a student was not finite.

@@ -143,10 +143,3 @@ def test_an_iterable_that_ends_too_early_is_named():
   batches = iter([(X[:64], Y[:64])] * 3)
   with pytest.raises(ConfigError, match="data ended after 3 of 5 batches"):
     run(given=batches, steps=5)
-
-
-def test_a_linen_teacher_without_its_variables_is_named():
-  module = LinenStudent()
-  variables = {"params": {"Dense_0": {}}}
-  with pytest.raises(ConfigError, match="teacher's variables have no params/"):
-    run(teach=(module, variables))
