@@ -4,9 +4,11 @@ A checkpoint has two items: `network`, the variables that a later phase loads, a
 rest of the state. Arrays are named by their paths, so that a message can name what doesn't fit.
 """
 
+import contextlib
 import errno
 import os
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -26,9 +28,8 @@ def _named(tree: Any) -> dict[str, Any]:
 
 
 def _unnamed(named: dict[str, Any], template: Any) -> Any:
-  return jax.tree.unflatten(
-    jax.tree.structure(template), [named[name] for name in _named(template)]
-  )
+  leaves = [named[name] for name in _named(template)]
+  return jax.tree.unflatten(jax.tree.structure(template), leaves)
 
 
 class Checkpoints:
@@ -45,20 +46,19 @@ class Checkpoints:
         barrier_sync_key_prefix=self._directory.parent.name
       ),
     )
-    try:
+    handlers = {item: ocp.StandardCheckpointHandler() for item in ("network", "training")}
+    with self._told("can't open"):
       self._manager = ocp.CheckpointManager(
-        self._directory,
-        options=options,
-        item_handlers={
-          "network": ocp.StandardCheckpointHandler(),
-          "training": ocp.StandardCheckpointHandler(),
-        },
+        self._directory, options=options, item_handlers=handlers
       )
-    except (OSError, ValueError) as error:
-      raise self._error("can't open", error) from error
 
-  def _error(self, what: str, error: Exception) -> CheckpointError:
-    return CheckpointError(f"{what} {self._directory}: {_reason(error)}")
+  @contextlib.contextmanager
+  def _told(self, what: str) -> Iterator[None]:
+    """Says in one line what could not be done in the directory."""
+    try:
+      yield
+    except Exception as error:
+      raise CheckpointError(f"{what} {self._directory}: {_reason(error)}") from error
 
   @property
   def latest_step(self) -> int | None:
@@ -72,7 +72,7 @@ class Checkpoints:
     """
     training = state._asdict()
     network = training.pop("variables")
-    try:
+    with self._told("can't write"):
       self._manager.save(
         int(state.step),
         args=ocp.args.Composite(
@@ -80,8 +80,6 @@ class Checkpoints:
           training=ocp.args.StandardSave(_named(training)),
         ),
       )
-    except Exception as error:
-      raise self._error("can't write", error) from error
 
   def restore(self, template: TrainState, step: int) -> TrainState:
     """Reads the state of a step, to resume from there, and deletes newer checkpoints.
@@ -145,17 +143,13 @@ class Checkpoints:
 
   def wait(self) -> None:
     """Waits until all saved states are on disk; a CheckpointError says that one isn't."""
-    try:
+    with self._told("can't write"):
       self._manager.wait_until_finished()
-    except Exception as error:
-      raise self._error("can't write", error) from error
 
   def close(self) -> None:
     """Frees the manager's threads, once all saved states are on disk; see `wait`."""
-    try:
+    with self._told("can't write"):
       self._manager.close()
-    except Exception as error:
-      raise self._error("can't write", error) from error
 
 
 def _reason(error: Exception) -> str:

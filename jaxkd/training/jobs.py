@@ -44,11 +44,6 @@ class Student:
   schedule: Mapping[str, Any]
   seed: int
 
-  @property
-  def checkpoints(self) -> pathlib.Path:
-    """Folder of the checkpoints."""
-    return self.folder / "checkpoints"
-
 
 @dataclasses.dataclass(frozen=True)
 class Teacher:

@@ -33,8 +33,6 @@ from jaxkd.training.step import (
 )
 from jaxkd.training.writer import Writer
 
-Result = dict[str, Any]
-
 
 class NonFiniteError(UserError):
   """The loss is no longer a number, of the student at a position in its job."""
@@ -44,7 +42,7 @@ class NonFiniteError(UserError):
     self.student = student
 
 
-def train(job: Job, stop: threading.Event) -> list[Result]:
+def train(job: Job, stop: threading.Event) -> list[dict[str, Any]]:
   """Trains a job's students together, from a checkpoint on, and evaluates them.
 
   Once `stop` is set, the students are saved and the training ends. The result of each has `steps`,
@@ -79,7 +77,7 @@ def train(job: Job, stop: threading.Event) -> list[Result]:
       return stack.enter_context(contextlib.closing(resource))
 
     checkpoints = [
-      closing(Checkpoints(student.checkpoints, job.run.keep_checkpoints))
+      closing(Checkpoints(student.folder / "checkpoints", job.run.keep_checkpoints))
       for student in job.students
     ]
     step, total = job.step, job.total_steps
@@ -97,7 +95,8 @@ def train(job: Job, stop: threading.Event) -> list[Result]:
       )
     )
     progress = Progress(job.label, step, total, job.batch_size)
-    stride = job.run.steps_per_dispatch or _steps_per_dispatch()
+    # XLA runs loops of convolutions slowly on CPUs.
+    stride = job.run.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 50)
     pulse = None
 
     while step < total:
@@ -130,9 +129,9 @@ def train(job: Job, stop: threading.Event) -> list[Result]:
       if stopping and step < total:
         for own in checkpoints:
           own.wait()
-        raise Stopped(
-          f"stopped at step {step} of {total} of {_names(job)}; run the same command to resume"
-        )
+        names = ", ".join(str(student.folder) for student in job.students)
+        at = f"stopped at step {step} of {total} of {names}"
+        raise Stopped(f"{at}; run the same command to resume")
 
     for own in checkpoints:
       own.wait()
@@ -190,7 +189,7 @@ class _Trainee:
       scalars[f"{self.job.dataset.split}_{name}"] = means[name]
     return scalars
 
-  def result(self, state: TrainState) -> Result:
+  def result(self, state: TrainState) -> dict[str, Any]:
     """Returns what is kept of the trained network; see `train`."""
     dataset = self.job.dataset
     return {
@@ -237,16 +236,6 @@ def _summary(trainee: _Trainee, step: int, scalars: dict[str, float], job: Job) 
   )
 
 
-def _names(job: Job) -> str:
-  others = len(job.students) - 1
-  return f"{job.students[0].folder}{f' and {others} more' if others else ''}"
-
-
-def _steps_per_dispatch() -> int:
-  """Returns 1 where XLA runs loops of convolutions slowly: on CPUs."""
-  return 1 if jax.default_backend() == "cpu" else 50
-
-
 def next_multiple(interval: float, step: int, total: int) -> int:
   """Returns the first rounded multiple after `step`, at most `total`."""
   interval = max(interval, 1)
@@ -264,7 +253,7 @@ def _check_finite(pulse: Pulse, job: Job, checkpoints: Sequence[Checkpoints]) ->
     own.wait()
     good = own.latest_step
     saved = (
-      f"the last good checkpoint is {student.checkpoints / str(good)}"
+      f"the last good checkpoint is {student.folder / 'checkpoints' / str(good)}"
       if good is not None
       else "no checkpoint had been written"
     )

@@ -11,13 +11,8 @@ import optax
 def schedule(options: Mapping[str, Any], total_steps: int) -> optax.Schedule:
   """Linear warm-up from 0, then steps down.
 
-  Args:
-    options: `learning_rate`, the peak; `warmup` and `milestones`, fractions of
-      the run; `decay`, the factor at each milestone.
-    total_steps: length of the run.
-
-  Returns:
-    Learning rate as a function of the step.
+  Of the options, `learning_rate` is the peak, `warmup` and `milestones` are fractions of the steps,
+  `decay` is the factor at each milestone.
 
   Examples:
     >>> rate = schedule({"learning_rate": 0.5, "warmup": 0.1, "decay": 0.1,
@@ -41,12 +36,7 @@ def schedule(options: Mapping[str, Any], total_steps: int) -> optax.Schedule:
 def optimizer(options: Mapping[str, Any], rate: optax.Schedule) -> optax.GradientTransformation:
   """SGD with momentum and L2 regularisation, as PyTorch's `SGD` does it.
 
-  The decay is added to the gradient, before momentum and learning rate, for
-  every parameter.
-
-  Args:
-    options: `momentum` in [0, 1), `weight_decay` >= 0.
-    rate: the schedule.
+  The decay is added to the gradient, before momentum and learning rate, for every parameter.
   """
   return optax.chain(
     optax.add_decayed_weights(options["weight_decay"]),

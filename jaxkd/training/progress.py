@@ -1,5 +1,6 @@
 """Progress of a training run on the terminal: how far, how fast, and when it ends."""
 
+import datetime
 import sys
 import time
 
@@ -7,10 +8,9 @@ import jax
 
 
 class Progress:
-  """Shows how far a phase is, how fast, and when it will be done.
+  """Shows the progress of a phase, from the first process.
 
-  On a terminal one line is written over and over; elsewhere a new line comes
-  every 30 seconds. Only the first process shows anything.
+  On a terminal one line is written over and over; elsewhere a line comes every 30 seconds.
   """
 
   def __init__(self, label: str, step: int, total: int, batch_size: int):
@@ -37,14 +37,10 @@ class Progress:
     left = (self._total - step) * self._batch_size / rate
     text = (
       f"{self._label} step {step}/{self._total} ({step / self._total:.0%}) "
-      f"loss {loss:.4f}, {rate:.0f} images/s, ETA {_clock(left)}"
+      f"loss {loss:.4f}, {rate:.0f} images/s, ETA {datetime.timedelta(seconds=round(left))}"
     )
-    print(
-      f"\r{text}\033[K" if self._live else text,
-      end="" if self._live else "\n",
-      file=sys.stderr,
-      flush=True,
-    )
+    shown, end = (f"\r{text}\033[K", "") if self._live else (text, "\n")
+    print(shown, end=end, file=sys.stderr, flush=True)
 
   def _images_per_second(self, step: int, now: float) -> float:
     seconds = now - self._start
@@ -67,9 +63,3 @@ class Progress:
       return
     start = "\r\033[K" if self._live else ""
     print(f"{start}{self._label} {text}", file=sys.stderr, flush=True)
-
-
-def _clock(seconds: float) -> str:
-  minutes, seconds = divmod(round(seconds), 60)
-  hours, minutes = divmod(minutes, 60)
-  return f"{hours}:{minutes:02}:{seconds:02}"

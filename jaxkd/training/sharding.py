@@ -19,22 +19,19 @@ _PROCESS = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 def initialize() -> None:
   """Joins the other processes of the run, where there are any.
 
-  Under SLURM and on TPU pods JAX finds them by itself. Elsewhere the variables
-  JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID name them, which
-  is what `launch.sh --processes` sets.
+  JAX finds them by itself under SLURM and on TPU pods; elsewhere three variables name them, which
+  `launch.sh --processes` sets.
   """
   if all(name in os.environ for name in _PROCESS):
     jax.distributed.initialize(
       num_processes=int(os.environ["JAX_NUM_PROCESSES"]),
       process_id=int(os.environ["JAX_PROCESS_ID"]),
     )
-  # srun sets it, sbatch alone doesn't.
-  elif int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 or _on_tpu_pod():
+  # srun sets the first, sbatch alone doesn't; the second is of TPU pods.
+  elif int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 or "," in os.environ.get(
+    "TPU_WORKER_HOSTNAMES", ""
+  ):
     jax.distributed.initialize()
-
-
-def _on_tpu_pod() -> bool:
-  return len(os.environ.get("TPU_WORKER_HOSTNAMES", "").split(",")) > 1
 
 
 def mesh() -> Mesh:
@@ -53,19 +50,13 @@ def split_batch(mesh: Mesh) -> NamedSharding:
 
 
 def replicate(mesh: Mesh) -> Callable[[Any], Any]:
-  """Returns a function that copies a tree of arrays to every device.
-
-  Jitted, since `jax.device_put` moves nothing to other processes' devices; all
-  processes must give the same values.
-  """
+  """Returns a function that copies a tree of arrays, the same in all processes, to every device."""
+  # `jax.device_put` moves nothing to other processes' devices.
   return jax.jit(lambda tree: tree, out_shardings=replicated(mesh))
 
 
 def agreed(fact: bool) -> bool:
-  """Returns what the first process found, in all of them.
-
-  What a process sees of a shared file system may be late.
-  """
+  """Returns the first process's fact in all of them: a shared file system may be late in others."""
   return bool(of_first(np.array(fact)))
 
 

@@ -77,9 +77,8 @@ class Frozen:
 
 
 class TrainState(NamedTuple):
-  """All that a step changes, and all that a checkpoint holds.
+  """All that a checkpoint holds; `sums` are of the `steps_summed` steps since the last report.
 
-  `sums` are those of the logged scalars over the `steps_summed` steps since the last report;
   `bad_step` is the first step whose loss or gradient was not finite, -1 if there is none.
   """
 
@@ -268,9 +267,8 @@ class Trainer:
   ) -> tuple[tuple[TrainState, ...], Pulse]:
     """Runs `num_steps` steps, or one without a loop, on the source's batches.
 
-    XLA's CPU backend runs convolutions in a loop many times slower than outside
-    of it: there a step is a dispatch. A loop whose length is an argument
-    compiles once, and gives the same bits however a run is divided.
+    A loop whose length is an argument compiles once, and gives the same bits however a run is
+    divided.
     """
 
     def body(_, states):
@@ -322,22 +320,14 @@ class Evaluator:
     )
     pixels = data.center_crop(images, self.spec, sizes)
     own, *theirs = variables
-    outputs = (
-      self.network.apply(own, data.normalize(pixels, self.spec)),
-      *(
-        teacher.apply(arrays, pixels) for teacher, arrays in zip(self.teachers, theirs, strict=True)
-      ),
-    )
-    return outputs, labels, mask
+    taught = zip(self.teachers, theirs, strict=True)
+    outputs = self.network.apply(own, data.normalize(pixels, self.spec))
+    return (outputs, *(network.apply(x, pixels) for network, x in taught)), labels, mask
 
   def sums(
     self, variables: tuple[Variables, ...], source: data.Arrays | data.EvalBatch, index: jax.Array
   ) -> Scalars:
-    """Returns sums over the examples of a batch of what is reported.
-
-    The derived average and variance are `[G]`, at the temperatures of
-    `losses.ISATS_GRID`.
-    """
+    """Returns sums over the examples of a batch; derived ones `[G]`, at `losses.ISATS_GRID`."""
     (own, *teachers), labels, mask = self.outputs(variables, source, index)
     predict = self.objective and self.objective.predict
     logits = predict(own, tuple(teachers)) if predict else own.logits

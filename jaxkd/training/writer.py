@@ -27,18 +27,14 @@ class Writer:
     self._board = None
     if not self._writes:
       return
-    write_atomically(
-      folder / "parameters.txt",
-      parameter_overview.get_parameter_overview(nnx.to_pure_dict(params), include_stats=False),
-    )
+    pure = nnx.to_pure_dict(params)
+    overview = parameter_overview.get_parameter_overview(pure, include_stats=False)
+    write_atomically(folder / "parameters.txt", overview)
     self._path = folder / "metrics.jsonl"
     if self._path.exists():
-      kept = [
-        line
-        for line in self._path.read_text().splitlines()
-        # A killed process may have left half a line.
-        if line.endswith("}") and json.loads(line)["step"] <= step
-      ]
+      lines = self._path.read_text().splitlines()
+      # A killed process may have left half a line.
+      kept = [x for x in lines if x.endswith("}") and json.loads(x)["step"] <= step]
       write_atomically(self._path, "".join(line + "\n" for line in kept))
     # clu's writers import both, which are an extra.
     if all(map(importlib.util.find_spec, ("tensorflow", "tensorboard"))):
@@ -47,11 +43,7 @@ class Writer:
       self._board = metric_writers.SummaryWriter(str(folder / "tensorboard"))
 
   def write(self, step: int, scalars: Mapping[str, float]) -> None:
-    """Appends one evaluation and brings it to disk.
-
-    Raises:
-      FileError: it can't be written.
-    """
+    """Appends one evaluation and brings it to disk, or raises a FileError."""
     if not self._writes:
       return
     try:

@@ -53,7 +53,7 @@ class Tiny(Network):
     second = self.body(nnx.relu(first))
     features = self.dropout(jnp.mean(nnx.relu(second), axis=(1, 2)))
     stages = nnx.relu(first), nnx.relu(second)
-    return Outputs(self.classifier.logits(features), features, stages, (first, second))
+    return Outputs(self.classifier(features, jnp.float32), features, stages, (first, second))
 
 
 @pytest.fixture(scope="module")
