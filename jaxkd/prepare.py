@@ -1,4 +1,4 @@
-"""Prepares a data set with TFDS: `python -m jaxkd.prepare NAME`.
+"""Prepares a data set with TFDS, from downloads or from archives that are at hand.
 
 With `--archives` nothing is downloaded: the folder must have all that is needed. Without it,
 archives are downloaded where TFDS knows a source. An interrupted run starts anew: a half-written
