@@ -14,29 +14,32 @@ from typing import Any
 from jaxkd.common.errors import UserError
 
 _INSTALLED = tuple(map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")))
-_VALUES = bool | int | float | complex | str | bytes | tuple | frozenset
 
 
 def source_digest(thing: Any) -> str:
   """Returns 16 hexadecimal digits for the source of a class or function and of what it uses.
 
-  An instance stands for its class. Base classes and the globals that the source names are followed,
-  unless they belong to jaxkd or to another installed package. So a changed helper changes the
-  digest; a changed comment, docstring or layout does not. Plain values (globals, closures, bound
-  arguments) count by their `repr`. Unreadable source, as typed at a prompt, is a UserError.
+  Base classes and the globals that the source names are followed, unless they belong to jaxkd or to
+  another installed package; a jitted function counts as the function. Numbers, texts, arrays and
+  containers of them (globals, closures, bound arguments) count by value. So a changed helper
+  changes the digest; a changed comment, docstring or layout does not.
+
+  Args:
+    thing: a class, a function, a `functools.partial`, or an instance, which stands for its class.
+
+  Raises:
+    UserError: its source can't be read, as when it was typed at a prompt.
   """
   home = getattr(thing, "__module__", type(thing).__module__).partition(".")[0]
-  texts = dict(_sources(thing, home, set()))
-  joined = "\n".join(f"{name}\n{text}" for name, text in sorted(texts.items()))
+  joined = "\n".join(sorted(set(_sources(thing, home, set()))))
   return hashlib.sha256(joined.encode()).hexdigest()[:16]
 
 
-def _sources(thing: Any, home: str, visited: set[int]) -> Iterator[tuple[str, str]]:
-  """Yields names and texts of what a class or function is made of."""
+def _sources(thing: Any, home: str, visited: set[int]) -> Iterator[str]:
+  """Yields the texts of a class or function, and of what it uses."""
   if isinstance(thing, functools.partial):
-    bound = repr((thing.args, sorted(thing.keywords.items())))
-    name = getattr(thing.func, "__qualname__", repr(thing.func))
-    yield f"partial of {name} with {bound}", ""
+    bound = [*thing.args, *sorted(thing.keywords.items())]
+    yield from _values(f"bound to {getattr(thing.func, '__qualname__', '')}", bound, home, visited)
     thing = thing.func
   thing = inspect.unwrap(thing) if callable(thing) else thing
   thing = getattr(thing, "__func__", thing)
@@ -49,29 +52,46 @@ def _sources(thing: Any, home: str, visited: set[int]) -> Iterator[tuple[str, st
   try:
     tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
   except (OSError, TypeError, SyntaxError) as error:
-    reason = f"can't read the source of {name}, which identifies its results"
-    raise UserError(f"{reason}; put it into a file") from error
-  for node in ast.walk(tree):
-    if isinstance(node, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-      node.body = node.body[1:] or [ast.Pass()]
-  yield name, ast.dump(tree)
-  mentioned = {base.__qualname__: base for base in getattr(thing, "__bases__", ())}
+    raise UserError(
+      f"can't read the source of {name}, which identifies its results; put it into a file"
+    ) from error
+  yield f"{name}\n{ast.dump(_without_docstrings(tree))}"
+  for base in getattr(thing, "__bases__", ()):
+    yield from _sources(base, home, visited)
   if isinstance(thing, types.FunctionType):
-    mentioned |= inspect.getclosurevars(thing).nonlocals
-  space = vars(sys.modules[thing.__module__])
-  mentioned |= {
-    n.id: space[n.id] for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in space
-  }
+    for key, value in inspect.getclosurevars(thing).nonlocals.items():
+      yield from _values(f"{name}: {key}", value, home, visited)
   for node in ast.walk(tree):
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-      module = space.get(node.value.id)
-      if isinstance(module, types.ModuleType) and hasattr(module, node.attr):
-        mentioned[f"{node.value.id}.{node.attr}"] = getattr(module, node.attr)
-  for key, value in mentioned.items():
-    if isinstance(value, type | types.FunctionType | functools.partial):
-      yield from _sources(value, home, visited)
-    elif isinstance(value, _VALUES):
-      yield f"{name}: {key}", repr(value)
+    if isinstance(node, ast.Name | ast.Attribute):
+      value = _resolved(node, vars(sys.modules[thing.__module__]))
+      yield from _values(f"{name}: {ast.unparse(node)}", value, home, visited)
+
+
+def _resolved(node: ast.AST, space: dict[str, Any]) -> Any:
+  """Returns the global that a name, or an attribute of a module, stands for; None without one."""
+  if isinstance(node, ast.Name):
+    return space.get(node.id)
+  if not isinstance(node, ast.Attribute):
+    return None
+  module = _resolved(node.value, space)
+  return getattr(module, node.attr, None) if isinstance(module, types.ModuleType) else None
+
+
+def _values(key: str, value: Any, home: str, visited: set[int]) -> Iterator[str]:
+  """Yields the texts of a value that a source names; objects of other kinds don't count."""
+  value = inspect.unwrap(value) if callable(value) and not isinstance(value, type) else value
+  if isinstance(value, type | types.FunctionType | functools.partial):
+    yield from _sources(value, home, visited)
+  elif isinstance(value, dict | list | tuple | set | frozenset):
+    items = value.items() if isinstance(value, dict) else value
+    # The order of a set differs between processes.
+    unordered = isinstance(value, set | frozenset)
+    for index, item in enumerate(items):
+      yield from _values(f"{key}[{'' if unordered else index}]", item, home, visited)
+  elif hasattr(value, "tobytes"):
+    yield f"{key} = {value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+  elif isinstance(value, bool | int | float | complex | str | bytes):
+    yield f"{key} = {value!r}"
 
 
 def _is_followed(thing: type | types.FunctionType, home: str) -> bool:
@@ -80,3 +100,10 @@ def _is_followed(thing: type | types.FunctionType, home: str) -> bool:
     return False
   file = getattr(sys.modules.get(thing.__module__), "__file__", None) or ""
   return package == home or not file.startswith(_INSTALLED)
+
+
+def _without_docstrings(tree: ast.AST) -> ast.AST:
+  for node in ast.walk(tree):
+    if isinstance(node, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+      node.body = node.body[1:] or [ast.Pass()]
+  return tree

@@ -100,7 +100,8 @@ def _imported(name: str) -> type[Method]:
     raise ConfigError(f"{name!r} is not a subclass of jaxkd.methods.Method")
   found = _frozen(found)
   # One that is not registered bears the name that it was asked for by.
-  found.name = found.name or name
+  if "name" not in vars(found):
+    found.name = name
   return found
 
 
@@ -159,10 +160,14 @@ def create(name: str, options: Mapping[str, Any]) -> Method:
 def identity(method: Method) -> dict[str, Any]:
   """Returns everything that determines what a method computes, as JSON holds it.
 
-  For a method of this package its version stands for its definition, for any other its source.
+  For a method of this package its version stands for its definition; for any other its source, with
+  the versions of the package's methods that it extends.
   """
-  own = type(method).__module__.startswith("jaxkd.")
-  definition = {"version": method.version} if own else {"source": source_digest(type(method))}
+  bases = [c for c in type(method).__mro__ if c.__module__.startswith("jaxkd.methods.")]
+  definition: dict[str, Any] = {"version": method.version}
+  if type(method) not in bases:
+    versions = [getattr(base, "version", 0) for base in bases]
+    definition = {"version": versions, "source": source_digest(type(method))}
   options = {
     field.name: getattr(method, field.name)
     for field in dataclasses.fields(method)

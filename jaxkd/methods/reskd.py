@@ -29,7 +29,7 @@ class ResKD(Method):
     selects=True,
   )
   init_from: str = option(
-    "", "file of weights for the residual student; empty: it starts at random", selects=True
+    "", "file of weights for the residual student; empty: as its section says", selects=True
   )
 
   predicts_with_teachers = True

@@ -19,7 +19,7 @@ class TAKD(Method):
   )
   init_from: tuple[str, ...] = option(
     (),
-    "files of weights to start from, one for each, '' for none; empty: all start at random",
+    "files of weights to start from, one for each, '' for none; empty: as the sections say",
     selects=True,
   )
 

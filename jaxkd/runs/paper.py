@@ -89,6 +89,8 @@ def differences(config: ml_collections.ConfigDict) -> list[str]:
     found.append(f"{100 * own.train_share:.3g} % of the training data")
   if own.validation:
     found.append(f"accuracy on {100 * own.validation:.3g} % of the training data, held out")
+  if config.ensemble != 2 and any(row.endswith("+ens") for row in config.rows):
+    found.append(f"ensembles of {config.ensemble}, not of 2")
   wanted = dict(zip(("teacher", "small_teacher"), TEACHERS[name], strict=True))
   roles = ["student"]
   roles += ["small_teacher"] if "stkd" in config.rows else []

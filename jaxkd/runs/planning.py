@@ -99,7 +99,8 @@ class ExperimentPlan:
     self, network: ConfigDict, objective: Method, *teachers: Phase, seed: int | None = None
   ) -> Phase:
     """Returns a phase that trains a network of `assistants` or `residual`."""
-    if not teachers and network == self._config.teacher:
+    plain = objective.name == "cross_entropy" and not teachers and seed is None
+    if plain and network == self._config.teacher:
       return self.teacher()
     return self._phase(network, objective, teachers, network.seed if seed is None else seed)
 

@@ -89,6 +89,51 @@ def test_the_arguments_of_every_partial_count(digest, factor):
   assert digest(PARTIALS) != digest(PARTIALS.replace(f"factor={factor}", "factor=7"))
 
 
+USES = """
+import functools
+import own_helpers as helpers
+
+SIZES = [3, 5]
+NAMES = frozenset({"a", "b"})
+
+def jit(f):
+  @functools.wraps(f)
+  def wrapper(x):
+    return f(x)
+  return functools.update_wrapper(lambda x: f(x), f)
+
+@jit
+def jitted(x):
+  return x + 1
+
+def make(k):
+  def closure(x):
+    return k * x
+  return closure
+
+one, two = make(1), make(2)
+
+class Net:
+  def __call__(self, x):
+    return jitted(one(x) + two(x)) * len(SIZES) * ("a" in NAMES)
+"""
+
+
+@pytest.mark.parametrize(
+  ("old", "new"),
+  [
+    ("return x + 1", "return x + 2"),
+    ("[3, 5]", "[3, 7]"),
+    ('{"a", "b"}', '{"a", "c"}'),
+    ("make(1)", "make(3)"),
+    ("make(2)", "make(3)"),
+  ],
+)
+def test_wrapped_helpers_containers_and_closures_count(digest, old, new):
+  assert digest(USES) == digest(USES)
+  assert digest(USES) != digest(USES.replace(old, new))
+
+
 def test_what_has_no_source_is_refused():
   scope = {"__name__": "typed"}
   exec("def typed(x): return x", scope)
