@@ -48,9 +48,8 @@ class Checkpoints:
     )
     handlers = {item: ocp.StandardCheckpointHandler() for item in ("network", "training")}
     with self._told("can't open"):
-      self._manager = ocp.CheckpointManager(
-        self._directory, options=options, item_handlers=handlers
-      )
+      manager = ocp.CheckpointManager(self._directory, options=options, item_handlers=handlers)
+    self._manager = manager
 
   @contextlib.contextmanager
   def _told(self, what: str) -> Iterator[None]:
@@ -94,10 +93,14 @@ class Checkpoints:
       network=training.pop("variables"),
       training=training,
     )
+    self.forget_after(step)
+    return TrainState(variables=restored["network"], **restored["training"])
+
+  def forget_after(self, step: int) -> None:
+    """Deletes newer checkpoints, which would keep Orbax from saving older steps again."""
     for newer in self._manager.all_steps():
       if newer > step:
         self._manager.delete(newer)
-    return TrainState(variables=restored["network"], **restored["training"])
 
   def restore_network(self, template: Variables, step: int | None = None) -> Variables:
     """Reads the network of a step, by default the newest; see `restore`.

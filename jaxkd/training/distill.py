@@ -105,8 +105,8 @@ def distill(
     (256, 3)
   """
   objective = method if isinstance(method, Method) else methods.objective(method)
-  if objective.loss is None or objective.predicts_with_teachers:
-    raise ConfigError(f"method is {objective.name!r}, must be one whose student predicts alone")
+  if objective.loss is None or objective.predicts_with_teachers or objective.name == "multi":
+    raise ConfigError(f"method is {objective.name!r}, must be of one teacher and one student")
   if not isinstance(student, nnx.Module | linen.Module):
     raise ConfigError(f"student is {type(student).__name__}, must be an NNX or a Linen module")
   mesh = sharding.mesh()
@@ -118,10 +118,11 @@ def distill(
   total = steps or max(round(epochs * (train.size or 0) / batch_size), 1)
   per_epoch = train.size / batch_size if train.size else total
   batches = train.batches(batch_size, seed)
-  first = next(batches)
-  example = jax.eval_shape(
-    preprocess, jax.ShapeDtypeStruct((2, *first[0].shape[1:]), first[0].dtype)
-  )
+  first = next(batches, None)
+  if first is None:
+    raise ConfigError("data has no batches")
+  inputs = first[0]
+  example = jax.eval_shape(preprocess, jax.ShapeDtypeStruct((2, *inputs.shape[1:]), inputs.dtype))
   if jnp.issubdtype(example.dtype, jnp.uint8):
     raise ConfigError(
       "data has uint8 inputs: give preprocess, for example lambda x: (x / 255 - 0.5) / 0.25"
@@ -153,9 +154,8 @@ def distill(
 
     constants = train.total(jax.jit(prepared), batch_size)
   put, split = sharding.replicate(mesh), sharding.split_batch(mesh)
-  state, teacher_variables = put(
-    (learner.init(variables, adapter_variables, constants), teacher_variables)
-  )
+  state = learner.init(variables, adapter_variables, constants)
+  state, teacher_variables = put((state, teacher_variables))
   key = jax.random.key(seed)
 
   @jax.jit
@@ -163,16 +163,15 @@ def distill(
     inputs = preprocess(inputs)
     targets = (teach(teacher_variables, inputs),)
     progress = state.step.astype(jnp.float32) / total
-    return learner.step(
-      state, targets, inputs, labels, jax.random.fold_in(key, state.step), progress
-    )
+    step_key = jax.random.fold_in(key, state.step)
+    return learner.step(state, targets, inputs, labels, step_key, progress)
 
   @jax.jit
   def correct(variables: Variables, inputs: jax.Array, labels: jax.Array, mask: jax.Array):
     logits = net.apply(variables, preprocess(inputs)).logits
     return jnp.sum((jnp.argmax(logits, axis=-1) == labels) & mask)
 
-  tested = None if test is None else UserData(test, fields, "test")
+  tested = None if test is None else UserData(test, fields, "test", whole=True)
   progress = Progress(f"[distill, {objective.name}]", 0, total, batch_size)
   metrics: list[dict[str, float]] = []
   logs: list[Any] = []

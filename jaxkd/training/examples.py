@@ -19,17 +19,17 @@ class UserData:
     given: arrays (inputs, labels); a source with `len` and `[i]`; or an iterable of batches.
     fields: names of inputs and labels in dicts.
     what: name of the argument, for messages.
+    whole: whether `total` needs all of it, so that an iterable is refused.
 
   Attributes:
     size: number of examples; None if it is not known.
   """
 
-  def __init__(self, given: Any, fields: tuple[str, str], what: str):
+  def __init__(self, given: Any, fields: tuple[str, str], what: str, whole: bool = False):
     self._given, self._fields, self._what = given, fields, what
     self.size: int | None = None
-    self._arrays = (
-      isinstance(given, tuple | list) and len(given) == 2 and hasattr(given[0], "shape")
-    )
+    pair = isinstance(given, tuple | list) and len(given) == 2
+    self._arrays = pair and hasattr(given[0], "shape")
     if self._arrays:
       self._given = tuple(map(np.asarray, given))
       self.size, labels = map(len, self._given)
@@ -42,6 +42,8 @@ class UserData:
         f"{what} is {type(given).__name__}, must be (inputs, labels), a source with len and [i], "
         "or an iterable of batches"
       )
+    if whole:
+      self._require_size()
 
   def batches(self, batch_size: int, seed: int) -> Iterator[Batch]:
     """Yields batches: one permutation of the examples after another, or an iterable's again."""
@@ -65,17 +67,18 @@ class UserData:
 
   def total(self, function: Callable[..., Any], batch_size: int) -> Any:
     """Returns the sum of a function of inputs, labels and a mask, false on padding, over all."""
-    if self.size is None:
-      raise ConfigError(
-        f"{self._what} must be arrays or a source with len and [i]: it is read whole"
-      )
     total: Any = None
-    for start in range(0, self.size, batch_size):
+    for start in range(0, self._require_size(), batch_size):
       places = np.arange(start, start + batch_size)
-      batch = self._checked(self._take(np.minimum(places, self.size - 1)), batch_size)
-      part = function(*batch, places < self.size)
+      batch = self._checked(self._take(np.minimum(places, (self.size or 1) - 1)), batch_size)
+      part = function(*batch, places < (self.size or 1))
       total = part if total is None else jax.tree.map(jax.numpy.add, total, part)
     return total
+
+  def _require_size(self) -> int:
+    if self.size is None:
+      raise ConfigError(f"{self._what} must be arrays or a source with len and [i]; all is read")
+    return self.size
 
   def _take(self, places: np.ndarray) -> Batch:
     if self._arrays:

@@ -18,8 +18,7 @@ from jaxkd.training.step import Frozen, Variables
 class Dataset:
   """A data set, resident on the devices or to be streamed by `workers` processes.
 
-  `split` is the name of the evaluated split: 'test', or 'validation' if a part of train is held
-  out.
+  `split` names the evaluated split: 'test', or 'validation' if a part of train is held out.
   """
 
   spec: data.Spec

@@ -81,9 +81,12 @@ def train(job: Job, stop: threading.Event) -> list[dict[str, Any]]:
       for student in job.students
     ]
     step, total = job.step, job.total_steps
+    pairs = zip(checkpoints, states, strict=True)
     if step:
-      restored = zip(checkpoints, states, strict=True)
-      states = tuple(own.restore(state, step) for own, state in restored)
+      states = tuple(own.restore(state, step) for own, state in pairs)
+    else:
+      for own in checkpoints:
+        own.forget_after(0)
     writers = [
       closing(Writer(student.folder, step, state.variables.params))
       for student, state in zip(job.students, states, strict=True)
@@ -210,9 +213,8 @@ def make_adapter(
     return None, Variables(nnx.State({}), nnx.State({}))
   spec = evaluator.spec
   shape = (1, spec.image_size, spec.image_size, spec.channels)
-  own = jax.eval_shape(
-    evaluator.network.apply, variables[0], jax.ShapeDtypeStruct(shape, jnp.float32)
-  )
+  images = jax.ShapeDtypeStruct(shape, jnp.float32)
+  own = jax.eval_shape(evaluator.network.apply, variables[0], images)
   teachers = tuple(
     jax.eval_shape(teacher.apply, arrays, jax.ShapeDtypeStruct(shape, jnp.uint8))
     for teacher, arrays in zip(evaluator.teachers, variables[1:], strict=True)

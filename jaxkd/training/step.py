@@ -152,9 +152,8 @@ class Learner:
 
     def loss_fn(trained):
       params, adapter_params = trained
-      outputs, stats = self.network.apply_train(
-        state.variables._replace(params=params), images, key
-      )
+      variables = state.variables._replace(params=params)
+      outputs, stats = self.network.apply_train(variables, images, key)
       adapter = None
       if self.adapter:
         adapter = self.adapter.module(state.adapter._replace(params=adapter_params))
@@ -267,8 +266,7 @@ class Trainer:
   ) -> tuple[tuple[TrainState, ...], Pulse]:
     """Runs `num_steps` steps, or one without a loop, on the source's batches.
 
-    A loop whose length is an argument compiles once, and gives the same bits however a run is
-    divided.
+    A loop whose length is an argument compiles once, and gives the same bits in any division.
     """
 
     def body(_, states):
