@@ -114,13 +114,13 @@ def command() -> Iterator[None]:
   absl_logging.set_verbosity(absl_logging.WARNING)
   logging.getLogger("absl").setLevel(logging.CRITICAL)
   # A cache that can't be written costs time alone.
-  warnings.filterwarnings("ignore", "Error writing persistent compilation")
+  warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation")
   # Seeds share a compilation, and so do runs that go on.
   if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     cache = pathlib.Path(WORKDIR.value, "compilations").absolute()
     jax.config.update("jax_compilation_cache_dir", str(cache))
   try:
-    if "://" in WORKDIR.value:
+    if not WORKDIR.value or "://" in WORKDIR.value or pathlib.Path(WORKDIR.value).is_file():
       raise ConfigError(f"--workdir is {WORKDIR.value!r}, must be a folder")
     sharding.initialize()
     # Once a write has failed, TensorStore's threads report it to an event loop that Orbax has
@@ -161,13 +161,12 @@ def _explained(argv: list[str], error: Exception) -> Exception:
       if pathlib.Path(frame.filename).absolute() == path.absolute():
         return ConfigError(f"{path}, line {frame.lineno}: {type(error).__name__}: {error}")
   if isinstance(error, AttributeError | KeyError):
-    for option, _, value in (
-      flag[2:].partition("=") for flag in argv if flag.startswith("--config.")
-    ):
+    for flag in (flag for flag in argv if flag.startswith("--config.")):
+      option, _, value = flag[2:].partition("=")
       section: Any = default().to_dict()
       for key in option.split(".")[1:]:
         if key not in section and key in str(error):
-          names = f": must be {nearest(key, section)}" if section else ""
+          names = f": must be {nearest(key, section)}" if section else "; set it in the config file"
           return ConfigError(f"{option} is {value!r}, but there is no option {key!r}{names}")
         section = section[key] if isinstance(section.get(key), dict) else {}
   return error

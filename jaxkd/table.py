@@ -16,6 +16,7 @@ from absl import app, flags
 from jaxkd import cli
 from jaxkd.common.digests import digest
 from jaxkd.common.errors import ConfigError
+from jaxkd.common.spelling import nearest
 from jaxkd.reports import experiment as experiment_report
 from jaxkd.reports import paper_table
 from jaxkd.runs import paper, recipes
@@ -60,10 +61,13 @@ def configs(
 def main(_: list[str]) -> None:
   """Trains what is missing of the table that the flags describe."""
   with cli.command():
-    if not _DATASET.value:
-      raise ConfigError("--dataset is missing")
-    students = _STUDENTS.value or recipes.students(_DATASET.value)
-    columns = configs(_TABLE.value, _DATASET.value, students, _ARG.value)
+    dataset = _DATASET.value
+    if dataset not in recipes.RECIPES:
+      raise ConfigError(
+        f"--dataset is {dataset}, must be {nearest(dataset or '', recipes.RECIPES)}"
+      )
+    students = _STUDENTS.value or recipes.students(dataset)
+    columns = configs(_TABLE.value, dataset, students, _ARG.value)
     for config in columns.values():
       config.rows = tuple(_ROWS.value or config.rows)
       config.seeds = tuple(range(_SEEDS.value or SEEDS[_TABLE.value]))
