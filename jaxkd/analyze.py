@@ -28,7 +28,7 @@ _LOGITS = flags.DEFINE_list(
 )
 _TAU = flags.DEFINE_float("tau", None, "temperature; if not given that of the config's kd, or 4")
 _K = flags.DEFINE_integer(
-  "k", None, "classes in the rank set overlap; if not given 5, or all of fewer", 1
+  "k", None, "classes in the rank set overlap; default: 5, or all of fewer", 1
 )
 
 

@@ -29,9 +29,7 @@ from jaxkd.tuning.grid import Grid, parse
 from jaxkd.tuning.search import best, search
 
 flags.adopt_module_key_flags(cli)
-_GRID = flags.DEFINE_multi_string(
-  "grid", [], "OPTION=NUMBER,NUMBER,...; given once for each option"
-)
+_GRID = flags.DEFINE_multi_string("grid", [], "OPTION=NUMBER,NUMBER,...; once for each option")
 
 # Of the training split, unless the config says how much.
 _VALIDATION = 0.1

@@ -100,9 +100,8 @@ def validate(config: ConfigDict, given: Iterable[str] = ()) -> None:
   rows = ("nokd", *LABELS_OF_ROWS)
   for name in names:
     if name not in (known := models.list_models()):
-      raise ConfigError(
-        f"config.analysis.students is {names}: {name!r} must be {nearest(name, known)}"
-      )
+      near = nearest(name, known)
+      raise ConfigError(f"config.analysis.students is {names}: {name!r} must be {near}")
   for row in config.rows if names else ():
     if row not in rows:
       raise ConfigError(

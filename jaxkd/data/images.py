@@ -68,8 +68,7 @@ def read(encoded: bytes, origin: str, mode: str = "RGB") -> Image.Image:
 
   The image is turned upright by its EXIF orientation. Transparent pixels are composed on white.
   16-bit grey is scaled by its full range to 8 bits. Of several frames the first is read. A
-  DataError names the origin of what is no image, damaged or too large, or has pixels of no known
-  range.
+  DataError names the origin of what is no image, damaged, too large, or of no known range.
   """
   try:
     with Image.open(io.BytesIO(encoded), formats=formats()) as picture:
@@ -97,8 +96,7 @@ def decode(
   Where the spec says `resize`, the shorter side becomes that long (bilinear, antialiased) and the
   square in the middle is kept, as torchvision does it for evaluation. Training crops anywhere, so
   there the whole image is squashed into that square, and the height and width that it would have
-  otherwise are returned, too. Elsewhere images are squares by nature and are resized if their size
-  differs.
+  otherwise are returned, too. Elsewhere images are squares, and resized if their size differs.
   """
   picture = read(encoded, origin, "L" if spec.channels == 1 else "RGB")
   size = spec.stored_size

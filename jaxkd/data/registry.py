@@ -58,13 +58,10 @@ def register(
   Examples:
     >>> import numpy as np
     >>> from jaxkd import data
-    >>> def load():
-    ...   random = np.random.default_rng(0)
-    ...   def split(size):
-    ...     labels = np.arange(size) % 2
-    ...     noise = random.integers(0, 100, (size, 8, 8, 3))
-    ...     return (noise + 100 * labels[:, None, None, None]).astype(np.uint8), labels
-    ...   return split(64), split(16)
+    >>> labels = np.arange(80) % 2
+    >>> noise = np.random.default_rng(0).integers(0, 100, (80, 8, 8, 3))
+    >>> images = (noise + 100 * labels[:, None, None, None]).astype(np.uint8)
+    >>> load = lambda: ((images[:64], labels[:64]), (images[64:], labels[64:]))
     >>> _ = data.register("brightness", load, class_names=("dark", "bright"), flip=True)
     >>> spec = data.find("brightness")
     >>> spec.num_classes, spec.image_size, spec.channels

@@ -101,8 +101,7 @@ _ALL = (
   _squares("cifar10", 10, 32, (50_000, 10_000), "cifar10", **_CIFAR),
   _squares("cifar100", 100, 32, (50_000, 10_000), "cifar100", **_CIFAR),
   _squares("cifar100_coarse", 20, 32, (50_000, 10_000), "cifar100", label="coarse_label", **_CIFAR),
-  # Mean and std of the training split; padding and flip as in Zhong et al., Random Erasing Data
-  # Augmentation.
+  # Mean and std of the training split; padding and flip as in Zhong et al., Random Erasing, 2017.
   _squares(
     "fashion_mnist", 10, 28, (60_000, 10_000), "fashion_mnist", (0.286,), (0.353,), **_CIFAR
   ),

@@ -62,8 +62,7 @@ class Streamed:
     key: the PRNG key of the order.
     sharding: of the batches.
     workers: number of processes that decode, where there is much to decode; 0 decodes in threads.
-      None takes 0 for arrays in memory, and otherwise this process's share of the cores, 16 at
-      most.
+      None takes 0 for arrays in memory, otherwise this process's share of the cores, up to 16.
   """
 
   def __init__(

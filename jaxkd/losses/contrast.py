@@ -48,8 +48,7 @@ def crd(
   Args:
     student_embeddings: `[..., E]`, projected features.
     teacher_embeddings: `[..., E]`, of the same examples.
-    negatives: `[..., K, E]`, the memory of teacher embeddings of other examples; the leading axes
-      broadcast.
+    negatives: `[..., K, E]`, teacher embeddings of other examples; the leading axes broadcast.
     num_examples: M, the size of the training split.
     log_normalizer: :math:`\log Z`, from :func:`crd_log_normalizer`, a scalar or `[...]`.
     tau: temperature > 0, a scalar; 0.07 in the original.
@@ -90,8 +89,7 @@ def crd_log_normalizer(
   .. math::
     \log Z = \log M + \log \overline{e^{s^T t / \tau}}
 
-  The authors' code takes the mean over the positive and negative pairs of the first batch and keeps
-  it.
+  The authors' code takes the mean over the pairs of the first batch, of both kinds, and keeps it.
 
   Examples:
     >>> student = teacher = jnp.array([1.0, 0.0])

@@ -95,8 +95,7 @@ def optimal_temperature(
   with a single wrong class every variance is 0 and the smallest temperature is the answer.
 
   Logits are `[..., C]`, labels `[...]`; the grid has temperatures > 0, `[G]`, in any order. Returns
-  an element of the grid for each example, `[...]`, with gradient 0; NaN for logits that are NaN or
-  infinite.
+  an element of the grid for each example, `[...]`, with gradient 0; NaN for logits not finite.
 
   Examples:
     >>> confident = jnp.array([20.0, 8.0, 4.0, 0.0])

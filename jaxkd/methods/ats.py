@@ -10,9 +10,7 @@ class ATS(Method):
   """KD whose teacher label has temperature tau1 on the true class and tau2 on the others."""
 
   lam: float = option(0.5, "the authors' code", FRACTION)
-  tau1: float = option(
-    4.0, "the authors search 1 to 6; they recommend tau1 - tau2 in [1, 2]", TEMPERATURE
-  )
+  tau1: float = option(4.0, "authors search 1 to 6, recommend tau1 - tau2 in [1, 2]", TEMPERATURE)
   tau2: float = option(3.0, "the authors search 1 to 5", TEMPERATURE)
   student_tau: float = option(1.0, "the authors' code; `kd` says what it weighs", TEMPERATURE)
   standardize: bool = option(False, "as in `kd`")

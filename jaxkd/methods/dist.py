@@ -17,9 +17,7 @@ class DIST(Method):
   search = {"beta": (1.0, 2.0), "gamma": (1.0, 2.0)}
 
   def loss(self, view: View) -> Terms:
-    student, teacher = view.student.logits, view.teacher.logits
-    hard = jnp.mean(losses.cross_entropy(student, view.labels))
-    total = losses.dist(
-      student, teacher, view.labels, beta=self.beta, gamma=self.gamma, tau=self.tau
-    )
+    logits, labels = (view.student.logits, view.teacher.logits), view.labels
+    hard = jnp.mean(losses.cross_entropy(logits[0], labels))
+    total = losses.dist(*logits, labels, beta=self.beta, gamma=self.gamma, tau=self.tau)
     return {"cross_entropy": hard, "relations": total - hard}, {}

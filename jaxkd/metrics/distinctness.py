@@ -35,8 +35,7 @@ def derived_average(probs: Array, labels: Array, *, where: Array | None = None) 
   Scaling Makes Larger Networks Teach Well Again*, NeurIPS 2022 ("the ATS paper" below).
 
   The teacher's label `probs`, `[..., C]`, is from any of the softmaxes. `where`, booleans
-  `[..., C]`, is true on the classes that count: `logits > -jnp.inf` for masked logits. None: all
-  count.
+  `[..., C]`, is true on the classes that count, as in `logits > -jnp.inf`. None: all count.
 
   Examples:
     >>> print(derived_average(jnp.array([0.5, 0.375, 0.125]), jnp.array(0)))

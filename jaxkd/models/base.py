@@ -53,8 +53,7 @@ class Network(nnx.Module):
   Attributes:
     classifier_name: the attribute that is the last layer; empty if it is unknown.
     follows_torch: whether a state dict of the network has PyTorch's names of leaves and layout.
-    reference_names: regular expressions in the names of its layers, and what the reference has for
-      them.
+    reference_names: regular expressions in the names of its layers, with the reference's names.
   """
 
   classifier_name: ClassVar[str] = "classifier"

@@ -1,19 +1,8 @@
 """The one convolution that every family uses.
 
 XLA's convolutions are slow on CPU where they are grouped or pointwise or where the output is a few
-pixels. Equivalent sums and matrix products are used there. Forward and backward, batch 16,
-milliseconds, on one core (pointwise: on two):
-
-  layer                               XLA   here  PyTorch
-  3x3 depthwise, 144 channels, 16x16   39    5.3      2.5
-  3x3 depthwise, 960 channels, 4x4     70    1.7      1.2
-  3x3, 4 groups of 4, 32x32           143    4.9      3.8
-  3x3, 32 groups of 4, 16x16         2000     31      7.3
-  1x1, 3 groups of 80, 16x16           48    2.6      3.9
-  3x3, 512 channels, 2x2              906    6.4     14.1
-  1x1, 256 to 64 channels, 32x32       73     20       27
-
-Other backends have fast convolutions of their own.
+pixels. Equivalent sums and matrix products are used there; `docs/pages/models.md` has times. Other
+backends have fast convolutions of their own.
 """
 
 import functools

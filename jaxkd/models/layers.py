@@ -156,8 +156,7 @@ class BatchNorm(nnx.Module):
       n = y.size // y.shape[-1]
       for average, new in ((self.mean, mean), (self.var, var * (n / max(n - 1, 1)))):
         old = average[...]
-        # `average[...] = ` would ask tracers for their sharding, which takes seconds in deep
-        # networks.
+        # `average[...] = ` asks tracers for their sharding, which takes seconds in deep networks.
         average.set_value(old + self.momentum * jax.lax.stop_gradient(new - old))
     scale = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
     y = (y - along_channels(mean, y)) * along_channels(scale, y)
@@ -232,8 +231,7 @@ def channel_shuffle(x: jax.Array, groups: int) -> jax.Array:
 class Staged(Network):
   """A stem, stages of blocks that end before their ReLU, and a classifier of the average pixel.
 
-  With `imagenet_stem` a max pool follows the stem. Features are averages of the last stage after
-  `top`.
+  With `imagenet_stem` a max pool follows the stem. Features are averages after `top`.
   """
 
   # The attributes that are the stages.

@@ -28,8 +28,7 @@ def adapt(
   random in training. Messages call it `name`, by default the name of its class.
 
   Raises:
-    NetworkError: it is neither, its logits have another shape, or it has variables that training
-      would lose.
+    NetworkError: it is neither, its logits have another shape, or training would lose variables.
   """
   name = name or getattr(made, "__name__", type(made).__name__)
   is_function = callable(made) and not isinstance(made, type)

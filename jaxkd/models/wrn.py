@@ -1,7 +1,6 @@
 """Wide residual networks of 6n+4 layers for CIFAR, without dropout.
 
-Zagoruyko and Komodakis, Wide Residual Networks, 2016. Normalisation and ReLU come before the
-convolutions.
+Zagoruyko and Komodakis, Wide Residual Networks, 2016. Normalisation and ReLU precede convolutions.
 """
 
 import functools

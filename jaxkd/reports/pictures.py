@@ -65,9 +65,8 @@ def learning_curves(
 def derived_curves(taus: Floats, derived: Derived, *, caption: str = "") -> Figure:
   """Draws derived averages and variances against temperatures `[T]` (ATS paper, Fig. 7).
 
-  A column for each label on common scales. The variance's scale is logarithmic, down to a
-  ten-thousandth of the highest: at low temperatures the variance of ATS is larger by orders of
-  magnitude.
+  A column for each label on common scales. The variance's scale is logarithmic, down to 1e-4 of the
+  highest: at low temperatures the variance of ATS is larger by orders of magnitude.
   """
   count = len(derived)
   width = style.COLUMN_WIDTH if count <= 3 else style.PAGE_WIDTH

@@ -16,8 +16,7 @@ def default() -> ml_collections.ConfigDict:
   """
   config = ml_collections.ConfigDict()
   config.title = "untitled"
-  # Rows of the table, in its order: names of methods, with `+ens` for students that predict
-  # together.
+  # Rows of the table, in its order: names of methods; with `+ens` students predict together.
   config.rows = ("nokd", "kd", "ats", "isats")
   # Each row's student is trained once for each seed.
   config.seeds = (0,)

@@ -58,8 +58,7 @@ class Experiment:
 def run(experiments: Sequence[Experiment]) -> dict[Phase, NonFiniteError]:
   """Trains what is missing of several experiments, all phases as one queue.
 
-  The experiments share a store and the options `data` and `run`. It returns the phases that did not
-  stay finite.
+  The experiments share a store and the options `data` and `run`. Returns the diverged phases.
   """
   for name in ("workdir", "config.data", "config.run"):
     own = list(map(operator.attrgetter(name), experiments))

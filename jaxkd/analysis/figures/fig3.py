@@ -27,9 +27,8 @@ def draw(findings: Findings) -> Drawn:
     for name, values in study.features.items()
   }
   text = (
-    "Fig. 3. Angles between penultimate features, mean and standard deviation over all pairs of"
+    "Fig. 3. Angles between penultimate features, mean and deviation over all pairs of examples."
   )
-  text += " examples."
   lines = [{"network": name, **found._asdict()} for name, found in angles.items()]
   yield Picture("fig3", plot(angles, caption=findings.caption(text)), lines)
 
