@@ -53,7 +53,9 @@ def analysis(
     try:
       config.teacher.epochs = float(options.epochs)
     except ValueError:
-      raise ConfigError(f"config argument 'epochs' is {options.epochs!r}, not a number") from None
+      raise ConfigError(
+        f"config argument 'epochs' is {options.epochs!r}, must be a number"
+      ) from None
   teachers = {title: (name, {**own, **network_options}) for title, (name, own) in networks.items()}
   plan.add_teachers(config, teachers)
   return config
