@@ -104,7 +104,7 @@ class Adapted(Network):
     arguments: dict[str, Any] = self._mode(training)
     if training and self.rngs is not None:
       names = self._stream_names()
-      keys = jax.random.split(self.rngs.dropout(), len(names))
+      keys: Any = jax.random.split(self.rngs.dropout(), len(names))
       nnx.reseed(self.module, **dict(zip(names, keys, strict=True)))
     if self.is_linen:
       arguments["mutable"] = ["batch_stats"] if training else False

@@ -64,7 +64,7 @@ def plot(weights: ByNetwork, features: ByNetwork, label: int, *, caption: str = 
   for ax, (name, rows) in zip(axes[0], weights.items(), strict=True):
     feature = features[name]
     # Directions matter, and the lengths of the weights relative to each other.
-    arrows = rows / np.linalg.norm(rows, axis=1).max()
+    arrows = rows / np.max(np.linalg.norm(rows, axis=1))
     colors = [style.COLORS[0]] * len(rows)
     colors[label] = style.COLORS[1]
     scale = {"angles": "xy", "scale_units": "xy", "scale": 1}

@@ -88,7 +88,7 @@ def _checked(split: _Split, classes: range, file: pathlib.Path) -> _Split:
     raise DataError(f"{file} has labels of shape {labels.shape}, must be [N, 1] or [N, 10]")
   wrong = ~np.isin(labels, classes)
   if wrong.any():
-    row, allowed = int(wrong.argmax()), f"{classes[0]} to {classes[-1]}"
+    row, allowed = int(np.argmax(wrong)), f"{classes[0]} to {classes[-1]}"
     raise DataError(f"image {row} in {file} has label {labels[row]}, not {allowed}")
   if missing := set(classes) - set(labels.tolist()):
     raise DataError(f"{file} has no images of label {min(missing)} in a split")
