@@ -105,6 +105,7 @@ class Method:
       module is trained with the student and then dropped; its `nnx.BatchStat` are kept from step
       to step. None if the objective needs no module.
     predicts_with_teachers: whether `predict` needs the teachers' outputs.
+    several_teachers: whether `loss` is of several teachers.
   """
 
   name: ClassVar[str] = ""
@@ -114,6 +115,7 @@ class Method:
   prepare: ClassVar[Callable[..., Any] | None] = None
   adapter: ClassVar[Callable[..., nnx.Module] | None] = None
   predicts_with_teachers: ClassVar[bool] = False
+  several_teachers: ClassVar[bool] = False
 
   def __post_init__(self) -> None:
     """Checks the options.

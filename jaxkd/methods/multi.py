@@ -48,6 +48,8 @@ class Multi(Method):
   contrast_negatives: int = option(16384, "`crd.negatives`, for that term", POSITIVE)
   contrast_tau: float = option(0.07, "`crd.tau`, for that term", TEMPERATURE)
 
+  several_teachers = True
+
   def phases(self, plan: Plan) -> Any:
     """Returns the student of all teachers.
 

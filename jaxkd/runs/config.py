@@ -6,6 +6,7 @@ import ml_collections
 from ml_collections import config_dict
 
 from jaxkd import data, methods
+from jaxkd.training import optim
 
 
 def default() -> ml_collections.ConfigDict:
@@ -49,13 +50,8 @@ def default() -> ml_collections.ConfigDict:
   config.small_teacher = network("resnet14")
   config.student = network("resnet8", seeded=False)
 
-  # The authors' recipe; warmup and milestones are fractions of the training.
-  config.optim = ml_collections.ConfigDict()
-  config.optim.momentum = 0.9
-  config.optim.weight_decay = 5e-4
-  config.optim.warmup = 5 / 240
-  config.optim.milestones = (150 / 240, 180 / 240, 210 / 240)
-  config.optim.decay = 0.1
+  # Warmup and milestones are fractions of the training.
+  config.optim = ml_collections.ConfigDict(optim.RECIPE)
 
   # By row, the options of methods that hold for it alone: the choices of `jaxkd.tune`.
   config.tuned = ml_collections.ConfigDict()

@@ -23,15 +23,6 @@ from jaxkd.training.loop import NonFiniteError, next_multiple
 from jaxkd.training.progress import Progress
 from jaxkd.training.step import Learner, TrainState, Variables, functional
 
-# The authors' recipe, with fractions of the training.
-_RECIPE = {
-  "momentum": 0.9,
-  "weight_decay": 5e-4,
-  "warmup": 5 / 240,
-  "milestones": (150 / 240, 180 / 240, 210 / 240),
-  "decay": 0.1,
-}
-
 
 class Distilled(NamedTuple):
   """A trained student.
@@ -105,7 +96,7 @@ def distill(
     (256, 3)
   """
   objective = method if isinstance(method, Method) else methods.objective(method)
-  if objective.loss is None or objective.predicts_with_teachers or objective.name == "multi":
+  if objective.loss is None or objective.predicts_with_teachers or objective.several_teachers:
     raise ConfigError(f"method is {objective.name!r}, must be of one teacher and one student")
   if not isinstance(student, nnx.Module | linen.Module):
     raise ConfigError(f"student is {type(student).__name__}, must be an NNX or a Linen module")
@@ -113,6 +104,7 @@ def distill(
   if batch_size < 1 or batch_size % mesh.size:
     raise ConfigError(f"batch_size is {batch_size}, must be a multiple of {mesh.size} devices")
   train = UserData(data, fields, "data")
+  tested = None if test is None else UserData(test, fields, "test", whole=True)
   if steps is None and train.size is None:
     raise ConfigError("steps is missing: the number of batches of an iterable is not known")
   total = steps or max(round(epochs * (train.size or 0) / batch_size), 1)
@@ -141,7 +133,7 @@ def distill(
   if objective.adapter is not None:
     rngs = nnx.Rngs(jax.random.fold_in(jax.random.key(seed), 1))
     adapter, adapter_variables = functional(objective.adapter(own, (theirs,), rngs))
-  recipe = {**_RECIPE, "learning_rate": learning_rate}
+  recipe = {**optim.RECIPE, "learning_rate": learning_rate}
   optimizer = optimizer or optim.optimizer(recipe, optim.schedule(recipe, total))
   learner = Learner(net, adapter, objective, optimizer)
 
@@ -171,7 +163,6 @@ def distill(
     logits = net.apply(variables, preprocess(inputs)).logits
     return jnp.sum((jnp.argmax(logits, axis=-1) == labels) & mask)
 
-  tested = None if test is None else UserData(test, fields, "test", whole=True)
   progress = Progress(f"[distill, {objective.name}]", 0, total, batch_size)
   metrics: list[dict[str, float]] = []
   logs: list[Any] = []

@@ -7,6 +7,15 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
+RECIPE = {
+  "momentum": 0.9,
+  "weight_decay": 5e-4,
+  "warmup": 5 / 240,
+  "milestones": (150 / 240, 180 / 240, 210 / 240),
+  "decay": 0.1,
+}
+"""The authors' recipe; warmup and milestones are fractions of the training."""
+
 
 def schedule(options: Mapping[str, Any], total_steps: int) -> optax.Schedule:
   """Linear warm-up from 0, then steps down.
