@@ -22,8 +22,9 @@ class AlexNet(Network):
 
   The form for small images halves the stem's stride and leaves the last pool out: from 64x64 images
   the classifier gets the 6x6 map that it gets from 224x224 ones in the other form. Stages end
-  before the pools (the last one always with the fifth convolution); features are the second linear
-  layer after its ReLU.
+  before the pools (the last one always with the fifth convolution). The first convolution is a
+  stage, not a stem, so that the maps are nearly as large as an ImageNet ResNet's. Features are the
+  second linear layer after its ReLU.
   """
 
   classifier_name = "fc3"

@@ -25,9 +25,12 @@ class Outputs(NamedTuple):
   Attributes:
     logits: `[B, num_classes]`, float32.
     features: `[B, D]`, the penultimate features, which the classifier sees.
-    stages: each stage's output after its activation, `[B, H, W, C]` (`[B, D]` for networks without
-      spatial dimensions), in order.
-    preactivations: the same before the stage's last activation.
+    stages: the maps that methods compare, `[B, H, W, C]` (`[B, D]` for networks without spatial
+      dimensions), in order: each stage's output after its activation. The stem is no stage. The
+      package's networks have the maps of mdistiller's `feats[1:]`. So a VGG's first block is its
+      stem, and a `WideResNet`'s maps are sums before batch norm and ReLU.
+    preactivations: what the ReLU at a stage's end is given; in a `WideResNet` the stage after the
+      batch norm that follows it.
   """
 
   logits: jax.Array

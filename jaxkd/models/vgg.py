@@ -19,9 +19,9 @@ from jaxkd.models.registry import Architecture, Form, Reference
 class VGG(Network):
   """Five blocks of `depths` 3x3 convolutions with max pools between them.
 
-  The pool before the last block is there for images from 64 pixels on only. Stages are the blocks'
-  outputs before their pools; features are the last stage, averaged over the image, or its linear
-  map to `feature_dim` numbers.
+  The pool before the last block is there for images from 64 pixels on only. The first block is the
+  stem. Stages are the outputs of the others before their pools, as in mdistiller; features are the
+  last stage, averaged over the image, or its linear map to `feature_dim` numbers.
   """
 
   widths = (64, 128, 256, 512, 512)
@@ -58,7 +58,8 @@ class VGG(Network):
       preactivations.append(self.run(getattr(self, f"block{i}"), x))
       x = nnx.relu(preactivations[-1])
       stages.append(x)
-    return self.classify(self.neck(layers.global_average_pool(x)), stages, preactivations)
+    features = self.neck(layers.global_average_pool(x))
+    return self.classify(features, stages[1:], preactivations[1:])
 
 
 # Convolutions in each block; parameters for CIFAR-100.

@@ -41,8 +41,9 @@ class PreactivationBlock(nnx.Module):
 class WideResNet(Staged):
   """Three stages of pre-activation blocks, with `width` times the widths 16, 32 and 64.
 
-  A stage's preactivation is its sum after the normalisation that follows it, in the next stage's
-  first block or before the classifier. Features are the last stage, averaged over the image.
+  Stages are the sums that the last blocks return, before normalisation and ReLU, as in mdistiller.
+  A stage's preactivation is the stage after the normalisation that follows it, in the next stage's
+  first block or before the classifier. Features are the last one's ReLU, averaged over the image.
   """
 
   classifier_name = "fc"
@@ -72,16 +73,17 @@ class WideResNet(Staged):
   def outputs(self, x: jax.Array) -> Outputs:
     """Runs the network on images `[B, H, W, channels]`."""
     x = self.conv1(x.astype(self.dtype))
-    preactivations = []
+    stages, preactivations = [], []
     for name in self.stage_names:
       for j, block in enumerate(getattr(self, name)):
         x, preactivation = self.run(block, x)
         if j == 0:
           preactivations.append(preactivation)
+      stages.append(x)
     # The first is the stem's, which is no stage.
     preactivations = [*preactivations[1:], self.bn1(x)]
-    stages = tuple(nnx.relu(p) for p in preactivations)
-    return self.classify(layers.global_average_pool(stages[-1]), stages, preactivations)
+    features = layers.global_average_pool(nnx.relu(preactivations[-1]))
+    return self.classify(features, stages, preactivations)
 
 
 # Depths and widths, and their parameters for CIFAR-100.

@@ -189,15 +189,15 @@ class WideResNet(nn.Module):
 
   def forward(self, x):
     x = self.conv1(x)
-    pres = []
+    outs, pres = [], []
     for stage in (self.block1, self.block2, self.block3):
       for j, block in enumerate(stage["layer"]):
         x, pre = block(x)
         if j == 0 and stage is not self.block1:
           pres.append(pre)
+      outs.append(x)
     pres.append(self.bn1(x))
-    outs = [F.relu(p) for p in pres]
-    features = pool(outs[-1])
+    features = pool(F.relu(pres[-1]))
     return self.fc(features), features, outs, pres
 
 
@@ -227,7 +227,7 @@ class VGG(nn.Module):
     features = pool(x)
     if self.neck:
       features = self.neck(features)
-    return self.classifier(features), features, outs, pres
+    return self.classifier(features), features, outs[1:], pres[1:]
 
 
 class ShuffleV1Block(nn.Module):

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import toolkit_layers
 from flax import nnx
 
 from jaxkd import models
@@ -181,10 +182,14 @@ def evaluate(name, dtype=jnp.float32):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_stages_and_features_are_what_they_are_called(name):
   out = evaluate(name)
+  # The toolkit has neither ResNeXts nor MLPs; their stages end as a ResNet's.
+  position, _ = toolkit_layers.CIFAR.get(name, toolkit_layers.CIFAR["resnet8"])
   for stage, preactivation in zip(out.stages, out.preactivations, strict=True):
-    if name != "mobilenet_v2":  # Its bottlenecks end without an activation.
-      preactivation = nnx.relu(preactivation)
-    np.testing.assert_array_equal(stage, preactivation)
+    assert (stage.min() < 0) == (position != toolkit_layers.RELU)
+    if position == toolkit_layers.RELU:
+      np.testing.assert_array_equal(stage, nnx.relu(preactivation))
+    elif position == toolkit_layers.LINEAR:
+      np.testing.assert_array_equal(stage, preactivation)
   model = member(name)
   nnx.update(model, *initial_state(name))
   classifier = getattr(model, model.classifier_name)
