@@ -12,5 +12,5 @@ from jaxkd.runs.recipes import recipe
 
 def get_config(arg=None):
   config = recipe("cifar100", arg, title="cifar100_at", rows=("at",))
-  config.at.weight = 1000.0  # the toolkits
+  config.at.weight = 1000.0  # the toolkits, for the same stages
   return config

@@ -13,5 +13,5 @@ from jaxkd.runs.recipes import recipe
 def get_config(arg=None):
   config = recipe("cifar100", arg, title="cifar100_fitnet", rows=("fitnet",))
   config.fitnet.weight = 100.0  # the toolkits
-  config.fitnet.stage = 1  # the toolkits: the second, counted from 0
+  config.fitnet.stage = 1  # counted from 0; the toolkits' hint layer 2, where the stem is 0
   return config

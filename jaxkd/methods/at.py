@@ -10,9 +10,15 @@ from jaxkd.models import layers
 
 @register("at")
 class AT(Method):
-  """Cross entropy, and the distance of the attention maps, summed over the stages of both."""
+  """Cross entropy, and the distance of the attention maps, summed over the stages of both.
 
-  weight: float = option(1000.0, "the toolkits", NOT_NEGATIVE)
+  The stages are those of `Outputs`, without the stem: of ResNet-110 and VGG8 maps of 32 and 16, 16
+  and 8, 8 and 4 pixels.
+  """
+
+  weight: float = option(1000.0, "the toolkits, for the same stages", NOT_NEGATIVE)
+
+  version = 2
 
   def loss(self, view: View) -> Terms:
     # The first stages where one network has more, and the larger map averaged down to the smaller,

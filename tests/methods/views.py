@@ -1,9 +1,12 @@
 """Outputs of networks for the tests of methods."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
+from flax import nnx
 
-from jaxkd import losses, methods
+from jaxkd import losses, methods, models
 from jaxkd.methods import View
 from jaxkd.models import Outputs
 
@@ -35,6 +38,15 @@ def maps(seed, *sizes):
     for key, (size, channels) in zip(keys, sizes, strict=True)
   )
   return STUDENT._replace(stages=stages)
+
+
+@functools.cache
+def stage_sizes(name):
+  """Sizes and channels of a network's stages on 32x32 images."""
+  model = nnx.eval_shape(lambda: models.create(name, num_classes=5, rngs=nnx.Rngs(0)))
+  images = jax.ShapeDtypeStruct((4, 32, 32, 3), jnp.float32)
+  out = jax.eval_shape(lambda model, x: model.outputs(x), model, images)
+  return [(stage.shape[1], stage.shape[3]) for stage in out.stages]
 
 
 def whole(options, teachers=(TEACHER,), constants=()):
