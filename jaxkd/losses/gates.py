@@ -27,10 +27,11 @@ def gradient_agreement(
       = \tau_s \langle p^s(1) - e_y, p^s(\tau_s) - p^t(\tau) \rangle
 
   Zhu and Wang, *Student Customized Knowledge Distillation*, ICCV 2021, distil only where the two
-  agree, :math:`a \ge 0`. The gradients here are those in the student's logits :math:`f`. The
-  arguments are as in :func:`kd`. With `standardize`, distillation compares z-scores of the logits,
-  from :func:`standardize`; the gradients remain those in the logits. Returns `[...]`, of any sign,
-  0 for ignored examples; the sum over a batch is the inner product of the batch's gradients.
+  agree, :math:`a \ge 0`. Their gradients are those in the parameters, the gradients here those in
+  the student's logits :math:`f`. The arguments are as in :func:`kd`. With `standardize`,
+  distillation compares z-scores of the logits, from :func:`standardize`; the gradients remain those
+  in the logits. Returns `[...]`, of any sign, 0 for ignored examples; the sum over a batch is the
+  inner product of the batch's gradients in the logits.
 
   Examples:
     >>> student, labels = jnp.array([[1.0, 0.0]] * 2), jnp.array([0, 1])

@@ -128,6 +128,17 @@ class Method:
       value = checked(self.name, field, kinds[field.name], getattr(self, field.name))
       object.__setattr__(self, field.name, value)
 
+  @property
+  def reweigh(self) -> Callable[[Mapping[str, Any]], Terms] | None:
+    """Weighs the terms by their gradients: `gradients -> (weights, diagnostics)`.
+
+    Gradients and weights are dicts with an entry for each term. The step then takes a backward pass
+    for each term, and minimises and logs the weighted terms. A gradient is of the mean over the
+    whole batch, in the student's parameters, without weight decay. None: the terms are added up as
+    they are, in one backward pass.
+    """
+    return None
+
   def phases(self, plan: Plan) -> Any:
     """Returns the last phase of the row, which holds its teachers."""
     return plan.student(self, plan.teacher())

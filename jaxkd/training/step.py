@@ -1,6 +1,7 @@
 """The pure functions of training and evaluation: state in, state out."""
 
 import dataclasses
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -150,7 +151,7 @@ class Learner:
     the share of the training that is done.
     """
 
-    def loss_fn(trained):
+    def terms_fn(trained):
       params, adapter_params = trained
       variables = state.variables._replace(params=params)
       outputs, stats = self.network.apply_train(variables, images, key)
@@ -167,22 +168,18 @@ class Learner:
       )
       assert self.objective.loss is not None  # methods.objective refuses such methods
       terms, diagnostics = jax.tree.map(jnp.mean, self.objective.loss(view))
-      loss = sum(terms.values(), start=jnp.zeros(()))
       prediction = self.objective.predict(outputs, targets)
       correct = jnp.argmax(prediction, axis=-1) == labels
-      logged = {
-        "loss": loss,
-        **terms,
-        **diagnostics,
-        "accuracy": jnp.mean(correct.astype(jnp.float32)),
-      }
+      diagnostics = {**diagnostics, "accuracy": jnp.mean(correct.astype(jnp.float32))}
       adapter_stats = state.adapter.stats
       if adapter:
         adapter_stats = nnx.state(adapter, nnx.BatchStat)
-      return loss, (stats, adapter_stats, logged)
+      return terms, (stats, adapter_stats, diagnostics)
 
     trained = state.variables.params, state.adapter.params
-    gradients, (stats, adapter_stats, logged) = jax.grad(loss_fn, has_aux=True)(trained)
+    gradients, terms, rest = _gradients(terms_fn, trained, self.objective.reweigh)
+    stats, adapter_stats, diagnostics = rest
+    logged = {"loss": _total(terms), **terms, **diagnostics}
     updates, opt_state = self.optimizer.update(gradients, state.opt_state, trained)
     params, adapter_params = optax.apply_updates(trained, updates)
     logged["gradient_norm"] = optax.tree.norm(gradients)
@@ -196,6 +193,34 @@ class Learner:
       bad_step=jnp.where(bad, first_bad, state.bad_step),
     )
     return state, logged
+
+
+def _gradients(terms_fn: Any, trained: Any, reweigh: Any) -> tuple[Any, Scalars, Any]:
+  """Returns the gradient of the loss, its terms, and what `terms_fn` returns beside them.
+
+  `reweigh` is that of `Method`.
+  """
+  if reweigh is None:
+
+    def loss_fn(trained):
+      terms, rest = terms_fn(trained)
+      return _total(terms), (terms, rest)
+
+    gradients, (terms, rest) = jax.grad(loss_fn, has_aux=True)(trained)
+    return gradients, terms, rest
+
+  terms, pull_back, (*rest, diagnostics) = jax.vjp(terms_fn, trained, has_aux=True)
+  zeros = jax.tree.map(jnp.zeros_like, terms)
+  each = {name: pull_back({**zeros, name: jnp.ones_like(terms[name])})[0] for name in terms}
+  weights, more = reweigh({name: student for name, (student, _) in each.items()})
+  weighted = [optax.tree.scale(weights[name], gradients) for name, gradients in each.items()]
+  gradients = functools.reduce(optax.tree.add, weighted)
+  terms = {name: weights[name] * term for name, term in terms.items()}
+  return gradients, terms, (*rest, {**diagnostics, **more})
+
+
+def _total(terms: Scalars) -> jax.Array:
+  return sum(terms.values(), start=jnp.zeros(()))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -61,7 +61,7 @@ TEMPERATURES = re.escape(str(TEMPERATURE))
     ("fgcr.tau", 1.0, r"must be a number in \(1, "),
     ("regt.beta", -0.01, ">= 0"),
     ("dist.gamma", -1.0, ">= 0"),
-    ("sckd.per", "epoch", "one of sample, batch"),
+    ("sckd.per", "epoch", "one of step, batch, sample"),
     ("crd.negatives", 0, "0, must be an integer > 0"),
     ("crd.tau", 0.0, rf"0.0, must be a number {TEMPERATURES}"),
     ("crd.weight", -0.8, "-0.8, must be a number >= 0"),

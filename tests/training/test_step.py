@@ -121,6 +121,51 @@ def test_a_step_is_sgd_on_the_public_loss():
   assert int(after.step) == 1
 
 
+@dataclasses.dataclass(frozen=True)
+class Weighted(methods.Method):
+  """Cross entropy and a hint with a module of its own, weighted in the loss or by `reweigh`."""
+
+  by_reweigh: bool = False
+
+  def adapter(self, student, teachers, rngs):
+    return nnx.Linear(student.features.shape[-1], teachers[0].features.shape[-1], rngs=rngs)
+
+  def loss(self, view):
+    hint = losses.fitnet(view.adapter(view.student.features), view.teacher.features)
+    hard = losses.cross_entropy(view.student.logits, view.labels)
+    scale = (1.0, 1.0) if self.by_reweigh else (2.0, 0.5)
+    return {"hard": scale[0] * hard, "hint": scale[1] * hint}, {}
+
+  @property
+  def reweigh(self):
+    def weights(gradients):
+      return {"hard": 2.0, "hint": 0.5}, {"norm": optax.tree.norm(gradients["hint"])}
+
+    return weights if self.by_reweigh else None
+
+
+def test_reweighed_terms_are_those_of_a_weighted_loss():
+  network, variables = functional(make(TINY, 0))
+  images = jax.random.normal(jax.random.key(5), (BATCH, 8, 8, 1))
+  teacher = make(TINY, 1).outputs(images)
+  labels = jnp.arange(BATCH) % 10
+  shapes = jax.eval_shape(network.apply, variables, images)
+
+  def step(by_reweigh):
+    method = Weighted(by_reweigh)
+    adapter, adapter_variables = functional(method.adapter(shapes, (teacher,), nnx.Rngs(2)))
+    learner = Learner(network, adapter, method, optax.sgd(RATE))
+    state = learner.init(variables, adapter_variables, ())
+    key, progress = jax.random.key(0), jnp.zeros(())
+    return jax.jit(learner.step)(state, (teacher,), images, labels, key, progress)
+
+  (expected, terms), (after, logged) = step(by_reweigh=False), step(by_reweigh=True)
+  assert logged.pop("norm") > 0
+  assert_close(logged, terms, rtol=1e-5)
+  assert_close(after.adapter.params, expected.adapter.params, rtol=1e-4)
+  assert_close(after.variables, expected.variables, rtol=1e-4)
+
+
 def test_a_loop_of_steps_is_the_steps(three_steps):
   train_steps, states, teachers, loader = setting(1)
   (looped,), _ = train_steps(states, teachers, KEYS, loader.source(0), np.int32(3))
