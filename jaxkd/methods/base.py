@@ -26,7 +26,7 @@ class View(NamedTuple):
     teachers: outputs of the frozen networks, on the same augmented images.
     labels: `[B]`.
     constants: the sum of what `Method.prepare` returned for all batches.
-    progress: the share of the training that is done, in [0, 1).
+    progress: the share of the schedule that is done, in [0, 1).
     adapter: the module that `Method.adapter` returned, trained with the student.
   """
 
@@ -77,8 +77,11 @@ class Plan(Protocol):
   ) -> Any:
     """Returns a phase that trains a network of `assistants` or `residual`."""
 
-  def shortened(self, phase: Any, share: float) -> Any:
-    """Returns a phase like another that trains for a share of its epochs."""
+  def shortened(self, phase: Any, share: float, *, full_schedule: bool = False) -> Any:
+    """Returns a phase like another that trains for a share of its epochs.
+
+    Its schedule is squeezed into them, or with `full_schedule` it is the other's, cut off.
+    """
 
   def parameters(self, phase: Any) -> int:
     """Returns how many parameters a phase's network has."""

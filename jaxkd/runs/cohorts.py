@@ -46,4 +46,4 @@ def common_step(steps: Sequence[Set[int]]) -> int:
 
 def _shared(phase: Phase) -> tuple[Any, ...]:
   data = {**phase.data, "seed": phase.data_seed}
-  return phase.teachers, data, phase.schedule["epochs"]
+  return phase.teachers, data, phase.schedule["epochs"], phase.epochs

@@ -100,7 +100,7 @@ def differences(config: ml_collections.ConfigDict) -> list[str]:
     network, epochs, initial = own.to_dict(), own.epochs, own.init_from
     if own.get("checkpoint"):
       phase = PhaseFolder.open(own.checkpoint).phase
-      network, epochs = phase.network, phase.schedule["epochs"]
+      network, epochs = phase.network, phase.epochs
       initial = network.get("init_from")
     options = network["options"]
     if options or network["name"] != wanted.get(role, network["name"]):

@@ -22,7 +22,8 @@ class Phase:
     network: `name`, `dtype`, `options`, `arrays`, a digest of the shapes of its arrays, `source`, a
       digest of its source if it is not the package's own, and `init_from`, the hash of a file of
       weights, if it starts from them.
-    schedule: `epochs` and the arguments of `optim.schedule` and `optim.optimizer`.
+    schedule: `epochs`, the arguments of `optim.schedule` and `optim.optimizer`, and `stop` if the
+      training stops after fewer epochs than the schedule has.
     objective: `methods.identity` of the method that is minimised.
     seed: of initialisation and dropout, and of order and augmentation if `data` has none for these.
     teachers: the phases whose networks teach.
@@ -52,6 +53,12 @@ class Phase:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
   @property
+  def epochs(self) -> float:
+    """For how many epochs it trains."""
+    epochs = self.schedule["epochs"]
+    return min(epochs, self.schedule.get("stop", epochs))
+
+  @property
   def data_seed(self) -> int:
     """Seed of the order of the examples and of augmentation."""
     return self.data.get("seed", self.seed)
@@ -71,10 +78,12 @@ class Phase:
     phases = dict.fromkeys(phase for teacher in self.teachers for phase in teacher.with_teachers())
     return [*phases, self]
 
-  def shortened(self, share: float) -> "Phase":
-    """Returns the phase that trains for a share of the epochs."""
-    epochs = share * self.schedule["epochs"]
-    return dataclasses.replace(self, schedule={**self.schedule, "epochs": epochs})
+  def shortened(self, share: float, *, full_schedule: bool = False) -> "Phase":
+    """Returns the phase that trains for a share of the epochs; see `jaxkd.methods.Plan`."""
+    if share == 1:
+      return self
+    key = "stop" if full_schedule else "epochs"
+    return dataclasses.replace(self, schedule={**self.schedule, key: share * self.epochs})
 
   def to_dict(self) -> dict[str, Any]:
     """Returns what identifies the phase, as JSON holds it."""

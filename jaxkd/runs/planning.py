@@ -104,14 +104,14 @@ class ExperimentPlan:
       return self.teacher()
     return self._phase(network, objective, teachers, network.seed if seed is None else seed)
 
-  def shortened(self, phase: Phase, share: float) -> Phase:
+  def shortened(self, phase: Phase, share: float, *, full_schedule: bool = False) -> Phase:
     """Returns the phase that trains for a share of another's epochs."""
     if phase.location:
       raise ConfigError(
         f"config.teacher.checkpoint is {phase.location!r}, must be empty for a row that trains the "
         "teacher for fewer epochs"
       )
-    return phase.shortened(share)
+    return phase.shortened(share, full_schedule=full_schedule)
 
   def parameters(self, phase: Phase) -> int:
     """Returns how many parameters a phase's network has."""

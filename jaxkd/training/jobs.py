@@ -57,7 +57,8 @@ class Job:
   """Students that share teachers, data, order of the examples and number of epochs.
 
   They resume from `step`: 0, or a step of which all students have a checkpoint. No result depends
-  on `run`, which is `config.run`. `data_seed` is that of order and augmentation.
+  on `run`, which is `config.run`. `data_seed` is that of order and augmentation. Learning rates and
+  `View.progress` are those of a training of `schedule_epochs`, which `epochs` may stop early.
   """
 
   label: str
@@ -66,6 +67,7 @@ class Job:
   dataset: Dataset
   batch_size: int
   epochs: float
+  schedule_epochs: float
   data_seed: int
   step: int
   run: ml_collections.ConfigDict
@@ -80,3 +82,8 @@ class Job:
   def total_steps(self) -> int:
     """Length of the training, in steps."""
     return max(round(self.epochs * self.steps_per_epoch), 1)
+
+  @property
+  def schedule_steps(self) -> int:
+    """Length of the training that the schedule is made for, in steps."""
+    return max(round(self.schedule_epochs * self.steps_per_epoch), 1)

@@ -62,7 +62,7 @@ def train(job: Job, stop: threading.Event) -> list[dict[str, Any]]:
     teachers=tuple(teacher.network for teacher in job.teachers),
     spec=job.dataset.spec,
     batch_size=job.batch_size,
-    total_steps=job.total_steps,
+    total_steps=job.schedule_steps,
     mesh=job.mesh,
   )
   states = put(trainer.init(tuple(trainee.start for trainee in trainees), teachers))
@@ -168,7 +168,7 @@ class _Trainee:
     adapter, adapter_variables = make_adapter(
       student.objective, student.seed, evaluator, (variables, *teachers)
     )
-    rate = optim.schedule(student.schedule, job.total_steps)
+    rate = optim.schedule(student.schedule, job.schedule_steps)
     optimizer = optim.optimizer(student.schedule, rate)
     learner = Learner(network, adapter, student.objective, optimizer)
     workers = job.dataset.workers

@@ -63,7 +63,7 @@ def summary(found: Sequence[Point]) -> str:
 
 def _about(config: ConfigDict, row: str, found: Sequence[Point]) -> Iterator[str]:
   def trained(phase: Phase) -> str:
-    return f"{phase.network['name']}, {phase.schedule['epochs']:g} epochs"
+    return f"{phase.network['name']}, {phase.epochs:g} epochs"
 
   def held_out(phase: Phase) -> list[Any]:
     return [phase.data.get(key) for key in ("name", "content", "validation")]

@@ -3,8 +3,9 @@
 import pytest
 
 from jaxkd.reports import experiment, paper_table
-from jaxkd.runs import paper
+from jaxkd.runs import paper, planning
 from jaxkd.runs.recipes import recipe
+from jaxkd.runs.store import PhaseFolder
 
 
 def test_the_figures_add_up_to_the_papers_averages():
@@ -83,6 +84,16 @@ def test_only_the_networks_of_the_rows_count():
   config.rows = ("nokd", "isats")
   config.small_teacher.name = "resnet8"
   assert paper.differences(config) == ["teacher resnet56", "teacher: 1 of 240 epochs"]
+
+
+def test_a_given_teacher_that_was_stopped_early_is_a_difference(tmp_path):
+  config = recipe("cifar100", title="paper", rows=("kd",))
+  stopped = planning.teacher(config).shortened(0.5, full_schedule=True)
+  folder = PhaseFolder.of(tmp_path, stopped)
+  folder.create()
+  folder.finish({})
+  config.teacher.checkpoint = str(folder.path)
+  assert paper.differences(config) == ["teacher: 120 of 240 epochs"]
 
 
 def test_other_images_under_the_same_name_are_a_difference(monkeypatch):

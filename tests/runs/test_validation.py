@@ -67,6 +67,7 @@ TEMPERATURES = re.escape(str(TEMPERATURE))
     ("crd.weight", -0.8, "-0.8, must be a number >= 0"),
     ("multi.contrast", float("nan"), "nan, must be a number >= 0"),
     ("eskd.teacher_epochs", 1.5, r"in \(0, 1\]"),
+    ("eskd.teacher_schedule", "short", "one of squeezed, full"),
     ("run.eval_every_epochs", 0.0, "> 0"),
     ("run.checkpoint_every_steps", 0, "> 0"),
     ("run.keep_checkpoints", 0, "> 0"),
