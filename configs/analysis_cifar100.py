@@ -7,7 +7,8 @@ python -m jaxkd.analyze \
   --config=configs/analysis_cifar100.py:teachers=resnet14+resnet110,epochs=20 \
   --config.data.train_share=0.1 --config.analysis.seeds=0,1,2
 
-The teachers are trained by the authors' recipe, 240 epochs unless it is said;
+The teachers are trained by the authors' recipe, 240 epochs unless it is said
+(jaxkd/training/optim.py has two differences from their code);
 the largest one also for shares of that, for Fig. 9 (without:
 --config.analysis.stages='()'). Fig. 8 and the ATS paper's Fig. 3 need students,
 Fig. 10 those of the largest teacher at thirty pairs of temperatures; with

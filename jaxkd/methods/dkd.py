@@ -16,7 +16,12 @@ class DKD(Method):
     8.0, "the original: 2 for ResNets on CIFAR, 6 for VGGs and WRNs, 8 for most", NOT_NEGATIVE
   )
   tau: float = option(4.0, "the original", TEMPERATURE)
-  warmup: float = option(20 / 240, "the original: 20 of 240 epochs, linear", FRACTION)
+  warmup: float = option(
+    20 / 240,
+    "the original: 20 of 240 epochs, linear. Its weight is constant within an epoch, 1/20 in the "
+    "first one and 1 from the 20th on; here it rises with each step, and is up to 1/20 smaller",
+    FRACTION,
+  )
   standardize: bool = option(
     False, "True: z-scores (Sun et al., 2024), there with tau 2, and alpha and beta times 9"
   )

@@ -50,7 +50,8 @@ def default() -> ml_collections.ConfigDict:
   config.small_teacher = network("resnet14")
   config.student = network("resnet8", seeded=False)
 
-  # Warmup and milestones are fractions of the training.
+  # Warmup and milestones are fractions of the training; `optim.RECIPE` has the differences from the
+  # authors' code.
   config.optim = ml_collections.ConfigDict(optim.RECIPE)
 
   # By row, the options of methods that hold for it alone: the choices of `jaxkd.tune`.

@@ -12,7 +12,10 @@ from jaxkd.runs import paper
 
 
 class Recipe(NamedTuple):
-  """The authors' recipe on one data set; its other values are the defaults of the config."""
+  """The authors' recipe on one data set; its other values are the defaults of the config.
+
+  `jaxkd.training.optim.RECIPE` has the differences of the schedule from the authors' code.
+  """
 
   data: str
   teacher: str

@@ -14,7 +14,14 @@ RECIPE = {
   "milestones": (150 / 240, 180 / 240, 210 / 240),
   "decay": 0.1,
 }
-"""The authors' recipe; warmup and milestones are fractions of the training."""
+"""The authors' recipe; warmup and milestones are fractions of the training.
+
+It differs from their code in two ways, here told for CIFAR-100 at a peak of 0.05. Their rate
+changes between epochs: in the first six it is 1e-8, 0.01, 0.02, 0.03, 0.04 and 0.05. Here the
+warm-up rises with each step: it is theirs at the start of an epoch, and 0.01 more at its end. Their
+epochs end with a smaller batch, so 240 epochs have 240 times 391 steps. Here batches run across the
+ends of epochs, 390.625 steps an epoch: 90 steps fewer. The drops come at the same epochs.
+"""
 
 
 def schedule(options: Mapping[str, Any], total_steps: int) -> optax.Schedule:

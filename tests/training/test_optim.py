@@ -27,6 +27,32 @@ def test_the_authors_schedule_at_its_corners():
     assert rate(round(epoch * per_epoch)) == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_differences_from_the_authors_code_are_those_that_are_stated():
+  # CIFAR-100: their rate is constant within an epoch, and their last batch is smaller.
+  examples, batch, peak = 50_000, 128, 0.05
+  total = round(240 * examples / batch)
+  assert (total, 240 * -(-examples // batch) - total) == (93_750, 90)
+  steps = np.arange(total)
+  epochs = steps * batch / examples
+  ours = np.asarray(
+    jax.vmap(optim.schedule({**optim.RECIPE, "learning_rate": peak}, total))(jnp.asarray(steps))
+  )
+  whole = np.floor(epochs)
+  warm = peak * (whole + 1e-6) / 5
+  theirs = np.where(whole <= 5, warm, peak * 0.1 ** np.clip((whole - 120) // 30, 0, None))
+  more = ours - theirs
+  rising = epochs < 5
+  assert np.all(more[rising] >= -1.1e-8)
+  assert peak / 5 * 0.99 < more.max() < peak / 5
+  starts = rising & (epochs - whole < batch / examples)
+  assert np.count_nonzero(starts) == 5
+  np.testing.assert_allclose(more[starts], 0, atol=peak / 5 * batch / examples)
+  # Afterwards there is none, but for the step in which an epoch of a drop begins.
+  later = ~rising & (np.abs(more) > 1e-6)
+  assert np.count_nonzero(later) <= 3
+  assert set(np.round(epochs[later], 2)) <= {150.0, 180.0, 210.0}
+
+
 def test_no_warmup_starts_at_the_peak():
   options = {"learning_rate": 0.1, "warmup": 0.0, "milestones": (0.5,), "decay": 0.1}
   rate = optim.schedule(options, 10)
