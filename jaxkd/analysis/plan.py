@@ -144,8 +144,8 @@ def sources(config: ConfigDict, workdir: str | os.PathLike[str]) -> list[list[So
 
 def stages(source: Source, workdir: str | os.PathLike[str]) -> list[Source]:
   """Returns a teacher with less training, from little to much."""
-  # The config does not say how to train a given checkpoint again.
-  if source.config.teacher.checkpoint:
+  # The config does not say how to train a given network again.
+  if source.config.teacher.checkpoint or source.entry.phase.given:
     return []
   phases = [source.entry.phase.shortened(share) for share in source.config.analysis.stages]
   return [source._replace(entry=PhaseFolder.of(workdir, p)) for p in phases]

@@ -60,11 +60,6 @@ class Student(NamedTuple):
   tau2: float | None = None  # temperature of the other classes, for ATS
 
 
-def duration(epochs: float) -> str:
-  """Returns a number of epochs for people."""
-  return "1 epoch" if epochs == 1 else f"{epochs:.3g} epochs"
-
-
 class Study(NamedTuple):
   """Teachers, from small to large, with their outputs on the same examples."""
 

@@ -14,12 +14,12 @@ from ml_collections import ConfigDict
 from jaxkd import data, models
 from jaxkd.analysis import plan, students
 from jaxkd.analysis.plan import Source
-from jaxkd.analysis.study import Student, Study, Teacher, duration
+from jaxkd.analysis.study import Student, Study, Teacher
 from jaxkd.common.digests import digest
 from jaxkd.data.base import Split
 from jaxkd.runs import experiment, teachers
 from jaxkd.runs.paper import EPOCHS as PAPER_EPOCHS
-from jaxkd.runs.phase import Phase
+from jaxkd.runs.phase import Phase, duration
 from jaxkd.runs.queue import Queue
 from jaxkd.training import evaluation, sharding
 from jaxkd.training.jobs import Dataset

@@ -39,12 +39,14 @@ class WeightsError(FileError, ValueError):
   """A file of weights can't be read or written; the message names it."""
 
 
-def from_torch(model: Network, tensors: Mapping[str, np.ndarray]) -> tuple[nnx.State, nnx.State]:
+def from_torch(
+  model: Network, tensors: Mapping[str, np.ndarray], *, exact: bool = False
+) -> tuple[nnx.State, nnx.State]:
   """Returns parameters and batch statistics for `nnx.update`; the network stays as it is.
 
   A classifier for another number of classes is not taken: the network's own initial values stay,
-  and a line on stderr says so. The state dict has the reference's names or timm's, with or without
-  a common prefix as `module.`; its `num_batches_tracked` are ignored.
+  and a line on stderr says so; with `exact` it is refused. The state dict has the reference's names
+  or timm's, with or without a common prefix as `module.`; its `num_batches_tracked` are ignored.
 
   Raises:
     NetworkError: names are missing or left over, shapes differ, or values are not floating point;
@@ -62,10 +64,10 @@ def from_torch(model: Network, tensors: Mapping[str, np.ndarray]) -> tuple[nnx.S
     state.append((path, variable))
   classes = fit.classes and getattr(model, model.classifier_name).kernel.shape[-1]
   if fit.classes != classes:
-    tell(
-      f"{fit.naming(model.classifier_name)} keeps its initial values: the weights are for "
-      f"{fit.classes} classes, not {classes}"
-    )
+    differ = f"the weights are for {fit.classes} classes, not {classes}"
+    if exact:
+      raise NetworkError(differ)
+    tell(f"{fit.naming(model.classifier_name)} keeps its initial values: {differ}")
   params, stats = nnx.split_state(nnx.from_flat_state(state), nnx.Param, nnx.BatchStat)
   return params, stats
 

@@ -15,7 +15,7 @@ from jaxkd.reports.document import Block, Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
 from jaxkd.runs import paper, row_options
 from jaxkd.runs.experiment import Experiment
-from jaxkd.runs.phase import Phase
+from jaxkd.runs.phase import GIVEN, Phase
 from jaxkd.runs.planning import ENSEMBLE
 
 # Columns of the table: the accuracy, that of an ensemble's students, the paper's, the difference.
@@ -137,7 +137,7 @@ def _line(experiment: Experiment, row: str, phases: Sequence[Phase]) -> dict[str
   return {
     "row": row,
     "network": phases[0].network["name"],
-    "objective": phases[0].objective["name"],
+    "objective": GIVEN if phases[0].given else phases[0].objective["name"],
     ACCURACY: tables.percent(accuracies) if accuracies else "not finite",
     "seeds": str(len(phases)),
   }

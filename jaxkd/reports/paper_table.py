@@ -11,6 +11,7 @@ from jaxkd.reports import document, experiment, tables
 from jaxkd.reports.document import Report, Table, Text
 from jaxkd.reports.experiment import ACCURACY, DIFFERENCE, PAPER, SINGLE
 from jaxkd.reports.tables import Lines
+from jaxkd.runs.phase import duration
 
 # By column of a report, the addition to the student's name.
 _COLUMNS = {ACCURACY: "", SINGLE: f": {SINGLE}", "seeds": ": seeds"}
@@ -45,7 +46,7 @@ def caption(columns: Mapping[str, ConfigDict]) -> str:
   noted = dict.fromkeys(map(experiment.notes, columns.values()))
   return (
     f"Accuracy (%) on the {experiment.split(config)} split of {config.data.name}, mean ± standard "
-    "deviation over seeds; that of an ensemble over ensembles. Teachers are trained "
-    f"{config.teacher.epochs:g} epochs and students {config.student.epochs:g}, on {share:.0%} of "
-    f"the training split.{''.join(noted)}"
+    "deviation over seeds; that of an ensemble over ensembles. Teachers: "
+    f"{duration(config.teacher.epochs)}; students: {duration(config.student.epochs)}; on "
+    f"{share:.0%} of the training split.{''.join(noted)}"
   )

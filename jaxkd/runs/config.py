@@ -90,6 +90,7 @@ def network(name: str, *, seeded: bool = True) -> ml_collections.ConfigDict:
   config.name = name
   # Further arguments of `models.create`.
   config.options = ml_collections.ConfigDict()
+  # 0 evaluates the weights of `init_from` and trains nothing.
   config.epochs = 240.0
   config.learning_rate = 0.05
   # File of weights to start from, which `jaxkd.convert` reads; empty: random.

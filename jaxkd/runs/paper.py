@@ -3,6 +3,7 @@
 import ml_collections
 
 from jaxkd import data
+from jaxkd.runs.phase import GIVEN
 from jaxkd.runs.store import PhaseFolder
 
 TABLES = {
@@ -107,7 +108,7 @@ def differences(config: ml_collections.ConfigDict) -> list[str]:
       shown = ", ".join(f"{key}={value}" for key, value in options.items())
       found.append(f"{role} {network['name']}{f'({shown})' if shown else ''}")
     if epochs != EPOCHS:
-      found.append(f"{role}: {epochs:g} of {EPOCHS} epochs")
+      found.append(f"{role}: {f'{epochs:g} of {EPOCHS} epochs' if epochs else GIVEN}")
     if name in PRETRAINED and not initial:
       weights = "random initial weights, not those of ImageNet"
       found.append(f"{role}: {weights} (config.{role}.init_from)")

@@ -11,6 +11,16 @@ from typing import Any
 SCHEMA = 2
 """Goes into every identity; raised when a phase, or the training step, changes its meaning."""
 
+GIVEN = "given, not trained"
+"""Stands for a training of no epochs."""
+
+
+def duration(epochs: float) -> str:
+  """Returns the length of a training for people."""
+  if not epochs:
+    return GIVEN
+  return "1 epoch" if epochs == 1 else f"{epochs:.4g} epochs"
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Phase:
@@ -22,8 +32,9 @@ class Phase:
     network: `name`, `dtype`, `options`, `arrays`, a digest of the shapes of its arrays, `source`, a
       digest of its source if it is not the package's own, and `init_from`, the hash of a file of
       weights, if it starts from them.
-    schedule: `epochs`, the arguments of `optim.schedule` and `optim.optimizer`, and `stop` if the
-      training stops after fewer epochs than the schedule has.
+    schedule: `epochs`, 0 if the weights of `init_from` are evaluated as they are, the arguments of
+      `optim.schedule` and `optim.optimizer`, and `stop` if the training stops after fewer epochs
+      than the schedule has.
     objective: `methods.identity` of the method that is minimised.
     seed: of initialisation and dropout, and of order and augmentation if `data` has none for these.
     teachers: the phases whose networks teach.
@@ -57,6 +68,11 @@ class Phase:
     """For how many epochs it trains."""
     epochs = self.schedule["epochs"]
     return min(epochs, self.schedule.get("stop", epochs))
+
+  @property
+  def given(self) -> bool:
+    """Whether the network has the weights of a file, and is not trained."""
+    return not self.epochs
 
   @property
   def data_seed(self) -> int:

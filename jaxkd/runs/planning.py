@@ -60,13 +60,10 @@ class ExperimentPlan:
   def teacher(self, objective: Method | None = None) -> Phase:
     """Returns the phase of the large teacher, or the finished one that was given."""
     section = self._config.teacher
+    if objective:
+      self._require_training(f"{objective.name}, which trains its own teacher")
     if not section.checkpoint:
       return self._phase(section, objective, (), section.seed)
-    if objective:
-      raise ConfigError(
-        f"config.teacher.checkpoint is {section.checkpoint!r}, must be empty for {objective.name}, "
-        "which trains its own teacher"
-      )
     try:
       return PhaseFolder.open(section.checkpoint).phase
     except StoreError as error:
@@ -106,16 +103,23 @@ class ExperimentPlan:
 
   def shortened(self, phase: Phase, share: float, *, full_schedule: bool = False) -> Phase:
     """Returns the phase that trains for a share of another's epochs."""
-    if phase.location:
-      raise ConfigError(
-        f"config.teacher.checkpoint is {phase.location!r}, must be empty for a row that trains the "
-        "teacher for fewer epochs"
-      )
+    if phase.location or phase.given:
+      self._require_training("a row that trains the teacher for fewer epochs")
     return phase.shortened(share, full_schedule=full_schedule)
 
   def parameters(self, phase: Phase) -> int:
     """Returns how many parameters a phase's network has."""
     return num_parameters(phase)
+
+  def _require_training(self, purpose: str) -> None:
+    """Raises if the teacher is given and not trained."""
+    section = self._config.teacher
+    if section.checkpoint:
+      raise ConfigError(
+        f"config.teacher.checkpoint is {section.checkpoint!r}, must be empty for {purpose}"
+      )
+    if not section.epochs:
+      raise ConfigError(f"config.teacher.epochs is 0, must be > 0 for {purpose}")
 
   def _named(self, name: str, weights: str, sections: Sequence[str]) -> ConfigDict:
     """Returns the section of a name or of a network's name; else the first, with that network."""
@@ -142,7 +146,8 @@ class ExperimentPlan:
       described["source"] = source
     if network.init_from:
       described["init_from"] = file_hash(network.init_from)
-    own = {"epochs": network.epochs, "learning_rate": network.learning_rate}
+    # Without training the rate doesn't matter.
+    own = {"epochs": network.epochs, "learning_rate": network.epochs and network.learning_rate}
     return Phase(
       data=dataset,
       network=described,

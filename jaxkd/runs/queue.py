@@ -11,7 +11,9 @@ import ml_collections
 import numpy as np
 from flax import nnx
 
+from jaxkd import data
 from jaxkd.common.console import tell
+from jaxkd.common.errors import ConfigError
 from jaxkd.common.signals import Stopped, stop_requested
 from jaxkd.models import weights
 from jaxkd.runs import planning, teachers
@@ -55,7 +57,7 @@ class Queue:
     """Says which phases are not trained again."""
     for phase, folder in self._reused.items():
       date = folder.result().get("finished", "at an unknown date")
-      tell(f"reused: {phase.folder}, trained {date}")
+      tell(f"reused: {phase.folder}, {'evaluated' if phase.given else 'trained'} {date}")
 
   def train(
     self, dataset: Dataset, run: ml_collections.ConfigDict, mesh: jax.sharding.Mesh
@@ -63,8 +65,15 @@ class Queue:
     """Trains all phases, each as soon as its teachers are finished.
 
     It returns the phases that did not stay finite; the phases that need them were not trained.
-    A signal raises Stopped once what was trained is saved.
+    A signal raises Stopped once what was trained is saved. Epochs below a step are a ConfigError.
     """
+    for phase in self.missing:
+      epochs, steps = phase.epochs, data.size(dataset.train) / phase.data["batch_size"]
+      if epochs and not round(epochs * steps):
+        raise ConfigError(
+          f"epochs of {phase.name} is {epochs:g}, must be at least {1 / steps:.2g}, one step, or 0 "
+          "to evaluate the weights of init_from as they are"
+        )
     self._dataset, self._run, self._mesh = dataset, run, mesh
     self._waiting = list(self.missing)
     with stop_requested() as self._stop:
@@ -160,11 +169,13 @@ class Queue:
   def _student(self, phase: Phase) -> Student:
     model = planning.network(phase)
     if phase.weights:
-      nnx.update(model, *weights.from_torch(model, weights.read(phase.weights)))
+      tensors = weights.read(phase.weights)
+      nnx.update(model, *weights.from_torch(model, tensors, exact=phase.given))
     return Student(
       folder=self._folder(phase).path,
       model=model,
       objective=planning.objective_of(phase),
       schedule=phase.schedule,
       seed=phase.seed,
+      given=bool(phase.weights),
     )

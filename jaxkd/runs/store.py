@@ -74,7 +74,7 @@ class PhaseFolder:
   def check_network(self) -> None:
     """Makes sure that a finished phase still has the checkpoint of its last step."""
     last = self.result()["steps"]
-    if last not in self.steps:
+    if not (self.checkpoints / str(last)).is_dir():
       raise StoreError(
         f"{self.path} has a result, but no checkpoint of step {last} to teach with; move it away "
         "to train it again"

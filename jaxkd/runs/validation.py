@@ -23,7 +23,7 @@ from jaxkd.runs.store import PhaseFolder
 _SEED = Bound(0, 2**32, high_open=True)
 _BELOW_1 = Bound(0, 1, high_open=True)
 _SHARE = Bound(0, 1, low_open=True)
-_NETWORK = {"epochs": POSITIVE, "learning_rate": POSITIVE}
+_NETWORK = {"epochs": NOT_NEGATIVE, "learning_rate": POSITIVE}
 _NUMBERS = {
   "data": {"validation": _BELOW_1, "train_share": _SHARE},
   "teacher": {**_NETWORK, "seed": _SEED},
@@ -128,6 +128,13 @@ def _check_rows(config: ConfigDict) -> None:
     _require(used, "teacher.checkpoint", config.teacher.checkpoint, allowed)
   for phase in phases:
     if not phase.location:
+      if phase.given and not phase.weights:
+        name = phase.network["name"]
+        sections = [s for s in (*planning.SECTIONS, "student") if not config[s].epochs]
+        # An assistant may have another name than its section's network.
+        section = min(sections, key=lambda s: (config[s].name != name, config[s].init_from))
+        allowed = f"> 0 for the network {name!r}: without init_from its weights are random"
+        _require(False, f"{section}.epochs", 0, allowed)
       _check_phase(phase)
 
 
@@ -136,7 +143,7 @@ def _check_phase(phase: Phase) -> None:
   if phase.weights:
     model = nnx.eval_shape(lambda: planning.network(phase, nnx.Rngs(0)))
     try:
-      weights.from_torch(model, weights.read(phase.weights))
+      weights.from_torch(model, weights.read(phase.weights), exact=phase.given)
     except (OSError, TypeError, ValueError) as error:
       raise ConfigError(f"init_from of network {phase.network['name']!r}: {error}") from error
   objective = planning.objective_of(phase)

@@ -107,7 +107,9 @@ def distill(
   tested = None if test is None else UserData(test, fields, "test", whole=True)
   if steps is None and train.size is None:
     raise ConfigError("steps is missing: the number of batches of an iterable is not known")
-  total = steps or max(round(epochs * (train.size or 0) / batch_size), 1)
+  total = steps or round(epochs * (train.size or 0) / batch_size)
+  if total < 1:
+    raise ConfigError(f"epochs is {epochs}, steps is {steps}: must be one step or more")
   per_epoch = train.size / batch_size if train.size else total
   batches = train.batches(batch_size, seed)
   first = next(batches, None)

@@ -34,7 +34,7 @@ class Student:
   """A network to train, as it is before the first step; checkpoints and metrics go to `folder`.
 
   `schedule` has the arguments of `optim.schedule` and `optim.optimizer`; `seed` is that of dropout,
-  and of the module that the objective adds.
+  and of the module that the objective adds; `given` says that the weights are not random.
   """
 
   folder: pathlib.Path
@@ -42,6 +42,7 @@ class Student:
   objective: Method
   schedule: Mapping[str, Any]
   seed: int
+  given: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,8 +81,8 @@ class Job:
 
   @property
   def total_steps(self) -> int:
-    """Length of the training, in steps."""
-    return max(round(self.epochs * self.steps_per_epoch), 1)
+    """Length of the training, in steps; 0 if given weights are evaluated alone."""
+    return round(self.epochs * self.steps_per_epoch)
 
   @property
   def schedule_steps(self) -> int:

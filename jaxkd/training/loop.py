@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -45,7 +45,8 @@ class NonFiniteError(UserError):
 def train(job: Job, stop: threading.Event) -> list[dict[str, Any]]:
   """Trains a job's students together, from a checkpoint on, and evaluates them.
 
-  Once `stop` is set, the students are saved and the training ends. The result of each has `steps`,
+  Given weights are evaluated before the first step, too; a job without steps does only that. Once
+  `stop` is set, the students are saved and the training ends. The result of each has `steps`,
   `parameters`, `temperatures`, `class_names`, and for 'train' and the evaluated split the means of
   `Evaluator.sums`.
 
@@ -102,6 +103,18 @@ def train(job: Job, stop: threading.Event) -> list[dict[str, Any]]:
     stride = job.run.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 50)
     pulse = None
 
+    for index, (trainee, state) in enumerate(zip(trainees, states, strict=True)):
+      if step or not trainee.student.given:
+        continue
+      scalars = trainee.evaluated(state)
+      if not (total or np.isfinite(scalars[f"{job.dataset.split}_loss"])):
+        folder = trainee.student.folder
+        raise NonFiniteError(f"the loss of the weights given to {folder} is not finite", index)
+      writers[index].write(0, {"epoch": 0.0, **scalars})
+      progress.note(_summary(trainee, writers[index].lines, job))
+      if not total:
+        checkpoints[index].save(state)
+
     while step < total:
       report_at = next_multiple(job.run.eval_every_epochs * job.steps_per_epoch, step, total)
       save_at = next_multiple(job.run.checkpoint_every_steps, step, total)
@@ -121,9 +134,8 @@ def train(job: Job, stop: threading.Event) -> list[dict[str, Any]]:
       if step == report_at:
         shared = {"epoch": step / job.steps_per_epoch, "images_per_second": progress.pause(step)}
         for trainee, state, writer in zip(trainees, states, writers, strict=True):
-          scalars = shared | trainee.scalars(state)
-          writer.write(step, scalars)
-          progress.note(_summary(trainee, step, scalars, job))
+          writer.write(step, shared | trainee.scalars(state))
+          progress.note(_summary(trainee, writer.lines, job))
         states = tuple(state.reset() for state in states)
       if step == save_at or stopping:
         for own, state in zip(checkpoints, states, strict=True):
@@ -187,10 +199,13 @@ class _Trainee:
     scalars = {"learning_rate": float(self.rate(int(state.step) - 1))}
     for name, value in state.sums.items():
       scalars[f"train_{name}"] = float(value / state.steps_summed)
-    means = self.evaluate(state.variables, self.job.dataset.evaluated)
-    for name in ("loss", "accuracy"):
-      scalars[f"{self.job.dataset.split}_{name}"] = means[name]
-    return scalars
+    return scalars | self.evaluated(state)
+
+  def evaluated(self, state: TrainState) -> dict[str, float]:
+    """Returns what is logged of the network as it is."""
+    dataset = self.job.dataset
+    means = self.evaluate(state.variables, dataset.evaluated)
+    return {f"{dataset.split}_{name}": means[name] for name in ("loss", "accuracy")}
 
   def result(self, state: TrainState) -> dict[str, Any]:
     """Returns what is kept of the trained network; see `train`."""
@@ -228,14 +243,23 @@ def _run_keys(seed: int) -> jax.Array:
   return jax.random.split(jax.random.key(seed))
 
 
-def _summary(trainee: _Trainee, step: int, scalars: dict[str, float], job: Job) -> str:
-  """Returns a progress line about an evaluation."""
-  split = job.dataset.split
+def _summary(trainee: _Trainee, lines: Sequence[Mapping[str, float]], job: Job) -> str:
+  """Returns a progress line about the last evaluation.
+
+  It says if the first is more than five points below the accuracy of given weights.
+  """
+  line, total, accuracy = lines[-1], job.total_steps, f"{job.dataset.split}_accuracy"
   name = f"{trainee.student.folder.name}, " if len(job.students) > 1 else ""
-  return (
-    f"{name}step {step}/{job.total_steps}: train loss {scalars['train_loss']:.4f}, {split} "
-    f"accuracy {scalars[f'{split}_accuracy']:.2%}"
-  )
+  about = "given weights" if total else "given, not trained"
+  if line["step"]:
+    about = f"step {line['step']}/{total}: train loss {line['train_loss']:.4f}"
+  text = f"{name}{about}, {job.dataset.split} accuracy {line[accuracy]:.2%}"
+  if len(lines) == 2 and not lines[0]["step"] and line[accuracy] < lines[0][accuracy] - 0.05:
+    text += (
+      f", far below the {lines[0][accuracy]:.2%} of the given weights; a lower learning_rate or a "
+      "longer optim.warmup keeps more of them, epochs=0 evaluates them as they are"
+    )
+  return text
 
 
 def next_multiple(interval: float, step: int, total: int) -> int:

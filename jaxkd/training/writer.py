@@ -19,12 +19,13 @@ class Writer:
 
   `parameters.txt` lists the network's parameters. Evaluations go to `metrics.jsonl` and, where
   TensorFlow is installed, to TensorBoard. Lines of steps after `step`, from which the run resumes,
-  are dropped: they are written again.
+  are dropped: they are written again. `lines` are those that stayed, and all that were added.
   """
 
   def __init__(self, folder: pathlib.Path, step: int, params: nnx.State):
     self._writes = jax.process_index() == 0
     self._board = None
+    self.lines: list[dict[str, float]] = []
     if not self._writes:
       return
     pure = nnx.to_pure_dict(params)
@@ -34,8 +35,10 @@ class Writer:
     if self._path.exists():
       lines = self._path.read_text().splitlines()
       # A killed process may have left half a line.
-      kept = [x for x in lines if x.endswith("}") and json.loads(x)["step"] <= step]
-      write_atomically(self._path, "".join(line + "\n" for line in kept))
+      found = [json.loads(line) for line in lines if line.endswith("}")]
+      # A run that starts anew writes the line of step 0, too.
+      self.lines = [line for line in found if line["step"] <= step] if step else []
+      write_atomically(self._path, "".join(json.dumps(line) + "\n" for line in self.lines))
     # clu's writers import both, which are an extra.
     if all(map(importlib.util.find_spec, ("tensorflow", "tensorboard"))):
       from clu import metric_writers
@@ -44,11 +47,13 @@ class Writer:
 
   def write(self, step: int, scalars: Mapping[str, float]) -> None:
     """Appends one evaluation and brings it to disk, or raises a FileError."""
+    line = {"step": step, **scalars}
+    self.lines.append(line)
     if not self._writes:
       return
     try:
       with open(self._path, "a") as file:
-        file.write(json.dumps({"step": step, **scalars}) + "\n")
+        file.write(json.dumps(line) + "\n")
         file.flush()
         os.fsync(file.fileno())
     except OSError as error:

@@ -14,7 +14,7 @@ from jaxkd.reports import document, pictures
 from jaxkd.reports.document import Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
 from jaxkd.runs import row_options
-from jaxkd.runs.phase import Phase
+from jaxkd.runs.phase import Phase, duration
 from jaxkd.tuning.grid import Grid
 from jaxkd.tuning.search import Point, best
 
@@ -63,7 +63,7 @@ def summary(found: Sequence[Point]) -> str:
 
 def _about(config: ConfigDict, row: str, found: Sequence[Point]) -> Iterator[str]:
   def trained(phase: Phase) -> str:
-    return f"{phase.network['name']}, {phase.epochs:g} epochs"
+    return f"{phase.network['name']}, {duration(phase.epochs)}"
 
   def held_out(phase: Phase) -> list[Any]:
     return [phase.data.get(key) for key in ("name", "content", "validation")]
@@ -84,7 +84,7 @@ def _about(config: ConfigDict, row: str, found: Sequence[Point]) -> Iterator[str
   if any(point.accuracies is None for point in found):
     yield "A point without an accuracy had a loss that was not finite."
   for teacher in teachers:
-    if held_out(teacher) != held_out(student):
+    if teacher.given or held_out(teacher) != held_out(student):
       yield (
         f"The given teacher, {teacher.folder}, may have been trained on the examples that are "
         "evaluated here."

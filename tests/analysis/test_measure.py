@@ -8,8 +8,9 @@ from known_teachers import findings, measures, study
 
 from jaxkd.analysis import measure, summary, writeup
 from jaxkd.analysis.measure import Findings
-from jaxkd.analysis.study import Settings, duration
+from jaxkd.analysis.study import Settings
 from jaxkd.reports import tables
+from jaxkd.runs.phase import duration
 
 _RNG: Any = np.random.default_rng(0)
 
@@ -90,4 +91,4 @@ def test_a_cell_of_several_seeds_is_their_mean_and_deviation():
 
 def test_epochs_are_written_with_three_digits():
   assert duration(1) == "1 epoch"
-  assert duration(240 / 7) == "34.3 epochs"
+  assert duration(240 / 7) == "34.29 epochs"

@@ -292,7 +292,7 @@ def test_training_uses_a_share_of_the_training_split(tiny_config):
 def test_a_network_starts_from_given_weights(tiny_config, run_experiment, tmp_path):
   # So little is learnt in a step at this rate that the start can be seen.
   tiny_config.student.learning_rate = 1e-9
-  tiny_config.student.epochs = 0.01
+  tiny_config.student.epochs = 0.05
   tiny_config.rows = ("nokd",)
   model = planning.network(planning.student(tiny_config, "nokd", 7))
   file = tmp_path / "weights.safetensors"
@@ -314,7 +314,7 @@ def test_a_network_starts_from_given_weights(tiny_config, run_experiment, tmp_pa
 def test_an_assistant_starts_from_given_weights(tiny_config, run_experiment, tmp_path):
   tiny_config.rows = ("takd",)
   for network in (tiny_config.teacher, tiny_config.small_teacher, tiny_config.student):
-    network.epochs, network.learning_rate = 0.01, 1e-9
+    network.epochs, network.learning_rate = 0.05, 1e-9
   tiny_config.takd.assistants = ("small_teacher",)
   model = planning.network(planning.student(tiny_config, "stkd", 7))
   file = tmp_path / "weights.safetensors"

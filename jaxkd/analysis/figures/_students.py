@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxkd.analysis.measure import Findings
-from jaxkd.analysis.study import LABELS_OF_ROWS, Student, duration
+from jaxkd.analysis.study import LABELS_OF_ROWS, Student
 from jaxkd.reports.tables import deviation
 from jaxkd.runs.paper import EPOCHS as PAPER_EPOCHS
+from jaxkd.runs.phase import duration
 
 
 def caption(findings: Findings, students: Sequence[Student], text: str) -> str:
@@ -18,7 +19,7 @@ def caption(findings: Findings, students: Sequence[Student], text: str) -> str:
     trained.setdefault(f"{duration(student.epochs)}, {seeds}", {})[student.network] = None
   described = "; ".join(f"{', '.join(names)}: {how}" for how, names in trained.items())
   epochs = sorted({student.epochs for student in students})
-  short = " or ".join(duration(e) for e in epochs if e < PAPER_EPOCHS)
+  short = " or ".join(duration(e) for e in epochs if 0 < e < PAPER_EPOCHS)
   study = findings.study
   if short:
     added = f"students trained {short}, the papers' {PAPER_EPOCHS}"

@@ -36,7 +36,7 @@ def draw(findings: Findings) -> Drawn:
   else:
     yield Missing(
       "Fig. 9 over training needs the largest teacher after fewer epochs: "
-      "--config.analysis.stages=SHARE,SHARE,... trains it, unless it is a checkpoint."
+      "--config.analysis.stages=SHARE,SHARE,... trains it, unless it is given."
     )
   grid = sorted(findings.settings.grid, reverse=True)
   temperatures = {f"τ = {tau:g}": (largest, tau) for tau in grid}
