@@ -355,9 +355,12 @@ def test_teachers_may_start_from_weights(config, tmp_path):
   assert weights == ["", str(file), str(file)]
 
 
-def test_a_checkpoint_has_no_stages(config, tmp_path):
+def test_a_given_network_has_no_stages(config, tmp_path):
   ((teacher, _),) = plan.sources(config, tmp_path)
   assert len(plan.stages(teacher, tmp_path)) == 1
+  config.teacher.epochs = 0.0
+  ((given, _),) = plan.sources(config, tmp_path)
+  assert plan.stages(given, tmp_path) == []
   teacher.config.teacher.checkpoint = "somewhere"
   assert plan.stages(teacher, tmp_path) == []
 

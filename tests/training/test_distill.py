@@ -132,6 +132,8 @@ def test_uint8_images_need_to_be_preprocessed():
     ({"method": "multi"}, "must be of one teacher and one student"),
     ({"batch_size": 60}, "must be a multiple of 8 devices"),
     ({"batch_size": 1024}, "data has 512 examples"),
+    ({"epochs": 0.001}, "epochs is 0.001, steps is None: must be one step or more"),
+    ({"epochs": 0, "steps": 0}, "epochs is 0, steps is 0: must be"),
     ({"teach": lambda x: teacher(x)[:, :9]}, "the student has 10 classes, the teacher 9"),
     ({"teach": "resnet"}, "teacher is str, must be"),
     ({"student": lambda x: x}, "student is function, must be"),
