@@ -164,5 +164,5 @@ def _approximations(size: int, used: int, sources: Sequence[Source]) -> Iterator
     yield f"trained on {100 * share:.3g} % of the training split"
   if used < size:
     yield f"{used} of the {size} examples"
-  if any(phase.epochs < PAPER_EPOCHS for phase in phases):
+  if any(0 < phase.epochs < PAPER_EPOCHS for phase in phases):
     yield f"the papers train {PAPER_EPOCHS} epochs"

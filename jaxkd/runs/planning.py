@@ -119,7 +119,7 @@ class ExperimentPlan:
         f"config.teacher.checkpoint is {section.checkpoint!r}, must be empty for {purpose}"
       )
     if not section.epochs:
-      raise ConfigError(f"config.teacher.epochs is 0, must be > 0 for {purpose}")
+      raise ConfigError(f"config.teacher.epochs is {section.epochs}, must be > 0 for {purpose}")
 
   def _named(self, name: str, weights: str, sections: Sequence[str]) -> ConfigDict:
     """Returns the section of a name or of a network's name; else the first, with that network."""

@@ -134,7 +134,7 @@ def _check_rows(config: ConfigDict) -> None:
         # An assistant may have another name than its section's network.
         section = min(sections, key=lambda s: (config[s].name != name, config[s].init_from))
         allowed = f"> 0 for the network {name!r}: without init_from its weights are random"
-        _require(False, f"{section}.epochs", 0, allowed)
+        _require(False, f"{section}.epochs", config[section].epochs, allowed)
       _check_phase(phase)
 
 

@@ -244,10 +244,7 @@ def _run_keys(seed: int) -> jax.Array:
 
 
 def _summary(trainee: _Trainee, lines: Sequence[Mapping[str, float]], job: Job) -> str:
-  """Returns a progress line about the last evaluation.
-
-  It says if the first is more than five points below the accuracy of given weights.
-  """
+  """Returns a progress line about the last evaluation; it warns if given weights lost 5 points."""
   line, total, accuracy = lines[-1], job.total_steps, f"{job.dataset.split}_accuracy"
   name = f"{trainee.student.folder.name}, " if len(job.students) > 1 else ""
   about = "given weights" if total else "given, not trained"

@@ -257,12 +257,12 @@ def test_weights_that_are_not_finite_have_no_accuracy(student, files, tmp_path):
 @pytest.mark.parametrize(
   ("rows", "sections", "message"),
   [
-    (("kd",), {"teacher": ""}, "config.teacher.epochs is 0, must be > 0 for the network 'mlp'"),
+    (("kd",), {"teacher": ""}, "config.teacher.epochs is 0.0, must be > 0 for the network 'mlp'"),
     (("stkd",), {"teacher": "large", "small_teacher": ""}, "config.small_teacher.epochs is 0"),
     # Another teacher of several is trained as the large one is.
-    (("multi",), {"teacher": "large"}, "config.teacher.epochs is 0, .* network 'resnet8'"),
-    (("regt",), {"teacher": "large"}, "config.teacher.epochs is 0, must be > 0 for regt, which"),
-    (("eskd",), {"teacher": "large"}, "config.teacher.epochs is 0, must be > 0 for a row that"),
+    (("multi",), {"teacher": "large"}, "config.teacher.epochs is 0.0, .* network 'resnet8'"),
+    (("regt",), {"teacher": "large"}, "config.teacher.epochs is 0.0, must be > 0 for regt, which"),
+    (("eskd",), {"teacher": "large"}, "config.teacher.epochs is 0.0, must be > 0 for a row that"),
     (("kd",), {"teacher": "five"}, "init_from of .*: the weights are for 5 classes, not 10"),
   ],
   ids=["teacher", "small teacher", "several", "regt", "eskd", "other classes"],

@@ -37,7 +37,7 @@ TEMPERATURES = re.escape(str(TEMPERATURE))
     ("teacher.name", "resnt20", "'resnt20', must be one of .*; did you mean 'resnet20'"),
     ("small_teacher.name", "ml", "'ml', must be one of .*; did you mean 'mlp'"),
     ("student.name", "vg8", "'vg8', must be one of .*; did you mean 'vgg8'"),
-    ("student.epochs", 0.0, "is 0, must be > 0 for the network 'mlp': without init_from"),
+    ("student.epochs", 0.0, "0.0, must be > 0 for the network 'mlp': without init_from"),
     ("student.epochs", -1.0, "-1.0, must be >= 0"),
     ("student.epochs", float("inf"), "inf, must be >= 0"),
     ("student.learning_rate", float("nan"), "nan, must be > 0"),
