@@ -1,4 +1,4 @@
-"""Early-stopped teachers and assistants."""
+"""ESKD stops its teacher early; TAKD distils through assistants."""
 
 import pytest
 
@@ -10,7 +10,7 @@ def test_an_early_stopped_teacher_has_a_third_of_the_epochs(tiny_config):
   assert early.schedule["epochs"] == pytest.approx(tiny_config.teacher.epochs / 3)
 
 
-def test_assistants_are_distilled_one_from_the_other(tiny_config):
+def test_each_assistant_learns_from_the_network_before_it(tiny_config):
   tiny_config.teacher.name, tiny_config.teacher.options = "resnet20", {}
   tiny_config.takd.assistants = ("resnet14", "resnet8")
   chain = planning.student(tiny_config, "takd", 0).with_teachers()
