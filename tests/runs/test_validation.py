@@ -23,7 +23,7 @@ TEMPERATURES = re.escape(str(TEMPERATURE))
     ("title", "../up", "it names a folder"),
     ("optim.milestones", ("a",), "numbers"),
     ("isats.grid", ("a",), "each a number in"),
-    ("rows", ("kd+ens",), "as many as fill ensembles of 2 .* rows that end in '.ens'"),
+    ("rows", ("kd+ens",), "a multiple of 2 seeds .* rows that end in '.ens'"),
     ("seeds", (), "one integer or more"),
     ("seeds", (0.5,), "one integer or more"),
     ("seeds", (-1,), r"in \[0, 2\*\*32\)"),

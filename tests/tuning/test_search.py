@@ -27,7 +27,7 @@ def test_a_non_finite_point_is_left_out(tiny_config, tmp_path, monkeypatch, caps
   # The first teacher failed, so its student was not trained.
   assert [point.accuracies for point in found] == [None, (0.5,)]
   assert best(found).values == {"regt.beta": 0.01}
-  assert "the other phases go on" in capsys.readouterr().err
+  assert "the other phases continue" in capsys.readouterr().err
   folder = write(tiny_config, "regt", values, found, tmp_path)
   with open(folder / "table.csv") as file:
     remarks = [line["remark"] for line in csv.DictReader(file)]
