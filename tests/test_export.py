@@ -58,7 +58,7 @@ def test_the_exported_weights_equal_the_trained_weights(
   assert [path.name for path in tmp_path.glob("out*")] == ["out.safetensors"]
   out.unlink()
   told = refused(capsys, folder.path, out, "--step=3")
-  assert re.fullmatch(r"no .* 3 in .* of 1, 2", told)
+  assert re.fullmatch(r"no checkpoint of step 3 in .* steps are 1, 2", told)
   assert not out.exists()
 
 

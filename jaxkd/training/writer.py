@@ -15,7 +15,7 @@ from jaxkd.common.files import write_atomically
 
 
 class Writer:
-  """Writes what a training run reports into its folder, from the first process.
+  """Writes the evaluations of a training run into its folder, from the first process.
 
   `parameters.txt` lists the network's parameters. Evaluations go to `metrics.jsonl` and, where
   TensorFlow is installed, to TensorBoard. Lines of steps after `step`, from which the run resumes,
@@ -43,7 +43,7 @@ class Writer:
       self._board = metric_writers.SummaryWriter(str(folder / "tensorboard"))
 
   def write(self, step: int, scalars: Mapping[str, float]) -> None:
-    """Appends one evaluation and brings it to disk, or raises a FileError."""
+    """Appends one evaluation and syncs it to disk, or raises a FileError."""
     if not self._writes:
       return
     try:
