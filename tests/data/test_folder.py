@@ -134,8 +134,8 @@ def _empty(photos):
       lambda p: (p / "train" / "cat" / "1.JPG").write_bytes(b"no"),
       r"train/cat/1\.JPG is not a readable image",
     ),
-    (lambda p: (p / "train").rename(p / "t"), r"train is not there"),
-    (lambda p: (p / "val").rename(p / "v"), r"no folder test, validation, val"),
+    (lambda p: (p / "train").rename(p / "t"), r"train is missing"),
+    (lambda p: (p / "val").rename(p / "v"), r"none of the folders test, validation, val"),
   ],
 )
 def test_a_faulty_folder_is_refused_by_path(photos, change, message):
@@ -233,4 +233,4 @@ def test_an_unreadable_image_is_named(photos):
 def test_files_outside_the_class_folders_are_counted(photos, capfd):
   (photos / "train" / "stray.jpg").write_bytes(b"")
   data.examples(data.find("folder", str(photos)), str(photos))
-  assert "3 files are left out" in capfd.readouterr().err
+  assert "3 files are skipped" in capfd.readouterr().err

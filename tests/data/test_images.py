@@ -448,10 +448,10 @@ def test_skipped_files_are_counted_and_named_once(tmp_path, capfd):
   (root / "train" / "b" / ".DS_Store").write_bytes(b"")
   for _ in range(2):
     data.load(data.find("folder", str(root)), str(root))
-  lines = [line for line in capfd.readouterr().err.splitlines() if "left out" in line]
+  lines = [line for line in capfd.readouterr().err.splitlines() if "skipped in" in line]
   (line,) = lines
   assert line == (
-    f"jaxkd: 6 files are left out of {root}/train, without a suffix of a readable image: "
+    f"jaxkd: 6 files are skipped in {root}/train, without a suffix of a readable image: "
     "a/IMG_0.heif0, a/IMG_1.heif0, a/IMG_2.heif0, a/IMG_3.heif0, b/plain and 1 more"
   )
 
@@ -463,5 +463,5 @@ def test_heic_files_are_reported_with_the_package_that_reads_them(tmp_path, capf
   (root / "train" / "a" / "IMG.HEIC").write_bytes(b"")
   data.load(data.find("folder", str(root)), str(root))
   err = capfd.readouterr().err
-  assert "1 file is left out" in err
+  assert "1 file is skipped" in err
   assert "pip install pillow-heif reads .heic" in err

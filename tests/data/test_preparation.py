@@ -56,7 +56,7 @@ def test_help_lists_every_data_set(monkeypatch, capsys):
 def test_joining_equal_or_other_data_sets_is_refused(monkeypatch, capfd, name):
   status, (line,) = _run(monkeypatch, capfd, name)
   assert status == 2
-  assert "must join different ones of mnist, mnist_m, usps" in line
+  assert "must join different sets of mnist, mnist_m, usps" in line
 
 
 def test_embedded_data_needs_no_preparation(capfd):
@@ -293,8 +293,8 @@ def test_cub_is_read_with_names_labels_and_split(tmp_path, write):
   [
     ({"images/009.Crow/5.jpg": None}, r"\.tar lacks images/009\.Crow/5\.jpg"),
     ({"images/009.Crow/5.jpg": b"no"}, r"5\.jpg in .*\.tar is not a readable"),
-    ({"classes.txt": b"1 007.Herring_Gull"}, r"which split and class .*4\.jpg"),
-    ({"train_test_split.txt": b"1 0\n2 1"}, r"which split and class .*3\.jpg"),
+    ({"classes.txt": b"1 007.Herring_Gull"}, r"lacks the split or the class of .*4\.jpg"),
+    ({"train_test_split.txt": b"1 0\n2 1"}, r"lacks the split or the class of .*3\.jpg"),
     (
       {"train_test_split.txt": b"1 1\n2 1\n3 1\n4 1\n5 1\n6 0\n"},
       r"no images of class 007\.Herring_Gull in test",
@@ -432,7 +432,7 @@ def test_two_domains_can_be_joined(tmp_path):
 @pytest.mark.parametrize(
   ("name", "content", "message"),
   [
-    ("usps_28x28.mat", None, r"usps_28x28\.mat is not there"),
+    ("usps_28x28.mat", None, r"usps_28x28\.mat is missing"),
     ("usps_28x28.mat", b"no MATLAB file", r"usps_28x28\.mat is damaged"),
   ],
 )
@@ -494,19 +494,19 @@ def _with(index, value):
       "mnist_m",
       "mnistm_with_label.mat",
       {"train": lambda images: images / 255},
-      "not of whole numbers",
+      "not whole numbers",
     ),
     (
       "mnist_m",
       "mnistm_with_label.mat",
       {"test": lambda images: images // 128},
-      "not of whole numbers",
+      "not whole numbers",
     ),
     (
       "mnist_m",
       "mnistm_with_label.mat",
       {"test": lambda images: images.astype(np.int16) + 1},
-      "not of whole numbers to 255",
+      "not whole numbers up to 255",
     ),
     ("svhn", "svhn_train_32x32.mat", {"y": _with(2, 11)}, "image 2 .*has label 11, not 1 to 10"),
     ("svhn", "svhn_test_32x32.mat", {"y": _with(0, 0)}, "image 0 .*has label 0, not 1 to 10"),
