@@ -11,7 +11,7 @@ from jaxkd.losses import _checks, _numerics
 def _similarities(
   student: Array, teacher: Array, negatives: Array, tau: ArrayLike, where: Array | None
 ) -> tuple[Array, Array, Array]:
-  """Returns cosines / tau with teachers `[...]` and negatives `[..., K]`, and the negatives' mask."""
+  """Returns cosines / tau with teachers `[...]`, with negatives `[..., K]`, and their mask."""
   _checks.embeddings(student, teacher, negatives, where)
   _checks.temperatures((), tau=tau)
   student = _numerics.unit(student)

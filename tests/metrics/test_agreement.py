@@ -138,7 +138,7 @@ def test_rule_consistency_equals_scipy_and_numpy():
 
 
 def test_a_rule_with_a_label_out_of_range_is_refused():
-  with pytest.raises(ValueError, match="the rule's class 7 is none of 7"):
+  with pytest.raises(ValueError, match="the rule's class 7 is outside the 7 classes"):
     metrics.rule_consistency(A, jnp.zeros(N, int), ((0, 1, 7),))
 
 
