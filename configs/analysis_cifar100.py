@@ -8,7 +8,7 @@ python -m jaxkd.analyze \
   --config.data.train_share=0.1 --config.analysis.seeds=0,1,2
 
 The teachers are trained by the authors' recipe, 240 epochs unless it is said;
-the largest one also for shares of that, for Fig. 9 (to leave it out:
+the largest one also for shares of that, for Fig. 9 (without:
 --config.analysis.stages='()'). Fig. 8 and the ATS paper's Fig. 3 need students.
 Fig. 10 needs students of the largest teacher at thirty pairs of temperatures.
 Each family of teachers has a panel of Fig. 8:
