@@ -29,7 +29,7 @@ class Outputs(NamedTuple):
       dimensions), in order: each stage's output after its activation. The stem is no stage. The
       package's networks have the maps of mdistiller's `feats[1:]`. So a VGG's first block is its
       stem, and a `WideResNet`'s maps are sums before batch norm and ReLU.
-    preactivations: what the ReLU at a stage's end is given; in a `WideResNet` the stage after the
+    preactivations: inputs of the ReLU at each stage's end; in a `WideResNet` the stage after the
       batch norm that follows it.
   """
 
