@@ -143,7 +143,7 @@ def sources(config: ConfigDict, workdir: str | os.PathLike[str]) -> list[list[So
 
 
 def stages(source: Source, workdir: str | os.PathLike[str]) -> list[Source]:
-  """Returns a teacher after each share of its epochs, from short to long."""
+  """Returns a teacher with less training, from little to much."""
   # The config does not say how to train a given checkpoint again.
   if source.config.teacher.checkpoint:
     return []

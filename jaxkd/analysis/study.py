@@ -61,7 +61,7 @@ class Student(NamedTuple):
 
 
 def duration(epochs: float) -> str:
-  """Returns a number of epochs as text."""
+  """Returns a number of epochs for people."""
   return "1 epoch" if epochs == 1 else f"{epochs:.3g} epochs"
 
 
@@ -77,7 +77,7 @@ class Study(NamedTuple):
   digest: str = ""  # identifies the networks
   seed: int | None = None  # seed of the first teacher; None if not known
   split: str = "test"  # of the accuracies
-  stages: tuple[Teacher, ...] = ()  # the largest after few to all epochs, which are its names
+  stages: tuple[Teacher, ...] = ()  # the largest after few to all epochs, named after them
   students: tuple[Student, ...] = ()
   grid: tuple[Student, ...] = ()  # of the largest teacher, under ATS at several temperatures
 

@@ -62,8 +62,8 @@ class Queue:
   ) -> dict[Phase, NonFiniteError]:
     """Trains all phases, each as soon as its teachers are finished.
 
-    It returns the phases that diverged; phases that need them are not trained.
-    A signal raises Stopped after the trained phases are saved.
+    It returns the phases that did not stay finite; the phases that need them were not trained.
+    A signal raises Stopped once what was trained is saved.
     """
     self._dataset, self._run, self._mesh = dataset, run, mesh
     self._waiting = list(self.missing)

@@ -27,7 +27,7 @@ def caption(findings: Findings, students: Sequence[Student], text: str) -> str:
 
 
 def networks(students: Sequence[Student]) -> list[str]:
-  """Returns the students' networks, each once."""
+  """Returns the students' networks, once each."""
   return list(dict.fromkeys(student.network for student in students))
 
 

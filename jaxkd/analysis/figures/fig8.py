@@ -60,7 +60,7 @@ def draw(findings: Findings) -> Drawn:
 
 
 def families_of(teachers: Sequence[Teacher]) -> dict[str, list[Teacher]]:
-  """Returns the teachers by family; one group of all if no family has two teachers."""
+  """Returns the teachers by family; all together if no family has two teachers."""
   families: dict[str, list[Teacher]] = {}
   for teacher in teachers:
     families.setdefault(teacher.family, []).append(teacher)
@@ -71,7 +71,7 @@ def families_of(teachers: Sequence[Teacher]) -> dict[str, list[Teacher]]:
 
 @style.styled
 def plot(panels: Sequence[AccuracyPanel], *, columns: int = 3, caption: str = "") -> style.Figure:
-  """Draws the panels; in the paper rows are students and columns are families."""
+  """Draws the panels; in the paper a row for each student, a column for each family."""
   # One or two panels stand above each other in one column of a page; more take the page's width.
   columns, width = (1, style.COLUMN_WIDTH) if len(panels) < 3 else (columns, style.PAGE_WIDTH)
   columns = min(columns, len(panels))
