@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets jaxkd up in an environment of its own and runs it.
+# Installs jaxkd into its own environment and runs it.
 #
 #   ./launch.sh                              the digits example
 #   ./launch.sh --config=FILE [...]          python -m jaxkd.main with these flags
@@ -9,16 +9,16 @@
 #   ./launch.sh docs                         builds the API reference
 #   srun ./launch.sh --config=FILE           SLURM: one process per task
 #
-# On a TPU pod the same command runs on every worker; --workdir must then be a folder that all of
+# On a TPU pod, run the same command on every worker. --workdir must then be a folder that all of
 # them see.
 #
 # JAXKD_VENV        the environment (default: .venv beside this file)
-# JAXKD_EXTRAS      more extras of pyproject.toml, separated by commas
+# JAXKD_EXTRAS      additional extras of pyproject.toml, separated by commas
 # JAXKD_PYTHON      a version (3.13), `newest`, or an interpreter
 # JAXKD_RESOLUTION  `lowest-direct` installs the lowest supported versions
 # JAXKD_INSTALLER   uv or pip (default: uv where it is found)
 #
-# The tests with the oldest Python and the lowest versions, and with the newest and the latest:
+# Tests with the oldest Python and the lowest versions, and with the newest Python and versions:
 #
 #   JAXKD_PYTHON=3.11 JAXKD_RESOLUTION=lowest-direct ./launch.sh test
 #   JAXKD_PYTHON=newest ./launch.sh test
@@ -58,17 +58,17 @@ find_python() {
     prefix=$(pyenv prefix "$version" 2>/dev/null) && supported "$prefix/bin/python" && return
   done
   if [[ $installer == uv && ${wanted:-3.13} == 3.1[1-4]* ]]; then
-    # uv downloads it.
+    # uv downloads this version.
     echo "${wanted:-3.13}"
   elif [[ $wanted && $wanted != newest ]]; then
-    fail "JAXKD_PYTHON is '$wanted', must be Python 3.11 to 3.14 that runs here"
+    fail "JAXKD_PYTHON is '$wanted', must be Python 3.11 to 3.14 on this machine"
   else
     fail "Python 3.11 to 3.14 is needed; python3 is $(python3 --version 2>&1 | tail -1)"
   fi
 }
 
-# Makes the environment, and again where its interpreter is gone. Only what this script made is
-# removed.
+# Makes the environment if it is missing or its interpreter does not run. Removes only environments
+# that this script made.
 make_environment() {
   local python
   if [[ -x $venv/bin/python ]] && "$venv/bin/python" -c '' 2>/dev/null; then return; fi
@@ -88,7 +88,7 @@ make_environment() {
 install() {
   local package=$root${1:+[$1]} resolution=${JAXKD_RESOLUTION:-highest} python=$venv/bin/python
   if [[ $installer == pip && $resolution != highest ]]; then
-    # pip knows the highest versions only.
+    # pip can't install the lowest versions.
     "$python" -m pip install --quiet uv
     PATH=$venv/bin:$PATH installer=uv
   fi
@@ -100,8 +100,8 @@ install() {
   fi
 }
 
-# Installs once for each state of pyproject.toml, and again when an extra is wanted that isn't
-# there; processes that start together on one file system take turns.
+# Installs when pyproject.toml has changed or an extra is missing. Processes that start together on
+# one file system take turns.
 set_up() {
   local extras=$1 stamp installed wanted
   venv=${JAXKD_VENV:-$root/.venv${JAXKD_PYTHON:+-${JAXKD_PYTHON##*/}}${JAXKD_RESOLUTION:+-$JAXKD_RESOLUTION}}
@@ -117,7 +117,7 @@ set_up() {
   mkdir -p "$venv" 2>/dev/null || fail "can't make the folder $venv"
   venv=$(cd "$venv" && pwd -P)
   (
-    # Neither the caller's modules nor the caller's uv.toml have a say in what is installed.
+    # The caller's modules and the caller's uv.toml must not change the installation.
     cd "$root"
     if command -v flock >/dev/null; then flock 9; fi
     stamp="$(cksum <pyproject.toml) $root python=${JAXKD_PYTHON:-} ${JAXKD_RESOLUTION:-highest}"
@@ -132,7 +132,7 @@ set_up() {
     fi
   ) 9>"$venv/jaxkd-lock"
   export PATH=$venv/bin:$PATH VIRTUAL_ENV=$venv
-  # A checkout that lies in the working directory is no package; this comes before.
+  # A folder `jaxkd` in the working directory must not hide the package.
   export PYTHONPATH=$root
 }
 
@@ -145,20 +145,20 @@ run_processes() {
     JAX_PROCESS_ID=$id JAX_LOCAL_DEVICE_IDS=$id "$@" &
     pids+=($!)
   done
-  # The first that fails ends the others.
+  # The first process that fails ends the others.
   for ((id = 0; id < processes; id++)); do wait -n; done
 }
 
 run_tests() {
   cd "$root"
-  # Other versions of the tools would have other opinions.
+  # Other versions of the tools would report other errors.
   if [[ -z ${JAXKD_PYTHON:-}${JAXKD_RESOLUTION:-} ]]; then
     python -m ruff check .
     python -m ruff format --check .
     python -m mypy
     build_docs --quiet
   fi
-  # A file at a time, so that what its tests share is made once.
+  # One worker runs all tests of a file, so that their shared fixtures are made once.
   exec python -m pytest -n 2 --dist loadfile "$@"
 }
 

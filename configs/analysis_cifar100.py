@@ -1,4 +1,4 @@
-"""Do larger teachers give less distinct labels? On CIFAR-100.
+"""Distinctness of wrong-class probabilities against capacity, on CIFAR-100.
 
 python -m jaxkd.analyze --config=configs/analysis_cifar100.py
 python -m jaxkd.analyze --config=configs/analysis_cifar100.py:series=wrn
@@ -10,9 +10,9 @@ python -m jaxkd.analyze \
 The teachers are trained by the authors' recipe, 240 epochs unless it is said
 (jaxkd/training/optim.py has two differences from their code);
 the largest one also for shares of that, for Fig. 9 (without:
---config.analysis.stages='()'). Fig. 8 and the ATS paper's Fig. 3 need students,
-Fig. 10 those of the largest teacher at thirty pairs of temperatures; with
-teachers of several families, each has a panel of Fig. 8:
+--config.analysis.stages='()'). Fig. 8 and the ATS paper's Fig. 3 need students.
+Fig. 10 needs students of the largest teacher at thirty pairs of temperatures.
+Each family of teachers has a panel of Fig. 8:
 python -m jaxkd.analyze \
   --config=configs/analysis_cifar100.py:teachers=resnet20+resnet110+wrn28_1+wrn28_4 \
   --config.analysis.students=vgg8,shufflenet_v1,mobilenet_v2

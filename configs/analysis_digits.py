@@ -1,4 +1,4 @@
-"""Do larger teachers give less distinct labels? On scikit-learn's digits.
+"""Distinctness of wrong-class probabilities against capacity, on scikit-learn's digits.
 
 python -m jaxkd.analyze --config=configs/analysis_digits.py
 python -m jaxkd.analyze --config=configs/analysis_digits.py:series=resnet
@@ -18,10 +18,10 @@ Spearman's rho of the smallest and the largest teacher:
   mlp_2d  6.12  7.00  7.03                     0.65   does not fall
 
 After 1, 5, 13.3 and 40 epochs, the largest mlp has 0.81, 1.59, 1.40 and 1.11:
-most in between, as in Fig. 9.
+the variance rises and then falls, as in Fig. 9.
 
-Ten classes and so few images are learnt by all but the smallest: the papers'
-teachers differ more.
+All teachers but the smallest learn the few images of these ten classes, so they
+differ less than the papers' teachers.
 """
 
 from jaxkd.analysis.recipes import analysis

@@ -1,4 +1,4 @@
-"""Do networks of any size agree with people's rules? On Digits-Five, Table 1.
+"""Agreement of networks of three sizes with people's rules, on Digits-Five (Table 1).
 
 python -m jaxkd.analyze --config=configs/analysis_digits_five.py
 python -m jaxkd.analyze --config=configs/analysis_digits_five.py:runlocal

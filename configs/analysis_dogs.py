@@ -1,4 +1,4 @@
-"""Do larger teachers give less distinct labels? On Stanford Dogs, Fig. 1.
+"""Distinctness of wrong-class probabilities against capacity, on Stanford Dogs (Fig. 1).
 
 python -m jaxkd.analyze --config=configs/analysis_dogs.py
 python -m jaxkd.analyze --config=configs/analysis_dogs.py:runlocal

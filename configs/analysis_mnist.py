@@ -1,4 +1,4 @@
-"""How do features move apart with capacity? On MNIST, Fig. 2 and 4.
+"""Distances between features against capacity, on MNIST (Fig. 2 and 4).
 
 python -m jaxkd.analyze --config=configs/analysis_mnist.py
 python -m jaxkd.analyze --config=configs/analysis_mnist.py:epochs=20

@@ -1,4 +1,4 @@
-"""Which classes do two teachers have in common? On TinyImageNet, Fig. 1 and 5.
+"""The most probable classes of two teachers, on TinyImageNet (Fig. 1 and 5).
 
 python -m jaxkd.analyze --config=configs/analysis_tiny_imagenet.py
 python -m jaxkd.analyze --config=configs/analysis_tiny_imagenet.py:runlocal

@@ -14,7 +14,7 @@ def get_config(arg=None):
   config = recipe("cifar100", arg, title="cifar100_crd", rows=("crd",))
   config.crd.weight = 0.8  # the original
   config.crd.features = 128  # the original: length of the embeddings
-  # Length of the memory; the original draws as many from all examples.
+  # Length of the memory; the original draws as many negatives from all examples.
   config.crd.negatives = 16384
   config.crd.tau = 0.07  # the original
   return config

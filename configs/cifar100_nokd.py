@@ -1,4 +1,4 @@
-"""The student alone, on CIFAR-100.
+"""The student without a teacher, on CIFAR-100.
 
 Command   python -m jaxkd.main --config=configs/cifar100_nokd.py
           python -m jaxkd.main --config=configs/cifar100_nokd.py:student=mobilenet_v2

@@ -1,4 +1,4 @@
-"""The student alone, two seeds together, on CIFAR-100.
+"""Students without a teacher, two seeds together, on CIFAR-100.
 
 Command   python -m jaxkd.main --config=configs/cifar100_nokd_ens.py
           python -m jaxkd.main --config=configs/cifar100_nokd_ens.py:student=mobilenet_v2

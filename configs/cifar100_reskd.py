@@ -12,11 +12,11 @@ from jaxkd.runs.recipes import recipe
 
 def get_config(arg=None):
   config = recipe("cifar100", arg, title="cifar100_reskd", rows=("reskd",))
-  # Weight of the gap's squared error against the sum's cross entropy; the paper is silent.
+  # Weight of the gap's squared error against the sum's cross entropy; not in the paper.
   config.reskd.lam = 0.5
   config.kd.lam = 0.5  # the authors' code for ATS; the paper leaves it open for KD
   config.kd.tau = 4.0  # the field's default; the paper leaves it open for KD
   # config.kd.student_tau is None: tau, as in Eq. 2
-  config.kd.until = 1.0  # share of the training; then the labels alone teach
-  config.kd.weight = 1.0  # of the soft term, times lam
+  config.kd.until = 1.0  # share of the training with the soft term
+  config.kd.weight = 1.0  # factor of the soft term, beside lam
   return config

@@ -4,7 +4,7 @@ Command   python -m jaxkd.main --config=configs/cub_ats_ens.py
           python -m jaxkd.main --config=configs/cub_ats_ens.py:student=mobilenet_v2
           python -m jaxkd.main --config=configs/cub_ats_ens.py:runlocal   (minutes, on CPUs)
 Paper     Table 3, test accuracy (%): AlexNet 62.00, ShuffleNetV2 76.26, MobileNetV2 78.97.
-Needs     ImageNet's weights, without which the paper's figures can't be had:
+Needs     ImageNet's weights, without which the paper's accuracies can't be reached:
           config.teacher.init_from, config.student.init_from.
 Measured  nothing at full length yet. Seeds 0, 1; made for one GPU.
 """
@@ -18,5 +18,5 @@ def get_config(arg=None):
   config.ats.lam = 0.5  # the authors' code
   config.ats.tau1 = 4.0  # the authors search 1 to 6; they recommend tau1 - tau2 in [1, 2]
   config.ats.tau2 = 3.0  # the authors search 1 to 5
-  config.ats.student_tau = 1.0  # the authors' code; `kd` says what it weighs
+  config.ats.student_tau = 1.0  # the authors' code; `kd` explains its weight
   return config

@@ -4,7 +4,7 @@ Command   python -m jaxkd.main --config=configs/cub_fgcr.py
           python -m jaxkd.main --config=configs/cub_fgcr.py:student=mobilenet_v2
           python -m jaxkd.main --config=configs/cub_fgcr.py:runlocal   (minutes, on CPUs)
 Paper     Table 2, test accuracy (%): AlexNet 60.22, ShuffleNetV2 73.63, MobileNetV2 79.44.
-Needs     ImageNet's weights, without which the paper's figures can't be had:
+Needs     ImageNet's weights, without which the paper's accuracies can't be reached:
           config.teacher.init_from, config.student.init_from.
 Measured  nothing at full length yet. Seed 0; made for one GPU.
 """

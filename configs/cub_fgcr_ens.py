@@ -4,7 +4,7 @@ Command   python -m jaxkd.main --config=configs/cub_fgcr_ens.py
           python -m jaxkd.main --config=configs/cub_fgcr_ens.py:student=mobilenet_v2
           python -m jaxkd.main --config=configs/cub_fgcr_ens.py:runlocal   (minutes, on CPUs)
 Paper     Table 3, test accuracy (%): AlexNet 61.94, ShuffleNetV2 76.84, MobileNetV2 80.37.
-Needs     ImageNet's weights, without which the paper's figures can't be had:
+Needs     ImageNet's weights, without which the paper's accuracies can't be reached:
           config.teacher.init_from, config.student.init_from.
 Measured  nothing at full length yet. Seeds 0, 1; made for one GPU.
 """

@@ -4,7 +4,7 @@ Command   python -m jaxkd.main --config=configs/cub_isats.py
           python -m jaxkd.main --config=configs/cub_isats.py:student=mobilenet_v2
           python -m jaxkd.main --config=configs/cub_isats.py:runlocal   (minutes, on CPUs)
 Paper     Table 2, test accuracy (%): AlexNet 61.73, ShuffleNetV2 74.23, MobileNetV2 78.84.
-Needs     ImageNet's weights, without which the paper's figures can't be had:
+Needs     ImageNet's weights, without which the paper's accuracies can't be reached:
           config.teacher.init_from, config.student.init_from.
 Measured  nothing at full length yet. Seed 0; made for one GPU.
 """

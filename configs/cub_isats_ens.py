@@ -4,7 +4,7 @@ Command   python -m jaxkd.main --config=configs/cub_isats_ens.py
           python -m jaxkd.main --config=configs/cub_isats_ens.py:student=mobilenet_v2
           python -m jaxkd.main --config=configs/cub_isats_ens.py:runlocal   (minutes, on CPUs)
 Paper     Table 3, test accuracy (%): AlexNet 63.82, ShuffleNetV2 75.07, MobileNetV2 80.87.
-Needs     ImageNet's weights, without which the paper's figures can't be had:
+Needs     ImageNet's weights, without which the paper's accuracies can't be reached:
           config.teacher.init_from, config.student.init_from.
 Measured  nothing at full length yet. Seeds 0, 1; made for one GPU.
 """

@@ -4,7 +4,7 @@ Command   python -m jaxkd.main --config=configs/cub_reskd.py
           python -m jaxkd.main --config=configs/cub_reskd.py:student=mobilenet_v2
           python -m jaxkd.main --config=configs/cub_reskd.py:runlocal   (minutes, on CPUs)
 Paper     Table 3, test accuracy (%): AlexNet 62.60, ShuffleNetV2 75.29, MobileNetV2 76.27.
-Needs     ImageNet's weights, without which the paper's figures can't be had:
+Needs     ImageNet's weights, without which the paper's accuracies can't be reached:
           config.teacher.init_from, config.student.init_from, config.reskd.init_from.
 Measured  nothing at full length yet. Seed 0; made for one GPU.
 """
@@ -14,11 +14,11 @@ from jaxkd.runs.recipes import recipe
 
 def get_config(arg=None):
   config = recipe("cub", arg, title="cub_reskd", rows=("reskd",))
-  # Weight of the gap's squared error against the sum's cross entropy; the paper is silent.
+  # Weight of the gap's squared error against the sum's cross entropy; not in the paper.
   config.reskd.lam = 0.5
   config.kd.lam = 0.5  # the authors' code for ATS; the paper leaves it open for KD
   config.kd.tau = 4.0  # the field's default; the paper leaves it open for KD
   # config.kd.student_tau is None: tau, as in Eq. 2
-  config.kd.until = 1.0  # share of the training; then the labels alone teach
-  config.kd.weight = 1.0  # of the soft term, times lam
+  config.kd.until = 1.0  # share of the training with the soft term
+  config.kd.weight = 1.0  # factor of the soft term, beside lam
   return config

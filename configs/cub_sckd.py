@@ -4,7 +4,7 @@ Command   python -m jaxkd.main --config=configs/cub_sckd.py
           python -m jaxkd.main --config=configs/cub_sckd.py:student=mobilenet_v2
           python -m jaxkd.main --config=configs/cub_sckd.py:runlocal   (minutes, on CPUs)
 Paper     Table 2, test accuracy (%): AlexNet 56.78, ShuffleNetV2 71.99, MobileNetV2 75.13.
-Needs     ImageNet's weights, without which the paper's figures can't be had:
+Needs     ImageNet's weights, without which the paper's accuracies can't be reached:
           config.teacher.init_from, config.student.init_from.
 Measured  nothing at full length yet. Seed 0; made for one GPU.
 """

@@ -4,7 +4,7 @@ Command   python -m jaxkd.main --config=configs/dogs_dist.py
           python -m jaxkd.main --config=configs/dogs_dist.py:student=mobilenet_v2
           python -m jaxkd.main --config=configs/dogs_dist.py:runlocal   (minutes, on CPUs)
 Paper     Table 2, test accuracy (%): AlexNet 49.85, ShuffleNetV2 67.69, MobileNetV2 68.97.
-Needs     ImageNet's weights, without which the paper's figures can't be had:
+Needs     ImageNet's weights, without which the paper's accuracies can't be reached:
           config.teacher.init_from, config.student.init_from.
 Measured  nothing at full length yet. Seed 0; made for one GPU.
 """

@@ -4,7 +4,7 @@ Command   python -m jaxkd.main --config=configs/dogs_fgcr.py
           python -m jaxkd.main --config=configs/dogs_fgcr.py:student=mobilenet_v2
           python -m jaxkd.main --config=configs/dogs_fgcr.py:runlocal   (minutes, on CPUs)
 Paper     Table 2, test accuracy (%): AlexNet 51.84, ShuffleNetV2 70.45, MobileNetV2 72.98.
-Needs     ImageNet's weights, without which the paper's figures can't be had:
+Needs     ImageNet's weights, without which the paper's accuracies can't be reached:
           config.teacher.init_from, config.student.init_from.
 Measured  nothing at full length yet. Seed 0; made for one GPU.
 """

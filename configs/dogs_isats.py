@@ -4,7 +4,7 @@ Command   python -m jaxkd.main --config=configs/dogs_isats.py
           python -m jaxkd.main --config=configs/dogs_isats.py:student=mobilenet_v2
           python -m jaxkd.main --config=configs/dogs_isats.py:runlocal   (minutes, on CPUs)
 Paper     Table 2, test accuracy (%): AlexNet 54.36, ShuffleNetV2 70.98, MobileNetV2 72.73.
-Needs     ImageNet's weights, without which the paper's figures can't be had:
+Needs     ImageNet's weights, without which the paper's accuracies can't be reached:
           config.teacher.init_from, config.student.init_from.
 Measured  nothing at full length yet. Seed 0; made for one GPU.
 """

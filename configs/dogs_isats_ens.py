@@ -4,7 +4,7 @@ Command   python -m jaxkd.main --config=configs/dogs_isats_ens.py
           python -m jaxkd.main --config=configs/dogs_isats_ens.py:student=mobilenet_v2
           python -m jaxkd.main --config=configs/dogs_isats_ens.py:runlocal   (minutes, on CPUs)
 Paper     Table 3, test accuracy (%): AlexNet 56.62, ShuffleNetV2 73.53, MobileNetV2 75.30.
-Needs     ImageNet's weights, without which the paper's figures can't be had:
+Needs     ImageNet's weights, without which the paper's accuracies can't be reached:
           config.teacher.init_from, config.student.init_from.
 Measured  nothing at full length yet. Seeds 0, 1; made for one GPU.
 """

@@ -1,10 +1,10 @@
-"""The student alone, two seeds together, on Stanford Dogs.
+"""Students without a teacher, two seeds together, on Stanford Dogs.
 
 Command   python -m jaxkd.main --config=configs/dogs_nokd_ens.py
           python -m jaxkd.main --config=configs/dogs_nokd_ens.py:student=mobilenet_v2
           python -m jaxkd.main --config=configs/dogs_nokd_ens.py:runlocal   (minutes, on CPUs)
 Paper     Table 3, test accuracy (%): AlexNet 54.04, ShuffleNetV2 71.65, MobileNetV2 72.53.
-Needs     ImageNet's weights, without which the paper's figures can't be had:
+Needs     ImageNet's weights, without which the paper's accuracies can't be reached:
           config.student.init_from.
 Measured  nothing at full length yet. Seeds 0, 1; made for one GPU.
 """

@@ -4,7 +4,7 @@ Command   python -m jaxkd.main --config=configs/dogs_regt.py
           python -m jaxkd.main --config=configs/dogs_regt.py:student=mobilenet_v2
           python -m jaxkd.main --config=configs/dogs_regt.py:runlocal   (minutes, on CPUs)
 Paper     Table 2, test accuracy (%): AlexNet 52.18, ShuffleNetV2 70.55, MobileNetV2 72.43.
-Needs     ImageNet's weights, without which the paper's figures can't be had:
+Needs     ImageNet's weights, without which the paper's accuracies can't be reached:
           config.teacher.init_from, config.student.init_from.
 Measured  nothing at full length yet. Seed 0; made for one GPU.
 """
@@ -14,10 +14,10 @@ from jaxkd.runs.recipes import recipe
 
 def get_config(arg=None):
   config = recipe("dogs", arg, title="dogs_regt", rows=("regt",))
-  config.regt.beta = 0.01  # 0.01 or 0.001 in the paper, which doesn't say where
+  config.regt.beta = 0.01  # 0.01 or 0.001; the paper doesn't say which it uses
   config.kd.lam = 0.5  # the authors' code for ATS; the paper leaves it open for KD
   config.kd.tau = 4.0  # the field's default; the paper leaves it open for KD
   # config.kd.student_tau is None: tau, as in Eq. 2
-  config.kd.until = 1.0  # share of the training; then the labels alone teach
-  config.kd.weight = 1.0  # of the soft term, times lam
+  config.kd.until = 1.0  # share of the training with the soft term
+  config.kd.weight = 1.0  # factor of the soft term, beside lam
   return config

@@ -4,7 +4,7 @@ Command   python -m jaxkd.main --config=configs/dogs_takd.py
           python -m jaxkd.main --config=configs/dogs_takd.py:student=mobilenet_v2
           python -m jaxkd.main --config=configs/dogs_takd.py:runlocal   (minutes, on CPUs)
 Paper     Table 2, test accuracy (%): AlexNet 50.36, ShuffleNetV2 68.94, MobileNetV2 70.61.
-Needs     ImageNet's weights, without which the paper's figures can't be had:
+Needs     ImageNet's weights, without which the paper's accuracies can't be reached:
           config.teacher.init_from, config.student.init_from, config.takd.init_from.
 Measured  nothing at full length yet. Seed 0; made for one GPU.
 """
@@ -17,6 +17,6 @@ def get_config(arg=None):
   config.kd.lam = 0.5  # the authors' code for ATS; the paper leaves it open for KD
   config.kd.tau = 4.0  # the field's default; the paper leaves it open for KD
   # config.kd.student_tau is None: tau, as in Eq. 2
-  config.kd.until = 1.0  # share of the training; then the labels alone teach
-  config.kd.weight = 1.0  # of the soft term, times lam
+  config.kd.until = 1.0  # share of the training with the soft term
+  config.kd.weight = 1.0  # factor of the soft term, beside lam
   return config

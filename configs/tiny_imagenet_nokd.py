@@ -1,4 +1,4 @@
-"""The student alone, on TinyImageNet.
+"""The student without a teacher, on TinyImageNet.
 
 Command   python -m jaxkd.main --config=configs/tiny_imagenet_nokd.py
           python -m jaxkd.main --config=configs/tiny_imagenet_nokd.py:student=mobilenet_v2

@@ -1,4 +1,4 @@
-"""The student alone, two seeds together, on TinyImageNet.
+"""Students without a teacher, two seeds together, on TinyImageNet.
 
 Command   python -m jaxkd.main --config=configs/tiny_imagenet_nokd_ens.py
           python -m jaxkd.main --config=configs/tiny_imagenet_nokd_ens.py:student=mobilenet_v2

@@ -1,4 +1,4 @@
-"""Fills the pages with what the package and CONTRIBUTING.md say, when MkDocs builds them."""
+"""Fills the pages with text of the package and of CONTRIBUTING.md when MkDocs builds them."""
 
 import dataclasses
 import inspect
@@ -18,7 +18,7 @@ _ROOT = pathlib.Path(__file__).parent.parent
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-  """Replaces the comments of a page that name a list, or a section of CONTRIBUTING.md."""
+  """Replaces each comment of a page that names a list or a section of CONTRIBUTING.md."""
   for name, lines in {"methods": _methods, "networks": _networks, "data": _data}.items():
     markdown = markdown.replace(f"<!-- {name} -->", "\n".join(lines()))
   return re.sub(r"<!-- CONTRIBUTING.md: (.*) -->", _section, markdown)
@@ -79,7 +79,7 @@ def _row(field: dataclasses.Field) -> str:
 
 
 def _values(field: dataclasses.Field) -> str:
-  """Says which values an option takes."""
+  """Describes the values that an option takes."""
   kinds = typing.get_args(field.type) if isinstance(field.type, types.UnionType) else (field.type,)
   within = field.metadata["within"]
   if within is None:

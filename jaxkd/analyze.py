@@ -23,12 +23,12 @@ _LOGITS = flags.DEFINE_list(
   "logits",
   None,
   "instead of --config: a .npz file for each teacher, from small to large, "
-  "with arrays logits [N, C], labels [N] and, if there are, features [N, D], "
+  "with arrays logits [N, C], labels [N] and optionally features [N, D], "
   "class_names [C]",
 )
-_TAU = flags.DEFINE_float("tau", None, "temperature; if not given that of the config's kd, or 4")
+_TAU = flags.DEFINE_float("tau", None, "temperature; default: that of the config's kd, or 4")
 _K = flags.DEFINE_integer(
-  "k", None, "classes in the rank set overlap; default: 5, or all of fewer", 1
+  "k", None, "classes in the rank set overlap; default: 5, or all if fewer", 1
 )
 
 

@@ -1,4 +1,4 @@
-"""What the commands share: flags, start, and mistakes told in one line."""
+"""Flags, start and one-line errors, which all commands share."""
 
 import ast
 import contextlib
@@ -27,7 +27,7 @@ from jaxkd.tuning import tuned
 CONFIG = config_flags.DEFINE_config_file(
   "config", help_string="a file of configs/, with its argument after a colon"
 )
-WORKDIR = flags.DEFINE_string("workdir", "runs", "where phases and reports are kept")
+WORKDIR = flags.DEFINE_string("workdir", "runs", "folder of phases and reports")
 
 
 def parse(argv: list[str]) -> list[str]:
@@ -96,12 +96,12 @@ def given() -> Mapping[str, Any]:
 
 
 def choices() -> pathlib.Path:
-  """Returns the file of what was tuned, in the workdir."""
+  """Returns the file of tuned options in the workdir."""
   return pathlib.Path(WORKDIR.value, tuned.FILE)
 
 
 def print_report(folder: pathlib.Path | None) -> None:
-  """Prints a report from the first process; None if there is none."""
+  """Prints a report, if there is one, from the first process."""
   if folder and jax.process_index() == 0:
     print((folder / "report.md").read_text())
     print(f"Written to {folder}; open report.html there.")
@@ -109,13 +109,13 @@ def print_report(folder: pathlib.Path | None) -> None:
 
 @contextlib.contextmanager
 def command() -> Iterator[None]:
-  """Starts a run; a mistake of the user's ends the process with one line."""
-  # Orbax tells of every checkpoint, and of an error in each of its threads; jaxkd says it once.
+  """Starts a run; a user's mistake ends the process with one line."""
+  # Orbax logs every checkpoint, and an error in each of its threads; jaxkd reports it once.
   absl_logging.set_verbosity(absl_logging.WARNING)
   logging.getLogger("absl").setLevel(logging.CRITICAL)
-  # A cache that can't be written costs time alone.
+  # A cache that can't be written only costs time.
   warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation")
-  # Seeds share a compilation, and so do runs that go on.
+  # Seeds and resumed runs share compilations.
   if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     cache = pathlib.Path(WORKDIR.value, "compilations").absolute()
     jax.config.update("jax_compilation_cache_dir", str(cache))
@@ -123,8 +123,8 @@ def command() -> Iterator[None]:
     if not WORKDIR.value or "://" in WORKDIR.value or pathlib.Path(WORKDIR.value).is_file():
       raise ConfigError(f"--workdir is {WORKDIR.value!r}, must be a folder")
     sharding.initialize()
-    # Once a write has failed, TensorStore's threads report it to an event loop that Orbax has
-    # closed, and that to Python.
+    # After a failed write, TensorStore's threads report to an event loop that Orbax has closed,
+    # which is an unraisable exception.
     report = sys.unraisablehook
 
     def hook(unraisable: Any) -> None:
@@ -133,7 +133,7 @@ def command() -> Iterator[None]:
 
     sys.unraisablehook = hook
     yield
-    # Not after a failure: they are at work until the process has ended.
+    # After a failure the hook stays: the threads run until the process has ended.
     sys.unraisablehook = report
   except UserError as error:
     end(error)
@@ -150,7 +150,7 @@ def end(error: Exception) -> None:
 
 
 def _explained(argv: list[str], error: Exception) -> Exception:
-  """Says which flag, or which line of the config, an error is about."""
+  """Adds to an error the flag, or the line of the config, that caused it."""
   files = [flag.partition("=")[2] for flag in argv if "--config=" in flag]
   path = pathlib.Path(files[-1].partition(":")[0]) if files else None
   if isinstance(error, OSError) and path and not path.exists():

@@ -1,9 +1,9 @@
-"""Checks a file of weights against a network, and writes it anew.
+"""Checks a file of weights against a network, and writes it as safetensors.
 
   python -m jaxkd.convert SRC.pth --model=resnet50 --out=OUT.safetensors
 
-writes a file that `config.teacher.init_from` reads without PyTorch. The number of classes is the
-file's, and so is the form, for CIFAR or for ImageNet, where the network has both.
+writes a file that `config.teacher.init_from` reads without PyTorch. The number of classes and the
+form of the network, for CIFAR or for ImageNet, are those of the file.
 """
 
 import argparse
@@ -24,12 +24,12 @@ def main(argv: Sequence[str] | None = None) -> None:
   parser.add_argument(
     "--num_classes",
     type=int,
-    help="initialises the classifier anew where the file has another number",
+    help="number of classes; the classifier is random if the file has another number",
   )
   parser.add_argument(
-    "--image_size", type=int, help="chooses the form for CIFAR or for ImageNet (default: what fits)"
+    "--image_size", type=int, help="size for the form of CIFAR or of ImageNet (default: the file's)"
   )
-  parser.add_argument("--in_channels", type=int, help="default: 3, and 1 of an mlp")
+  parser.add_argument("--in_channels", type=int, help="channels of images (default: 3, mlp: 1)")
   flags = parser.parse_args(argv)
   try:
     weights.check_output(flags.out)

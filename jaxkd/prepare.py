@@ -1,7 +1,7 @@
-"""Prepares a data set with TFDS, from downloads or from archives that are at hand.
+"""Prepares a data set with TFDS, from downloads or from local archives.
 
-With `--archives` nothing is downloaded: the folder must have all that is needed. Without it,
-archives are downloaded where TFDS knows a source. An interrupted run starts anew: a half-written
+With `--archives` nothing is downloaded: the folder must have all archives. Without it,
+archives are downloaded where TFDS knows a source. An interrupted run starts over: a half-written
 data set is never read.
 """
 
@@ -20,9 +20,9 @@ def main() -> None:
   names = f"one of {', '.join(SPECS)}, or several of {', '.join(DIGITS)} with + in between"
   parser.add_argument("name", metavar="NAME", help=names)
   parser.add_argument("--data_dir", default="", help="the folder of TFDS's data")
-  parser.add_argument("--archives", default="", help="folder of archives that are at hand")
+  parser.add_argument("--archives", default="", help="folder of local archives")
   args = parser.parse_args()
-  # It logs each attempt to reach a server; the last failure is reported.
+  # urllib3 logs each attempt to reach a server; the last failure is reported.
   logging.getLogger("urllib3").setLevel(logging.ERROR)
   try:
     with signals.exit_when_terminated():

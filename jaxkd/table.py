@@ -1,10 +1,10 @@
-r"""Trains and prints a table of the paper, its figures beside ours.
+r"""Trains and prints a table of the paper, with the paper's accuracies beside ours.
 
   python -m jaxkd.table --table=2 --dataset=cifar100 --workdir=runs --seeds=3 \
     --set=run.cohort=3
 
-Every cell is an experiment of the store: what is there is not trained again, a table that was
-stopped goes on, and runs on several machines that share a workdir share the cells.
+Every cell is an experiment of the store: finished phases are not trained again, a table that was
+stopped resumes, and runs on several machines that share a workdir share the cells.
 """
 
 import pathlib
@@ -26,18 +26,18 @@ from jaxkd.runs.validation import validate
 from jaxkd.tuning import tuned
 
 SEEDS = {"2": 3, "3": 4}
-"""How many there are if none are given; Table 3 is of ensembles of two."""
+"""The default number of seeds; Table 3 has ensembles of two."""
 
 flags.adopt_module_key_flags(cli)
-_TABLE = flags.DEFINE_enum("table", "2", list(paper.TABLES), "which table")
-_DATASET = flags.DEFINE_string("dataset", None, "which data set's columns")
-_ROWS = flags.DEFINE_list("rows", None, "which rows; all if not given")
-_STUDENTS = flags.DEFINE_list("students", None, "which students; the paper's if not given")
+_TABLE = flags.DEFINE_enum("table", "2", list(paper.TABLES), "number of the table")
+_DATASET = flags.DEFINE_string("dataset", None, "data set of the columns")
+_ROWS = flags.DEFINE_list("rows", None, "rows; default: all")
+_STUDENTS = flags.DEFINE_list("students", None, "students; default: the paper's")
 _SEEDS = flags.DEFINE_integer(
-  "seeds", None, "seeds of each cell; 3 if not given, 4 in table 3: two pairs", 1
+  "seeds", None, "seeds of each cell; default: 3, and 4 (two pairs) in table 3", 1
 )
-_ARG = flags.DEFINE_string("arg", "", "more of the recipe's argument, e.g. runlocal")
-_DATA_DIR = flags.DEFINE_string("data_dir", "", "where TFDS keeps its data")
+_ARG = flags.DEFINE_string("arg", "", "further parts of the recipe's argument, e.g. runlocal")
+_DATA_DIR = flags.DEFINE_string("data_dir", "", "folder of TFDS's data")
 _SET = flags.DEFINE_multi_string(
   "set", [], "OPTION=VALUE for all columns, an option of the config; may be repeated"
 )
@@ -59,7 +59,7 @@ def configs(
 
 
 def main(_: list[str]) -> None:
-  """Trains what is missing of the table that the flags describe."""
+  """Trains the missing phases of the table that the flags describe."""
   with cli.command():
     dataset = _DATASET.value
     if dataset not in recipes.RECIPES:

@@ -10,7 +10,7 @@ point is not trained again, a stopped search resumes, and runs on several machin
 workdir share the points.
 
 The choice goes into `tuned.json` in the workdir. `jaxkd.main` and `jaxkd.table` use it there for
-the same experiment; an option on the command line comes before it.
+the same experiment; an option on the command line takes precedence.
 """
 
 import shlex
@@ -31,7 +31,7 @@ from jaxkd.tuning.search import best, search
 flags.adopt_module_key_flags(cli)
 _GRID = flags.DEFINE_multi_string("grid", [], "OPTION=NUMBER,NUMBER,...; once for each option")
 
-# Of the training split, unless the config says how much.
+# The default share of the training split.
 _VALIDATION = 0.1
 
 
@@ -50,7 +50,7 @@ def main(_: list[str]) -> None:
       return
     cli.print_report(report.write(config, row, grid, found, cli.WORKDIR.value))
     chosen = best(found)
-    print(f"To train with it:\n{_command(grid, chosen.values)}")
+    print(f"To train with this choice:\n{_command(grid, chosen.values)}")
     path = cli.choices()
     tuned.write(
       config,
@@ -63,7 +63,7 @@ def main(_: list[str]) -> None:
       grid=grid,
       command=f"python -m jaxkd.tune {shlex.join(sys.argv[1:])}",
     )
-    print(f"Kept in {path}, so that this does the same:\n{_command(grid, {})}")
+    print(f"Saved in {path}, so that this command does the same:\n{_command(grid, {})}")
 
 
 def _command(grid: Grid, values: Values) -> str:

@@ -39,7 +39,7 @@ def make_tiny_config():
 
 @pytest.fixture
 def tiny_config():
-  """Digits, and a few steps of a small teacher and a small student."""
+  """A config of a few steps on digits, with a small teacher and a small student."""
   return _tiny_config()
 
 
@@ -75,10 +75,10 @@ def run_experiment():
 
 @pytest.fixture(scope="session")
 def command():
-  """Runs the `main` of a module as its command does, with these flags."""
+  """Returns a function that runs the `main` of a module with flags."""
 
   def run(main, *argv):
-    # ml_collections looks for overrides there.
+    # ml_collections reads overrides from sys.argv.
     with pytest.MonkeyPatch.context() as patch:
       patch.setattr(sys, "argv", ["jaxkd", *argv])
       try:

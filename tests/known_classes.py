@@ -1,4 +1,4 @@
-"""Names of the classes of the data sets that the paper's rules are about."""
+"""Class names of the data sets of the paper's rules."""
 
 # CIFAR-100's classes in the order of its labels, as TFDS names them.
 CIFAR100_CLASSES = tuple(

@@ -37,7 +37,7 @@ def unmeasured(study, settings=SETTINGS):
 
 
 def examples(variance, correct=True):
-  """Returns what only has a derived variance and a correctness."""
+  """Returns measures per example: a derived variance, a correctness, and zeros."""
   variance = np.atleast_1d(variance).astype(float)
   fields: dict[str, Any] = dict.fromkeys(PerExample._fields, 0 * variance)
   fields["correct"] = np.broadcast_to(correct, variance.shape)
@@ -46,7 +46,7 @@ def examples(variance, correct=True):
 
 
 def measures(variances=(), rhos=(), correct=True):
-  """Returns measures of which only these have a meaning."""
+  """Returns measures with the given variances and correlations; the rest is arbitrary."""
   return Measures(
     examples={
       f"net{number}": examples(variance, correct) for number, variance in enumerate(variances)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 
 def axes_of(figure: Figure) -> Any:
-  """Returns the axes, whose artists' stubs are vaguer than the artists."""
+  """Returns the axes, untyped: Matplotlib's stubs lack attributes of the artists."""
   return figure.axes
 
 

@@ -1,4 +1,4 @@
-"""From the command line to the report: teachers of the store, and saved logits."""
+"""`jaxkd.analyze` from flags to the report: trained teachers, and saved logits."""
 
 import contextlib
 import csv
@@ -25,13 +25,13 @@ from jaxkd.training import sharding
 from jaxkd.tuning import grid
 
 LABELS = np.array([0, 1, 2, 0])
-# By their softmax at temperature 4: a variance of the wrong classes of 0.01 and
-# of 0.0025, the label first and the class after it second.
+# Probabilities at temperature 4, that of the label first. The wrong classes have
+# a variance of 0.01 and of 0.0025.
 SMALL, LARGE = (0.5, 0.35, 0.15), (0.8, 0.15, 0.05)
 
 
 def logits(probs):
-  """Returns the same logits for every example, around from its label."""
+  """Returns equal logits for every example, rotated so that its label has the first."""
   return np.stack([np.roll(4 * np.log(probs), label) for label in LABELS])
 
 
@@ -74,7 +74,7 @@ def analyse(tmp_path, monkeypatch):
   """Returns a function that runs the command in a folder of its own."""
 
   def analyse(*argv):
-    # ml_collections looks for overrides there.
+    # ml_collections reads overrides from sys.argv.
     line = ["jaxkd", f"--workdir={tmp_path / 'runs'}", *argv]
     monkeypatch.setattr(sys, "argv", line)
     analyze.run(cli.parse(line))
@@ -86,7 +86,7 @@ def analyse(tmp_path, monkeypatch):
 
 
 TEACHERS = {
-  # Not in the order of their sizes.
+  # The order differs from that of the sizes.
   "wide": ("mlp", {"depth": 1, "width": 32}),
   "narrow": ("mlp", {"depth": 1, "width": 8}),
 }
@@ -121,7 +121,7 @@ def config_file(tiny_config, tmp_path):
 
 
 def outputs(entry, images):
-  """Runs a network of the store on images, the plain way."""
+  """Applies a network of the store to images."""
   spec = data.find("digits")
   network, variables = teachers.load_network(entry, sharding.mesh())
   return network.apply(variables, data.normalize(jnp.asarray(images), spec))
@@ -143,9 +143,11 @@ def workdir(store, tmp_path):
   return shutil.copytree(store[1], tmp_path / "runs")
 
 
-def test_teachers_of_the_store(store, config, workdir, monkeypatch):
+def test_the_tables_agree_with_the_metrics_of_the_trained_teachers(
+  store, config, workdir, monkeypatch
+):
   printed, _ = store
-  # Named after the data set, whatever the config's title is.
+  # The folder is named after the data set, not after the title of the config.
   (folder,) = workdir.glob("analysis-digits-*")
   assert (folder / "report.md").read_text() in printed
 
@@ -186,7 +188,7 @@ def test_teachers_of_the_store(store, config, workdir, monkeypatch):
   assert "narrow, wide: 0.5 epochs, seed 0." in caption
   assert "Approximated" in caption
 
-  # Nothing is trained twice; of the largest there is also an early stop.
+  # A second analysis trains nothing. The largest teacher also has an early stop.
   monkeypatch.setattr(queue, "train", None)
   (again,) = trained.studies(config, workdir)
   assert [stage.name for stage in again.stages] == ["0.25 epochs", "0.5 epochs"]
@@ -200,7 +202,7 @@ def test_teachers_of_the_store(store, config, workdir, monkeypatch):
   assert levels == 10 * ["0.25 epochs"] + 10 * ["0.5 epochs"]
 
 
-def test_some_of_the_examples_and_the_students(config, workdir):
+def test_a_subset_of_examples_and_the_finished_students_are_analysed(config, workdir):
   config.analysis.examples = 100
   config.seeds = (0, 1)
   config.rows = ("nokd", "kd", "ats")
@@ -238,7 +240,7 @@ def test_some_of_the_examples_and_the_students(config, workdir):
   assert study.grid[1].alone == pytest.approx(8.5)
 
 
-def test_a_grid_looks_at_ats_alone(config, tmp_path, monkeypatch):
+def test_the_grid_reads_students_of_ats_only(config, tmp_path, monkeypatch):
   ((_, wide),) = plan.sources(config, tmp_path)
   for row in ("nokd", "kd", "ats", "isats"):
     entry = PhaseFolder.of(tmp_path, planning.student(wide.config, row, 0))
@@ -257,7 +259,7 @@ def test_a_grid_looks_at_ats_alone(config, tmp_path, monkeypatch):
   assert looked == [("ats", 4, 3)]
 
 
-def test_students_are_trained(config, workdir, monkeypatch):
+def test_missing_students_are_trained_if_the_config_names_them(config, workdir, monkeypatch):
   monkeypatch.setattr(grid, "default", lambda _: {"ats.tau1": (2.0, 5.0), "ats.tau2": (1.0,)})
   config.analysis.stages = ()
   config.analysis.students = ("mlp",)
@@ -273,7 +275,7 @@ def test_students_are_trained(config, workdir, monkeypatch):
   assert taught["wide", "ISATS"].accuracies == (accuracy,)
   assert taught["wide", "ISATS"].alone is not None
 
-  # What there is, is not trained again; without being asked, nothing is.
+  # Finished students are not trained again. Without the option no student is trained.
   monkeypatch.setattr(queue, "train", None)
   (again,) = trained.studies(config, workdir)
   assert again.students == study.students
@@ -283,7 +285,7 @@ def test_students_are_trained(config, workdir, monkeypatch):
   assert again.students == study.students
 
 
-def test_students_are_named_by_their_networks(config, tmp_path):
+def test_options_and_weights_belong_to_the_configs_student_only(config, tmp_path):
   file = tmp_path / "weights.safetensors"
   file.write_bytes(b"of the config's student")
   config.student.init_from = str(file)
@@ -293,14 +295,14 @@ def test_students_are_named_by_their_networks(config, tmp_path):
   same, other = (planning.student(e, "kd", 0) for e in source.experiments)
   assert same.network["options"] == {"depth": 1, "width": 16}
   assert "init_from" in same.network
-  # Neither the options nor the weights are of that network.
+  # The options and the weights of the config are for another network.
   assert (other.network["name"], other.network["options"]) == ("resnet8", {})
   assert "init_from" not in other.network
   assert other.schedule["epochs"] == 3
   assert other.teachers == (source.entry.phase,)
 
 
-def test_every_teacher_has_the_seeds(config, tmp_path):
+def test_every_teacher_is_trained_under_every_seed(config, tmp_path):
   config.analysis.teachers.narrow.seed = 7
   config.analysis.teachers.narrow.epochs = 2.0
   config.data.train_share = 0.5
@@ -321,7 +323,7 @@ def test_every_teacher_has_the_seeds(config, tmp_path):
   ]
 
 
-def test_a_validation_split_is_called_so(config, tmp_path):
+def test_a_validation_split_is_named(config, tmp_path):
   config.data.validation = 0.1
   ((narrow, wide),) = plan.sources(config, tmp_path)
   assert trained._split((narrow, wide)) == "validation"
@@ -333,8 +335,8 @@ def test_a_validation_split_is_called_so(config, tmp_path):
   assert trained._split((narrow, whole)) == "test or validation"
 
 
-def test_what_a_teacher_leaves_open_is_as_in_the_config(config, tmp_path):
-  # Set after the teachers were named, as flags are.
+def test_teachers_default_to_the_options_of_the_config(config, tmp_path):
+  # Set after the teachers are added, as flags are.
   config.teacher.epochs = 20.0
   config.teacher.learning_rate = 0.1
   config.analysis.teachers.narrow.learning_rate = 0.2
@@ -345,7 +347,7 @@ def test_what_a_teacher_leaves_open_is_as_in_the_config(config, tmp_path):
   assert narrow.entry.phase.network["options"] == {"depth": 1, "width": 8}
 
 
-def test_teachers_may_start_from_weights(config, tmp_path):
+def test_teachers_can_start_from_weights(config, tmp_path):
   file = tmp_path / "weights.safetensors"
   file.write_bytes(b"of some network")
   config.analysis.teachers.wide.init_from = str(file)
@@ -367,7 +369,7 @@ def test_a_given_network_has_no_stages(config, tmp_path):
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-  """Returns the report of hand-made logits, as it was printed, its folder."""
+  """Returns the printed report of hand-made logits, and its folder."""
   place = tmp_path_factory.mktemp("saved")
   files = {"small": SMALL, "middle": LARGE, "large": LARGE}
   for name, probs in files.items():
@@ -385,7 +387,7 @@ def report(tmp_path_factory):
   return printed, folder
 
 
-def test_saved_logits_with_a_known_ratio(report):
+def test_saved_logits_give_the_known_ratio_of_variances(report):
   printed, folder = report
   assert (
     "large compared with small: the larger teacher's wrong-class probabilities are "
@@ -408,7 +410,7 @@ def test_saved_logits_with_a_known_ratio(report):
     assert (folder / f"{name}.csv").exists()
 
 
-def test_what_is_not_drawn_is_said(report):
+def test_figures_that_are_not_drawn_are_listed(report):
   _, folder = report
   markdown = (folder / "report.md").read_text()
   _, _, said = markdown.partition("## Not drawn\n")
@@ -417,7 +419,7 @@ def test_what_is_not_drawn_is_said(report):
     assert f"- {title}" in said
     assert f"<li>{title}" in page
   assert "--config.analysis.students=NAME" in said
-  # Every figure of the papers is either drawn or said to be missing.
+  # Every figure of the papers is either drawn or listed as missing.
   names = [f"fig{number}" for number in range(1, 10)]
   for name in [*names, "ats-fig3", "ats-fig7", "ats-fig10"]:
     title = name.replace("ats-fig", "ATS paper, Fig. ").replace("fig", "Fig. ")
@@ -426,7 +428,7 @@ def test_what_is_not_drawn_is_said(report):
 
 
 class Page(html.parser.HTMLParser):
-  """Collects cells of tables and whatever could be fetched."""
+  """Collects the cells of tables, and the addresses that a browser would fetch."""
 
   def __init__(self, text):
     super().__init__()
@@ -443,13 +445,13 @@ class Page(html.parser.HTMLParser):
         self.addresses.append(values[key])
 
 
-def test_the_page_stands_alone_and_agrees_with_the_tables(report):
+def test_the_page_refers_to_its_own_files_and_agrees_with_the_tables(report):
   page = report[1] / "report.html"
   text = page.read_text()
   found = Page(text)
   assert found.tags.count("svg") == len(list(page.parent.glob("*.svg"))) >= 7
   for address in found.addresses:
-    # A mark of the same page, a picture inside of it, a file beside it.
+    # A mark in the page, a picture in the page, or a file beside the page.
     assert address.startswith(("#", "data:")) or (page.parent / address).exists()
   written = [
     cell
@@ -482,7 +484,7 @@ BROWSER = next(
 
 
 @pytest.mark.skipif(not BROWSER, reason="neither Chromium nor Chrome on PATH")
-def test_the_page_in_a_browser(report, tmp_path):
+def test_a_browser_sorts_the_tables_and_fetches_nothing(report, tmp_path):
   def render(addition):
     copy = tmp_path / "page.html"
     text = (report[1] / "report.html").read_text()
@@ -512,7 +514,7 @@ def test_the_page_in_a_browser(report, tmp_path):
   assert f"<title>4 4 1, pictures: {pictures}</title>" in page
   assert 'aria-sort="descending"' in page
   assert not complained
-  # What would be fetched is refused, with a complaint.
+  # The browser would complain about a picture from the network.
   _, complained = render('<img src="http://127.0.0.1:9/picture.png">')
   assert complained
 
@@ -543,7 +545,7 @@ def test_the_page_in_a_browser(report, tmp_path):
     ),
   ],
 )
-def test_bad_arrays_are_one_line(arrays, message, analyse, save, capsys):
+def test_bad_arrays_are_refused_in_one_line(arrays, message, analyse, save, capsys):
   files = save("a.npz", logits=logits(SMALL)), save("b.npz", **arrays)
   with pytest.raises(SystemExit) as ended:
     analyse("--logits=" + ",".join(files), "--k=3")
@@ -568,7 +570,7 @@ def test_bad_arrays_are_one_line(arrays, message, analyse, save, capsys):
     ),
   ],
 )
-def test_bad_studies_are_one_line(arrays, message, analyse, save, capsys):
+def test_bad_studies_are_refused_in_one_line(arrays, message, analyse, save, capsys):
   files = save("a.npz", **arrays), save("b.npz", **arrays)
   with pytest.raises(SystemExit):
     analyse("--logits=" + ",".join(files))
@@ -584,7 +586,7 @@ def test_k_is_at_most_the_number_of_classes(analyse, save, monkeypatch):
   assert float(pair["rank set overlap, K = 3"]) == 1
 
 
-def test_no_report_overwrites_another(save):
+def test_different_analyses_have_different_folders(save):
   def folder(large, **changed):
     files = save("a.npz", logits=logits(SMALL)), save("b.npz", logits=large)
     return writeup._folder(saved.read(files), Settings(**changed))
@@ -656,7 +658,9 @@ def test_no_report_overwrites_another(save):
     ),
   ],
 )
-def test_a_mistake_is_one_line(argv, message, analyse, config_file, tmp_path, capsys, monkeypatch):
+def test_a_mistake_is_refused_in_one_line(
+  argv, message, analyse, config_file, tmp_path, capsys, monkeypatch
+):
   monkeypatch.chdir(tmp_path)
   pathlib.Path("text").write_text("no archive")
   np.save("text.npy", np.ones(3))
@@ -670,14 +674,14 @@ def test_a_mistake_is_one_line(argv, message, analyse, config_file, tmp_path, ca
   assert message in line
 
 
-def test_a_teacher_with_an_option_that_there_is_not(config):
+def test_an_unknown_option_of_a_teacher_is_refused(config):
   with config.unlocked():
     config.analysis.teachers.wide.epoch = 3
   with pytest.raises(ConfigError, match=r"teachers\.wide has 'epoch'.*'epochs'"):
     plan.validate(config)
 
 
-def test_a_config_without_teachers(analyse, capsys):
+def test_a_config_without_teachers_is_refused(analyse, capsys):
   root = pathlib.Path(analyze.__file__).parent.parent
   with pytest.raises(SystemExit):
     analyse(f"--config={root}/configs/digits_isats.py")

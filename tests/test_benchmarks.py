@@ -1,4 +1,4 @@
-"""What is measured is what the networks are made of."""
+"""The benchmarks measure layers and families that the package has."""
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from tests.benchmarks.models import NAMES, torch_step
 
 
 def convolutions(name, monkeypatch):
-  """The network's convolutions of stride 1, as `LAYERS` has them."""
+  """Returns the network's convolutions of stride 1, in the form of `LAYERS`."""
   seen, original = set(), layers.conv
 
   def record(x, kernel, *, strides, padding, groups):
@@ -32,15 +32,15 @@ def convolutions(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_the_networks_have_these_layers(name, monkeypatch):
+def test_the_benchmarked_layers_occur_in_their_networks(name, monkeypatch):
   assert set(LAYERS[name]) <= convolutions(name, monkeypatch)
 
 
-def test_every_family_is_measured():
+def test_every_family_is_benchmarked():
   entries = models.list_models()
   measured = {entries[name.partition("@")[0]].family for name in NAMES}
   assert measured == {entry.family for entry in entries.values()}
 
 
-def test_the_mlp_has_its_counterpart():
+def test_the_pytorch_mlp_trains_for_a_step():
   torch_step("mlp", 2, 8)()

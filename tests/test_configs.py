@@ -18,7 +18,7 @@ FOLDER = pathlib.Path(__file__).parents[1] / "configs"
 NAMES = sorted(file.stem for file in FOLDER.glob("*.py") if file.stem != "__init__")
 ANALYSES = [name for name in NAMES if name.startswith("analysis")]
 EXPERIMENTS = [name for name in NAMES if name not in ANALYSES]
-# Experiments of one method by its defaults; digits_isats compares methods.
+# Experiments of one method with its defaults; digits_isats compares methods.
 ROWS = [name for name in EXPERIMENTS if name not in ("digits_isats", "cifar100_kd_ls")]
 
 
@@ -28,7 +28,7 @@ def module(name):
 
 @pytest.mark.parametrize("dataset", RECIPES)
 def test_every_config_of_a_data_set_is_valid_and_documents_its_command(dataset):
-  # Together, since they have networks in common, which are traced once.
+  # One test for all, since configs share networks, which are traced once.
   for name in NAMES:
     config = module(name).get_config()
     if config.data.name == RECIPES[dataset].data:
@@ -40,7 +40,7 @@ def test_every_config_of_a_data_set_is_valid_and_documents_its_command(dataset):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_an_experiment_documents_the_papers_figures_and_its_own(name):
+def test_an_experiment_documents_the_papers_accuracies_and_its_own(name):
   text = module(name).__doc__
   for heading in ("Command", "Paper", "Measured"):
     assert re.search(rf"^{heading} ", text, re.MULTILINE)
@@ -74,7 +74,7 @@ def test_there_is_a_config_for_every_row_of_the_papers_tables(dataset):
     rows += methods.list_methods()
   for row in rows:
     config = module(f"{dataset}_{row.replace('+', '_')}").get_config()
-    # The accuracy of the single students stands beside that of all together.
+    # An ensemble's config also has the row of the single students.
     assert config.rows == tuple(dict.fromkeys((row.removesuffix(ENSEMBLE), row)))
 
 
@@ -86,7 +86,7 @@ def test_an_experiment_takes_the_arguments_of_its_recipe(name):
 
 
 @pytest.mark.parametrize(("name", "dimensions"), [("mnist", 2), ("svhn", 3)])
-def test_the_features_of_an_analysis_can_be_drawn(name, dimensions):
+def test_analyses_of_digits_have_features_that_can_be_drawn(name, dimensions):
   teachers = module(f"analysis_{name}").get_config().analysis.teachers
   assert len(teachers) == 5
   for teacher in teachers.values():

@@ -24,7 +24,7 @@ def block(file, marker):
 
 @pytest.fixture
 def own_package(tmp_path, monkeypatch):
-  """A package of the user's with the method, the network and the data of CONTRIBUTING.md."""
+  """A user's package with the method, the network and the data of CONTRIBUTING.md."""
   package = tmp_path / "ownpackage"
   package.mkdir()
   (package / "__init__.py").write_text("")
@@ -61,7 +61,7 @@ def get_config():
 """
 
 
-def test_own_method_network_and_data_are_rows_of_a_config(own_package, command, capsys):
+def test_a_users_method_network_and_data_run_by_their_names(own_package, command, capsys):
   file = own_package / "own.py"
   file.write_text(CONFIG)
   flags = [f"--config={file}", f"--workdir={own_package / 'runs'}", "--config.mse.weight=2"]
@@ -73,14 +73,14 @@ def test_own_method_network_and_data_are_rows_of_a_config(own_package, command, 
   assert phase.network["source"]
   assert phase.data["class_names"] == ["dark", "bright"]
   assert "train_gap" in PhaseFolder.open(student).logged()[-1]
-  # The same again is reused, another width is not.
+  # An equal run is reused, a run of another width is not.
   command(main.main, *flags)
   assert f"reused: {student.name}, trained 20" in capsys.readouterr().err
   command(main.main, *flags, "--config.student.options.width=8")
   assert len(list((own_package / "runs").glob("brightness-small_cnn-mse-*"))) == 2
 
 
-def test_own_things_are_found_by_their_address(own_package, command):
+def test_a_users_method_network_and_data_run_by_their_addresses(own_package, command):
   command(
     main.main,
     "--config=configs/digits_isats.py:student=mlp,teacher=mlp",
@@ -96,9 +96,8 @@ def test_own_things_are_found_by_their_address(own_package, command):
   assert PhaseFolder.open(student).phase.network["source"]
 
 
-def test_the_readmes_distillation_runs(capsys):
+def test_the_distillation_of_the_readme_runs(capsys):
   code = block("README.md", "jaxkd.distill(")
-  # The smallest program takes less than 15 lines beside its imports and its layout.
   scope = {}
   exec(compile(code, "README.md", "exec"), scope)
   assert 0 < float(capsys.readouterr().out) <= 1

@@ -1,4 +1,4 @@
-"""Files of weights are checked and written anew."""
+"""`jaxkd.convert` checks weights and writes them as safetensors."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from jaxkd.models import weights
 
 @pytest.fixture(scope="module")
 def tensors():
-  """A state dict with a value of its own everywhere."""
+  """A state dict of random values."""
   random = np.random.default_rng(0)
   model = nnx.eval_shape(lambda: models.create("resnet8", num_classes=10, rngs=nnx.Rngs(0)))
   return {
@@ -23,7 +23,7 @@ def tensors():
   }
 
 
-def test_weights_are_written_anew(tmp_path, tensors, capsys):
+def test_weights_are_checked_and_written(tmp_path, tensors, capsys):
   src, out = tmp_path / "src.safetensors", tmp_path / "out.safetensors"
   weights.write(src, tensors)
   arguments = [str(src), "--model=resnet8", f"--out={out}"]
@@ -52,13 +52,13 @@ def test_weights_are_written_anew(tmp_path, tensors, capsys):
     assert told.count("\n") == 1
 
 
-def test_only_the_kept_classifier_is_said(tmp_path, tensors):
+def test_stderr_reports_only_the_kept_classifier(tmp_path, tensors):
   src = tmp_path / "src.safetensors"
   weights.write(src, tensors)
   arguments = [src, "--model=resnet8", f"--out={src}", "--num_classes=7"]
   process = subprocess.run(
     [sys.executable, "-m", "jaxkd.convert", *arguments],
-    # Looking for accelerators, JAX logs each that is not there.
+    # JAX then looks for accelerators, and logs each one that is missing.
     env={**os.environ, "JAX_PLATFORMS": ""},
     capture_output=True,
     text=True,

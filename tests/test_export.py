@@ -1,4 +1,4 @@
-"""A trained network leaves the store for PyTorch."""
+"""`jaxkd.export` writes the weights of a trained network."""
 
 import errno
 import re
@@ -16,7 +16,7 @@ from jaxkd.training import sharding
 
 
 def exported(folder, out, *flags):
-  """Returns the network that a command writes."""
+  """Exports a phase; returns the network with the written weights."""
   export.main([str(folder.path), str(out), *flags])
   model = planning.network(folder.phase)
   nnx.update(model, *weights.from_torch(model, weights.read(out)))
@@ -29,7 +29,7 @@ def assert_trained(model, folder, step):
     jax.tree.map(np.testing.assert_array_equal, nnx.state(model, kind), expected)
 
 
-def test_the_written_weights_are_the_trained_ones(
+def test_the_exported_weights_equal_the_trained_weights(
   tiny_config, run_experiment, tmp_path, capsys, monkeypatch
 ):
   tiny_config.rows = ("nokd",)
@@ -43,7 +43,7 @@ def test_the_written_weights_are_the_trained_ones(
 
   out = tmp_path / "out.safetensors"
   assert_trained(exported(folder, out), folder, 2)
-  # As if it were still training.
+  # A phase without a result is still training.
   (folder.path / "result.json").unlink()
   assert_trained(exported(folder, out), folder, 2)
   assert_trained(exported(folder, out, "--step=1"), folder, 1)
@@ -58,7 +58,7 @@ def test_the_written_weights_are_the_trained_ones(
   assert [path.name for path in tmp_path.glob("out*")] == ["out.safetensors"]
   out.unlink()
   told = refused(capsys, folder.path, out, "--step=3")
-  assert re.fullmatch(r"no .* 3 in .* of 1, 2", told)
+  assert re.fullmatch(r"no checkpoint of step 3 in .* steps are 1, 2", told)
   assert not out.exists()
 
 
@@ -74,7 +74,7 @@ def refused(capsys, *argv):
   return told.removeprefix("python -m jaxkd.export: ").rstrip()
 
 
-def test_a_folder_that_is_no_phase_is_refused(tmp_path, capsys):
+def test_a_folder_without_a_phase_is_refused(tmp_path, capsys):
   assert "is not the folder" in refused(capsys, tmp_path, tmp_path / "out.safetensors")
 
 
@@ -83,7 +83,7 @@ def test_a_folder_that_is_no_phase_is_refused(tmp_path, capsys):
 )
 def test_an_unknown_suffix_is_refused_before_anything_is_loaded(tmp_path, capsys, name):
   out = tmp_path / name
-  # There is no phase either.
+  # The phase is missing, too.
   assert refused(capsys, tmp_path / "absent", out) == (
     f"can't write {out}: the name must end with .safetensors"
   )

@@ -1,4 +1,4 @@
-"""`launch.sh`, with stubs for what installs packages."""
+"""`launch.sh`, with stubs for the installers and the commands."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 
-# Says how it was called.
+# A stub of a command, which prints its arguments.
 COMMAND = """
 import json, os, pathlib, sys
 if __name__ == "__main__":
@@ -37,7 +37,7 @@ fi
 
 
 class Checkout:
-  """A copy of launch.sh with commands that only say how they were called."""
+  """A copy of launch.sh with stubs of commands that print their arguments."""
 
   def __init__(self, folder):
     self.root = folder / "jaxkd"
@@ -69,7 +69,7 @@ class Checkout:
     )
 
   def said(self, *command, **env):
-    """Returns what the commands said that ran, one dictionary each."""
+    """Runs a command; returns the output of each stub as a dictionary."""
     done = self.start(*command, **env)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -90,7 +90,7 @@ def test_paths_are_relative_to_the_callers_folder(checkout):
   assert said["argv"] == ["--workdir=runs"]
 
 
-def test_flags_alone_are_those_of_main(checkout):
+def test_flags_without_a_command_go_to_main(checkout):
   (said,) = checkout.said(checkout.script, "--config=mine.py")
   assert (said["command"], said["argv"]) == ("main", ["--config=mine.py"])
 
@@ -100,20 +100,20 @@ def test_no_argument_runs_the_digits_example_from_any_folder(checkout):
   assert said["argv"] == [f"--config={checkout.root}/configs/digits_isats.py"]
 
 
-def test_it_starts_through_symbolic_links(checkout):
+def test_the_script_starts_through_symbolic_links(checkout):
   (checkout.elsewhere / "relative").symlink_to("../jaxkd/launch.sh")
   (checkout.elsewhere / "twice").symlink_to("relative")
   (said,) = checkout.said("./twice", "table")
   assert said["command"] == "table"
 
 
-def test_it_starts_under_sh(checkout):
+def test_the_script_starts_under_sh(checkout):
   (said,) = checkout.said("sh", "../jaxkd/launch.sh", "table")
   assert said["command"] == "table"
 
 
-def test_it_starts_from_the_folder_above_the_checkout(checkout):
-  # There the checkout itself looks like a package named jaxkd.
+def test_the_script_starts_from_the_folder_above_the_checkout(checkout):
+  # In that folder the checkout looks like a package named jaxkd.
   checkout.elsewhere = checkout.root.parent
   (said,) = checkout.said("jaxkd/launch.sh", "table")
   assert said["command"] == "table"
@@ -127,20 +127,20 @@ def test_it_starts_from_the_folder_above_the_checkout(checkout):
     {"CONDA_PREFIX": "/opt/conda", "CONDA_DEFAULT_ENV": "base", "VIRTUAL_ENV": "/opt/conda"},
   ],
 )
-def test_the_callers_environment_does_not_matter(checkout, env):
+def test_the_callers_environment_has_no_effect(checkout, env):
   (said,) = checkout.said("../jaxkd/launch.sh", "table", **env)
   assert said["command"] == "table"
   assert f"--python {checkout.root}/.venv/bin/python" in checkout.installs()[0]
 
 
-def test_pythonpath_is_ignored_and_said(checkout):
+def test_pythonpath_is_ignored_with_a_message(checkout):
   (checkout.elsewhere / "json.py").write_text("raise SystemExit('imported')")
   done = checkout.start(checkout.script, "--help", PYTHONPATH=str(checkout.elsewhere))
   assert done.returncode == 0
   assert done.stderr.startswith("jaxkd: PYTHONPATH is ignored")
 
 
-def test_it_installs_once_and_again_for_another_extra(checkout):
+def test_packages_are_installed_once_and_again_for_another_extra(checkout):
   for _ in range(2):
     checkout.said(checkout.script, "table")
   (only,) = checkout.installs()
@@ -153,7 +153,7 @@ def test_it_installs_once_and_again_for_another_extra(checkout):
   assert len(checkout.installs()) == 2
 
 
-def test_it_installs_again_where_the_interpreter_is_gone(checkout):
+def test_packages_are_installed_again_if_the_interpreter_is_gone(checkout):
   checkout.said(checkout.script, "table")
   interpreter = checkout.root / ".venv" / "bin" / "python"
   interpreter.unlink()
@@ -164,7 +164,7 @@ def test_it_installs_again_where_the_interpreter_is_gone(checkout):
   assert not (checkout.root / ".venv" / "lib").exists()
 
 
-def test_a_broken_environment_of_the_users_is_left_alone(checkout):
+def test_a_users_broken_environment_is_left_alone(checkout):
   own = checkout.elsewhere / "own"
   (own / "lib").mkdir(parents=True)
   (own / "pyvenv.cfg").touch()
@@ -174,7 +174,7 @@ def test_a_broken_environment_of_the_users_is_left_alone(checkout):
   assert (own / "lib").exists()
 
 
-def test_another_resolution_has_an_environment_of_its_own(checkout):
+def test_each_resolution_has_its_own_environment(checkout):
   checkout.said(checkout.script, "table", JAXKD_RESOLUTION="lowest-direct")
   (only,) = checkout.installs()
   assert "--resolution lowest-direct" in only
@@ -198,7 +198,7 @@ def test_a_process_that_fails_ends_the_run_with_its_status(checkout):
 @pytest.mark.parametrize(
   "number", [["--processes=0"], ["--processes", "x"], ["--processes"], ["--processes=2", "test"]]
 )
-def test_a_wrong_number_of_processes_is_one_line(checkout, number):
+def test_a_wrong_number_of_processes_is_refused_in_one_line(checkout, number):
   done = checkout.start(checkout.script, *number)
   assert done.returncode == 2
   assert done.stderr.startswith("jaxkd: --processes is ")
@@ -214,7 +214,7 @@ def test_help_installs_nothing(checkout):
   assert not checkout.log.exists()
 
 
-def test_a_wrong_command_is_one_line_and_installs_nothing(checkout):
+def test_a_wrong_command_is_refused_in_one_line_and_installs_nothing(checkout):
   done = checkout.start(checkout.script, "tabel")
   assert done.returncode == 2
   (line,) = done.stderr.splitlines()
@@ -230,15 +230,15 @@ def test_a_wrong_command_is_one_line_and_installs_nothing(checkout):
     ({"JAXKD_INSTALLER": "conda"}, "JAXKD_INSTALLER is 'conda', must be uv or pip"),
   ],
 )
-def test_a_wrong_setting_is_one_line(checkout, env, message):
+def test_a_wrong_setting_is_refused_in_one_line(checkout, env, message):
   done = checkout.start(checkout.script, "table", **env)
   assert done.returncode == 2
   assert message in done.stderr.splitlines()[-1]
 
 
-def test_without_uv_pip_installs(checkout):
+def test_pip_installs_the_packages_without_uv(checkout):
   (checkout.stubs / "uv").unlink()
-  # The stub of a Python whose `-m venv` and `-m pip` only say so.
+  # A stub of Python whose `-m venv` and `-m pip` only log their arguments.
   python = checkout.stubs / "python3"
   python.unlink()
   python.write_text(

@@ -79,7 +79,7 @@ def test_imports_go_down_the_layers():
 @pytest.mark.parametrize(
   ("own", "allowed"), [("losses", {"jax", "numpy", "optax"}), ("metrics", {"jax", "jaxkd.losses"})]
 )
-def test_losses_and_metrics_need_few_packages(own, allowed):
+def test_losses_and_metrics_import_few_packages(own, allowed):
   wrong = []
   for name, tree in trees().items():
     if room(name) == own:

@@ -15,7 +15,7 @@ def in_repository(monkeypatch):
   monkeypatch.chdir(pathlib.Path(__file__).parent.parent)
 
 
-def test_a_mistake_in_a_config_is_located(tmp_path, capsys, command):
+def test_a_mistake_in_a_config_is_reported_with_file_and_line(tmp_path, capsys, command):
   file = tmp_path / "mine.py"
   file.write_text(
     "from configs import digits_isats\n\n\ndef get_config(arg=None):\n"
@@ -61,7 +61,7 @@ def complaint(argv, capsys, tmp_path, command):
     ),
   ],
 )
-def test_a_mistake_is_one_line(argv, message, capsys, tmp_path, command):
+def test_a_mistake_is_refused_in_one_line(argv, message, capsys, tmp_path, command):
   line = complaint(argv, capsys, tmp_path, command)
   assert line.startswith("jaxkd: ")
   assert message in line

@@ -67,7 +67,7 @@ def test_ats_and_isats_make_the_wrong_classes_more_distinct(facts):
   assert plain < isats
 
 
-def test_students_learn(facts):
+def test_students_reach_high_accuracies(facts):
   assert len(facts["accuracies"]) == 3
   for name, found in facts["accuracies"].items():
     assert min(found) > 0.75, name

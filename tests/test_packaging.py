@@ -16,7 +16,7 @@ from jaxkd.common import extras
 ROOT = pathlib.Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
-# What the dependencies of the bare install bring with them.
+# Packages that the dependencies of the bare install bring with them.
 BARE = {"absl", "scipy"}
 
 IMPORTED_AS = {
@@ -78,7 +78,7 @@ def test_every_imported_package_is_installed_by_an_extra():
   known.add("ml_dtypes")
   for path in (ROOT / "jaxkd").rglob("*.py"):
     unknown = set(imports(path)) - known
-    # A module beside it.
+    # A module in the same folder.
     unknown = {name for name in unknown if not (path.parent / f"{name}.py").exists()}
     assert not unknown, path
 
@@ -98,7 +98,7 @@ def test_losses_and_metrics_need_no_extra(run, name):
 @pytest.mark.parametrize(
   ("name", "package", "extra"), [("models", "flax", "train"), ("data", "PIL", "data")]
 )
-def test_a_public_name_says_which_extra_it_lacks(run, name, package, extra):
+def test_a_public_name_reports_its_missing_extra(run, name, package, extra):
   done = run("-c", f"from jaxkd import {name}", without={package})
   assert done.stderr.splitlines()[-1] == (
     f"ModuleNotFoundError: jaxkd.{name}: {package} is not installed: "
@@ -107,7 +107,7 @@ def test_a_public_name_says_which_extra_it_lacks(run, name, package, extra):
 
 
 @pytest.mark.parametrize("command", [["jaxkd.table"], ["jaxkd", "table"]])
-def test_a_command_says_in_one_line_which_extra_it_lacks(run, command):
+def test_a_command_reports_its_missing_extra_in_one_line(run, command):
   done = run("-m", *command, without={"flax"})
   assert done.returncode == 2
   assert done.stderr == "jaxkd: flax is not installed: pip install 'jaxkd-distill[all]'\n"
@@ -119,7 +119,7 @@ def test_other_failed_imports_keep_their_traceback(run):
   assert "Traceback" in done.stderr
 
 
-def test_unknown_names_are_attribute_errors():
+def test_an_unknown_name_is_an_attribute_error():
   with pytest.raises(AttributeError, match="'jaxkd' has no attribute 'loses'"):
     jaxkd.loses  # noqa: B018
 
@@ -133,7 +133,7 @@ def test_help_lists_the_commands_without_jax(run, argv):
   assert not {"cli", "__main__"} & {name for name, _ in listed}
 
 
-def test_an_unknown_command_is_one_line_with_the_nearest(run):
+def test_an_unknown_command_is_refused_with_the_nearest(run):
   done = run("-m", "jaxkd", "tabel")
   assert done.returncode == 2
   (line,) = done.stderr.splitlines()

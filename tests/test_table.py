@@ -1,4 +1,4 @@
-"""A table of the paper: its figures beside ours, cell by cell."""
+"""A table of the paper, with the paper's accuracies beside ours in every cell."""
 
 import csv
 
@@ -75,7 +75,7 @@ def test_columns_join_into_one_table(digits, tmp_path):
   assert "mlp8: paper" in path.with_suffix(".html").read_text()
 
 
-def test_a_cell_that_diverges_does_not_stop_the_others(digits, tmp_path):
+def test_a_diverging_cell_does_not_stop_the_others(digits, tmp_path):
   columns = columns_of("2", ["mlp8", "mlp16"], ("nokd", "dkd"), (0,))
   columns["mlp8"].dkd.beta = 1e38
   columns["mlp8"].student.learning_rate = 10.0
@@ -96,13 +96,13 @@ def test_a_cell_that_diverges_does_not_stop_the_others(digits, tmp_path):
     ("data.seed=abc", "'data.seed=abc': "),
   ],
 )
-def test_an_option_of_all_columns_is_checked(tiny_config, text, message):
+def test_a_wrong_option_for_all_columns_is_refused_in_one_line(tiny_config, text, message):
   with pytest.raises(ConfigError, match=message) as caught:
     cli.override(tiny_config, [text])
   assert "\n" not in str(caught.value)
 
 
-def test_options_of_all_columns_are_read_as_flags_are(tiny_config):
+def test_options_for_all_columns_are_read_like_flags(tiny_config):
   cli.override(tiny_config, ["kd.standardize=true", "takd.assistants=mlp,vgg8", "data.seed=3"])
   assert tiny_config.kd.standardize is True
   assert tiny_config.takd.assistants == ("mlp", "vgg8")

@@ -48,7 +48,7 @@ class Search:
     return config
 
   def accuracies(self, **ats):
-    """Returns the accuracies of the students with such options, from the store."""
+    """Returns the accuracies of the students with these options of ats, from the store."""
     config = self.config(**ats)
     config.data.validation = 0.1
     return [
@@ -159,7 +159,7 @@ def test_a_teacher_that_may_have_seen_the_validation_split_is_reported(searched,
     assert ("may have been trained on the examples that are evaluated" in report) == known
 
 
-def test_several_rows_are_refused(command, capsys, tmp_path):
+def test_a_config_of_several_rows_is_refused(command, capsys, tmp_path):
   with pytest.raises(SystemExit):
     command(tune.main, f"--config={digits_isats.__file__}")
   assert "must be one to tune" in capsys.readouterr().err

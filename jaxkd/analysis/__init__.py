@@ -1,1 +1,1 @@
-"""Dark knowledge, measured (`metrics`) and drawn (`figures`)."""
+"""Analyses of dark knowledge: measures, verdicts, tables and figures."""

@@ -13,7 +13,7 @@ import numpy as np
 from jaxkd import losses, metrics
 from jaxkd.analysis.study import Settings, Study, Teacher
 
-# Number of examples that are measured at a time, so that memory does not grow with their number.
+# Number of examples that are measured at a time, which bounds the memory.
 _BLOCK = 8192
 
 _Values = np.ndarray | jax.Array
@@ -42,7 +42,7 @@ class Comparison(NamedTuple):
   less_distinct: float  # mean derived variance of the smaller teacher over that of the larger one
   share: float  # share of the examples on which the larger teacher's derived variance is lower
   raised: float  # the larger teacher's mean derived variance under ISATS over that at tau
-  restored: float  # the same over the smaller teacher's at tau
+  restored: float  # that mean under ISATS over the smaller teacher's at tau
   overlap: float  # mean rank set overlap of the top k classes
   spearman: float  # mean Spearman's rho
   kendall: float  # mean Kendall's tau, as in the paper
@@ -54,11 +54,11 @@ class Measures(NamedTuple):
 
   examples: dict[str, PerExample]  # by teacher
   calibration: dict[str, float]  # expected calibration error by teacher
-  comparisons: list[Comparison]  # the pair with the most teachers between it first
+  comparisons: list[Comparison]  # pairs with the most teachers between them first
 
 
 class Findings(NamedTuple):
-  """Studies with their measures; what figures, tables and verdicts are made of."""
+  """Studies with their measures: the input of figures, tables and verdicts."""
 
   studies: Sequence[Study]  # one, or one for each seed
   settings: Settings
@@ -88,7 +88,7 @@ class Findings(NamedTuple):
 
 
 def measure(study: Study, settings: Settings) -> Measures:
-  """Measures a study, whose arrays are trusted; see `jaxkd.analysis.saved`."""
+  """Measures a study; `jaxkd.analysis.saved` checks arrays from outside."""
   labels = jnp.asarray(study.labels)
   of_examples = functools.partial(_per_example, settings=settings)
   examples = {t.name: over_blocks(of_examples, t.logits, study.labels) for t in study.teachers}
@@ -104,7 +104,7 @@ def measure(study: Study, settings: Settings) -> Measures:
 
 
 def mean(values: _Values) -> float:
-  """Returns the mean without the NaNs, which are e.g. undefined correlations."""
+  """Returns the mean without NaNs, for example undefined correlations."""
   return float(jnp.nanmean(jnp.asarray(values, jnp.float32)))
 
 

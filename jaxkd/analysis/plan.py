@@ -19,10 +19,10 @@ _WHICH = ("teacher.name", "teacher.options", "teacher.checkpoint")
 
 
 def add_teachers(config: ConfigDict, teachers: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
-  """Adds `analysis` to a config: by title, the names and options of networks to compare."""
+  """Adds the section `analysis` to a config, with names and options of teachers by title."""
 
   def unset() -> dict[str, FieldReference]:
-    # An option that is None is as in `config.teacher`; it still has its type.
+    # None stands for the option of `config.teacher`; the placeholder has its type.
     return {key: config_dict.placeholder(type(value)) for key, value in config.teacher.items()}
 
   with config.unlocked():
@@ -36,7 +36,7 @@ def add_teachers(config: ConfigDict, teachers: Mapping[str, tuple[str, Mapping[s
     # All teachers are trained under each of these seeds; the tables then have mean and standard
     # deviation. Empty: once, under each teacher's own seed.
     config.analysis.seeds = ()
-    # Fig. 9 also shows the largest teacher after these shares of its epochs, each a run of its own;
+    # Fig. 9 also shows the largest teacher after these shares of its epochs, each a separate run;
     # the last is the early stop of the row eskd.
     config.analysis.stages = (1 / 40, 1 / 8, 1 / 3)
     # Networks that are trained as the config's student is, by all teachers, in `config.rows` and
@@ -63,7 +63,7 @@ class Source(NamedTuple):
 
 
 def validate(config: ConfigDict, given: Iterable[str] = ()) -> None:
-  """Checks all options before any work; of those set by hand, one without an effect is refused."""
+  """Checks all options before any work; refuses an option set by hand that has no effect."""
   validation.validate(config)
   if len(config.get("analysis", {}).get("teachers", {})) < 2:
     raise ConfigError(
@@ -110,7 +110,7 @@ def validate(config: ConfigDict, given: Iterable[str] = ()) -> None:
       )
   experiments = {f"teachers.{title}": one for title, one in _experiments(config)}
   for one in experiments.values():
-    # Any row with a teacher would do.
+    # The check needs some row with a teacher.
     one.rows = ("kd",)
   experiments |= {f"students, {name}": _with_student(config, name) for name in names}
   for place, one in experiments.items():
@@ -121,7 +121,7 @@ def validate(config: ConfigDict, given: Iterable[str] = ()) -> None:
 
 
 def _with_student(config: ConfigDict, name: str) -> ConfigDict:
-  """Returns the experiment with another student, trained as its own is."""
+  """Returns the experiment with another student, trained like the config's."""
   one = config.copy_and_resolve_references()
   if name != config.student.name:
     with one.unlocked():

@@ -11,7 +11,7 @@ from jaxkd.common.errors import ConfigError
 from jaxkd.common.spelling import nearest
 from jaxkd.runs.recipes import parse_arg, recipe, set_teacher
 
-# By a title, a network's name and options, from small to large.
+# Names and options of networks by title, from small to large.
 Networks = Mapping[str, tuple[str, Mapping[str, Any]]]
 
 Names = Sequence[str]
@@ -30,9 +30,9 @@ def analysis(
 ) -> ConfigDict:
   """Returns the analysis of teachers that the data set's recipe trains.
 
-  The argument `arg` of a config file has `series=`, one of `series`, the first by default;
-  `teachers=`, names joined by +, instead; `epochs=` of each teacher; `student=`; `runlocal`: a few
-  epochs of no more than three teachers. The options are of all teachers' networks.
+  The argument `arg` of a config file has `series=`, a key of `series`, by default the first, or
+  `teachers=`, names joined by +; `epochs=` of each teacher; `student=`; `runlocal`, a few epochs of
+  at most three teachers. `network_options` are options of all teachers' networks.
   """
   options = parse_arg(
     arg, series=next(iter(series)), teachers="", epochs="", student="", runlocal=False

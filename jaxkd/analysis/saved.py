@@ -88,7 +88,7 @@ def _load(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def _class_names(arrays: dict[str, dict[str, np.ndarray]], num_classes: int) -> tuple[str, ...]:
-  """Returns the files' names of the classes, or else numbers."""
+  """Returns the class names of the files, or numbers if they have none."""
   named = {
     file: tuple(map(str, np.ravel(loaded["class_names"])))
     for file, loaded in arrays.items()

@@ -20,7 +20,7 @@ Workdir = str | os.PathLike[str]
 
 
 def phases(config: ConfigDict, *, grid: bool) -> list[Phase]:
-  """Returns the phases of an experiment's students, and those under ATS at all temperatures."""
+  """Returns the phases of an experiment's students; with `grid` also at all ATS temperatures."""
   trained = [(config, row) for row in config.rows]
   trained += [(one, "ats") for one in (_over_grid(config) if grid else ())]
   return [phase for one, row in trained for phase in planning.phases(one, row)]

@@ -83,7 +83,7 @@ class Study(NamedTuple):
 
   @property
   def context(self) -> str:
-    """Data, networks and approximations, which every caption ends with."""
+    """Data, networks and approximations: the end of every caption."""
     if not self.approximations:
       return self.about
     return f"{self.about} Approximated: {'; '.join(self.approximations)}."

@@ -31,7 +31,7 @@ def table(
 
 
 def over_seeds(found: Sequence[Lines]) -> Lines:
-  """Returns the tables of several seeds, with the same lines, as one: mean and deviation."""
+  """Joins tables of several seeds, which have the same lines, into means and deviations."""
 
   def cell(values):
     numbers = isinstance(values[0], float)
@@ -64,7 +64,7 @@ def _teachers(study: Study, measures: Measures, settings: Settings) -> Lines:
         "v(q), ISATS": mean(examples.isats_variance),
       }
     )
-  # Saved logits come without a number of parameters and an accuracy.
+  # Saved logits have no number of parameters and no accuracy.
   known = [c for c in lines[0] if any(line[c] is not None for line in lines)]
   return [{column: line[column] for column in known} for line in lines]
 

@@ -112,7 +112,7 @@ def _look(
 ) -> tuple[Teacher, np.ndarray]:
   """Returns the teacher with its outputs on the examples, and their labels."""
   loaded = teachers.load(source.entry, dataset, mesh)
-  # As its own teacher it sees images normalised as in its training.
+  # The network is its own teacher here: teachers get images normalised as in their training.
   evaluator = Evaluator(
     loaded.network.network, dataset.spec, source.config.data.batch_size, mesh, (loaded.network,)
   )
@@ -137,7 +137,7 @@ def _look(
 
 
 def _about(name: str, size: int, sources: Sequence[Source]) -> str:
-  """Returns the examples and the training of each network, for captions."""
+  """Describes the examples and the training of each network, for captions."""
   titles: dict[str, list[str]] = {}
   for source in sources:
     seed = source.entry.phase.seed

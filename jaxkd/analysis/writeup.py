@@ -16,9 +16,9 @@ from jaxkd.reports.document import Block, Heading, Picture, Points, Report, Tabl
 def write(
   studies: Sequence[Study], settings: Settings, workdir: str | os.PathLike[str]
 ) -> pathlib.Path:
-  """Measures a study, or one for each seed, and writes the report; the arrays are trusted.
+  """Measures a study, or one for each seed, and writes the report. Arrays are not checked.
 
-  Returns the folder `analysis-<title>-<digest>`, one for the same networks, examples and settings.
+  Returns the folder `analysis-<title>-<digest>`: one for equal networks, examples and settings.
   """
   findings = Findings(studies, settings, [measure.measure(study, settings) for study in studies])
   folder = pathlib.Path(workdir) / _folder(studies[0], settings)
@@ -27,7 +27,7 @@ def write(
 
 
 def _folder(study: Study, settings: Settings) -> str:
-  """Returns a name that no report with another content has."""
+  """Returns a name that is different for every content of a report."""
   stages = [stage.name for stage in study.stages]
   content = f"{study.digest} {len(study.labels)} {stages} {settings}"
   return f"analysis-{study.title}-{digest(content)}"

@@ -4,7 +4,7 @@ import hashlib
 
 
 def digest(text: str) -> str:
-  """Returns eight hexadecimal digits that stand for a text.
+  """Returns eight hexadecimal digits of the hash of a text.
 
   Examples:
     >>> digest("kd ats isats")

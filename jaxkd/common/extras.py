@@ -32,7 +32,7 @@ def advice(error: BaseException, extra: str) -> str:
 
 
 def report_missing_extras() -> None:
-  """Lets an uncaught failed import end the command with one line and status 2."""
+  """Makes an uncaught failed import end the command with one line and status 2."""
   previous = sys.excepthook
 
   def hook(kind, error, trace):

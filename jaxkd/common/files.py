@@ -11,9 +11,9 @@ from jaxkd.common.errors import FileError
 
 
 def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
-  """Writes a file so that at any moment it is there whole, or not at all, or raises a FileError.
+  """Writes a file whole or not at all, or raises a FileError.
 
-  Of several processes that write it at once, the last one's content stays.
+  If several processes write it at once, the content of the last one stays.
   """
   temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
   try:
@@ -29,7 +29,7 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
 
 
 def file_hash(path: str) -> str:
-  """Returns the SHA-256 of a file, which stands for its content, or raises a FileError."""
+  """Returns the SHA-256 of a file's content, or raises a FileError."""
   try:
     found = os.stat(path)
     return _file_hash(path, found.st_mtime_ns, found.st_size)

@@ -1,4 +1,4 @@
-"""Imports things that an option names as `package.module:attribute`."""
+"""Imports the object that an option names as `package.module:attribute`."""
 
 import importlib
 from typing import Any
@@ -8,7 +8,7 @@ from jaxkd.common.spelling import nearest
 
 
 def resolve(reference: str) -> Any:
-  """Returns the attribute of a module that `package.module:attribute` names; it may have dots.
+  """Returns the object that `package.module:attribute` names; the attribute may have dots.
 
   Raises:
     UserError: the module can't be imported, or has no such attribute.

@@ -1,4 +1,4 @@
-"""Lets a process end in order after Ctrl-C or SIGTERM."""
+"""Ends a process cleanly after Ctrl-C or SIGTERM."""
 
 import contextlib
 import signal
@@ -11,12 +11,12 @@ from jaxkd.common.errors import UserError
 
 
 class Stopped(UserError):
-  """The run was asked to stop, and did."""
+  """The run was asked to stop, and has stopped."""
 
 
 @contextlib.contextmanager
 def exit_when_terminated() -> Iterator[None]:
-  """Makes SIGTERM raise SystemExit, so that the process tidies up.
+  """Makes SIGTERM raise SystemExit, so that the process cleans up.
 
   It changes nothing in a run of several processes, outside of the main thread, or where SIGTERM
   already has a handler.
@@ -35,7 +35,7 @@ def exit_when_terminated() -> Iterator[None]:
 
 @contextlib.contextmanager
 def stop_requested() -> Iterator[threading.Event]:
-  """Gives an event that the first SIGINT (Ctrl-C) or SIGTERM sets; the second ends the process.
+  """Yields an event that the first SIGINT (Ctrl-C) or SIGTERM sets; the second ends the process.
 
   It changes nothing in a run of several processes, since processes that stop at different steps
   can't write a checkpoint together, nor outside of the main thread.

@@ -17,7 +17,7 @@ _INSTALLED = tuple(map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "
 
 
 def source_digest(thing: Any) -> str:
-  """Returns 16 hexadecimal digits for the source of a class or function and of what it uses.
+  """Returns 16 hexadecimal digits for the source of a class or function and of all that it uses.
 
   Base classes and the globals that the source names are followed, unless they belong to jaxkd or to
   another installed package; a jitted function counts as the function. Numbers, texts, arrays and
@@ -36,7 +36,7 @@ def source_digest(thing: Any) -> str:
 
 
 def _sources(thing: Any, home: str, visited: set[int]) -> Iterator[str]:
-  """Yields the texts of a class or function, and of what it uses."""
+  """Yields the texts of a class or function, and of all that it uses."""
   if isinstance(thing, functools.partial):
     bound = [*thing.args, *sorted(thing.keywords.items())]
     yield from _values(f"bound to {getattr(thing.func, '__qualname__', '')}", bound, home, visited)
@@ -68,7 +68,7 @@ def _sources(thing: Any, home: str, visited: set[int]) -> Iterator[str]:
 
 
 def _resolved(node: ast.AST, space: dict[str, Any]) -> Any:
-  """Returns the global that a name, or an attribute of a module, stands for; None without one."""
+  """Returns the global that a name or an attribute of a module refers to, or None."""
   if isinstance(node, ast.Name):
     return space.get(node.id)
   if not isinstance(node, ast.Attribute):

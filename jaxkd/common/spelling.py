@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-  """Returns which names there are, and the one that was probably meant.
+  """Returns the list of valid names, and a suggestion.
 
   Examples:
     >>> nearest("isat", ("ats", "isats"))
@@ -16,7 +16,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def hint(name: str, names: Iterable[str]) -> str:
-  """Returns which of the names was probably meant; empty if none is near.
+  """Returns a suggestion of the nearest name; empty if none is near.
 
   Examples:
     >>> hint("isat", ("ats", "isats"))

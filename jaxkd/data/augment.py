@@ -70,7 +70,7 @@ def center_crop(images: jax.Array, spec: Spec, sizes: jax.Array | None = None) -
 
 
 def random_boxes(key: jax.Array, sizes: jax.Array) -> jax.Array:
-  """Draws the boxes to crop, int32: a uniform share of the area, a log-uniform width to height.
+  """Draws the boxes to crop, int32: a uniform share of the area, a log-uniform aspect ratio.
 
   Ten boxes are drawn, and the first that fits is taken. If none fits, the largest box of such a
   ratio in the middle is taken, as in torchvision.
@@ -98,7 +98,7 @@ def random_boxes(key: jax.Array, sizes: jax.Array) -> jax.Array:
 
 
 def squash(boxes: jax.Array, sizes: jax.Array, size: int) -> jax.Array:
-  """Returns the boxes, float32, once images of these sizes are squashed into squares of a size."""
+  """Returns the boxes, float32, after images of these sizes are squashed into squares of `size`."""
   scale = size / sizes.astype(jnp.float32)
   return boxes.astype(jnp.float32) * jnp.tile(scale, (1, 2))
 
@@ -106,7 +106,7 @@ def squash(boxes: jax.Array, sizes: jax.Array, size: int) -> jax.Array:
 def resize(images: jax.Array, boxes: jax.Array, size: int) -> jax.Array:
   """Crops a box out of each image, `[B, S, S, channels]`, uint8, and resizes it to a square.
 
-  It is bilinear and antialiased. Pillow's pixels differ by one level at most, since it rounds
+  Resampling is bilinear and antialiased. Pillow's pixels differ by one level at most: it rounds
   between the two directions.
   """
   weights = jax.vmap(_weights, in_axes=(0, 0, None, None))
@@ -118,7 +118,7 @@ def resize(images: jax.Array, boxes: jax.Array, size: int) -> jax.Array:
 
 
 def _weights(start: jax.Array, length: jax.Array, in_size: int, out_size: int) -> jax.Array:
-  """Returns the share of each pixel of a line in each new one, `[out, in]`."""
+  """Returns the weight of each pixel of a line in each new pixel, `[out, in]`."""
   pixels = jnp.arange(in_size, dtype=jnp.float32)
   step = length / out_size
   centers = start + step * (jnp.arange(out_size, dtype=jnp.float32) + 0.5)

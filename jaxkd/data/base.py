@@ -23,7 +23,7 @@ class DataError(UserError):
 
 
 class MissingError(DataError):
-  """The data set is not there."""
+  """The data set is missing."""
 
 
 class Arrays(NamedTuple):
@@ -127,7 +127,7 @@ def size(split: Split) -> int:
 
 @contextlib.contextmanager
 def explained(prefix: str, *kinds: type[Exception]) -> Iterator[None]:
-  """Makes errors of these kinds a DataError whose message begins with `prefix`."""
+  """Turns errors of these kinds into a DataError whose message begins with `prefix`."""
   try:
     yield
   except kinds as error:
@@ -142,7 +142,7 @@ def check_batch_size(batch_size: int, size: int) -> None:
 
 
 def readable(path: object) -> str:
-  r"""Returns a path for people: bytes that are not UTF-8 become escapes.
+  r"""Returns a path as text: bytes that are not UTF-8 become escapes.
 
   Examples:
     >>> print(readable("caf\udce9/1.png"))

@@ -27,10 +27,10 @@ _DTYPES = {"images": np.uint8, "labels": np.int32, "sizes": np.int32}
 
 
 def load(examples: Examples, path: pathlib.Path) -> Arrays:
-  """Returns all examples, from a folder whose name changes whenever the pixels do, or decoded.
+  """Returns all examples from a folder, whose name must change with the pixels, or decodes them.
 
   One process decodes and shows its progress on stderr; others wait for it. A damaged folder is
-  decoded again. Where nothing can be written, nothing is cached.
+  decoded again. If the folder can't be written, nothing is cached.
   """
   size = len(examples)
   shapes: _Shapes = {"images": (size, *examples.shape), "labels": (size,)}
@@ -40,12 +40,12 @@ def load(examples: Examples, path: pathlib.Path) -> Arrays:
 
 
 def labels(read: Callable[[int], np.int32], size: int, path: pathlib.Path) -> np.ndarray:
-  """Returns all labels, from the cache or read into it; `read` takes an example's number."""
+  """Returns all labels from the cache, or reads them; `read` takes an example's number."""
   return _cached(path, {"labels": (size,)}, lambda row: (read(row),))["labels"]
 
 
 def text(path: pathlib.Path, compute: Callable[[], str]) -> str:
-  """Returns a text from a file, or computed; the file's name changes whenever the text does."""
+  """Returns a text from a file, or computes it; the file's name must change with the text."""
   with contextlib.suppress(OSError):
     if known := path.read_text():
       return known
@@ -57,7 +57,7 @@ def text(path: pathlib.Path, compute: Callable[[], str]) -> str:
 
 
 def _cached(path: pathlib.Path, shapes: _Shapes, read: _Read) -> _Fields:
-  """Returns arrays from `path`, filled row by row if they are not there."""
+  """Returns arrays from `path`, or fills them row by row if it does not exist."""
   path = path.with_name(f"{path.name}-v{VERSION}")
   with contextlib.suppress(*_DAMAGE):
     return _mapped(path, shapes)
@@ -93,7 +93,7 @@ def _read_or_write(path: pathlib.Path, shapes: _Shapes, read: _Read) -> _Fields:
     except _DAMAGE as error:
       tell(f"jaxkd: {readable(path)} is damaged ({error}): decoding again")
       shutil.rmtree(path, ignore_errors=True)
-  # A killed process may have left it.
+  # A killed process may have left this folder.
   part = path.with_name(f".{path.name}.part")
   shutil.rmtree(part, ignore_errors=True)
   part.mkdir()

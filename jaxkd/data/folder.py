@@ -1,6 +1,6 @@
-"""The user's own photographs: `train/<class>/*.jpg` and `test/<class>/*.jpg`.
+"""A user's photographs: `train/<class>/*.jpg` and `test/<class>/*.jpg`.
 
-The layout of `tfds.ImageFolder`, which itself needs TensorFlow to read images.
+The layout is that of `tfds.ImageFolder`, which needs TensorFlow to read images.
 """
 
 import contextlib
@@ -62,7 +62,7 @@ class Folder(Examples):
         own = f" {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}\n"
         stats.update(self._name(row) + own.encode())
         newest = max(newest, stat.st_ctime)
-    # A file that has just changed may change again without another time.
+    # A file that has just changed may change again without a new time.
     if time.time() - newest < _SETTLED:
       return self._read_content()
     name = f"content-{stats.hexdigest()[:12]}.sha256"
@@ -98,11 +98,11 @@ class Folder(Examples):
 
 
 def open_folder(spec: specs.Spec, path: str) -> tuple[Folder, Folder]:
-  """Returns the training and the test split; a DataError says what is missing or superfluous."""
+  """Returns the training and the test split; a DataError names a missing or unknown folder."""
   folders, root = classes(path), pathlib.Path(path).expanduser()
   for test in filter(pathlib.Path.is_dir, map(root.joinpath, _TEST)):
     return Folder(spec, root / "train", folders, True), Folder(spec, test, folders, False)
-  raise DataError(f"{readable(root)} has no folder {', '.join(_TEST)}")
+  raise DataError(f"{readable(root)} has none of the folders {', '.join(_TEST)}")
 
 
 def classes(path: str) -> list[str]:
@@ -110,7 +110,7 @@ def classes(path: str) -> list[str]:
   train = pathlib.Path(path).expanduser() / "train"
   if not train.is_dir():
     wanted = "a folder that has train/<class>/*.jpg and test/<class>/*.jpg"
-    raise DataError(f"{readable(train)} is not there: config.data.data_dir must name {wanted}")
+    raise DataError(f"{readable(train)} is missing: config.data.data_dir must name {wanted}")
   names = _subfolders(train)
   if len(names) < 2:
     raise DataError(f"{readable(train)} must have a folder for each of two classes or more")
@@ -122,10 +122,10 @@ def _subfolders(path: pathlib.Path) -> list[str]:
 
 
 def _files(path: pathlib.Path) -> Iterator[pathlib.Path]:
-  """Yields all files below a folder but hidden ones; a folder that is linked twice counts once."""
+  """Yields all files below a folder except hidden ones; a folder linked twice counts once."""
   visited = set()
   for folder, below, names in os.walk(path, followlinks=True):
-    # A link may lead back to a folder above.
+    # A link may lead to a parent folder.
     if (real := os.path.realpath(folder)) in visited:
       below.clear()
       continue
@@ -141,7 +141,7 @@ def _read(file: pathlib.Path) -> bytes:
 
 @contextlib.contextmanager
 def _named() -> Iterator[None]:
-  """Makes an error of the operating system a line that names the file."""
+  """Turns an error of the operating system into a line that names the file."""
   try:
     yield
   except OSError as error:
@@ -154,5 +154,5 @@ def _left_out(path: pathlib.Path, files: list[pathlib.Path]) -> str:
   of_phones = any(file.suffix.lower() in (".heic", ".heif") for file in files)
   hint = "; pip install pillow-heif reads .heic" if of_phones else ""
   count = "1 file is" if len(files) == 1 else f"{len(files)} files are"
-  where = f"left out of {readable(path)}, without a suffix of a readable image"
+  where = f"skipped in {readable(path)}, without a suffix of a readable image"
   return f"{count} {where}: {named}{more}{hint}"

@@ -67,8 +67,8 @@ def read(encoded: bytes, origin: str, mode: str = "RGB") -> Image.Image:
   """Decodes an image as a viewer shows it, to Pillow's mode `RGB` or `L`.
 
   The image is turned upright by its EXIF orientation. Transparent pixels are composed on white.
-  16-bit grey is scaled by its full range to 8 bits. Of several frames the first is read. A
-  DataError names the origin of what is no image, damaged, too large, or of no known range.
+  16-bit grey is scaled by its full range to 8 bits. The first of several frames is read. A
+  DataError names the origin of a file that is no image, damaged, too large, or of unknown range.
   """
   try:
     with Image.open(io.BytesIO(encoded), formats=formats()) as picture:
@@ -113,7 +113,7 @@ def decode(
       picture = picture.resize((width, height), bilinear)
       picture = picture.crop((left, top, left + size, top + size))
     else:
-      # The same square, without the pixels beside it.
+      # The same square, computed without the pixels beside it.
       across, down = picture.width / width, picture.height / height
       box = (left * across, top * down, (left + size) * across, (top + size) * down)
       picture = picture.resize((size, size), bilinear, box)
@@ -144,7 +144,7 @@ def _eight_bits(picture: Image.Image, origin: str) -> Image.Image:
 
 
 def _kind(encoded: bytes) -> str:
-  """Says what a file is, which is no image."""
+  """Describes a file that is not an image."""
   # Media files have their length first.
   start = encoded[4:64] if encoded[4:8] == b"ftyp" else encoded[:64]
   start = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()

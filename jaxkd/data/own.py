@@ -1,4 +1,4 @@
-"""Data sets of the user's own: arrays or sources that code outside of jaxkd gives."""
+"""A user's data sets: arrays or sources from code outside of jaxkd."""
 
 import dataclasses
 import functools
@@ -17,7 +17,7 @@ _BAR_AFTER = 2.0  # seconds
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Own:
-  """A data set of the user's own, read once, when needed; `data.register` describes the fields."""
+  """A user's data set, read once when needed; `data.register` describes the fields."""
 
   name: str
   load: Callable[[], Any] | Sequence[Any]
@@ -29,7 +29,7 @@ class Own:
 
   @functools.cached_property
   def spec(self) -> Spec:
-    """The facts about the data set; a DataError says which of them is wrong."""
+    """The facts about the data set; a DataError names a wrong one."""
     train, test = self.splits
     if train.shape != test.shape:
       raise self._wrong(f"train images are {train.shape}, test images {test.shape}")
@@ -44,7 +44,7 @@ class Own:
 
   @functools.cached_property
   def splits(self) -> tuple[Examples, Examples]:
-    """The training and the test split; a DataError says what is wrong with them."""
+    """The training and the test split; a DataError names a fault in them."""
     loaded = self.load() if callable(self.load) else self.load
     if not isinstance(loaded, tuple | list) or len(loaded) != 2:
       raise self._wrong(f"load gives {_called(loaded)}, must give (train, test)")
@@ -117,7 +117,7 @@ class _Source(Examples):
 
 
 def _opened(split: Any, where: str) -> Examples:
-  """Returns a split, once all of it has been read: with its labels and its content."""
+  """Reads a whole split; returns it with its labels and the hash of its content."""
   is_pair = isinstance(split, tuple | list) and len(split) == 2
   is_pair = is_pair and not isinstance(split[0], Mapping)
   if not is_pair and not (hasattr(split, "__len__") and hasattr(split, "__getitem__")):

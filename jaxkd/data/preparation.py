@@ -1,4 +1,4 @@
-"""Prepares data sets with TFDS, from archives at hand or from the network."""
+"""Prepares data sets with TFDS, from local archives or from downloads."""
 
 import contextlib
 import importlib.util
@@ -17,9 +17,9 @@ _OWN = {getattr(builders, name).name for name in builders.__all__}
 
 
 def prepare(name: str, data_dir: str = "", archives: str = "") -> None:
-  """Prepares a data set, or all that it joins, from a folder of archives, or from downloads.
+  """Prepares a data set, or all sets that it joins, from a folder of archives or from downloads.
 
-  A DataError says that there is no such data set, or what is missing or damaged.
+  A DataError names an unknown data set, or a missing or damaged file.
   """
   if archives and not os.path.isdir(archives):
     raise DataError(f"--archives={archives} is not a folder")
@@ -36,7 +36,7 @@ def prepare(name: str, data_dir: str = "", archives: str = "") -> None:
 
 
 def _describe(spec: Spec, name: str, data_dir: str) -> None:
-  """Prints what is prepared; raises a DataError if it is not."""
+  """Prints the splits of a prepared data set; raises a DataError if it is not prepared."""
   splits = registry.prepared_splits(spec, data_dir, name)
   for split, examples in zip((spec.train_split, spec.test_split), splits, strict=True):
     print(f"{spec.name}, {split}: {len(examples)} images, {len(examples.class_names)} classes")
@@ -58,20 +58,20 @@ def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
       builder.download_and_prepare(download_config=options)
   except DataError:
     raise
-  # TFDS, and the code that it calls to download and unpack, have no common class.
+  # Errors of TFDS, and of the code that it downloads and unpacks with, have no common class.
   except Exception as error:
     reason = f"{type(error).__name__}: {error}"
-    # TFDS misses archives that it can't download.
+    # TFDS asserts that there are archives which it can't download.
     if isinstance(error, AssertionError):
       command = prepared.command(name, data_dir)
-      reason = f"{error}; with them in a folder: {command} --archives=FOLDER"
+      reason = f"{error}; put them into a folder and run: {command} --archives=FOLDER"
     raise DataError(f"data set {spec.name!r} can't be prepared: {reason}") from error
 
 
 @contextlib.contextmanager
 def _downloads_told(archives: str, manual: str | None) -> Iterator[None]:
-  """Prints what is downloaded, or refuses it where there is a folder of archives."""
-  # TFDS has no other way.
+  """Prints each download, or refuses it if there is a folder of archives."""
+  # TFDS has no hook for this.
   manager = tfds.download.DownloadManager
   download = manager._download
 

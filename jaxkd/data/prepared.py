@@ -18,7 +18,7 @@ from jaxkd.data.specs import Spec
 
 
 def root(data_dir: str) -> pathlib.Path:
-  """Returns the folder of TFDS's data: its own default if `data_dir` is ''."""
+  """Returns the folder of TFDS's data: TFDS's default if `data_dir` is ''."""
   return pathlib.Path(data_dir or constants.DATA_DIR).expanduser()
 
 
@@ -31,8 +31,8 @@ def command(name: str, data_dir: str) -> str:
 class Prepared(Examples):
   """A split of a data set that TFDS has prepared as ArrayRecord files.
 
-  `prepare` is the name to prepare the data set by, which may join several. A data set that is not
-  there is a MissingError, one that differs from the spec or can't be read a DataError.
+  `prepare` is the name for the command that prepares the data set. A data set that is not
+  prepared is a MissingError; one that differs from the spec or can't be read is a DataError.
   """
 
   def __init__(self, spec: Spec, split: str, data_dir: str, prepare: str):
@@ -50,7 +50,7 @@ class Prepared(Examples):
       # TFDS would decode with one of two libraries that differ in the last bit of a JPEG's pixels.
       encoded = {"image": tfds.decode.SkipDecoding()}
       self._source = builder.as_data_source(split, decoders=encoded)
-      # It changes when a split is prepared anew, from other archives perhaps.
+      # The fingerprint changes when a split is prepared again, perhaps from other archives.
       files = [f"{info.splits[split].shard_lengths}"]
       for file in map(pathlib.Path, info.splits[split].filepaths):
         stat = file.stat()
@@ -65,7 +65,7 @@ class Prepared(Examples):
 
   @functools.cached_property
   def labels(self) -> np.ndarray:
-    """Labels of all examples; they are read the first time."""
+    """Labels of all examples, read the first time."""
     path = self._cache.with_name(f"{self._cache.name}-labels")
     return cache.labels(lambda row: np.int32(self._read(row)[self._spec.label]), len(self), path)
 

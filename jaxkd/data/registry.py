@@ -1,4 +1,4 @@
-"""Finds a data set by its name: facts, examples, identity; registers the user's own."""
+"""Data sets by name: their facts, examples and identities; registers a user's data sets."""
 
 import bisect
 import dataclasses
@@ -78,12 +78,12 @@ def register(
 
 
 def find(name: str, data_dir: str = "") -> Spec:
-  """Returns the spec of a data set; a DataError says that there is none, or how it is wrong.
+  """Returns the spec of a data set; an unknown or faulty data set is a DataError.
 
   Args:
     name: a key of `SPECS`, several of `specs.DIGITS` with `+` in between, a registered name, or
       `package.module:attribute` (see `register`).
-    data_dir: for `folder` the folder.
+    data_dir: for `folder`, the path of the folder.
 
   Examples:
     >>> find("mnist+usps").num_classes
@@ -99,7 +99,7 @@ def find(name: str, data_dir: str = "") -> Spec:
     domains = name.split("+")
     if not set(domains) <= set(specs.DIGITS) or len(set(domains)) < len(domains):
       parts = ", ".join(specs.DIGITS)
-      raise DataError(f"data set {name!r} must join different ones of {parts}")
+      raise DataError(f"data set {name!r} must join different sets of {parts}")
     return specs.joined(name, map(specs.SPECS.__getitem__, domains))
   if name in specs.OF_TFDS:
     raise DataError(f"data set {name!r} is called {specs.OF_TFDS[name]!r} here")
@@ -109,7 +109,7 @@ def find(name: str, data_dir: str = "") -> Spec:
 
 
 def _import(name: str) -> None:
-  """Registers what `package.module:attribute` names, once unless the module is reloaded."""
+  """Registers the object that `package.module:attribute` names, once unless it is reloaded."""
   try:
     thing = resolve(name)
   except UserError as error:
@@ -127,7 +127,7 @@ def examples(spec: Spec, data_dir: str = "") -> tuple[Examples, Examples]:
   """Returns the training and the test split, example by example.
 
   `data_dir` is the folder of TFDS's data, TFDS's own default if empty; for `folder` the folder. A
-  data set that is not there or can't be read is a DataError.
+  data set that is missing or can't be read is a DataError.
   """
   if spec.domains:
     parts = (prepared_splits(part, data_dir, spec.name) for part in spec.domains)
@@ -180,7 +180,7 @@ def identity(name: str, data_dir: str = "") -> dict[str, Any]:
   Returns:
     `name`, `num_classes`, `image_size`, `channels`, `mean`, `std`, `padding`, `flip`, `resize` as
     of `Spec`; `content`, a hash of images and labels, '' where the data is as published under the
-    name or not there; `class_names` in the order of the labels, None where the published name
+    name or missing; `class_names` in the order of the labels, None where the published name
     stands for them or the user gave none; `decoding`, the version of jaxkd's image decoding.
 
   Examples:
@@ -214,7 +214,7 @@ def _content(spec: Spec, data_dir: str) -> tuple[str, list[str] | None]:
 
 
 def difference(spec: Spec, train: Examples, test: Examples) -> str:
-  """Says how a data set differs from the published one; '' if it doesn't."""
+  """Describes how a data set differs from the published one; '' if it doesn't."""
   classes, sizes = len(train.class_names), (len(train), len(test))
   if not spec.sizes or (classes, sizes) == (spec.num_classes, spec.sizes):
     return ""
@@ -225,7 +225,7 @@ def difference(spec: Spec, train: Examples, test: Examples) -> str:
 
 
 def prepared_splits(spec: Spec, data_dir: str, prepare: str) -> tuple[Examples, Examples]:
-  """Returns both splits of what TFDS has prepared; `prepare` is the name to prepare it by."""
+  """Returns both splits of a data set that TFDS has prepared; for `prepare` see `Prepared`."""
   # TFDS is slow to import.
   from jaxkd.data.prepared import Prepared
 
@@ -234,7 +234,7 @@ def prepared_splits(spec: Spec, data_dir: str, prepare: str) -> tuple[Examples, 
 
 
 class _Joined(Examples):
-  """Splits one after another; the classes of each come after those of the one before."""
+  """Splits joined into one; the classes of each come after those of the split before."""
 
   def __init__(self, spec: Spec, parts: tuple[Examples, ...]):
     self._parts, self.shape = parts, parts[0].shape
@@ -265,7 +265,7 @@ class _Joined(Examples):
     return Arrays(np.concatenate(images), self._among_all(labels))
 
   def _among_all(self, labels: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns the domains' own labels as labels of the joined classes."""
+    """Returns the labels of the domains as labels of the joined classes."""
     return np.concatenate([its + o for its, o in zip(labels, self._offsets, strict=True)])
 
 

@@ -1,7 +1,7 @@
 """The resident loader: a split as uint8 on the devices, no host work per step.
 
 Example number `step * B + i` since the start is entry `(step * B + i) mod N` of the permutation of
-its epoch. Batches go across the ends of epochs, so no example is dropped or repeated, whatever B.
+its epoch. Batches cross the ends of epochs, so no example is dropped or repeated, for any B.
 """
 
 import functools
@@ -41,7 +41,7 @@ def _permutation(size: int, entropy: tuple[int, ...], epoch: int) -> np.ndarray:
 
 
 class TrainSource(NamedTuple):
-  """What the jitted steps draw their batches from: a split and the order of its examples."""
+  """The source of the batches of jitted steps: a split and the order of its examples."""
 
   arrays: base.Arrays
   order: jax.Array  # `[2N]`, int32: the permutations of two epochs in a row
@@ -74,7 +74,7 @@ def eval_batch_at(
 
 
 class Resident:
-  """A training split on the devices, and the order of its examples; the key is there, too."""
+  """A training split and the order of its examples; arrays and key are on the devices."""
 
   def __init__(self, arrays: base.Arrays, batch_size: int, key: jax.Array):
     self._size = arrays.labels.shape[0]

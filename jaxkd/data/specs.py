@@ -47,7 +47,7 @@ def _squares(
   std: tuple[float, ...] = IMAGENET_STD,
   **fields: Any,
 ) -> Spec:
-  """Images of one size; ImageNet's mean and std where nothing else is said."""
+  """Images of one size, by default with ImageNet's mean and std."""
   channels = len(mean)
   return Spec(name, num_classes, size, channels, mean, std, sizes=sizes, builder=builder, **fields)
 
@@ -58,12 +58,12 @@ def _photos(name: str, num_classes: int, *published: Any, **fields: Any) -> Spec
 
 
 def folder(num_classes: int) -> Spec:
-  """Returns the spec of the user's own photographs, a folder for each class."""
+  """Returns the spec of a user's photographs, a folder for each class."""
   return _photos("folder", num_classes)
 
 
 def joined(name: str, domains: Iterable[Spec]) -> Spec:
-  """Returns the spec of several sets of ten digits as one task, as CIFAR's but for the flip."""
+  """Returns the spec of several sets of ten digits as one task: CIFAR's, without the flip."""
   parts = tuple(_squares(d.name, 10, 32, d.sizes, d.builder, padding=4) for d in domains)
   return _squares(name, 10 * len(parts), 32, padding=4, domains=parts)
 
@@ -96,7 +96,7 @@ _CIFAR: dict[str, Any] = {"padding": 4, "flip": True}
 
 _ALL = (
   # scikit-learn's: 1797 handwritten digits of the UCI test set. Mean and std are those of the
-  # training split. A digit fills its 8x8 pixels and bears a shift by one at most.
+  # training split. A digit fills its 8x8 pixels, so it is shifted by one pixel at most.
   _squares("digits", 10, 8, (1_437, 360), mean=(0.305,), std=(0.376,), padding=1),
   _squares("cifar10", 10, 32, (50_000, 10_000), "cifar10", **_CIFAR),
   _squares("cifar100", 100, 32, (50_000, 10_000), "cifar100", **_CIFAR),
@@ -119,6 +119,6 @@ _ALL = (
 
 SPECS = {spec.name: spec for spec in _ALL}
 
-# Our names of data sets that TFDS calls otherwise.
+# Names of data sets in this package, by their names in TFDS.
 OF_TFDS = {"caltech_birds2011": "cub", "stanford_dogs": "dogs", "svhn_cropped": "svhn"}
 DIGITS = tuple(domain.name for domain in _DOMAINS)  # they can be joined

@@ -55,7 +55,7 @@ class _Subset(Examples):
 
 
 def take(split: Split, rows: np.ndarray) -> Split:
-  """Returns the examples of a split with the numbers `rows`, `[M]`: arrays of arrays.
+  """Returns the examples of a split with the numbers `rows`, `[M]`; arrays give arrays.
 
   Examples:
     >>> from jaxkd import data
@@ -69,7 +69,7 @@ def take(split: Split, rows: np.ndarray) -> Split:
 
 
 def holdout(split: Split, fraction: float, seed: int = 0) -> tuple[Split, Split]:
-  """Returns the rest of a training split, and a validation split of a share of it, in (0, 1).
+  """Divides a training split into the rest and a validation split, a share of it in (0, 1).
 
   Each class gives the same share of its examples, up to rounding; too few for both parts are a
   DataError. Both parts keep the order of the examples. The choice depends on the labels and the

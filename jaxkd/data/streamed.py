@@ -22,7 +22,7 @@ from jaxkd.data.resident import Order
 
 _ON_DEVICES = 2
 _MAX_WORKERS = 16
-_MANY = 64  # batches, from which processes are worth the seconds that they take to start
+_MANY = 64  # batches; for fewer, processes are not worth the seconds that they take to start
 
 
 class TrainBatches:
@@ -85,7 +85,7 @@ class Streamed:
     return 1
 
   def source(self, step: int) -> Arrays:
-    """Returns the batch of a step; decoding starts anew unless the last call was for step - 1."""
+    """Returns the batch of a step; decoding restarts unless the last call was for step - 1."""
     if step != self._next:
       self.close()
       self._iterator = self._start(step)
@@ -143,7 +143,7 @@ def _prefetched(
 
 
 def _end_with_parent(*_: int) -> None:
-  """Ends this worker when its parent is gone: never before, since an orderly stop waits for it."""
+  """Ends this worker when its parent is gone, not at a signal, since the parent waits for it."""
   for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
 

@@ -66,7 +66,7 @@ def per_example(examples: Shape, **values: ArrayLike) -> None:
 
 
 def temperatures(examples: Shape, **taus: ArrayLike | None) -> None:
-  """Checks shapes, and the range of what is no JAX array; None is left out."""
+  """Checks shapes, and the range of values that are not JAX arrays; None is skipped."""
   low, high = TAU_RANGE
   for name, tau in taus.items():
     if tau is not None:
@@ -78,7 +78,7 @@ def temperatures(examples: Shape, **taus: ArrayLike | None) -> None:
 
 
 def grid(grid: tuple[float, ...] | Array, gap: ArrayLike = 0.0) -> None:
-  """Checks a grid of temperatures, and the same with a gap added."""
+  """Checks a grid of temperatures, alone and with a gap added."""
   static = isinstance(grid, tuple | list | np.ndarray)
   shape = (len(grid),) if isinstance(grid, tuple | list) else np.shape(grid)
   if len(shape) != 1 or not shape[0]:

@@ -45,7 +45,7 @@ class Labels(NamedTuple):
     """Returns `[...]` or `[..., C]` values: 0 where ignored, NaN for labels outside [0, C)."""
     axes = (..., *[None] * (values.ndim - self.own.ndim))
     inside = (self.own >= 0) & (self.own < self.right.shape[-1])
-    # A product, not a choice: the gradient is NaN, too.
+    # A product instead of `where`, so that the gradient is NaN, too.
     values = values * jnp.where(inside, 1, jnp.nan).astype(values.dtype)[axes]
     return values if self.ignored is None else jnp.where(self.ignored[axes], 0.0, values)
 

@@ -11,7 +11,7 @@ from jaxkd.losses import _checks, _numerics
 def _similarities(
   student: Array, teacher: Array, negatives: Array, tau: ArrayLike, where: Array | None
 ) -> tuple[Array, Array, Array]:
-  """Returns cosines / tau with teachers `[...]` and negatives `[..., K]`, and those that count."""
+  """Returns cosines / tau with teachers `[...]`, with negatives `[..., K]`, and their mask."""
   _checks.embeddings(student, teacher, negatives, where)
   _checks.temperatures((), tau=tau)
   student = _numerics.unit(student)
@@ -89,7 +89,7 @@ def crd_log_normalizer(
   .. math::
     \log Z = \log M + \log \overline{e^{s^T t / \tau}}
 
-  The authors' code takes the mean over the pairs of the first batch, of both kinds, and keeps it.
+  The authors' code takes the mean over the positive and negative pairs of the first batch.
 
   Examples:
     >>> student = teacher = jnp.array([1.0, 0.0])

@@ -151,8 +151,8 @@ def standardize(logits: Array) -> Array:
   classes, not the scale of the logits. Apply it to both networks in the soft term of any loss; the
   cross entropy keeps the logits. The original adds 9 times `kd(standardize(student),
   standardize(teacher), labels, lam=1.0, tau=2.0)` to 0.1 times the cross entropy, or 9 times `dkd`
-  of the same to the whole of it. Masked classes are not counted and stay masked. Equal logits
-  become zeros, with gradient 0.
+  of the same logits to the whole cross entropy. Masked classes are not counted and stay masked.
+  Equal logits become zeros, with gradient 0.
 
   Examples:
     >>> print(standardize(jnp.array([[3.0, 2.0, 1.0], [7.0, 7.0, 7.0]])))

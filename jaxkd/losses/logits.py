@@ -1,4 +1,4 @@
-"""Losses on logits: cross entropy, and distillation under a label of the teacher's."""
+"""Losses on logits: cross entropy, and distillation from a teacher's label."""
 
 import jax
 import jax.numpy as jnp
@@ -228,7 +228,7 @@ def regt(
     \ell = -\log p_y(1) + \beta \left(p_y(1) - \sigma(q(1))\right)
 
   Eq. 8 of the paper, cross entropy included; :math:`\sigma` is the (population) standard deviation
-  of the wrong classes' probabilities, without masked classes. If all of these are equal, its
+  of the wrong classes' probabilities, without masked classes. If all wrong classes are equal, its
   gradient is 0. `beta` >= 0, a scalar or `[...]`, is 0.01 or 0.001 in the paper. The other
   arguments are as in :func:`cross_entropy`.
 

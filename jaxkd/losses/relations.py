@@ -53,7 +53,7 @@ def dist(
   Logits are `[B, C]`, labels `[B]`; the weights `beta` of the inter-class and `gamma` of the
   intra-class relation >= 0 and `tau` > 0 are scalars. Returns a scalar, because the columns relate
   the examples of a batch. Entries that either network masks are not counted, examples with the
-  label `ignore_label` are left out; the loss is 0 if all are.
+  label `ignore_label` are left out; the loss is 0 if all are ignored.
 
   Examples:
     >>> logits, labels = jnp.array([[2.0, 0.0], [0.0, 1.0]]), jnp.array([0, 1])
@@ -109,7 +109,7 @@ def _attention(features: Array) -> Array:
 
 
 def at(student_features: Array, teacher_features: Array) -> Array:
-  r"""Attention transfer: where a stage is active, not by which channels.
+  r"""Attention transfer: matches the positions at which a stage is active, not the channels.
 
   .. math::
     \ell = \frac{1}{HW} \left\| \frac{a^s}{\|a^s\|} - \frac{a^t}{\|a^t\|} \right\|^2, \quad

@@ -10,7 +10,7 @@ from jaxkd.models import layers
 
 @register("at")
 class AT(Method):
-  """Cross entropy, and the distance of the attention maps, summed over the stages of both.
+  """Cross entropy plus the distance between attention maps, summed over common stages.
 
   The stages are those of `Outputs`, without the stem: of ResNet-110 and VGG8 maps of 32 and 16, 16
   and 8, 8 and 4 pixels.
@@ -21,8 +21,8 @@ class AT(Method):
   version = 2
 
   def loss(self, view: View) -> Terms:
-    # The first stages where one network has more, and the larger map averaged down to the smaller,
-    # as in the toolkits.
+    # The toolkits also compare the first stages where one network has more, and average the larger
+    # map down to the smaller.
     count = max(min(len(view.student.stages), len(view.teacher.stages)), 1)
     maps = []
     for stage in range(count):

@@ -19,7 +19,7 @@ Terms = tuple[Scalars, Scalars]
 
 
 class View(NamedTuple):
-  """The training step as an objective sees it.
+  """The inputs of an objective in a training step.
 
   Attributes:
     student: outputs of the network that is trained, on the batch.
@@ -53,7 +53,7 @@ class Plan(Protocol):
   def teacher(self, objective: "Method | None" = None) -> Any:
     """Returns the phase of the large teacher, by default trained with cross entropy.
 
-    Without an objective of its own it may be a finished phase, `config.teacher.checkpoint`.
+    Without `objective` it may be a finished phase, `config.teacher.checkpoint`.
     """
 
   def small_teacher(self) -> Any:
@@ -70,7 +70,7 @@ class Plan(Protocol):
     """
 
   def residual(self, name: str, weights: str = "") -> Any:
-    """Returns a network that is trained as the student is, but is `name` unless that is empty."""
+    """Returns a network to train like the student: `name`, or the student's if it is empty."""
 
   def train(
     self, network: Any, objective: "Method", *teachers: Any, seed: int | None = None
@@ -84,20 +84,20 @@ class Plan(Protocol):
     """
 
   def parameters(self, phase: Any) -> int:
-    """Returns how many parameters a phase's network has."""
+    """Returns the number of parameters of a phase's network."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Method:
   """A row of a table. A subclass is a frozen dataclass, and its fields are the method's options.
 
-  `jaxkd.methods.register` gives it its name. A new method is one file that defines `loss`; all else
+  `jaxkd.methods.register` gives it its name. A new method is one file that defines `loss`; the rest
   has a default that fits a student of one teacher.
 
   Attributes:
     version: raise it when the method computes something else for the same options, so that results
       of the old definition are not reused.
-    search: by option, the values that `jaxkd.tune` tries unless it is told others.
+    search: by option, the values that `jaxkd.tune` tries by default.
     loss: `View -> (terms, diagnostics)`, dicts of scalars or of per-example `[B]` arrays. The mean
       of each is logged; the sum of the terms is minimised. None if the method's networks are
       trained with other methods' objectives.
@@ -108,7 +108,7 @@ class Method:
       module is trained with the student and then dropped; its `nnx.BatchStat` are kept from step
       to step. None if the objective needs no module.
     predicts_with_teachers: whether `predict` needs the teachers' outputs.
-    several_teachers: whether `loss` is of several teachers.
+    several_teachers: whether `loss` takes several teachers.
   """
 
   name: ClassVar[str] = ""

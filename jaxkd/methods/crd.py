@@ -58,20 +58,20 @@ class Contrast(nnx.Module):
 
     self.student_head, self.teacher_head = head(student), head(teacher)
     self.student_memory, self.teacher_memory = memory(), memory()
-    # What nobody has embedded yet is of no example's class.
+    # The random entries of a new memory belong to no class.
     self.labels = Memory(jnp.full(negatives, -1, jnp.int32))
     self.log_normalizers = Memory(jnp.full(2, jnp.inf))
     self.tau = tau
 
   def __call__(self, student: Outputs, teacher: Outputs, labels: jax.Array) -> jax.Array:
-    """Returns the loss of each example, `[B]`, and remembers the batch."""
+    """Returns the loss of each example, `[B]`, and adds the batch to the memories."""
     s = self.student_head(penultimate(student), jnp.float32)
     t = self.teacher_head(penultimate(teacher), jnp.float32)
     where = labels[:, None] != self.labels[...][None]
     kept = self.log_normalizers[...]
 
     def side(anchors, others, memory, kept):
-      # A constant, as from a memory: each head then learns from one side, and
+      # Detached, like a memory: each head then learns from one side, and
       # its positive weighs as much as its negatives.
       others = jax.lax.stop_gradient(others)
       first = losses.crd_log_normalizer(
@@ -82,7 +82,7 @@ class Contrast(nnx.Module):
         anchors,
         others,
         memory[...],
-        # Whatever it is, it cancels.
+        # Its value cancels.
         num_examples=1,
         log_normalizer=log_normalizer,
         tau=self.tau,

@@ -9,7 +9,7 @@ from jaxkd.methods.base import plus_cross_entropy, soft_logits
 
 @register("dkd")
 class DKD(Method):
-  """Cross entropy, and the divergences of the target class and among the others."""
+  """Cross entropy plus the divergence of the target class and that among the other classes."""
 
   alpha: float = option(1.0, "the original", NOT_NEGATIVE)
   beta: float = option(

@@ -29,7 +29,7 @@ class FGCR(Method):
   ) -> dict[str, Any]:
     (teacher,) = teacher_logits
     logits = comparable(teacher, self.standardize)
-    # A label outside of the classes counts for none of them.
+    # Masked examples get a label outside of the classes, which counts for no class.
     labels = jnp.where(mask, labels, num_classes)
     means = losses.class_mean_probabilities(logits, labels, num_classes, tau=self.tau - 1)
     counts = jnp.sum(jax.nn.one_hot(labels, num_classes), axis=0)[:, None]

@@ -67,7 +67,7 @@ class Regressor(nnx.Module):
 
 @register("fitnet")
 class FitNet(Method):
-  """Cross entropy, and the mean squared error of a stage's features."""
+  """Cross entropy plus the mean squared error of a stage's features."""
 
   weight: float = option(100.0, "the toolkits", NOT_NEGATIVE)
   stage: int = option(

@@ -10,7 +10,7 @@ from jaxkd.methods.kd import LAM_SEARCH
 
 @register("isats")
 class ISATS(Method):
-  """ATS with tau2 = tau*, of the largest derived variance, and tau1 = tau* + gap."""
+  """ATS with tau2 = tau*, which has the largest derived variance, and tau1 = tau* + gap."""
 
   lam: float = option(0.5, "the authors' code for ATS", FRACTION)
   grid: tuple[float, ...] = option(losses.ISATS_GRID, "Eq. 10", TEMPERATURE)

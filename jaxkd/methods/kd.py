@@ -39,8 +39,8 @@ class KD(Method):
     "True: z-scores of the logits (Sun et al., 2024), there with tau 2, lam 0.9, weight 10: 0.1 of "
     "the cross entropy beside 9 times the soft term",
   )
-  until: float = option(1.0, "share of the training; then the labels alone teach", FRACTION)
-  weight: float = option(1.0, "of the soft term, times lam", NOT_NEGATIVE)
+  until: float = option(1.0, "share of the training with the soft term", FRACTION)
+  weight: float = option(1.0, "factor of the soft term, beside lam", NOT_NEGATIVE)
 
   search = {"tau": losses.ISATS_GRID, "lam": LAM_SEARCH}
 

@@ -32,14 +32,14 @@ class Multi(Method):
   """KD from the weighted mean of several teachers' labels, each of `kd` or of `isats`."""
 
   networks: tuple[str, ...] = option(
-    ("teacher", "small_teacher"), "the teachers, named as `takd.assistants` are", selects=True
+    ("teacher", "small_teacher"), "the teachers, named like `takd.assistants`", selects=True
   )
   init_from: tuple[str, ...] = option((), "files of weights, as in `takd`", selects=True)
   weights: tuple[float, ...] = option((1.0, 1.0), "one for each teacher", POSITIVE)
-  label: str = option("kd", "which row's label each teacher gives", ("kd", "isats"))
+  label: str = option("kd", "the row whose label each teacher gives", ("kd", "isats"))
   lam: float = option(0.5, "the authors' code for ATS; the paper leaves it open", FRACTION)
   tau: float = option(4.0, "the field's default", TEMPERATURE)
-  student_tau: float | None = option(None, "None: as the row of the label has it", TEMPERATURE)
+  student_tau: float | None = option(None, "None: that of the label's row", TEMPERATURE)
   grid: tuple[float, ...] = option(losses.ISATS_GRID, "Eq. 10, for labels of `isats`", TEMPERATURE)
   gap: float = option(1.0, "section 5.3 of the paper, for labels of `isats`", NOT_NEGATIVE)
   standardize: bool = option(False, "as in `kd`")

@@ -1,4 +1,4 @@
-"""Labels alone: the objective of teachers, and the row without distillation."""
+"""Cross entropy: the objective of teachers, and the row without distillation."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class CrossEntropy(Method):
 
 @register("nokd")
 class NoKD(Method):
-  """The student alone."""
+  """The student, trained without a teacher."""
 
   def phases(self, plan: Plan) -> Any:
     return plan.student(CrossEntropy())

@@ -50,10 +50,9 @@ def option(
 
   Args:
     default: its value where an experiment doesn't set it.
-    source: who has this default, and what else is usual.
-    within: the numbers or the words that are allowed; of a tuple, for each of its values.
-    selects: whether it only names networks and weights. These are identified by their content,
-      whatever the option says.
+    source: the origin of the default, and other usual values.
+    within: the allowed numbers or words; for a tuple, those of each value.
+    selects: whether it only names networks and weights, which are identified by their content.
   """
   return dataclasses.field(
     default=default, metadata={"source": source, "within": within, "selects": selects}
@@ -61,7 +60,7 @@ def option(
 
 
 def checked(owner: str, field: dataclasses.Field, kind: Any, value: Any) -> Any:
-  """Returns the value of a method's option as its type has it: 1 is 1.0 where a float is wanted.
+  """Returns the value of a method's option in its type: 1 becomes 1.0 for a float.
 
   Raises:
     ConfigError: the value is of another type, or out of bounds; `owner` is the method's name.
@@ -91,7 +90,7 @@ def _fits(value: Any, kind: type, within: Bound | Sequence[str] | None) -> bool:
 
 
 def _allowed(kind: Any, within: Bound | Sequence[str] | None, optional: bool) -> str:
-  """Says which values an option takes."""
+  """Describes the values that an option takes."""
   several = typing.get_origin(kind) is tuple
   element = typing.get_args(kind)[0] if several else kind
   noun = {int: "an integer", float: "a number", str: "a text", bool: "True or False"}[element]

@@ -1,4 +1,4 @@
-"""The names of methods."""
+"""Methods by name: `register`, `find`, `create`, `list_methods`."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ _OBJECTIVES_ONLY: set[str] = set()
 
 @dataclass_transform(frozen_default=True, field_specifiers=(method_options.option,))
 def register(name: str, *, row: bool = True) -> Callable[[M], M]:
-  """Gives a method its name: in `config.rows`, in `--config.rows`, and for its options.
+  """Gives a method its name, for `config.rows` and for the section of its options.
 
   Args:
     name: letters, digits and _; it becomes the section of the config that has the options.
@@ -99,7 +99,7 @@ def _imported(name: str) -> type[Method]:
   if not (isinstance(found, type) and issubclass(found, Method)):
     raise ConfigError(f"{name!r} is not a subclass of jaxkd.methods.Method")
   found = _frozen(found)
-  # One that is not registered bears the name that it was asked for by.
+  # A method that is not registered has its address as its name.
   if "name" not in vars(found):
     found.name = name
   return found
@@ -121,7 +121,7 @@ def all_methods() -> dict[str, type[Method]]:
 
 
 def objective(options: Mapping[str, Any] | str) -> Method:
-  """Returns a method that has an objective, by its name and those options that differ.
+  """Returns a method with an objective, from its name and the options that differ from defaults.
 
   Args:
     options: `name` and options of the method; an option that is not named has its default. A name
@@ -142,7 +142,7 @@ def objective(options: Mapping[str, Any] | str) -> Method:
 
 
 def create(name: str, options: Mapping[str, Any]) -> Method:
-  """Returns a method with these of its options, and the defaults of the others.
+  """Returns a method with the given options, and defaults for the others.
 
   Raises:
     ConfigError: as for `objective`.

@@ -10,7 +10,7 @@ from jaxkd.methods import NOT_NEGATIVE, Method, Plan, Terms, View, option, regis
 class RegT(Method):
   """KD, with the options of `kd`, from a teacher whose training rewards distinct wrong classes."""
 
-  beta: float = option(0.01, "0.01 or 0.001 in the paper, which doesn't say where", NOT_NEGATIVE)
+  beta: float = option(0.01, "0.01 or 0.001; the paper doesn't say which it uses", NOT_NEGATIVE)
 
   search = {"beta": (0.01, 0.001)}
 

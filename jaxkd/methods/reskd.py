@@ -1,4 +1,4 @@
-"""ResKD (Li et al., 2021, arXiv 2006.04719): a residual student learns the rest of the teacher."""
+"""ResKD (Li et al., 2021, arXiv 2006.04719): a residual student learns the gap to the teacher."""
 
 from typing import Any
 
@@ -19,17 +19,17 @@ class ResKD(Method):
 
   lam: float = option(
     0.5,
-    "weight of the gap's squared error against the sum's cross entropy; the paper is silent",
+    "weight of the gap's squared error against the sum's cross entropy; not in the paper",
     FRACTION,
   )
   network: str = option(
     "",
-    "the residual student; empty: the student's network. The original's is much smaller; the paper "
-    "doesn't say which it has. It is trained as the student is",
+    "the residual student; empty: the student's network. The original has a much smaller network; "
+    "the paper doesn't name its own. It is trained like the student",
     selects=True,
   )
   init_from: str = option(
-    "", "file of weights for the residual student; empty: as its section says", selects=True
+    "", "file of weights; empty: the student's file, or none for another network", selects=True
   )
 
   predicts_with_teachers = True
@@ -37,7 +37,7 @@ class ResKD(Method):
   def phases(self, plan: Plan) -> Any:
     large = plan.teacher()
     base = plan.student(plan.options("kd"), large)
-    # A seed of its own: the same network would start where its base did.
+    # Another seed: under the same seed the same network would start with the weights of its base.
     seed = (base.seed + 2**31) % 2**32
     residual = plan.residual(self.network, self.init_from)
     return plan.train(residual, self, large, base, seed=seed)

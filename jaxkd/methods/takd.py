@@ -9,17 +9,17 @@ from jaxkd.methods.kd import STKD
 
 @register("takd")
 class TAKD(Method):
-  """KD with the options of `kd`, through assistants, each distilled from the one before."""
+  """KD with the options of `kd`, through assistants; each learns from the network before it."""
 
   assistants: tuple[str, ...] = option(
     ("resnet14",),
-    "the largest first; the paper doesn't name its own. 'teacher' and 'small_teacher', or the "
+    "the largest first; the paper names none. 'teacher' and 'small_teacher', or the "
     "names of their networks, stand for their sections",
     selects=True,
   )
   init_from: tuple[str, ...] = option(
     (),
-    "files of weights to start from, one for each, '' for none; empty: as the sections say",
+    "files of initial weights, one for each, '' for none; empty: those of the sections",
     selects=True,
   )
 

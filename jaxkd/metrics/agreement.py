@@ -1,4 +1,4 @@
-"""How much two networks, or a network and a rule, agree on the classes."""
+"""Agreement of two networks, or of a network and a rule, on the order of the classes."""
 
 import functools
 from typing import NamedTuple
@@ -30,7 +30,7 @@ def _flatten_pair(logits_a: Array, logits_b: Array) -> tuple[Array, Array]:
 
 
 def _common_classes(logits_a: Array, logits_b: Array, k: int) -> Array:
-  """Returns how many of both networks' top-k classes are common, `[N]`."""
+  """Returns the number of classes that both networks have in their top k, `[N]`."""
   a, b = _flatten_pair(logits_a, logits_b)
   if not 1 <= k <= a.shape[-1]:
     raise ValueError(f"k = {k}; it must be from 1 to the {a.shape[-1]} classes")
@@ -142,7 +142,7 @@ def _correlate(a: Array, b: Array) -> RankCorrelations:
   pairs = num_classes * (num_classes - 1) // 2
   untied_a, untied_b = (pairs - jax.vmap(_tied_pairs, in_axes=1)(ranks) for ranks in (a, b))
   x, y = (ranks.astype(jnp.float32) - (num_classes + 1) for ranks in (a, b))
-  # 0 / 0 without variation is what it should be: NaN.
+  # Without variation 0 / 0 is NaN, as it should be.
   return RankCorrelations(
     spearman=jnp.sum(x * y, axis=0)
     / jnp.sqrt(jnp.sum(jnp.square(x), axis=0) * jnp.sum(jnp.square(y), axis=0)),
@@ -153,7 +153,7 @@ def _correlate(a: Array, b: Array) -> RankCorrelations:
 
 
 def _tied_pairs(ranks: Array) -> Array:
-  """Counts the pairs of equal ones in doubled ranks `[C]`."""
+  """Counts the pairs of equal ranks in doubled ranks `[C]`."""
   sizes = jnp.bincount(ranks, length=2 * len(ranks) + 1)
   return jnp.sum(sizes * (sizes - 1) // 2)
 
@@ -229,7 +229,7 @@ class RuleConsistency(NamedTuple):
 def rule_consistency(
   logits: Array, labels: Array, chains: tuple[tuple[int, ...], ...], tau: ArrayLike = 4.0
 ) -> RuleConsistency:
-  r"""Agreement of a network with a rule on which classes are similar.
+  r"""Agreement of a network with a rule on similar classes.
 
   .. math::
     \tau(p_{c_0}, \ldots, p_{c_n}; -0, \ldots, -n), \quad \sigma(p_{c_1}, \ldots, p_{c_n})
@@ -254,7 +254,7 @@ def rule_consistency(
   labels = _checks.labels(labels, logits).own
   for label in (label for chain in chains for label in chain):
     if not 0 <= label < logits.shape[-1]:
-      raise ValueError(f"the rule's class {label} is none of {logits.shape[-1]}")
+      raise ValueError(f"the rule's class {label} is outside the {logits.shape[-1]} classes")
   probs = losses.softmax(logits, tau)
 
   def one_chain(chain):

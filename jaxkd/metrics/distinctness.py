@@ -1,4 +1,4 @@
-"""How distinct one network's probabilities are, and how confident the network is."""
+"""Distinctness of one network's probabilities, and the network's confidence."""
 
 import functools
 
@@ -14,7 +14,7 @@ from jaxkd.losses import _checks, _numerics
 def _wrong_classes(
   probs: Array, labels: Array, where: Array | None
 ) -> tuple[_numerics.Labels, Array, Array]:
-  """Returns the labels, the probabilities and which of the latter are of wrong classes."""
+  """Returns the labels, the probabilities, and a mask of the wrong classes."""
   _checks.logits(probs=probs)
   checked = _checks.labels(labels, probs)
   wrong = ~checked.right
@@ -92,7 +92,7 @@ def inherent_variance(logits: Array, labels: Array, tau: ArrayLike) -> Array:
 def temperature_distribution(
   logits: Array, labels: Array, grid: tuple[float, ...] = losses.ISATS_GRID
 ) -> Array:
-  r"""How often each temperature is the most discriminative.
+  r"""Share of the examples for which each temperature is the most discriminative.
 
   .. math::
     P(\tau^\star(x) = \tau), \quad \tau \in \text{grid}

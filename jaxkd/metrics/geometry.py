@@ -1,4 +1,4 @@
-"""How compact the classes are in feature space."""
+"""Compactness of the classes in feature space."""
 
 import functools
 from typing import NamedTuple
@@ -16,7 +16,7 @@ _NEAR = 0.9999
 class FeatureAngles(NamedTuple):
   """Mean and population standard deviation of the angles between features, scalars in degrees.
 
-  `within` is over the pairs of examples of one class, `between` over those of two. NaN without any.
+  `within` is over pairs of examples of one class, `between` over those of two. NaN without pairs.
   """
 
   within_mean: Array

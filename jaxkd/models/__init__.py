@@ -1,4 +1,4 @@
-"""The networks: one file a family, one way to make any of them by its name."""
+"""The networks: one file for each family; `create` makes a network by its name."""
 
 from jaxkd.models import alexnet, mlp, mobilenet_v2, resnet, resnext, shufflenet, vgg, wrn
 from jaxkd.models.base import Network, NetworkError, Outputs

@@ -1,4 +1,4 @@
-"""What every network gives: logits, penultimate features, stage features."""
+"""The outputs of every network: logits, penultimate features, stage features."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ class NetworkError(UserError, ValueError):
 
 
 class Outputs(NamedTuple):
-  """Everything a distillation loss or an analysis may ask a network for.
+  """All outputs that a distillation loss or an analysis may need.
 
   Unused fields cost nothing: under `jax.jit` XLA removes their computation. A network from outside
   of the package may give logits alone.
@@ -29,7 +29,7 @@ class Outputs(NamedTuple):
       dimensions), in order: each stage's output after its activation. The stem is no stage. The
       package's networks have the maps of mdistiller's `feats[1:]`. So a VGG's first block is its
       stem, and a `WideResNet`'s maps are sums before batch norm and ReLU.
-    preactivations: what the ReLU at a stage's end is given; in a `WideResNet` the stage after the
+    preactivations: inputs of the ReLU at each stage's end; in a `WideResNet` the stage after the
       batch norm that follows it.
   """
 
@@ -47,8 +47,8 @@ class Network(nnx.Module):
     num_classes: number of classes.
     image_size: height and width of the images.
     in_channels: channels of the images.
-    feature_dim: adds a linear layer to so many features, without bias and ReLU, and takes the
-      classifier's bias away, for features that can be drawn.
+    feature_dim: adds a linear layer to this number of features, without bias and ReLU, and removes
+      the classifier's bias, for features that can be drawn.
     dtype: the dtype of activations; parameters, batch statistics and logits are float32.
     remat: recompute the blocks' activations in the backward pass.
     rngs: the stream `params` is used, and `dropout` where the network has it.

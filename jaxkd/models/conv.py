@@ -56,7 +56,7 @@ def _output_size(size: int, window: int, strides: int, padding: int) -> int:
 def shifts(
   x: jax.Array, window: tuple[int, ...], strides: int, padding: int, fill: float = 0.0
 ) -> Iterator[jax.Array]:
-  """Yields what each position of the window sees of `x` `[..., H, W, C]`."""
+  """Yields the part of `x` `[..., H, W, C]` under each position of the window."""
   *batch, height, width, _ = x.shape
   rows = (_output_size(height, window[0], strides, padding) - 1) * strides + 1
   columns = (_output_size(width, window[1], strides, padding) - 1) * strides + 1
@@ -67,7 +67,7 @@ def shifts(
 
 
 def _matmul(x: jax.Array, kernel: jax.Array, strides: int, padding: int, groups: int) -> jax.Array:
-  """A product of all windows with the kernel, a batch of them for groups."""
+  """Multiplies all windows by the kernel; groups are a batch of products."""
   height, width, size, out = kernel.shape
   # Small groups are joined, with zeros between them, into fewer and larger ones.
   joined = max(

@@ -1,4 +1,4 @@
-"""Layers that behave as PyTorch's, so that the networks equal their references.
+"""Layers that behave like PyTorch's, so that the networks equal their references.
 
 Parameters and statistics are float32; a layer computes in the dtype of its input, and a network
 chooses that dtype once, where it casts its images.
@@ -117,9 +117,9 @@ class Linear(nnx.Module):
 def make_head(
   features: int, num_classes: int, feature_dim: int | None, rngs: nnx.Rngs
 ) -> tuple[Callable[[jax.Array], jax.Array], Linear]:
-  """A classifier, after a map to `feature_dim` numbers where that is given.
+  """Returns a map to `feature_dim` numbers, if given, and a classifier.
 
-  Then neither has a bias, so that the features' angles and lengths alone determine the logits.
+  With the map, neither has a bias: the features' angles and lengths alone determine the logits.
   """
   if feature_dim is None:
     return Sequential(), Linear(features, num_classes, rngs=rngs)
@@ -164,7 +164,7 @@ class BatchNorm(nnx.Module):
 
 
 def dropout(rate: float, rngs: nnx.Rngs) -> nnx.Dropout:
-  """Dropout that `nnx.reseed(model, dropout=...)` reaches, whatever streams `rngs` has."""
+  """Dropout that `nnx.reseed(model, dropout=...)` reaches, for any streams of `rngs`."""
   return nnx.Dropout(rate, rngs=nnx.Rngs(dropout=rngs.dropout()))
 
 
@@ -172,7 +172,7 @@ class Sequential(nnx.List):
   """Layers and functions, called in order; a layer's key is its position."""
 
   def __call__(self, x: jax.Array) -> jax.Array:
-    """Feeds each layer with the result of the one before."""
+    """Calls each layer with the result of the layer before."""
     for layer in self:
       x = layer(x)
     return x
@@ -189,7 +189,7 @@ def conv_bn(
 def max_pool(x: jax.Array, size: int, strides: int, padding: int = 0) -> jax.Array:
   """Maxima over windows of `[B, H, W, C]`; padding never wins."""
   if jax.default_backend() == "cpu":
-    # Several times as fast there, backwards above all.
+    # Several times as fast there, above all in the backward pass.
     seen = shifts(x, (size, size), strides, padding, fill=-math.inf)
     return functools.reduce(jnp.maximum, seen)
   return nnx.max_pool(x, (size, size), (strides, strides), ((padding, padding),) * 2)
@@ -256,11 +256,11 @@ class Staged(Network):
       strides = 2
 
   def stem(self, x: jax.Array) -> jax.Array:
-    """Runs what is before the stages."""
+    """Runs the layers before the stages."""
     return nnx.relu(self.bn1(self.conv1(x)))
 
   def top(self, x: jax.Array) -> jax.Array:
-    """Runs what is between the last stage and the average."""
+    """Runs the layers between the last stage and the average."""
     return x
 
   def outputs(self, x: jax.Array) -> Outputs:

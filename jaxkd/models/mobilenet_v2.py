@@ -28,7 +28,7 @@ _GROUPS = (
 # The groups after which the resolution changes or the network ends.
 _STAGE_ENDS = (1, 2, 4, 6)
 
-# A block's layers in the authors' code, in timm, in timm's block that isn't widened; timm's others.
+# Names of a block's layers: the authors', timm's, timm's in the first block; timm's other layers.
 _BLOCK = ("0.0", "0.1", "1.0", "1.1", "2", "3")
 _AUTHORS = dict(zip(_BLOCK, ("0", "1", "3", "4", "6", "7"), strict=True))
 _TIMM = dict(zip(_BLOCK, ("conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3"), strict=True))

@@ -59,8 +59,8 @@ def adapt(
 class Adapted(Network):
   """A module or function from outside of the package.
 
-  In training its random streams, whatever their names are, follow the stream `dropout` of this
-  network, which the training step seeds anew for each step. For the arguments see `adapt`.
+  In training all its random streams, of any names, follow the stream `dropout` of this
+  network, which the training step seeds for each step. For the arguments see `adapt`.
   """
 
   classifier_name = ""

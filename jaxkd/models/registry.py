@@ -29,7 +29,7 @@ class Reference(NamedTuple):
 
 
 class Form(NamedTuple):
-  """A network as it is built for images from a certain size on."""
+  """A form of a network, for images from a minimum size on."""
 
   # The class or the factory; arguments that `settings` leaves open are options.
   network: Callable[..., Any]
@@ -48,7 +48,7 @@ class Architecture(NamedTuple):
 
 ARCHITECTURES: dict[str, Architecture] = {}
 
-# A network is given those that it takes; its other arguments are its options.
+# A network gets those of these arguments that it takes; its other arguments are its options.
 _COMMON = ("num_classes", "image_size", "in_channels", "dtype", "rngs")
 
 
@@ -99,7 +99,7 @@ def register(name: str, factory: Callable[..., Any] | None = None, *, family: st
     family: the family's name, for tables.
 
   Raises:
-    NetworkError: the name is taken, or the factory is none.
+    NetworkError: the name is taken, or the factory is neither a class nor a function.
   """
   if factory is None:
     return functools.partial(register, name, family=family)
@@ -201,7 +201,7 @@ def create(
 
 
 def _parameters(factory: Callable[..., Any]) -> tuple[dict[str, bool], bool]:
-  """Returns each argument with whether it is required, and whether any other is taken."""
+  """Returns whether each argument is required, and whether other arguments are accepted."""
   bound = factory if isinstance(factory, functools.partial) else functools.partial(factory)
   hidden: tuple[str, ...] = ()
   if isinstance(bound.func, type):

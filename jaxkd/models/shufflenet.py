@@ -21,7 +21,7 @@ _STEM_FEATURES = 24
 
 
 class Bottleneck(nnx.Module):
-  """Of V1: grouped 1x1, shuffle, depthwise 3x3, grouped 1x1; before its ReLU.
+  """The block of V1: grouped 1x1, shuffle, depthwise 3x3, grouped 1x1; before its ReLU.
 
   With stride 2 the average-pooled input is concatenated, else it is added.
   """
@@ -65,10 +65,10 @@ class ShuffleNetV1(Staged):
 
 
 class Unit(nnx.Module):
-  """Of V2: half of the channels pass; with stride 2 both halves are convolved.
+  """The block of V2: half of the channels pass; with stride 2 both halves are convolved.
 
   Returns its output before the last ReLU. The half that passes has been activated before, so
-  another ReLU leaves it as it is.
+  another ReLU does not change it.
   """
 
   def __init__(
@@ -118,11 +118,11 @@ class ShuffleNetV2(Staged):
     self.imagenet_stem = not cifar
 
   def stem(self, x: jax.Array) -> jax.Array:
-    """Has its normalisation and ReLU in `conv1`."""
+    """Runs `conv1`, which includes its normalisation and ReLU."""
     return self.conv1(x)
 
   def top(self, x: jax.Array) -> jax.Array:
-    """The last convolution."""
+    """Runs the last convolution."""
     return self.conv5(x)
 
   def reference_name(self, name: str) -> str:

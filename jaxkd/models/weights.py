@@ -1,4 +1,4 @@
-"""Weights from PyTorch and back, under the reference's names.
+"""Reads weights from files of PyTorch and writes them, under the reference's names.
 
 The names are torchvision's or timm's for the ImageNet forms and the authors' for the CIFAR forms;
 see `Network.reference_name` and `Network.timm_name`. Torchvision's or the authors' are written. A
@@ -28,10 +28,10 @@ _LEAVES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var":
 # Where PyTorch's axes are in ours, by rank: OIHW in HWIO, OI in IO.
 _AXES = {4: (3, 2, 0, 1), 2: (1, 0)}
 
-# Of several state dicts in a file, the first of these is taken.
+# The first of these is taken if a file has several state dicts.
 _CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model", "net", "student")
 
-# Names that a message lists of those that are wrong in the same way.
+# How many names a message lists for each kind of fault.
 _LISTED = 8
 
 
@@ -57,7 +57,7 @@ def from_torch(
   state = []
   for path, name, variable, axes, shape in _variables(model, fit.naming):
     tensor = fit.tensors[name]
-    # Only a classifier's shape may be another.
+    # Only a classifier's shape may differ.
     if tensor.shape == shape:
       value = np.transpose(tensor, np.argsort(axes))
       variable = variable.replace(jnp.asarray(value.astype(variable.dtype)))
@@ -86,9 +86,9 @@ def torch_shapes(model: Network) -> dict[str, tuple[int, ...]]:
 
 
 class _Fit(NamedTuple):
-  """How a state dict goes with a network."""
+  """The fit of a state dict to a network."""
 
-  # How many names are wrong, and a list of them.
+  # The number of wrong names, and a message that lists them.
   misfits: int
   message: str
   # Without a prefix of all names.
@@ -120,7 +120,7 @@ def _variables(
 
 
 def _fit(model: Network, tensors: Mapping[str, np.ndarray]) -> _Fit:
-  """Compares names and shapes, under the naming and without the prefix that fit best."""
+  """Compares names and shapes, with the naming and the prefix that fit best."""
   parts = next(iter(tensors), "").split(".")[:-1]
   prefixes = ["".join(f"{part}." for part in parts[:n]) for n in range(len(parts) + 1)]
   prefixes = [prefix for prefix in prefixes if all(name.startswith(prefix) for name in tensors)]
@@ -203,10 +203,10 @@ def _read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
     import torch
   except ImportError as error:
     raise WeightsError(
-      f"{path} needs PyTorch: install the extra `torch`, or convert the file to .safetensors where "
-      "PyTorch is"
+      f"{path} needs PyTorch: install the extra `torch`, or convert the file to .safetensors on a "
+      "machine with PyTorch"
     ) from error
-  alone = "save its state dict alone where it comes from: torch.save(model.state_dict(), FILE)"
+  alone = "save its state dict alone: torch.save(model.state_dict(), FILE)"
   try:
     # PyTorch looks at the suffix of a path.
     with open(path, "rb") as file:
@@ -279,7 +279,7 @@ def network_of(
   image_size: int | None = None,
   in_channels: int | None = None,
 ) -> Network:
-  """Makes the network that a state dict is of, at its initial values.
+  """Makes the network that a state dict belongs to, with initial values.
 
   By default the number of classes is the tensors'; size and channels of the images are those that
   the network's form for CIFAR or for ImageNet, whichever the tensors fit, has in the literature.

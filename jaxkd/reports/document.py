@@ -72,7 +72,7 @@ class Table(NamedTuple):
   """A table."""
 
   name: str  # of its CSV file
-  lines: Lines  # as people read it
+  lines: Lines  # for people
   title: str = ""  # stands above it, if given
   data: Lines | None = None  # the content of the CSV file, if it has more than `lines`
 
@@ -159,7 +159,7 @@ def _html(report: Report, folder: pathlib.Path) -> Iterator[str]:
       case Picture(name):
         svg = (folder / f"{name}.svg").read_text()
         links = _links(name, ["png", "svg", "csv"] if block.csv else ["png", "svg"])
-        # The prologue belongs to a document of its own, not to a page.
+        # The prologue belongs to a separate file, not to a page.
         yield f"<figure>{svg[svg.index('<svg') :]}<figcaption>{links}</figcaption></figure>"
 
 

@@ -25,7 +25,7 @@ _TAU_STAR = "train_tau_star_"
 
 
 def write(experiment: Experiment) -> pathlib.Path | None:
-  """Writes the results of the rows into a folder; a row that diverged is marked as such.
+  """Writes the results of the rows into a folder; a diverged row is marked.
 
   Returns None if no row is finished, and in processes other than the first.
   """
@@ -144,7 +144,7 @@ def _line(experiment: Experiment, row: str, phases: Sequence[Phase]) -> dict[str
 
 
 def temperatures(experiment: Experiment) -> Lines:
-  """Returns the last shares of examples of rows that choose temperatures, mean over the seeds."""
+  """Returns the last logged share of each temperature in rows that choose it, over the seeds."""
   lines = []
   for row, phases in experiment.rows.items():
     logged = [experiment.folder(phase).logged()[-1] for phase in phases]

@@ -13,7 +13,7 @@ from jaxkd.reports.experiment import ACCURACY, DIFFERENCE, PAPER, SINGLE
 from jaxkd.reports.tables import Lines
 from jaxkd.runs.phase import duration
 
-# By column of a report, the addition to the student's name.
+# Suffixes of the student's name, by column of a report.
 _COLUMNS = {ACCURACY: "", SINGLE: f": {SINGLE}", "seeds": ": seeds"}
 _COLUMNS |= {PAPER: ": paper", DIFFERENCE: f": {DIFFERENCE}"}
 

@@ -34,13 +34,13 @@ def percent(shares: Sequence[float] | np.ndarray) -> str:
 
 
 def joined(lines: Lines) -> Lines:
-  """Gives all lines the columns of any of them, with empty cells."""
+  """Gives every line all columns; missing cells are empty."""
   columns = dict.fromkeys(column for line in lines for column in line)
   return [{column: line.get(column, "") for column in columns} for line in lines]
 
 
 def as_csv(lines: Lines) -> str:
-  r"""Returns the table with all digits."""
+  r"""Returns the table as CSV, with all digits."""
   text = io.StringIO()
   writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
   writer.writeheader()
@@ -55,7 +55,7 @@ def escaped(text: str) -> str:
 
 
 def as_markdown(lines: Lines) -> str:
-  """Returns the table in columns of one width each."""
+  """Returns the table as Markdown, with aligned columns."""
   texts = [[*lines[0]], *([shown(value) for value in line.values()] for line in lines)]
   heads, *cells = [[escaped(text).replace("|", r"\|") for text in row] for row in texts]
   widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
@@ -64,7 +64,7 @@ def as_markdown(lines: Lines) -> str:
 
 
 def as_html(lines: Lines) -> str:
-  """Returns the table with buttons for heads, and all digits in `data-value`."""
+  """Returns the table as HTML, with buttons for heads and all digits in `data-value`."""
   heads = "".join(f"<th><button>{html.escape(column)}</button></th>" for column in lines[0])
   rows = "\n".join("<tr>" + "".join(map(_html_cell, line.values())) + "</tr>" for line in lines)
   return f"<table><thead><tr>{heads}</tr></thead>\n<tbody>{rows}</tbody></table>"
@@ -77,7 +77,7 @@ def _html_cell(value: object) -> str:
 
 
 def shown(value: object) -> str:
-  """Returns a cell as people read it: numbers with four digits."""
+  """Returns a cell as text: numbers with four digits."""
   if isinstance(value, Spread):
     return f"{shown(value.mean)} ± {value.deviation:.2g}"
   if value is None or (isinstance(value, float) and math.isnan(value)):

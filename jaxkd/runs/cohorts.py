@@ -1,4 +1,4 @@
-"""Which phases train together: students that share a teacher's forward pass."""
+"""Cohorts: students that train together, with one forward pass of their teachers."""
 
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
@@ -10,11 +10,11 @@ def cohorts(steps: Mapping[Phase, Set[int]], size: int, interval: int) -> list[l
   """Divides phases into groups of up to `size`, each of which can train in one step.
 
   The phases of a group share their teachers, data, order of the examples and number of epochs. All
-  can resume from one of their `steps`, and none loses more than its newest checkpoint by it, the
-  `interval`. Phases without a teacher have nothing to share.
+  can resume from a common step of their `steps`, and none loses more than `interval` steps by it.
+  Phases without a teacher have nothing to share.
   """
   groups: list[list[Phase]] = []
-  # Those that are as far come together.
+  # Phases with equal progress form groups.
   for phase in sorted(steps, key=lambda phase: max(steps[phase])):
     for group in groups:
       together = [steps[each] for each in (*group, phase)]
@@ -28,7 +28,7 @@ def cohorts(steps: Mapping[Phase, Set[int]], size: int, interval: int) -> list[l
         break
     else:
       groups.append([phase])
-  # In the order in which they came: teachers before their students.
+  # The order is that of `steps`: teachers before their students.
   order = {phase: index for index, phase in enumerate(steps)}
   ordered = [sorted(group, key=order.__getitem__) for group in groups]
   return sorted(ordered, key=lambda group: order[group[0]])

@@ -13,7 +13,7 @@ def default() -> ml_collections.ConfigDict:
   """Returns all options; `configs/` has the values that experiments use.
 
   Everything but `run`, `rows`, `seeds`, `title` and `data.data_dir` determines the result of some
-  phase: a change trains anew, beside the results that there are.
+  phase: a change trains new phases, and the old results stay.
   """
   config = ml_collections.ConfigDict()
   config.title = "untitled"
@@ -28,23 +28,23 @@ def default() -> ml_collections.ConfigDict:
   config.dtype = "float32"
 
   config.data = ml_collections.ConfigDict()
-  # A data set's name, or `module:attribute` of an own one; see `jaxkd.data.register`.
+  # A data set's name, or `module:attribute` of a user's; see `jaxkd.data.register`.
   config.data.name = "digits"
   config.data.batch_size = 128
   # The share of the training split that is kept from training and evaluated instead of the test
-  # split, for whatever is tuned.
+  # split, for tuning.
   config.data.validation = 0.0
-  # The share of the rest that is trained on, of each class alike.
+  # The share of the rest that is trained on, equal for every class.
   config.data.train_share = 1.0
-  # Of the order of the examples and of augmentation; None: each network's own. Students that share
+  # Seed of the order of the examples and of augmentation; None: the network's. Students that share
   # it can share a teacher's forward pass.
   config.data.seed = config_dict.placeholder(int)
-  # Where TFDS keeps its data; empty: where TFDS says. For 'folder', the folder of train/<class>/
+  # Folder of TFDS's data; empty: TFDS's default. For 'folder', the folder of train/<class>/
   # and test/<class>/.
   config.data.data_dir = ""
 
   config.teacher = network("resnet20")
-  # Folder of a finished phase to teach instead; empty: train the teacher.
+  # Folder of a finished phase that teaches instead; empty: the teacher is trained.
   config.teacher.checkpoint = ""
   # For the row stkd.
   config.small_teacher = network("resnet14")
@@ -54,17 +54,17 @@ def default() -> ml_collections.ConfigDict:
   # authors' code.
   config.optim = ml_collections.ConfigDict(optim.RECIPE)
 
-  # By row, the options of methods that hold for it alone: the choices of `jaxkd.tune`.
+  # Options of methods for single rows, by row: the choices of `jaxkd.tune`.
   config.tuned = ml_collections.ConfigDict()
 
-  # A section for each method that has options; its file in `jaxkd/methods/` says what they mean.
+  # A section for each method that has options; its file in `jaxkd/methods/` explains them.
   for name, method in sorted(methods.all_methods().items()):
     options = {field.name: field.default for field in dataclasses.fields(method)}
     if options:
       optional = {key: config_dict.placeholder(float) for key in options if options[key] is None}
       config[name] = ml_collections.ConfigDict(options | optional)
 
-  # How a run is carried out; no result depends on it beyond rounding.
+  # Execution of a run; the results depend on it by rounding only.
   config.run = ml_collections.ConfigDict()
   config.run.eval_every_epochs = 1.0
   config.run.checkpoint_every_steps = 500
@@ -86,7 +86,7 @@ def default() -> ml_collections.ConfigDict:
 def network(name: str, *, seeded: bool = True) -> ml_collections.ConfigDict:
   """Returns the options of one network."""
   config = ml_collections.ConfigDict()
-  # A network's name, or `module:attribute` of an own one; see `jaxkd.models.register`.
+  # A network's name, or `module:attribute` of a user's; see `jaxkd.models.register`.
   config.name = name
   # Further arguments of `models.create`.
   config.options = ml_collections.ConfigDict()

@@ -1,4 +1,4 @@
-"""Several finished networks as one: the rows that end in `+ens`."""
+"""Ensembles of finished networks, for the rows that end in `+ens`."""
 
 import hashlib
 import json
@@ -44,7 +44,7 @@ class Ensemble:
   def evaluate(self, dataset: Dataset, mesh: jax.sharding.Mesh) -> None:
     """Evaluates the phases together and writes their accuracy."""
     objectives = [planning.objective_of(phase) for phase in self._phases]
-    # Where a phase predicts with its teachers, these too.
+    # A phase that predicts with its teachers needs their outputs, too.
     needed = dict.fromkeys(self._phases)
     for phase, objective in zip(self._phases, objectives, strict=True):
       if objective.predicts_with_teachers:

@@ -1,4 +1,4 @@
-"""Experiments: trains what the store lacks of their rows."""
+"""Experiments: trains the phases of their rows that the store lacks."""
 
 import dataclasses
 import itertools
@@ -56,7 +56,7 @@ class Experiment:
 
 
 def run(experiments: Sequence[Experiment]) -> dict[Phase, NonFiniteError]:
-  """Trains what is missing of several experiments, all phases as one queue.
+  """Trains the missing phases of several experiments as one queue.
 
   The experiments share a store and the options `data` and `run`. Returns the diverged phases.
   """
@@ -86,7 +86,7 @@ def run(experiments: Sequence[Experiment]) -> dict[Phase, NonFiniteError]:
 
 
 def load_dataset(options: ConfigDict, run_options: ConfigDict, mesh: jax.sharding.Mesh) -> Dataset:
-  """Reads what an experiment trains and evaluates on, from `config.data` and `config.run`."""
+  """Reads the training and the evaluated split, from `config.data` and `config.run`."""
   spec = data.find(options.name, options.data_dir)
   train, evaluated = data.read(spec, options.data_dir, run_options.loader, run_options.resident_gib)
   try:

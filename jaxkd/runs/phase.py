@@ -1,4 +1,4 @@
-"""A phase: everything that determines what one training run gives."""
+"""A phase: everything that determines the result of one training run."""
 
 import dataclasses
 import functools
@@ -27,7 +27,7 @@ class Phase:
   """One training run, identified by the content of all that determines its result.
 
   Attributes:
-    data: `data.identity`, `batch_size`, and where they are not the usual `validation`,
+    data: `data.identity`, `batch_size`, and where they differ from defaults `validation`,
       `train_share`, and `seed`, of order and augmentation.
     network: `name`, `dtype`, `options`, `arrays`, a digest of the shapes of its arrays, `source`, a
       digest of its source if it is not the package's own, and `init_from`, the hash of a file of
@@ -53,7 +53,7 @@ class Phase:
 
   @property
   def name(self) -> str:
-    """Data set, network and objective, for people."""
+    """Data set, network and objective as text."""
     parts = self.data["name"], self.network["name"], self.objective["name"]
     return "-".join(re.sub(r"[^\w.]+", ".", part) for part in parts)
 
@@ -90,7 +90,7 @@ class Phase:
     return f"{self.name}-{self.identity}"
 
   def with_teachers(self) -> list["Phase"]:
-    """Returns the phases to train, in order, this one last; each once."""
+    """Returns the phases to train, each once: teachers in order, and this phase last."""
     phases = dict.fromkeys(phase for teacher in self.teachers for phase in teacher.with_teachers())
     return [*phases, self]
 
@@ -102,7 +102,7 @@ class Phase:
     return dataclasses.replace(self, schedule={**self.schedule, key: share * self.epochs})
 
   def to_dict(self) -> dict[str, Any]:
-    """Returns what identifies the phase, as JSON holds it."""
+    """Returns the fields that identify the phase, for JSON."""
     names = ("data", "network", "schedule", "objective", "seed")
     own = {name: getattr(self, name) for name in names}
     return {**own, "teachers": [teacher.to_dict() for teacher in self.teachers]}

@@ -50,7 +50,7 @@ class ExperimentPlan:
 
   def __init__(self, config: ConfigDict, seed: int, identity: Mapping[str, Any] | None = None):
     self._config, self._seed = config, seed
-    # A folder's is found by a look at every file.
+    # The identity of a folder takes a look at every file.
     self._identity = identity or data.identity(config.data.name, config.data.data_dir)
 
   def options(self, name: str) -> Method:
@@ -58,7 +58,7 @@ class ExperimentPlan:
     return methods.create(name, self._config.get(name, ConfigDict()).to_dict())
 
   def teacher(self, objective: Method | None = None) -> Phase:
-    """Returns the phase of the large teacher, or the finished one that was given."""
+    """Returns the phase of the large teacher, or the given finished phase."""
     section = self._config.teacher
     if objective:
       self._require_training(f"{objective.name}, which trains its own teacher")
@@ -89,7 +89,7 @@ class ExperimentPlan:
     return [self._named(*pair, SECTIONS) for pair in zip(names, files, strict=True)]
 
   def residual(self, name: str, weights: str = "") -> ConfigDict:
-    """Returns a network that is trained as the student is, but is `name` unless that is empty."""
+    """Returns the network `name`, or the student's if '', to be trained like the student."""
     return self._named(name or "student", weights, ("student",))
 
   def train(
@@ -108,7 +108,7 @@ class ExperimentPlan:
     return phase.shortened(share, full_schedule=full_schedule)
 
   def parameters(self, phase: Phase) -> int:
-    """Returns how many parameters a phase's network has."""
+    """Returns the number of parameters of a phase's network."""
     return num_parameters(phase)
 
   def _require_training(self, purpose: str) -> None:
@@ -122,7 +122,7 @@ class ExperimentPlan:
       raise ConfigError(f"config.teacher.epochs is {section.epochs}, must be > 0 for {purpose}")
 
   def _named(self, name: str, weights: str, sections: Sequence[str]) -> ConfigDict:
-    """Returns the section of a name or of a network's name; else the first, with that network."""
+    """Returns the section with this name or network, or else the first one with that network."""
     found = [s for s in sections if name in (s, self._config[s].name)]
     network = self._config[found[0] if found else sections[0]].copy_and_resolve_references()
     if not found:
@@ -134,7 +134,7 @@ class ExperimentPlan:
   def _phase(
     self, network: ConfigDict, objective: Method | None, teachers: tuple[Phase, ...], seed: int
   ) -> Phase:
-    """Returns the phase that trains a network, without an objective with cross entropy."""
+    """Returns the phase that trains a network, by default with cross entropy."""
     config = self._config
     dataset = {**self._identity, "batch_size": config.data.batch_size}
     usual = {"validation": (0,), "train_share": (1,), "seed": (None, seed)}
@@ -160,7 +160,7 @@ class ExperimentPlan:
 
 
 def spec_of(phase: Phase) -> data.Spec:
-  """Returns the data set of a phase, from the phase alone: the images may be away."""
+  """Returns the data set of a phase, from the phase alone, without its images."""
   fields = ("name", "num_classes", "image_size", "channels", "padding", "flip", "resize")
   mean, std = tuple(phase.data["mean"]), tuple(phase.data["std"])
   return data.Spec(mean=mean, std=std, **{field: phase.data[field] for field in fields})
@@ -184,7 +184,7 @@ def _create(described: Any, spec: data.Spec, rngs: nnx.Rngs) -> models.Network:
 
 
 def num_parameters(phase: Phase) -> int:
-  """Returns how many parameters a phase's network has."""
+  """Returns the number of parameters of a phase's network."""
   model = _traced(phase.network, spec_of(phase))
   return sum(x.size for x in jax.tree.leaves(nnx.state(model, nnx.Param)))
 

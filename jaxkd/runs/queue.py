@@ -26,7 +26,7 @@ from jaxkd.training.loop import NonFiniteError, train
 
 
 class Queue:
-  """The phases that a store lacks of those that are wanted.
+  """The wanted phases that a store lacks.
 
   Runs that share a store share the work: a phase that another run is training is left to it, and
   waited for if need be. It is a StoreError if a teacher has a result but no network.
@@ -54,7 +54,7 @@ class Queue:
     self.missing.setdefault(phase, len(self.missing) + 1)
 
   def tell_reused(self) -> None:
-    """Says which phases are not trained again."""
+    """Lists the phases that are not trained again."""
     for phase, folder in self._reused.items():
       date = folder.result().get("finished", "at an unknown date")
       tell(f"reused: {phase.folder}, {'evaluated' if phase.given else 'trained'} {date}")
@@ -97,7 +97,7 @@ class Queue:
     return PhaseFolder.of(self._workdir, phase)
 
   def _steps(self, phase: Phase) -> set[int]:
-    """Returns 0 and the steps of the checkpoints, as the first process has it."""
+    """Returns 0 and the steps of the checkpoints, as the first process sees them."""
     count = self._run.keep_checkpoints
     newest = np.array(sorted(self._folder(phase).steps)[-count:])
     return {0, *sharding.of_first(np.resize(newest, count)).tolist()}
@@ -118,11 +118,11 @@ class Queue:
         # The others of its cohort resume in the next round.
         done = [bad]
         if len(self._waiting) > 1:
-          tell(f"{error}; the other phases go on")
+          tell(f"{error}; the other phases continue")
     self._waiting = [phase for phase in self._waiting if phase not in done]
 
   def _claim(self, phase: Phase, stack: contextlib.ExitStack) -> bool:
-    """Makes and locks the folder of a phase; says whether it could be locked."""
+    """Makes and locks the folder of a phase; returns whether it could be locked."""
     if jax.process_index() > 0:
       return True
     folder = self._folder(phase)
@@ -130,12 +130,12 @@ class Queue:
     try:
       stack.enter_context(folder.lock())
     except LockedError:
-      # The other processes of this run would not know.
+      # The other processes of this run would not learn of it.
       if jax.process_count() > 1:
         raise
       if not self._told:
         self._told = True
-        tell(f"another process is training {folder.path}; its result is waited for")
+        tell(f"another process is training {folder.path}; waiting for its result")
       return False
     return True
 

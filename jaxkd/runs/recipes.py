@@ -31,7 +31,7 @@ RECIPES = {
   # The networks of the ATS paper.
   "cifar10": Recipe("cifar10", "resnet110", "resnet20", "vgg8"),
   "cifar100": Recipe("cifar100", *paper.TEACHERS["cifar100"], "vgg8"),
-  # On images as they are, 64x64; the paper doesn't say whether it resizes them.
+  # The images stay 64x64; the paper doesn't say whether it resizes them.
   "tiny_imagenet": Recipe("tiny_imagenet", *paper.TEACHERS["tiny_imagenet"], "alexnet"),
   # The paper's accuracies need ImageNet's weights: `--config.teacher.init_from=FILE`, likewise for
   # `small_teacher`, `student`, and for the further networks of `takd` and `reskd`.
@@ -44,8 +44,8 @@ RECIPES = {
 }
 """The recipe of each data set, by the first part of its configs' names."""
 
-# Each network's assistant as a teacher is the next of its ladder: of middle size, of its family
-# where that has one. The paper doesn't say which assistant it uses.
+# The assistant of a teacher is the next network of its ladder: of middle size, of its family
+# if that has one. The paper doesn't name its assistants.
 _LADDERS = (
   ("resnet110", "resnet56", "resnet32", "resnet20", "resnet14", "resnet8"),
   ("resnet44", "resnet20"),
@@ -81,7 +81,7 @@ def recipe(
   """Returns an experiment by the recipe of a data set, a key of `RECIPES`.
 
   The parts of `arg`, joined by commas, are `teacher=` and `student=`, names of networks, and
-  `runlocal`: a few epochs of a small pair, to see everything work.
+  `runlocal`: a few epochs of a small pair, as a trial.
   """
   if dataset not in RECIPES:
     raise ConfigError(f"the data set is {dataset!r}, must be {nearest(dataset, RECIPES)}")
@@ -126,7 +126,7 @@ def recipe(
 def set_teacher(config: ml_collections.ConfigDict, name: str) -> None:
   """Sets the large teacher, and the assistant between it and the student."""
   config.teacher.name = name
-  # For another teacher, the row takd asks for one.
+  # With any other teacher, the row takd needs assistants by name.
   config.takd.assistants = (_ASSISTANTS[name],) if name in _ASSISTANTS else ()
 
 

@@ -12,7 +12,7 @@ Values = Mapping[str, float]
 
 
 def of_row(config: ConfigDict, row: str) -> ConfigDict:
-  """Returns the config as a row sees it: with the options that were tuned for it alone."""
+  """Returns the config of a row, with the options that were tuned for it."""
   if row not in config.tuned:
     return config
   own = config.copy_and_resolve_references()
@@ -21,7 +21,7 @@ def of_row(config: ConfigDict, row: str) -> ConfigDict:
 
 
 def with_values(config: ConfigDict, row: str, values: Values) -> ConfigDict:
-  """Returns a config in which one row alone has these values; its earlier ones are forgotten.
+  """Returns a config in which one row has these values, instead of its earlier ones.
 
   Examples:
     >>> from jaxkd.runs import config
@@ -40,7 +40,7 @@ def with_values(config: ConfigDict, row: str, values: Values) -> ConfigDict:
 
 
 def of(config: ConfigDict) -> dict[str, Values]:
-  """Returns by row the values that it alone has; the inverse of `with_values`.
+  """Returns the values of single rows, by row; the inverse of `with_values`.
 
   Examples:
     >>> from jaxkd.runs import config
@@ -51,7 +51,7 @@ def of(config: ConfigDict) -> dict[str, Values]:
 
 
 def shown(values: Values) -> str:
-  """Returns values for people.
+  """Returns values as text.
 
   Examples:
     >>> shown({"ats.tau1": 3.0, "ats.lam": 0.5})

@@ -25,7 +25,7 @@ class LockedError(StoreError):
 class PhaseFolder:
   """The folder of one phase.
 
-  `config.json` says what the phase is, `checkpoints/` holds its newest states, `metrics.jsonl` has
+  `config.json` describes the phase, `checkpoints/` has its newest states, `metrics.jsonl` has
   a line per evaluation, `result.json` is written last.
   """
 
@@ -34,12 +34,12 @@ class PhaseFolder:
 
   @classmethod
   def of(cls, workdir: str | os.PathLike[str], phase: Phase) -> "PhaseFolder":
-    """Returns the phase's folder in a store, or where it lies outside; it may not exist."""
+    """Returns the phase's folder, in a store or outside of it; it may not exist."""
     return cls(phase.location or pathlib.Path(workdir) / phase.folder, phase)
 
   @classmethod
   def open(cls, path: str | os.PathLike[str], *, finished: bool = True) -> "PhaseFolder":
-    """Opens the folder of a phase, which has to have its result if `finished`.
+    """Opens the folder of a phase, which must have its result if `finished`.
 
     Raises:
       StoreError: there is no such phase at `path`.
@@ -81,7 +81,7 @@ class PhaseFolder:
       )
 
   def create(self) -> None:
-    """Makes the folder and writes what the phase is, if it isn't there."""
+    """Makes the folder and writes `config.json`, unless it exists."""
     file = self.path / "config.json"
     try:
       self.path.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ class PhaseFolder:
     """Returns the result of a finished phase.
 
     It has `steps`, `parameters`, `temperatures`, `finished` (a date), `class_names`, and for
-    'train' and `phase.split` what was measured on that split.
+    'train' and `phase.split` the measures on that split.
     """
     file = self.path / "result.json"
     try:
@@ -118,7 +118,7 @@ class PhaseFolder:
 
   @contextlib.contextmanager
   def lock(self) -> Iterator[None]:
-    """Keeps other processes from training the phase; it is a LockedError if one does."""
+    """Keeps other processes from training the phase; raises a LockedError if one does."""
     try:
       with filelock.FileLock(self.path / "lock", blocking=False):
         yield

@@ -18,7 +18,7 @@ from jaxkd.training.step import Frozen, Functional, Variables, functional
 def load_network(
   folder: PhaseFolder, mesh: jax.sharding.Mesh, step: int | None = None
 ) -> tuple[Functional, Variables]:
-  """Returns a phase's network on all devices, by default of its last step (or newest so far)."""
+  """Returns a phase's network on all devices, by default of its newest step."""
   network, variables = functional(planning.network(folder.phase))
   with contextlib.closing(Checkpoints(folder.checkpoints, keep=None)) as checkpoints:
     variables = sharding.replicate(mesh)(variables)
@@ -41,7 +41,7 @@ def load(folder: PhaseFolder, dataset: Dataset, mesh: jax.sharding.Mesh) -> Teac
 def class_order(
   folder: PhaseFolder, spec: data.Spec, class_names: Sequence[str] | None
 ) -> tuple[int, ...] | None:
-  """Returns where each class of a data set is in a teacher's logits; None if the order is the same.
+  """Returns the position of each class in a teacher's logits; None if the order is the same.
 
   `class_names` is None if they are not known yet. It is a ConfigError if the teacher was trained on
   images of another size or number of channels, or on other classes, or on unknown classes.

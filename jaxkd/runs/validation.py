@@ -46,12 +46,12 @@ _NUMBERS = {
 
 
 def validate(config: ConfigDict) -> None:
-  """Checks every option before any work; the ConfigError names the first that is wrong."""
+  """Checks every option before any work; the ConfigError names the first wrong option."""
   _check_names(config)
   _check_numbers(config)
   for row in ("", *config.tuned):
     own = of_row(config, row)
-    # Also the methods that no row uses.
+    # Methods that no row uses are checked, too.
     for name in filter(own.get, methods.all_methods()):
       methods.create(name, own[name].to_dict())
   _check_rows(config)
@@ -77,9 +77,7 @@ def _check_names(config: ConfigDict) -> None:
   allowed = "letters, digits, _, . and -: it names a folder"
   _require(re.fullmatch(r"[\w.-]+", title) and title.strip("."), "title", title, allowed)
   _require(size > 1, "ensemble", size, "2 or more")
-  allowed = (
-    f"as many as fill ensembles of {size} (config.ensemble) for rows that end in {ENSEMBLE!r}"
-  )
+  allowed = f"a multiple of {size} seeds (config.ensemble) for rows that end in {ENSEMBLE!r}"
   filled = len(seeds) % size == 0 or not any(row.endswith(ENSEMBLE) for row in rows)
   _require(filled, "seeds", seeds, allowed)
   for option, values in (("rows", rows), ("seeds", seeds)):
@@ -175,6 +173,6 @@ def _check_teacher(config: ConfigDict) -> None:
   try:
     names = data.class_names(spec, config.data.data_dir)
   except data.DataError:
-    # Data that are not there yet are compared before training.
+    # The classes of missing data are compared before training.
     names = None
   teachers.class_order(folder, spec, names)

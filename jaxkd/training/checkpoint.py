@@ -1,7 +1,7 @@
 """Checkpoints on Orbax: atomic, asynchronous, on any number of devices.
 
 A checkpoint has two items: `network`, the variables that a later phase loads, and `training`, the
-rest of the state. Arrays are named by their paths, so that a message can name what doesn't fit.
+rest of the state. Arrays are named by their paths, so that a message can name an unfit array.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ def _unnamed(named: dict[str, Any], template: Any) -> Any:
 
 
 class Checkpoints:
-  """The checkpoints of one phase; the newest `keep` are kept, None only reads."""
+  """The checkpoints of one phase. The newest `keep` are kept; None is for reading."""
 
   def __init__(self, directory: str | os.PathLike[str], keep: int | None):
     self._directory = pathlib.Path(directory).absolute()
@@ -41,7 +41,7 @@ class Checkpoints:
       max_to_keep=keep,
       create=keep is not None,
       cleanup_tmp_directories=keep is not None,
-      # Several are at work at a time where students train together.
+      # Each student of a cohort has its own manager.
       multiprocessing_options=ocp.options.MultiprocessingOptions(
         barrier_sync_key_prefix=self._directory.parent.name
       ),
@@ -53,7 +53,7 @@ class Checkpoints:
 
   @contextlib.contextmanager
   def _told(self, what: str) -> Iterator[None]:
-    """Says in one line what could not be done in the directory."""
+    """Turns an error in the directory into one line."""
     try:
       yield
     except Exception as error:
@@ -65,7 +65,7 @@ class Checkpoints:
     return self._manager.latest_step()
 
   def save(self, state: TrainState) -> None:
-    """Starts to write a state; returns once the device may go on.
+    """Starts to write a state; returns when the devices may continue.
 
     A CheckpointError says that this or an earlier state could not be written.
     """
@@ -89,7 +89,7 @@ class Checkpoints:
     training = template._asdict()
     restored = self._restore(
       step,
-      "move it away to go on from the one before",
+      "move it away to resume from the one before",
       network=training.pop("variables"),
       training=training,
     )
@@ -115,8 +115,8 @@ class Checkpoints:
       step = steps[-1]
     elif step not in steps:
       raise CheckpointError(
-        f"no checkpoint of step {step} in {self._directory}; there are those "
-        f"of {', '.join(map(str, steps))}"
+        f"no checkpoint of step {step} in {self._directory}; its steps are "
+        f"{', '.join(map(str, steps))}"
       )
     remedy = f"move {self._directory.parent} away to train it again"
     return self._restore(step, remedy, network=template)["network"]
@@ -156,7 +156,7 @@ class Checkpoints:
 
 
 def _reason(error: Exception) -> str:
-  """Returns what went wrong; TensorStore tells it after the path of a file."""
+  """Returns the reason of an error, which TensorStore puts after the path of a file."""
   text = next(iter(str(error).splitlines()), type(error).__name__)
   system = [os.strerror(code) for code in (errno.ENOSPC, errno.EROFS)]
   return next((each for each in system if each in text), text[:200])

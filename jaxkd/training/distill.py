@@ -1,4 +1,4 @@
-"""Distillation of a user's own module, in memory: `jaxkd.distill`."""
+"""Distillation of a user's module, in memory: `jaxkd.distill`."""
 
 import functools
 import inspect
@@ -56,7 +56,7 @@ def distill(
   fields: tuple[str, str] = ("image", "label"),
   seed: int = 0,
 ) -> Distilled:
-  """Trains a student to do as a teacher does, and shows progress on stderr.
+  """Trains a student to imitate a teacher, and shows progress on stderr.
 
   Every batch goes through both networks: the teacher in evaluation mode, the student in training
   mode. The result is a function of the arguments alone. Nothing is written to disk; a config and
@@ -82,7 +82,7 @@ def distill(
 
   Raises:
     ConfigError: an argument is wrong; the message names it.
-    NonFiniteError: the loss is no longer a number.
+    NonFiniteError: the loss or its gradient was not finite.
 
   Examples:
     >>> import jax.numpy as jnp, numpy as np
@@ -171,7 +171,7 @@ def distill(
   number = 0
   report_at = next_multiple(per_epoch, 0, total)
   for number, batch in enumerate(itertools.islice(itertools.chain([first], batches), total), 1):
-    # One step at a time waits: more have deadlocked on several devices of a CPU.
+    # Steps wait for each other: several at once have deadlocked on several devices of a CPU.
     jax.block_until_ready(logs[-1:])
     state, logged = step(state, teacher_variables, *jax.device_put(batch, split))
     logs.append(logged)

@@ -45,7 +45,7 @@ def constants(
     return prepare(logits, labels, mask, evaluator.spec.num_classes)
 
   run = _replicated(evaluator, prepared)
-  # On the host: several programs at work at once have deadlocked on CPUs.
+  # Added on the host: several programs at once have deadlocked on CPUs.
   parts = (jax.device_get(run(variables, *batch)) for batch in _batches(evaluator, split, workers))
   return functools.reduce(lambda total, part: jax.tree.map(np.add, total, part), parts)
 

@@ -1,4 +1,4 @@
-"""Examples that a user gives: arrays, sources and iterables of batches, by one interface."""
+"""One interface for a user's arrays, sources and iterables of batches."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
@@ -46,7 +46,7 @@ class UserData:
       self._require_size()
 
   def batches(self, batch_size: int, seed: int) -> Iterator[Batch]:
-    """Yields batches: one permutation of the examples after another, or an iterable's again."""
+    """Yields batches: of one permutation after another, or of an iterable, which is repeated."""
     if self.size is None:
       ended = False
       while not ended:
@@ -66,7 +66,7 @@ class UserData:
           left = left[batch_size:]
 
   def total(self, function: Callable[..., Any], batch_size: int) -> Any:
-    """Returns the sum of a function of inputs, labels and a mask, false on padding, over all."""
+    """Returns the sum over all batches of a function of inputs, labels and mask of padding."""
     total: Any = None
     for start in range(0, self._require_size(), batch_size):
       places = np.arange(start, start + batch_size)
@@ -77,7 +77,7 @@ class UserData:
 
   def _require_size(self) -> int:
     if self.size is None:
-      raise ConfigError(f"{self._what} must be arrays or a source with len and [i]; all is read")
+      raise ConfigError(f"{self._what} must be arrays or a source with len and [i]: all is read")
     return self.size
 
   def _take(self, places: np.ndarray) -> Batch:

@@ -35,7 +35,7 @@ from jaxkd.training.writer import Writer
 
 
 class NonFiniteError(UserError):
-  """The loss is no longer a number, of the student at a position in its job."""
+  """The loss or the gradient of a student was not finite; `student` is its position in the job."""
 
   def __init__(self, message: str, student: int = 0):
     super().__init__(message)
@@ -121,7 +121,7 @@ def train(job: Job, stop: threading.Event) -> list[dict[str, Any]]:
       end = min(report_at, save_at, step + stride, step + loader.max_steps(step))
       num_steps = None if stride == 1 else np.int32(end - step)
       states, next_pulse = train_steps(states, teachers, keys, loader.source(step), num_steps)
-      # The devices are kept busy: only the dispatch before is waited for.
+      # Waits for the previous dispatch only, so that the devices stay busy.
       if pulse is not None:
         _check_finite(pulse, job, checkpoints)
         progress.update(step, float(pulse.loss))
@@ -195,7 +195,7 @@ class _Trainee:
     )
 
   def scalars(self, state: TrainState) -> dict[str, float]:
-    """Returns what is logged since the last report."""
+    """Returns the scalars to log since the last report."""
     scalars = {"learning_rate": float(self.rate(int(state.step) - 1))}
     for name, value in state.sums.items():
       scalars[f"train_{name}"] = float(value / state.steps_summed)
@@ -208,7 +208,7 @@ class _Trainee:
     return {f"{dataset.split}_{name}": means[name] for name in ("loss", "accuracy")}
 
   def result(self, state: TrainState) -> dict[str, Any]:
-    """Returns what is kept of the trained network; see `train`."""
+    """Returns the result of the trained student; see `train`."""
     dataset = self.job.dataset
     return {
       "steps": self.job.total_steps,
@@ -239,7 +239,7 @@ def make_adapter(
 
 
 def _run_keys(seed: int) -> jax.Array:
-  """Returns the keys of a run: of the order, of what a step draws."""
+  """Returns a run's two keys: for the order of the examples, and for the draws of its steps."""
   return jax.random.split(jax.random.key(seed))
 
 

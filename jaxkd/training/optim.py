@@ -37,7 +37,7 @@ def schedule(options: Mapping[str, Any], total_steps: int) -> optax.Schedule:
     [0.0, 0.25, 0.5, 0.5, 0.05]
   """
   warmup = round(options["warmup"] * total_steps)
-  # In a very short run, several may fall on one step.
+  # In a very short run, several milestones may fall on one step.
   boundaries: dict[int, float] = collections.defaultdict(lambda: 1.0)
   for milestone in options["milestones"]:
     boundaries[round(milestone * total_steps) - warmup] *= options["decay"]

@@ -1,4 +1,4 @@
-"""Progress of a training run on the terminal: how far, how fast, and when it ends."""
+"""Progress of a training run on the terminal: step, loss, speed and remaining time."""
 
 import datetime
 import sys
@@ -10,7 +10,7 @@ import jax
 class Progress:
   """Shows the progress of a phase, from the first process.
 
-  On a terminal one line is written over and over; elsewhere a line comes every 30 seconds.
+  On a terminal one line is updated in place; elsewhere a line is printed every 30 seconds.
   """
 
   def __init__(self, label: str, step: int, total: int, batch_size: int):
@@ -24,10 +24,10 @@ class Progress:
       self.note(f"resumes at step {step}/{total}")
 
   def update(self, step: int, loss: float) -> None:
-    """Tells that a step is done; shows it unless it has just shown another."""
+    """Records a finished step; shows it unless another was shown just before."""
     now = time.monotonic()
     if not self._start:
-      # The time of the first dispatch is that of compilation.
+      # The first dispatch compiles.
       self._first_step, self._start = step, now
       return
     if self._quiet or now - self._shown < (0.5 if self._live else 30):
@@ -58,7 +58,7 @@ class Progress:
     self._paused_at = 0.0
 
   def note(self, text: str) -> None:
-    """Leaves a line of its own."""
+    """Prints a line that stays."""
     if self._quiet:
       return
     start = "\r\033[K" if self._live else ""

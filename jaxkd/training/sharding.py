@@ -27,7 +27,7 @@ def initialize() -> None:
       num_processes=int(os.environ["JAX_NUM_PROCESSES"]),
       process_id=int(os.environ["JAX_PROCESS_ID"]),
     )
-  # srun sets the first, sbatch alone doesn't; the second is of TPU pods.
+  # srun sets the first variable, sbatch alone doesn't. TPU pods have the second.
   elif int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 or "," in os.environ.get(
     "TPU_WORKER_HOSTNAMES", ""
   ):
@@ -56,12 +56,12 @@ def replicate(mesh: Mesh) -> Callable[[Any], Any]:
 
 
 def agreed(fact: bool) -> bool:
-  """Returns the first process's fact in all of them: a shared file system may be late in others."""
+  """Returns the first process's fact in all processes: others may see shared files late."""
   return bool(of_first(np.array(fact)))
 
 
 def of_first(array: np.ndarray) -> np.ndarray:
-  """Returns the first process's array, in all of them; see `agreed`."""
+  """Returns the first process's array in all processes; see `agreed`."""
   if jax.process_count() == 1:
     return array
   return np.asarray(multihost_utils.broadcast_one_to_all(array))

@@ -30,7 +30,7 @@ class Functional(NamedTuple):
   rngs: nnx.State
 
   def module(self, variables: Variables) -> Any:
-    """Puts the network together, in training mode."""
+    """Merges the network with its variables, in training mode."""
     model = nnx.merge(self.graphdef, variables.params, variables.stats, self.rngs, copy=True)
     model.train()
     return model
@@ -52,7 +52,7 @@ class Functional(NamedTuple):
 
 
 def functional(model: nnx.Module) -> tuple[Functional, Variables]:
-  """Takes a network apart."""
+  """Splits a network into its static part and its variables."""
   graphdef, *states = nnx.split(model, nnx.Param, nnx.BatchStat, nnx.RngState)
   params, stats, rngs = states
   return Functional(graphdef, rngs), Variables(params, stats)
@@ -123,7 +123,7 @@ class Learner:
   optimizer: optax.GradientTransformation
 
   def init(self, variables: Variables, adapter: Variables, constants: Any) -> TrainState:
-    """Returns the state before the first step; what is logged is not known."""
+    """Returns the state before the first step; its sums are empty until `Trainer.init`."""
     step = jnp.zeros((), jnp.int32)
     return TrainState(
       step=step,
@@ -227,7 +227,7 @@ def _total(terms: Scalars) -> jax.Array:
 class Trainer:
   """Students that train together: one forward pass of the teachers serves all of them.
 
-  Each ends as it would have alone. The functions are pure and made to be jitted.
+  Each student ends as if trained alone. The functions are pure and made to be jitted.
   """
 
   learners: tuple[Learner, ...]
@@ -240,7 +240,7 @@ class Trainer:
   def init(
     self, states: tuple[TrainState, ...], teachers: tuple[Variables, ...]
   ) -> tuple[TrainState, ...]:
-    """Completes the learners' first states by what a step logs."""
+    """Completes the learners' first states by zero sums of all scalars that a step logs."""
     size = self.spec.stored_size
     shape = (self.batch_size, size, size, self.spec.channels)
     key = jax.random.key(0)
@@ -291,7 +291,7 @@ class Trainer:
   ) -> tuple[tuple[TrainState, ...], Pulse]:
     """Runs `num_steps` steps, or one without a loop, on the source's batches.
 
-    A loop whose length is an argument compiles once, and gives the same bits in any division.
+    A loop whose length is an argument compiles once, and is bit-identical in any division.
     """
 
     def body(_, states):
@@ -305,18 +305,18 @@ class Trainer:
         )
         for state, scalars in zip(states, logged, strict=True)
       )
-      # Whatever of the batch an adapter remembers, too.
+      # This includes the memories of adapters, which come from the batch.
       return jax.lax.with_sharding_constraint(states, sharding.replicated(self.mesh))
 
     states = body(0, states) if num_steps is None else jax.lax.fori_loop(0, num_steps, body, states)
-    # Arrays of their own: the states' are donated to the next call.
+    # New arrays, since those of the states are donated to the next call.
     means = [state.sums["loss"] / state.steps_summed for state in states]
     bad_steps = [state.bad_step for state in states]
     return states, Pulse(jnp.mean(jnp.stack(means)), jnp.stack(bad_steps))
 
 
 def _step_keys(key: jax.Array, step: jax.Array) -> jax.Array:
-  """Returns a run's keys of one step: of augmentation, of dropout."""
+  """Returns a run's keys of one step: for augmentation and for dropout."""
   return jax.random.split(jax.random.fold_in(key, step))
 
 
@@ -350,7 +350,7 @@ class Evaluator:
   def sums(
     self, variables: tuple[Variables, ...], source: data.Arrays | data.EvalBatch, index: jax.Array
   ) -> Scalars:
-    """Returns sums over the examples of a batch; derived ones `[G]`, at `losses.ISATS_GRID`."""
+    """Returns sums over a batch; derived measures are `[G]`, at `losses.ISATS_GRID`."""
     (own, *teachers), labels, mask = self.outputs(variables, source, index)
     predict = self.objective and self.objective.predict
     logits = predict(own, tuple(teachers)) if predict else own.logits

@@ -15,7 +15,7 @@ from jaxkd.common.files import write_atomically
 
 
 class Writer:
-  """Writes what a training run reports into its folder, from the first process.
+  """Writes the evaluations of a training run into its folder, from the first process.
 
   `parameters.txt` lists the network's parameters. Evaluations go to `metrics.jsonl` and, where
   TensorFlow is installed, to TensorBoard. Lines of steps after `step`, from which the run resumes,

@@ -1,1 +1,1 @@
-"""A search of options on a validation split, and who gets what it chose."""
+"""A search of options on a validation split, and the use of its choices."""

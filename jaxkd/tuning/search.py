@@ -1,4 +1,4 @@
-"""Trains a row at every point of a grid, and looks for the best."""
+"""Trains a row at every point of a grid, and finds the best point."""
 
 import itertools
 import math
@@ -24,14 +24,14 @@ class Point(NamedTuple):
 
   values: Values
   students: tuple[Phase, ...]  # one for each seed
-  accuracies: tuple[float, ...] | None  # on validation; None if one ended without finite numbers
+  accuracies: tuple[float, ...] | None  # on validation; None if a student or a teacher diverged
 
   @property
   def mean(self) -> float:
     """Mean accuracy over the seeds; NaN if there is none."""
     if self.accuracies is None:
       return math.nan
-    # They are of float32, whose rounding must not decide a tie.
+    # Rounding of float32 accuracies must not decide a tie.
     return round(statistics.fmean(self.accuracies), 6)
 
   @property
@@ -47,7 +47,7 @@ def search(
 ) -> list[Point] | None:
   """Trains the missing points of the grid, under every seed; None in processes but the first.
 
-  A point whose loss does not stay finite does not stop the others, unless no point is left. When
+  A point that diverges does not stop the others, unless no point is left. When
   the search is repeated, that point resumes from its last good checkpoint, to fail again.
   """
   if not config.data.validation:
@@ -59,7 +59,7 @@ def search(
     validate(one)
     experiments.append(Experiment.of(one, workdir))
   failed = experiment.run(experiments)
-  # Whether all students of a point, and their teachers, ended with finite numbers.
+  # Whether no student of a point, and no teacher of theirs, diverged.
   finite = [
     failed.keys().isdisjoint(itertools.chain(*(phase.with_teachers() for phase in one.students)))
     for one in experiments

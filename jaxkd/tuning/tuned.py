@@ -30,7 +30,7 @@ Choice = Mapping[str, Any]
 
 
 def apply(config: ConfigDict, path: str | os.PathLike[str], given: Iterable[str] = ()) -> None:
-  """Gives the rows of a valid config the options that were chosen for them, and says so.
+  """Gives the rows of a valid config the options that were chosen for them, and reports them.
 
   The file may not exist. `given` are options that were set by hand, which stay.
   """
@@ -49,7 +49,7 @@ def apply(config: ConfigDict, path: str | os.PathLike[str], given: Iterable[str]
         config.tuned = with_values(config, row, values).tuned
         tell(f"{row} has {shown(values)}, chosen in {path}")
     elif alike:
-      tell(f"{row}: what was chosen in {path} is for other options")
+      tell(f"{row}: the choice in {path} is for other options")
   if config.tuned:
     validate(config)
 
@@ -57,9 +57,9 @@ def apply(config: ConfigDict, path: str | os.PathLike[str], given: Iterable[str]
 def write(
   config: ConfigDict, path: str | os.PathLike[str], row: str, values: Values, **found: Any
 ) -> None:
-  """Adds a row's choice to a file, which may not exist, in place of the same experiment's.
+  """Adds a row's choice to a file, in place of the earlier choice for the same experiment.
 
-  The config has nothing tuned for the row. `found` says how the values were chosen.
+  The file may not exist. The config has no tuned options for the row. `found` describes the search.
   """
   path = pathlib.Path(path)
   trains = _trains(config, row, values)
@@ -81,7 +81,7 @@ def _about(config: ConfigDict, row: str) -> dict[str, Any]:
 
 
 def _trains(config: ConfigDict, row: str, values: Values) -> str:
-  """Identifies the training of the row with the values, whatever the seeds."""
+  """Identifies the training of the row with the values, for all seeds."""
   whole = with_values(config, row, values)
   whole.data.validation, whole.data.seed = 0.0, None
   return planning.student(whole, row, 0).identity
@@ -93,7 +93,7 @@ def _belongs(choice: Choice, config: ConfigDict, row: str) -> bool:
 
 
 def _read(path: pathlib.Path) -> list[Choice]:
-  """Returns the choices of a file, none if there is none."""
+  """Returns the choices of a file; empty if it does not exist."""
   try:
     choices = json.loads(path.read_text())
     for choice in choices:

@@ -1,4 +1,4 @@
-"""Analyses of the teachers of a recipe: their networks come from the argument."""
+"""Recipes of analyses: the argument selects the teachers."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from jaxkd.analysis.recipes import analysis
 from jaxkd.common.errors import ConfigError
 
 
-def test_an_analysis_takes_its_teachers_from_the_argument():
+def test_the_argument_selects_the_teachers():
   def teachers(arg):
     config = analysis("cifar100", arg, {"a": ["resnet8"], "b": ["vgg8"]})
     names = [teacher.name for teacher in config.analysis.teachers.values()]

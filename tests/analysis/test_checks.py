@@ -1,4 +1,4 @@
-"""What a user's arrays must not be."""
+"""A user's arrays are checked: shapes, types, finite values, labels in range."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_good_arrays_pass():
     ({"a": GOOD[:0]}, LABELS[:0], r"a: logits must be \[N, C\], not \(0, 3\)"),
   ],
 )
-def test_bad_logits(logits, labels, message):
+def test_bad_logits_are_refused_in_one_line(logits, labels, message):
   with pytest.raises(ValueError, match=message) as error:
     saved.check_logits(logits, labels)
   assert "\n" not in str(error.value)
@@ -44,6 +44,6 @@ def test_bad_logits(logits, labels, message):
     (BROKEN, LABELS, "a: features: 3 of 4 examples are not finite"),
   ],
 )
-def test_bad_features(features, labels, message):
+def test_bad_features_are_refused(features, labels, message):
   with pytest.raises(ValueError, match=message):
     saved.check_features({"a": features}, labels)

@@ -1,4 +1,4 @@
-"""Measures and tables of teachers whose answers are known."""
+"""Measures and tables of teachers with known logits."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def test_comparisons_are_averaged_over_seeds():
   assert (first.spearman, second.kendall) == pytest.approx((0.6, 0.425))
 
 
-def test_tables_of_several_seeds():
+def test_tables_of_several_seeds_show_mean_and_deviation():
   found = findings(*(study(*_RNG.normal(size=(2, 4, 5)), seed=seed) for seed in (3, 4)))
   (_, table, _) = summary.tables(found)
   kept = table.csv
@@ -61,7 +61,7 @@ def test_tables_of_several_seeds():
   cell: Any = pair["Spearman's ρ"]
   assert cell.mean == pytest.approx(np.mean(rho))
   assert cell.deviation == pytest.approx(abs(rho[0] - rho[1]) / 2**0.5)
-  # People see both; a column is sorted by the mean.
+  # A cell shows both; a column is sorted by the mean.
   assert tables.shown(cell) == f"{cell.mean:.4g} ± {cell.deviation:.2g}"
   assert f'data-value="{cell.mean}"' in tables.as_html(table.lines)
   # A single seed has no deviation, and no column of seeds.
@@ -76,7 +76,7 @@ def test_the_notes_name_the_seeds():
   assert "seed" not in writeup._notes(Findings(found.studies[:1], Settings(), []))
 
 
-def test_a_network_that_tells_nothing_apart():
+def test_constant_logits_have_no_variance_and_no_rank_correlation():
   found = study(np.zeros((4, 5)), _RNG.normal(size=(4, 5)))
   (pair,) = measure.measure(found, Settings()).comparisons
   assert pair.less_distinct == 0

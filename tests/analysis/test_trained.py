@@ -1,4 +1,4 @@
-"""Studies of trained teachers: a part of a split is the same, however the split is read."""
+"""Thinning a split selects the same examples from arrays and from a stream."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from jaxkd.analysis import trained
 
 
 @pytest.mark.parametrize(("limit", "stride"), [(100, 15), (1436, 2), (1437, 1)])
-def test_arrays_and_examples_give_the_same(limit, stride):
+def test_arrays_and_streamed_examples_are_thinned_alike(limit, stride):
   examples, _ = data.examples(data.find("digits"))
   arrays = examples.load()
   thin: Any = trained.thin(examples, limit)

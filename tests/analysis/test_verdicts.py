@@ -1,4 +1,4 @@
-"""Verdicts on teachers whose measures are known."""
+"""Verdicts on teachers with known measures."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def found(*seeds):
     ),
   ],
 )
-def test_observation_1(variances, text):
+def test_observation_1_is_judged_by_the_derived_variances(variances, text):
   said = verdicts.observation_1(found(measures(variances)))
   assert text in said
   assert "at τ = 4: net0 " in said
@@ -51,7 +51,7 @@ def test_observation_1(variances, text):
     ([(3, 4), (4, 5)], "does not hold"),
   ],
 )
-def test_observation_1_under_several_seeds(seeds, text):
+def test_observation_1_is_judged_over_several_seeds(seeds, text):
   said = verdicts.observation_1(found(*map(measures, seeds)))
   assert text in said
 
@@ -75,7 +75,7 @@ def test_observation_1_under_several_seeds(seeds, text):
     ),
   ],
 )
-def test_observation_2(rhos, text):
+def test_observation_2_is_judged_by_the_rank_correlations(rhos, text):
   assert text in verdicts.observation_2(found(measures(rhos=rhos)))
 
 
@@ -104,7 +104,7 @@ def test_observation_2(rhos, text):
     ({"spearman": np.nan}, "can't be compared: no example has an order under both"),
   ],
 )
-def test_a_pair_in_words(fields, text):
+def test_a_comparison_is_put_into_words(fields, text):
   pair = Comparison("a", "b", 2.0, 0.9, 4.0, 1.5, 0.8, 0.9, 0.8, 0.8)
   said = verdicts.pair(pair._replace(**fields), Settings())
   assert text in said
@@ -119,7 +119,7 @@ def test_a_pair_in_words(fields, text):
     ([True] * 31 + [False], ""),
   ],
 )
-def test_teachers_that_have_not_fitted(correct, said):
+def test_a_teacher_that_underfits_is_reported(correct, said):
   large = examples(np.ones(len(correct)), correct)
   known = measures((3, 1))
   known.examples["net1"] = large
@@ -128,7 +128,7 @@ def test_teachers_that_have_not_fitted(correct, said):
   assert ("classifies" in text) == bool(said)
 
 
-def test_the_words_on_a_pair_are_these():
+def test_a_comparison_is_one_paragraph():
   pair = Comparison("resnet14", "resnet110", 2.3, 0.9, 4.0, 1.74, 0.8, 0.91, 0.78, 0.78)
   assert verdicts.pair(pair, Settings()) == (
     "resnet110 compared with resnet14: the larger teacher's wrong-class probabilities are 2.3 "

@@ -1,11 +1,11 @@
-"""Seconds and memory of the measures that look at pairs, on noise.
+"""Seconds and memory of the measures that compare pairs, on noise.
 
   python -m tests.benchmarks.analysis [--examples=50000] [--classes=1000]
     [--features=64]
 
-Pairs of classes for the rank correlations, of which SciPy's are timed on some
-examples; pairs of examples for the angles between features. Compilation is not
-counted. Memory is what the process had at most beyond the arrays given.
+The rank correlations compare pairs of classes, the angles between features pairs
+of examples. SciPy's rank correlations are timed on a few examples. Compilation is
+not counted. Memory is the peak of the process beyond the given arrays.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def main():
   report(f"rank correlations, {args.classes} classes", took, before)
   took = seconds(lambda: scipy_correlations(a, b))
   share = min(SCIPY_EXAMPLES, args.examples) / args.examples
-  print(f"{'the same by SciPy, extrapolated':40}{took / share:>9.1f} s")
+  print(f"{'rank correlations by SciPy, extrapolated':40}{took / share:>9.1f} s")
 
 
 if __name__ == "__main__":

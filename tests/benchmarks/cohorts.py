@@ -1,10 +1,10 @@
-"""Students that train together beside the same students one after the other.
+"""Times students that train together against students one after the other.
 
   python -m tests.benchmarks.cohorts [TEACHER:STUDENT ...] [--batch=64]
 
 times a step of 1, 2, 4 and 8 students on images of 32x32, 100 classes, and
-prints by how much training them together is faster. A machine that does nothing
-else gives the steadier figures.
+prints the speed-up of training them together. Figures are steadier on an idle
+machine.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""Forward and backward pass of single convolutions beside PyTorch's.
+"""Times single convolutions, forward and backward, against PyTorch's.
 
   python -m tests.benchmarks.conv [--batch=16] [--repeats=7]
 
-Three ways on the same threads in one process, taking turns: XLA's own
+Three implementations take turns on the same threads in one process: XLA's
 convolution, `jaxkd.models.conv`, which chooses among formulations, and
 PyTorch's. Medians are printed. Needs the extra `torch`.
 """
@@ -42,7 +42,7 @@ LAYERS = {
 
 
 def xla(x, kernel, *, padding, groups):
-  """The convolution as XLA has it."""
+  """XLA's convolution."""
   return jax.lax.conv_general_dilated(
     x,
     kernel,
@@ -64,7 +64,7 @@ def jax_pass(function, x, kernel, padding, groups):
 
 
 def torch_pass(x, kernel, padding, groups):
-  """The same of PyTorch."""
+  """Returns a function that runs PyTorch's forward and backward pass."""
   x = torch.from_numpy(np.asarray(x).transpose(0, 3, 1, 2).copy())
   kernel = torch.from_numpy(np.asarray(kernel).transpose(3, 2, 0, 1).copy())
   x.requires_grad_()

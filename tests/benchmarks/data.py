@@ -3,15 +3,15 @@
   python -m tests.benchmarks.data [--name=cifar100 --data_dir=DIR]
     [--batch=128] [--repeats=15] [--workers=CORES]
 
-Without a name the images are noise of CIFAR's size, in memory; with one they
-are what `jaxkd.prepare` prepared, and all but the resident loader decode
-them. The network is a ResNet-20, for images of 224 pixels a ResNet-18.
-PyTorch's DataLoader makes the same views with transforms that do as
-torchvision's on Pillow images do; 'of torch' is a loader's speed over its,
-both alone. Inside the step all loaders feed the same jitted network; 'adds'
-compares with steps that have no loader, taken in turns. Medians are printed.
-Needs the extra `torch`; a machine that does nothing else gives the steadier
-figures.
+Without a name the images are noise of CIFAR's size, in memory. With a name they
+are a data set prepared by `jaxkd.prepare`, which all loaders but the resident
+one decode. The network is a ResNet-20, for images of 224 pixels a ResNet-18.
+PyTorch's DataLoader makes the same views, with transforms that equal
+torchvision's on Pillow images. The column 'of torch' is a loader's speed
+divided by the DataLoader's, both alone. Inside the step all loaders feed the
+same jitted network. The column 'adds' compares with steps without a loader,
+taken in turns. Medians are printed. Needs the extra `torch`. Figures are
+steadier on an idle machine.
 """
 
 import argparse
@@ -136,7 +136,7 @@ class Loops:
     return data.normalize(images, self.spec), labels
 
   def none(self, function):
-    """The same views in every step."""
+    """Steps on fixed views, without a loader."""
     source = data.Resident(self.arrays, self.batch, self.key).source(0)
     fixed = jax.jit(self.views)(source, np.int32(0))
     jitted = jax.jit(function)

@@ -1,10 +1,9 @@
-"""Forward and backward pass of every family beside PyTorch's.
+"""Times every family of networks, forward and backward, against PyTorch's.
 
   python -m tests.benchmarks.models [NAME ...] [--batch=32] [--repeats=7]
 
-runs both on the same machine and threads in one process, taking turns, and
-prints the median times. Needs the extra `torch`; a machine that does nothing
-else gives the steadier figures.
+runs both on the same threads in one process, taking turns, and prints the median
+times. Needs the extra `torch`. Figures are steadier on an idle machine.
 """
 
 import argparse
@@ -60,7 +59,7 @@ def jax_step(name, batch, size, dtype=jnp.float32):
 
 
 def torch_step(name, batch, size):
-  """The same in PyTorch."""
+  """Returns a function that runs a training step's passes in PyTorch."""
   network = reference.build(name, 100, size).train()
   random = np.random.default_rng(0).normal(size=(batch, 3, size, size))
   x = torch.from_numpy(random.astype(np.float32))
@@ -75,7 +74,7 @@ def torch_step(name, batch, size):
 
 
 def compare(steps, repeats):
-  """Median seconds of each function, called in turns after one warm-up."""
+  """Returns the median seconds of each function, called in turns after one warm-up."""
   times = [[] for _ in steps]
   for step in steps:
     step()

@@ -24,7 +24,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
   assert list(tmp_path.iterdir()) == [path]
 
 
-def test_processes_that_write_a_file_at_once_do_not_disturb_each_other(tmp_path):
+def test_concurrent_writes_leave_one_whole_file(tmp_path):
   path = tmp_path / "config.json"
   texts = [str(number) * 1000 for number in range(8)]
   with concurrent.futures.ThreadPoolExecutor(len(texts)) as pool:
@@ -34,7 +34,7 @@ def test_processes_that_write_a_file_at_once_do_not_disturb_each_other(tmp_path)
   assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_hash_is_of_the_content(tmp_path):
+def test_files_of_equal_content_have_equal_hashes(tmp_path):
   first, same, other = (tmp_path / name for name in ("first", "same", "other"))
   for path, content in ((first, b"a"), (same, b"a"), (other, b"b")):
     path.write_bytes(content)
@@ -43,7 +43,7 @@ def test_a_hash_is_of_the_content(tmp_path):
     file_hash(str(tmp_path / "nowhere"))
 
 
-def test_a_file_that_was_changed_has_another_hash(tmp_path):
+def test_a_changed_file_has_a_new_hash(tmp_path):
   path = tmp_path / "weights"
   path.write_bytes(b"a")
   before = file_hash(str(path))

@@ -1,4 +1,4 @@
-"""Digests of source code notice what changes results, and nothing else."""
+"""A digest of source code changes with the code that runs, and only then."""
 
 import importlib
 import linecache
@@ -60,7 +60,7 @@ def test_a_changed_class_base_helper_or_constant_changes_the_digest(digest, old,
   assert digest() != digest(SOURCE.replace(old, new))
 
 
-def test_a_changed_function_of_another_own_module_changes_the_digest(digest):
+def test_a_changed_function_of_an_imported_module_changes_the_digest(digest):
   assert digest() != digest(helpers=HELPERS.replace("2", "3"))
 
 
@@ -85,7 +85,7 @@ class Net:
 
 
 @pytest.mark.parametrize("factor", [1, 2])
-def test_the_arguments_of_every_partial_count(digest, factor):
+def test_changed_arguments_of_a_partial_change_the_digest(digest, factor):
   assert digest(PARTIALS) != digest(PARTIALS.replace(f"factor={factor}", "factor=7"))
 
 
@@ -129,12 +129,12 @@ class Net:
     ("make(2)", "make(3)"),
   ],
 )
-def test_wrapped_helpers_containers_and_closures_count(digest, old, new):
+def test_changed_helpers_containers_and_closures_change_the_digest(digest, old, new):
   assert digest(USES) == digest(USES)
   assert digest(USES) != digest(USES.replace(old, new))
 
 
-def test_what_has_no_source_is_refused():
+def test_a_function_without_a_source_file_is_refused():
   scope = {"__name__": "typed"}
   exec("def typed(x): return x", scope)
   sys.modules["typed"] = type(sys)("typed")

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of data."""
+"""Fixtures for the tests of data."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from stripes import Stripes
 
 @pytest.fixture
 def data_dir(tmp_path):
-  """Where TFDS has prepared `stripes.SPEC`."""
+  """Returns the folder in which TFDS has prepared `stripes.SPEC`."""
   builder = Stripes(data_dir=tmp_path, file_format="array_record")
   builder.download_and_prepare()
   return str(tmp_path)
@@ -17,7 +17,7 @@ def data_dir(tmp_path):
 
 @pytest.fixture
 def terminate():
-  """Sends SIGTERM to this process, which must be prepared for it."""
+  """Returns a function that sends SIGTERM to this process, which must have a handler for it."""
 
   def send():
     assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL

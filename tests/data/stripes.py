@@ -1,4 +1,4 @@
-"""Data sets of a few images, prepared by TFDS as the real ones are."""
+"""A data set of a few images, prepared by TFDS."""
 
 import io
 

@@ -45,11 +45,11 @@ def test_every_view_of_the_references_is_equally_likely(padding, flip):
   assert stats.chisquare(counts).pvalue > 1e-3
 
 
-def test_nothing_is_done_that_the_spec_does_not_say():
+def test_images_without_padding_and_flip_are_unchanged():
   np.testing.assert_array_equal(_views(_spec(0, False), 3), [_IMAGE] * 3)
 
 
-def test_views_are_a_function_of_the_key():
+def test_the_key_determines_the_views():
   spec = _spec(2, True)
   np.testing.assert_array_equal(_views(spec, 9, 1), _views(spec, 9, 1))
   assert np.any(_views(spec, 9, 1) != _views(spec, 9, 2))

@@ -1,11 +1,11 @@
-"""The embedded data set."""
+"""scikit-learn's digits, the embedded data set."""
 
 import numpy as np
 
 from jaxkd import data
 
 
-def test_digits_are_split_once_and_for_all():
+def test_the_split_of_digits_is_fixed():
   train, test = data.load(data.SPECS["digits"])
   again, _ = data.load(data.SPECS["digits"])
   assert train.images.shape == (1437, 8, 8, 1)
@@ -19,7 +19,7 @@ def test_digits_are_stratified_and_disjoint():
   train, test = data.load(data.SPECS["digits"])
   share = np.bincount(test.labels) / (np.bincount(test.labels) + np.bincount(train.labels))
   np.testing.assert_allclose(share, 360 / 1797, atol=0.005)
-  # scikit-learn's has no two equal images.
+  # No two of scikit-learn's images are equal.
   assert not {i.tobytes() for i in train.images} & {i.tobytes() for i in test.images}
 
 

@@ -1,4 +1,4 @@
-"""The user's own photographs."""
+"""Folders of image files."""
 
 import pathlib
 import shutil
@@ -43,7 +43,7 @@ def test_folders_are_classes(photos):
   assert data.class_names(spec, str(photos)) == ("cat", "dog")
 
 
-def test_a_changed_image_is_decoded_anew(photos):
+def test_a_changed_image_is_decoded_again(photos):
   spec = data.find("folder", str(photos))
   data.load(spec, str(photos))
   white = encoded(np.full((260, 260, 3), 255, np.uint8), "jpeg")
@@ -56,7 +56,7 @@ def _content(photos):
   return data.content("folder", str(photos))
 
 
-def test_the_content_stays_where_the_folder_goes(photos):
+def test_a_copied_or_moved_folder_has_the_same_content(photos):
   content = _content(photos)
   copy = shutil.copytree(photos, photos.with_name("copy"), copy_function=_copy)
   assert _content(copy) == content
@@ -83,13 +83,13 @@ def _in_place(photos):
     lambda p: [(p / split / "dog").rename(p / split / "a") for split in ("train", "val")],
   ],
 )
-def test_what_changes_a_result_changes_the_content(photos, change):
+def test_changed_images_or_classes_change_the_content(photos, change):
   before = _content(photos)
   change(photos)
   assert _content(photos) != before
 
 
-def test_images_are_read_once_for_the_content(photos, capfd, monkeypatch):
+def test_the_content_hash_reads_each_image_once(photos, capfd, monkeypatch):
   monkeypatch.setattr(folder, "_SETTLED", 0)
   content = _content(photos)
   assert capfd.readouterr().err.count("6/6") == 1
@@ -134,11 +134,11 @@ def _empty(photos):
       lambda p: (p / "train" / "cat" / "1.JPG").write_bytes(b"no"),
       r"train/cat/1\.JPG is not a readable image",
     ),
-    (lambda p: (p / "train").rename(p / "t"), r"train is not there"),
-    (lambda p: (p / "val").rename(p / "v"), r"no folder test, validation, val"),
+    (lambda p: (p / "train").rename(p / "t"), r"train is missing"),
+    (lambda p: (p / "val").rename(p / "v"), r"none of the folders test, validation, val"),
   ],
 )
-def test_what_is_wrong_is_named(photos, change, message):
+def test_a_faulty_folder_is_refused_by_path(photos, change, message):
   change(photos)
   with pytest.raises(data.DataError, match=message):
     data.load(data.find("folder", str(photos)), str(photos))
@@ -148,7 +148,7 @@ SIZES = pytest.mark.parametrize("size", [(300, 401), (513, 260), (100, 90), (256
 
 
 def _photograph(tmp_path, size):
-  """Keeps a photograph-like image as all of a data set; returns both."""
+  """Saves one smooth image as every example of a data set; returns the image and the splits."""
   height, width = size
   random = np.random.default_rng(0)
   small = random.integers(0, 256, (9, 9, 3), np.uint8)
@@ -162,8 +162,8 @@ def _photograph(tmp_path, size):
 
 
 @SIZES
-def test_resize_and_middle_equal_the_references(tmp_path, size):
-  """torchvision's Resize(256), CenterCrop(256)."""
+def test_evaluated_images_are_resized_and_cropped_as_by_torchvision(tmp_path, size):
+  """The reference is torchvision's Resize(256), CenterCrop(256)."""
   height, width = size
   picture, (_, test) = _photograph(tmp_path, size)
   scale = 256 / min(size)
@@ -181,13 +181,13 @@ _center_crop = jax.jit(data.center_crop, static_argnums=1)
 
 
 @SIZES
-def test_what_is_trained_on_is_whole(tmp_path, size):
+def test_training_images_are_squashed_whole(tmp_path, size):
   picture, (train, test) = _photograph(tmp_path, size)
   squashed = picture.resize((256, 256), Image.Resampling.BILINEAR)
   np.testing.assert_array_equal(train.images[0], np.asarray(squashed))
   height, width = size
   assert train.sizes.tolist() == 2 * [[256 * height // min(size), 256 * width // min(size)]]
-  # Its middle is evaluated where training is; of the test split it is sharper.
+  # The middle of a squashed image differs little from that of the test split, which is sharper.
   spec = data.SPECS["cub"]
   middle, expected = (
     np.asarray(_center_crop(jnp.asarray(s.images), spec, s.sizes), np.int32) for s in (train, test)
@@ -195,7 +195,7 @@ def test_what_is_trained_on_is_whole(tmp_path, size):
   assert np.mean(np.abs(middle - expected)) < 2
 
 
-def test_a_split_off_part_keeps_its_sizes(photos):
+def test_a_subset_keeps_its_image_sizes(photos):
   train, _ = data.examples(data.find("folder", str(photos)), str(photos))
   sizes = [[256, 341], [492, 256], [256, 256]]
   rows = np.array([4, 2, 0])
@@ -224,13 +224,13 @@ def test_both_loaders_give_the_same_sizes(photos):
     jax.tree.map(np.testing.assert_array_equal, resident, streamed)
 
 
-def test_an_image_that_cannot_be_opened_is_named(photos):
+def test_an_unreadable_image_is_named(photos):
   (photos / "train" / "cat" / "9.jpg").symlink_to(photos / "nowhere")
   with pytest.raises(data.DataError, match=r"train/cat/9\.jpg can't be read: No such file"):
     data.content("folder", str(photos))
 
 
-def test_files_beside_the_classes_are_named(photos, capfd):
+def test_files_outside_the_class_folders_are_counted(photos, capfd):
   (photos / "train" / "stray.jpg").write_bytes(b"")
   data.examples(data.find("folder", str(photos)), str(photos))
-  assert "3 files are left out" in capfd.readouterr().err
+  assert "3 files are skipped" in capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""The validation split."""
+"""The validation split is held out of the training split."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def _arrays(counts):
   return data.Arrays(images, labels)
 
 
-def test_every_example_is_in_one_of_both_and_classes_keep_their_share():
+def test_the_holdout_is_a_stratified_partition():
   arrays = _arrays([50, 20, 100])
   train, validation = data.holdout(arrays, 0.1, seed=3)
   assert np.bincount(validation.labels).tolist() == [5, 2, 10]
@@ -39,7 +39,7 @@ def test_a_streamed_split_holds_out_the_same_examples(data_dir):
     np.testing.assert_array_equal(examples.load().images, arrays.images)
 
 
-def test_the_choice_is_a_function_of_the_seed():
+def test_the_seed_determines_the_held_out_examples():
   def rows(seed):
     _, validation = data.holdout(_arrays([60, 60]), 0.25, seed)
     return validation.images.ravel().tolist()
@@ -49,6 +49,6 @@ def test_the_choice_is_a_function_of_the_seed():
 
 
 @pytest.mark.parametrize(("counts", "fraction"), [([9, 1], 0.5), ([50, 50], 0.001), ([5, 5], 1.5)])
-def test_what_cannot_be_held_out_is_refused(counts, fraction):
+def test_an_impossible_fraction_is_refused(counts, fraction):
   with pytest.raises(data.DataError, match=r"can't be held out"):
     data.holdout(_arrays(counts), fraction)

@@ -26,7 +26,7 @@ _UPRIGHT = {
   7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
   8: lambda a: np.rot90(a),
 }
-"""What a viewer shows of stored pixels, by EXIF's definition of each orientation."""
+"""The upright image of stored pixels, by EXIF's definition of each orientation."""
 
 ORIENTATIONS = pytest.mark.parametrize("orientation", range(1, 9))
 
@@ -41,7 +41,7 @@ def _turned(array, file_format, orientation, **options):
   """An image file of these stored pixels with an EXIF orientation."""
   exif = Image.Exif()
   exif[0x0112] = orientation
-  # Other plugins than Pillow's want bytes.
+  # Plugins from outside of Pillow need bytes.
   exif = exif.tobytes() if file_format == "HEIF" else exif
   return _saved(Image.fromarray(array), file_format, exif=exif, **options)
 
@@ -72,7 +72,7 @@ def test_images_are_turned_upright(file_format, options, tolerance, orientation)
   np.testing.assert_allclose(got, _UPRIGHT[orientation](pixels).astype(int), atol=tolerance)
 
 
-def test_a_damaged_exif_block_says_nothing():
+def test_a_damaged_exif_block_is_ignored():
   encoded = _saved(Image.fromarray(_PIXELS), "PNG", exif=b"Exif\0\0no TIFF header")
   np.testing.assert_array_equal(_read(encoded), _PIXELS)
 
@@ -227,7 +227,7 @@ def test_a_transparent_colour_becomes_white(encoded, expected):
 
 @pytest.mark.parametrize("shape", [(2, 20_000), (20_000, 2), (1, 60_000)])
 @pytest.mark.parametrize("squashed", [False, True])
-def test_very_long_images_take_bounded_time_and_memory(shape, squashed, monkeypatch):
+def test_a_very_long_image_is_resized_in_one_step(shape, squashed, monkeypatch):
   pixels = np.zeros((*shape, 3), np.uint8)
   long = int(np.argmax(shape))
   middle = [slice(None), slice(None)]
@@ -250,7 +250,7 @@ def test_very_long_images_take_bounded_time_and_memory(shape, squashed, monkeypa
     np.testing.assert_array_equal(image, np.broadcast_to([9, 99, 199], image.shape))
 
 
-def test_the_middle_of_a_wide_image_is_that_of_the_whole():
+def test_the_crop_of_a_wide_image_equals_the_crop_of_the_resized_image():
   small = np.random.default_rng(0).integers(0, 256, (20, 300, 3), np.uint8)
   picture = Image.fromarray(small).resize((3000, 200), Image.Resampling.BICUBIC)
   image, _ = images.decode(_saved(picture, "PNG"), data.find("cub"), "x.png")
@@ -259,7 +259,7 @@ def test_the_middle_of_a_wide_image_is_that_of_the_whole():
   np.testing.assert_allclose(image.astype(int), expected.astype(int), atol=1)
 
 
-def test_an_image_of_hardly_any_width_is_refused():
+def test_an_image_of_extreme_aspect_ratio_is_refused():
   encoded = _saved(Image.new("L", (70_000, 1)), "PNG")
   with pytest.raises(data.DataError, match=r"^x\.png is not a .*: it has 70000x1 pixels"):
     images.decode(encoded, data.find("cub"), "x.png")
@@ -280,15 +280,15 @@ def test_an_image_of_hardly_any_width_is_refused():
     (stripes.encoded(_PIXELS)[:-30], "truncated|broken|incomplete"),
   ],
 )
-def test_a_file_that_is_no_image_is_named_with_its_kind(tmp_path, encoded, kind):
+def test_a_file_that_is_not_an_image_is_refused_with_its_kind(tmp_path, encoded, kind):
   root = _photos(tmp_path)
   (root / "test" / "b" / "0.png").write_bytes(encoded)
   with pytest.raises(data.DataError, match=rf"test/b/0\.png is not a readable image: .*({kind})"):
     data.load(data.find("folder", str(root)), str(root))
 
 
-def test_no_other_program_is_started(monkeypatch):
-  """EPS would start Ghostscript."""
+def test_an_eps_file_starts_no_program(monkeypatch):
+  """Pillow starts Ghostscript for EPS."""
 
   def refuse(*_, **__):
     raise AssertionError("a program is started")
@@ -302,7 +302,7 @@ def test_no_other_program_is_started(monkeypatch):
 
 @pytest.mark.parametrize("sides", [(20_000, 20_000), (10_000, 10_000)])
 def test_a_decompression_bomb_is_refused(sides):
-  """Pillow warns of the second; the tests make that an error."""
+  """Pillow only warns of the second size; the tests turn warnings into errors."""
   header = struct.pack(">IIBBBBB", *sides, 8, 0, 0, 0, 0)
   encoded = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", b"")
   with pytest.raises(data.DataError, match=r"^x\.img is not a readable image: .*bomb"):
@@ -338,7 +338,7 @@ def test_a_folder_is_read_upright(tmp_path, orientation):
 
 @pytest.mark.parametrize("orientation", [3, 6])
 def test_prepared_photographs_are_read_upright(tmp_path, orientation):
-  """CUB by our builder, which keeps files as they are; Dogs' files go the same way."""
+  """The package's builder of CUB keeps the files unchanged; TFDS's builder of Dogs does so too."""
   from test_preparation import _cub_files, _cub_folder
 
   files = _cub_files()
@@ -426,7 +426,7 @@ def test_sub_folders_of_a_class_are_read(tmp_path):
     below.mkdir()
     pixels = np.full((20, 30, 3), 100 + number, np.uint8)
     (below / "0.png").write_bytes(stripes.encoded(pixels))
-  # A link that leads back.
+  # A link to a parent folder.
   (root / "train" / "b" / "x" / "back").symlink_to(root / "train" / "b")
   hidden = root / "train" / "a" / ".thumbnails"
   hidden.mkdir()
@@ -439,7 +439,7 @@ def test_sub_folders_of_a_class_are_read(tmp_path):
   assert data.content("folder", str(root)) != content
 
 
-def test_files_that_are_left_out_are_counted_and_named_once(tmp_path, capfd):
+def test_skipped_files_are_counted_and_named_once(tmp_path, capfd):
   root = _photos(tmp_path)
   for number in range(4):
     (root / "train" / "a" / f"IMG_{number}.heif0").write_bytes(b"")
@@ -448,20 +448,20 @@ def test_files_that_are_left_out_are_counted_and_named_once(tmp_path, capfd):
   (root / "train" / "b" / ".DS_Store").write_bytes(b"")
   for _ in range(2):
     data.load(data.find("folder", str(root)), str(root))
-  lines = [line for line in capfd.readouterr().err.splitlines() if "left out" in line]
+  lines = [line for line in capfd.readouterr().err.splitlines() if "skipped in" in line]
   (line,) = lines
   assert line == (
-    f"jaxkd: 6 files are left out of {root}/train, without a suffix of a readable image: "
+    f"jaxkd: 6 files are skipped in {root}/train, without a suffix of a readable image: "
     "a/IMG_0.heif0, a/IMG_1.heif0, a/IMG_2.heif0, a/IMG_3.heif0, b/plain and 1 more"
   )
 
 
-def test_photographs_of_phones_get_the_name_of_the_package(tmp_path, capfd, monkeypatch):
+def test_heic_files_are_reported_with_the_package_that_reads_them(tmp_path, capfd, monkeypatch):
   known = images.suffixes() - {".heic"}
   monkeypatch.setattr(images, "suffixes", lambda: known)
   root = _photos(tmp_path)
   (root / "train" / "a" / "IMG.HEIC").write_bytes(b"")
   data.load(data.find("folder", str(root)), str(root))
   err = capfd.readouterr().err
-  assert "1 file is left out" in err
+  assert "1 file is skipped" in err
   assert "pip install pillow-heif reads .heic" in err

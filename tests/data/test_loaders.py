@@ -1,4 +1,4 @@
-"""The contract of `jaxkd.data`, on both loaders."""
+"""Both loaders meet the contract of `jaxkd.data`."""
 
 import multiprocessing
 import os
@@ -30,7 +30,7 @@ def _sharding(num_devices=1):
 
 
 def _split(kind, size, num_devices=1):
-  """Images that tell which example they are."""
+  """A split whose images encode their row."""
   rows = np.arange(size, dtype=np.int32)
   images = np.zeros((size, 2, 2, 1), np.uint8)
   images[:, 0, 0, 0], images[:, 0, 1, 0] = rows // 256, rows % 256
@@ -60,14 +60,14 @@ def _rows(loader, steps, batch_size):
 @pytest.mark.parametrize(("size", "batch_size"), [(12, 4), (13, 5), (7, 7)])
 def test_each_example_comes_once_per_epoch(kind, size, batch_size):
   loader = _loader(kind, size, batch_size)
-  epochs = batch_size  # In `size` steps.
+  epochs = batch_size  # They take `size` steps.
   rows = _rows(loader, range(size), batch_size).reshape(epochs, size)
   np.testing.assert_array_equal(np.sort(rows, axis=1), np.tile(np.arange(size), (epochs, 1)))
   assert len({tuple(order) for order in rows}) == epochs
 
 
 @LOADERS
-def test_the_images_are_those_of_the_labels(kind):
+def test_images_and_labels_stay_paired(kind):
   loader = _loader(kind, 300, 40, seed=1)
   batch = data.batch_at(loader.source(9), jnp.int32(9), 40)
   images = np.asarray(batch.images, np.int32)
@@ -77,7 +77,7 @@ def test_the_images_are_those_of_the_labels(kind):
 
 
 @LOADERS
-def test_a_batch_is_a_function_of_seed_and_step(kind):
+def test_the_seed_and_the_step_determine_a_batch(kind):
   def rows(seed, steps):
     return _rows(_loader(kind, 10, 4, seed), steps, 4)
 
@@ -110,7 +110,7 @@ def test_one_source_serves_max_steps_steps(kind):
 
 @LOADERS
 @pytest.mark.parametrize("num_devices", [1, 2, 8])
-def test_same_batches_on_any_number_of_devices(kind, num_devices):
+def test_batches_are_equal_on_any_number_of_devices(kind, num_devices):
   loader = _loader(kind, 40, 16, seed=3, num_devices=num_devices)
   sharding = _sharding(num_devices)
   batch_at = jax.jit(data.batch_at, static_argnums=2, out_shardings=sharding)
@@ -146,7 +146,7 @@ def test_evaluation_counts_each_example_once(kind, size, num_devices):
 # --- The streamed loader alone ------------------------------------------------
 
 
-def test_worker_processes_change_nothing_and_end(data_dir):
+def test_worker_processes_give_the_same_batches_and_end(data_dir):
   train, _ = data.examples(SPEC, data_dir)
   batches = []
   for workers, first in ((0, 0), (2, 2)):
@@ -158,7 +158,7 @@ def test_worker_processes_change_nothing_and_end(data_dir):
   assert not multiprocessing.active_children()
 
 
-def test_what_is_read_equals_the_resident_split(data_dir):
+def test_streamed_images_equal_resident_images(data_dir):
   sharding = _sharding()
   key = jax.device_put(jax.random.key(2), jax.devices()[0])
   batches = []
@@ -173,7 +173,7 @@ def test_what_is_read_equals_the_resident_split(data_dir):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_an_image_that_cannot_be_read_is_a_data_error(workers):
+def test_an_unreadable_image_is_a_data_error(workers):
   class Damaged(InMemory):
     def __getitem__(self, index):
       if index == 3:
@@ -201,11 +201,11 @@ def test_the_loader_is_chosen_by_size(data_dir):
     data.read(SPEC, data_dir, "fast")
 
 
-def test_processes_on_the_same_cores_divide_them(monkeypatch):
+def test_processes_on_one_machine_share_its_cores(monkeypatch):
   monkeypatch.setattr(common_cores, "cores", lambda: list(range(8)))
   share = common_cores.share_of_cores.__wrapped__
   assert share() == 8
-  # This one, one beside it, one elsewhere.
+  # Two processes on this machine, one on another machine.
   monkeypatch.setattr(jax, "process_count", lambda: 3)
   monkeypatch.setattr(
     common_cores.multihost_utils,
@@ -258,7 +258,7 @@ for split in (put(arrays), InMemory(arrays.images, arrays.labels, ())):
 """
 
 
-def test_two_processes_have_a_half_each_of_the_same_batches():
+def test_each_of_two_processes_has_half_of_every_batch():
   with socket.socket() as free:
     free.bind(("localhost", 0))
     port = free.getsockname()[1]
@@ -288,12 +288,12 @@ def test_two_processes_have_a_half_each_of_the_same_batches():
       evaluated += map(int, line.split()[1:])
   np.testing.assert_array_equal(got, expected)
   assert seen == 2 * 4 * 8
-  # By both loaders.
+  # Each loader evaluates every example once.
   assert sorted(evaluated) == sorted(2 * list(range(21)))
 
 
 class _Process:
-  """What the loader sees of a sharding over processes of a device each."""
+  """A sharding over processes with one device each, as far as the loader needs it."""
 
   def __init__(self, process, count):
     self._process, self._count = process, count
@@ -305,7 +305,7 @@ class _Process:
 
 
 @pytest.mark.parametrize("count", [1, 2, 8])
-def test_processes_read_a_share_each_of_the_same_batches(count):
+def test_each_process_reads_only_its_share_of_a_batch(count):
   class Recorded(InMemory):
     read: ClassVar[list[int]] = []
 

@@ -1,4 +1,4 @@
-"""Data sets of the user's own: registered, or named as `module:attribute`."""
+"""A user's data sets: registered, or named as `module:attribute`."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from jaxkd.data import registry
 
 
 @pytest.fixture(autouse=True)
-def _nothing_stays_registered(monkeypatch):
+def _registrations_are_undone(monkeypatch):
   monkeypatch.setattr(registry, "_OWN", {})
 
 
@@ -72,7 +72,7 @@ def test_arrays_and_sources_are_read_alike(load):
 
 
 @FORMS
-def test_the_content_is_that_of_images_and_labels_alone(load):
+def test_the_content_hashes_images_and_labels_only(load):
   data.register("mine", load, flip=True)
   data.register("other", _load)
   assert data.content("mine") == data.content("other") != ""
@@ -84,7 +84,7 @@ def test_the_content_is_that_of_images_and_labels_alone(load):
 
 
 @pytest.mark.parametrize("change", ["image", "label", "test image", "order"])
-def test_any_change_gives_another_content(change):
+def test_a_changed_example_changes_the_content(change):
   (images, labels), test = _load()
   if change == "image":
     images[3, 4, 5, 1] ^= 1
@@ -100,7 +100,7 @@ def test_any_change_gives_another_content(change):
   assert data.content("mine") != before
 
 
-def test_the_identity_has_all_that_determines_results():
+def test_the_identity_has_every_field_that_determines_results():
   names, mean, std = ("x", "y", "z"), (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
   data.register("mine", _load, class_names=names, mean=mean, std=std, padding=2, flip=True)
   identity = data.identity("mine")
@@ -124,7 +124,7 @@ def test_the_identity_has_all_that_determines_results():
 
 
 @pytest.mark.parametrize("form", [lambda *split: split, Source])
-def test_mean_and_std_are_measured_where_there_are_not_three_channels(form, capfd):
+def test_two_channel_images_are_normalised_by_measured_mean_and_std(form, capfd):
   train, test = _split(12, channels=2), _split(6, channels=2)
   train[0][..., 1] //= 3
   data.register("mine", (form(*train), form(*test)))
@@ -137,7 +137,7 @@ def test_mean_and_std_are_measured_where_there_are_not_three_channels(form, capf
   np.testing.assert_allclose(got.mean((0, 1, 2)), 0, atol=1e-3)
 
 
-def test_options_are_used_in_training():
+def test_padding_and_flip_augment_the_images():
   data.register("mine", _load, padding=2, flip=True, mean=(0.5,) * 3, std=(0.25,) * 3)
   spec = data.find("mine")
   train, _ = data.read(spec)
@@ -157,7 +157,7 @@ def test_a_source_of_tfds_is_read(data_dir):
     np.testing.assert_array_equal(split.labels, arrays.labels)
 
 
-def test_batches_of_a_source_are_those_of_the_arrays():
+def test_sources_and_arrays_give_equal_batches():
   sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
   key = jax.device_put(jax.random.key(1), sharding)
   batches = []
@@ -227,14 +227,14 @@ def test_a_data_set_is_found_by_module_and_attribute(module):
     (":load", r"can't import ''"),
   ],
 )
-def test_a_wrong_reference_is_one_line(module, name, message):
+def test_a_wrong_address_is_refused_in_one_line(module, name, message):
   with pytest.raises(data.DataError, match=message) as error:
     data.find(name)
   assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["digits", "folder", "svhn_cropped", "a b", "a+b", "x:y", ""])
-def test_a_name_that_is_not_free_is_refused(name):
+def test_a_taken_or_malformed_name_is_refused(name):
   with pytest.raises(data.DataError, match="can't be registered as"):
     data.register(name, _load)
 
@@ -302,7 +302,7 @@ GOOD = (_images(6, 4, 4, 3), _labels())
     (GOOD, {"padding": 4}, r"padding is 4, must be in \[0, 4\)"),
   ],
 )
-def test_wrong_data_is_one_line(train, options, message):
+def test_malformed_data_is_refused_in_one_line(train, options, message):
   data.register("mine", (train, GOOD), **options)
   with pytest.raises(data.DataError, match=message) as error:
     data.find("mine")
@@ -322,7 +322,7 @@ def test_wrong_data_is_one_line(train, options, message):
     (((_images(6, 4, 5, 3), _labels()),) * 2, r"images are 4x5, must be squares"),
   ],
 )
-def test_wrong_splits_are_one_line(load, message):
+def test_malformed_splits_are_refused(load, message):
   data.register("mine", load)
   with pytest.raises(data.DataError, match=message):
     data.find("mine")

@@ -1,4 +1,4 @@
-"""The command that prepares data sets, and the builders that TFDS lacks."""
+"""`jaxkd.prepare` and the package's own builders."""
 
 import dataclasses
 import io
@@ -28,7 +28,7 @@ def _run(monkeypatch, capfd, *args):
   return error.value.code, [line for line in lines if line.startswith("jaxkd: ")]
 
 
-def test_a_wrong_name_gets_the_nearest(monkeypatch, capfd):
+def test_the_nearest_name_is_suggested(monkeypatch, capfd):
   status, (line,) = _run(monkeypatch, capfd, "cifar1000")
   assert status == 2
   assert "did you mean 'cifar100'?" in line
@@ -38,13 +38,13 @@ def test_a_wrong_name_gets_the_nearest(monkeypatch, capfd):
   ("name", "ours"),
   [("svhn_cropped", "svhn"), ("caltech_birds2011", "cub"), ("stanford_dogs", "dogs")],
 )
-def test_a_name_of_tfds_gets_ours(monkeypatch, capfd, name, ours):
+def test_a_name_of_tfds_is_answered_with_the_name_used_here(monkeypatch, capfd, name, ours):
   status, (line,) = _run(monkeypatch, capfd, name)
   assert status == 2
   assert line == f"jaxkd: data set {name!r} is called {ours!r} here"
 
 
-def test_help_has_all_names(monkeypatch, capsys):
+def test_help_lists_every_data_set(monkeypatch, capsys):
   monkeypatch.setattr(sys, "argv", ["prepare", "--help"])
   with pytest.raises(SystemExit):
     prepare.main()
@@ -53,25 +53,25 @@ def test_help_has_all_names(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("name", ["mnist+cub", "usps+usps", "usps+"])
-def test_only_different_digits_can_be_joined(monkeypatch, capfd, name):
+def test_joining_equal_or_other_data_sets_is_refused(monkeypatch, capfd, name):
   status, (line,) = _run(monkeypatch, capfd, name)
   assert status == 2
-  assert "must join different ones of mnist, mnist_m, usps" in line
+  assert "must join different sets of mnist, mnist_m, usps" in line
 
 
-def test_what_is_embedded_needs_no_preparation(capfd):
+def test_embedded_data_needs_no_preparation(capfd):
   preparation.prepare("digits")
   assert "digits needs no preparation" in capfd.readouterr().out
 
 
-def test_without_tensorflow_it_says_how_to_get_it(monkeypatch, capfd, tmp_path):
+def test_missing_tensorflow_is_reported_with_the_install_command(monkeypatch, capfd, tmp_path):
   monkeypatch.setattr(preparation.importlib.util, "find_spec", lambda _: None)
   status, (line,) = _run(monkeypatch, capfd, "mnist", f"--data_dir={tmp_path}")
   assert status == 2
   assert f"{sys.executable} -m pip install tensorflow-cpu" in line
 
 
-def test_a_wrong_checksum_is_one_line(monkeypatch, capfd, tmp_path):
+def test_a_wrong_checksum_is_reported_in_one_line(monkeypatch, capfd, tmp_path):
   """An official builder, stopped before it needs TensorFlow."""
   monkeypatch.setattr(preparation.importlib.util, "find_spec", lambda _: True)
   (tmp_path / "cifar-100-binary.tar.gz").write_bytes(b"not it")
@@ -88,7 +88,7 @@ def test_a_wrong_checksum_is_one_line(monkeypatch, capfd, tmp_path):
   ("name", "archive"),
   [("tiny_imagenet", "tiny-imagenet-200.zip"), ("usps+mnist_m", "usps_28x28.mat")],
 )
-def test_missing_archives_are_one_line_with_the_command(
+def test_missing_archives_are_reported_with_the_command(
   monkeypatch, capfd, tmp_path, name, archive
 ):
   status, (line,) = _run(monkeypatch, capfd, name, f"--data_dir={tmp_path}")
@@ -108,9 +108,7 @@ def test_missing_archives_are_one_line_with_the_command(
     ("imagenette", "no imagenette2-320.tgz"),
   ],
 )
-def test_nothing_is_downloaded_where_there_is_a_folder_of_archives(
-  monkeypatch, capfd, tmp_path, name, lacks
-):
+def test_a_folder_of_archives_prevents_downloads(monkeypatch, capfd, tmp_path, name, lacks):
   def refuse(*_, **__):
     raise AssertionError("something is downloaded")
 
@@ -123,7 +121,7 @@ def test_nothing_is_downloaded_where_there_is_a_folder_of_archives(
   assert line == f"jaxkd: {tmp_path} has {lacks}"
 
 
-def test_a_download_is_announced(monkeypatch, capfd, tmp_path):
+def test_a_download_is_announced_with_address_and_size(monkeypatch, capfd, tmp_path):
   def unreachable(*_, **__):
     raise OSError("unreachable")
 
@@ -148,7 +146,7 @@ def _is_prepared(spec, data_dir):
 
 
 def _tiny_files():
-  """Three classes of two training images and one to evaluate."""
+  """Three classes with two training images and one validation image each."""
   files = {
     "wnids.txt": b"n3\nn1\nn2\n",
     "words.txt": b"n1\tcrane\nn2\tcrane, derrick\nn3\tscorpion\n",
@@ -179,7 +177,7 @@ def _unpacked(folder, files, root="tiny-imagenet-200"):
     path.write_bytes(content)
 
 
-def test_terminated_it_leaves_nothing_half_written(monkeypatch, capfd, tmp_path, terminate):
+def test_a_terminated_preparation_leaves_no_partial_files(monkeypatch, capfd, tmp_path, terminate):
   _zip(tmp_path, _tiny_files())
   monkeypatch.setattr(builders.TinyImagenet, "_generate_examples", lambda *_: terminate())
   where = f"--data_dir={tmp_path}", f"--archives={tmp_path}"
@@ -189,14 +187,14 @@ def test_terminated_it_leaves_nothing_half_written(monkeypatch, capfd, tmp_path,
 
 
 @pytest.mark.parametrize("write", [_zip, _unpacked])
-def test_tiny_imagenet(tmp_path, write):
+def test_tiny_imagenet_is_read_with_names_and_labels(tmp_path, write):
   write(tmp_path, _tiny_files())
   preparation.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
   spec = data.SPECS["tiny_imagenet"]
   train, test = data.load(spec, str(tmp_path))
   assert data.class_names(spec, str(tmp_path)) == ("scorpion", "crane (n1)", "crane (n2)")
   assert train.images.shape == (6, 64, 64, 3)
-  # Once it is prepared the archive is not needed.
+  # Preparing a prepared data set again needs no archive.
   preparation.prepare("tiny_imagenet", str(tmp_path))
   # Labels 0, 1, 2 are n3, n1, n2: grey 150, 50, 100, and likewise in red.
   wnids = np.array([3, 1, 2])
@@ -249,7 +247,7 @@ def test_a_damaged_zip_is_named(tmp_path):
 
 
 def _cub_files():
-  """Two classes of two training images and one to evaluate, each one grey."""
+  """Two classes with two training images and one test image each, all uniformly grey."""
   tables = {"images": "", "image_class_labels": "", "train_test_split": ""}
   files = {"classes.txt": b"1 007.Herring_Gull\n2 009.Crow\n"}
   for number in range(1, 7):
@@ -276,13 +274,13 @@ def _cub_tar(folder, files, name="CUB_200_2011.tar", mode="w"):
 
 
 @pytest.mark.parametrize("write", [_cub_tar, _cub_folder])
-def test_cub(tmp_path, write):
+def test_cub_is_read_with_names_labels_and_split(tmp_path, write):
   write(tmp_path, _cub_files())
   preparation.prepare("cub", str(tmp_path), str(tmp_path))
   spec = data.SPECS["cub"]
   assert data.class_names(spec, str(tmp_path)) == ("Herring Gull", "Crow")
   train, test = data.load(spec, str(tmp_path))
-  # The official split has images 1 and 6 to evaluate; 1 to 3 are gulls.
+  # The official split tests on images 1 and 6; images 1 to 3 are gulls.
   for split, numbers in ((train, [2, 3, 4, 5]), (test, [1, 6])):
     assert split.images.shape[1:] == (256, 256, 3)
     got = np.round(split.images.mean((1, 2, 3)) / 40).astype(int)
@@ -295,8 +293,8 @@ def test_cub(tmp_path, write):
   [
     ({"images/009.Crow/5.jpg": None}, r"\.tar lacks images/009\.Crow/5\.jpg"),
     ({"images/009.Crow/5.jpg": b"no"}, r"5\.jpg in .*\.tar is not a readable"),
-    ({"classes.txt": b"1 007.Herring_Gull"}, r"which split and class .*4\.jpg"),
-    ({"train_test_split.txt": b"1 0\n2 1"}, r"which split and class .*3\.jpg"),
+    ({"classes.txt": b"1 007.Herring_Gull"}, r"lacks the split or the class of .*4\.jpg"),
+    ({"train_test_split.txt": b"1 0\n2 1"}, r"lacks the split or the class of .*3\.jpg"),
     (
       {"train_test_split.txt": b"1 1\n2 1\n3 1\n4 1\n5 1\n6 0\n"},
       r"no images of class 007\.Herring_Gull in test",
@@ -317,7 +315,7 @@ def test_damaged_cub_is_not_prepared(tmp_path, change, message):
 
 
 @pytest.mark.parametrize("error", [ValueError("a chunk"), Image.DecompressionBombError("a bomb")])
-def test_whatever_pillow_raises_names_the_image(tmp_path, monkeypatch, error):
+def test_an_error_of_pillow_names_the_image(tmp_path, monkeypatch, error):
   def refuse(*_, **__):
     raise error
 
@@ -338,7 +336,7 @@ def test_a_damaged_tar_is_named(tmp_path):
       preparation.prepare("cub", str(tmp_path), str(tmp_path))
 
 
-def test_another_archive_of_the_published_name_is_refused(tmp_path):
+def test_an_archive_with_another_checksum_is_refused(tmp_path):
   _cub_tar(tmp_path, _cub_files(), "CUB_200_2011.tgz", "w:gz")
   with pytest.raises(data.DataError, match="wrong checksum"):
     preparation.prepare("cub", str(tmp_path), str(tmp_path))
@@ -355,7 +353,7 @@ def _digits(size, shape):
 
 
 def _write_digits_five(folder, first_label=0):
-  """The files as they are published, of 20 and 10 images each."""
+  """Writes files in the published layout, with 20 training and 10 test images each."""
   expected = {}
   one_hot = np.eye(10, dtype=np.uint8)
 
@@ -399,7 +397,7 @@ def _at_32(image):
   return np.asarray(picture)
 
 
-def test_digits_five_joins_five_times_ten_classes(tmp_path):
+def test_digits_five_has_ten_classes_for_each_domain(tmp_path):
   expected = _write_digits_five(tmp_path)
   preparation.prepare("digits_five", str(tmp_path), str(tmp_path))
   spec = data.SPECS["digits_five"]
@@ -419,14 +417,14 @@ def test_digits_five_joins_five_times_ten_classes(tmp_path):
       assert {i.tobytes(): label for i, label in got} == images
 
 
-def test_domains_of_one_data_set_each_can_be_joined(tmp_path):
+def test_two_domains_can_be_joined(tmp_path):
   _write_digits_five(tmp_path)
   preparation.prepare("usps+mnist_m", str(tmp_path), str(tmp_path))
   spec = data.find("usps+mnist_m")
   train, _ = data.load(spec, str(tmp_path))
   assert data.class_names(spec, str(tmp_path))[9:11] == ("USPS@9", "MNISTM@0")
   np.testing.assert_array_equal(np.bincount(train.labels), [2] * 20)
-  # Each by itself has its own size.
+  # A single domain keeps its image size.
   usps, _ = data.load(data.SPECS["usps"], str(tmp_path))
   assert usps.images.shape == (20, 28, 28, 1)
 
@@ -434,11 +432,11 @@ def test_domains_of_one_data_set_each_can_be_joined(tmp_path):
 @pytest.mark.parametrize(
   ("name", "content", "message"),
   [
-    ("usps_28x28.mat", None, r"usps_28x28\.mat is not there"),
+    ("usps_28x28.mat", None, r"usps_28x28\.mat is missing"),
     ("usps_28x28.mat", b"no MATLAB file", r"usps_28x28\.mat is damaged"),
   ],
 )
-def test_digits_five_names_what_is_wrong(tmp_path, name, content, message):
+def test_a_missing_or_damaged_file_of_digits_five_is_named(tmp_path, name, content, message):
   _write_digits_five(tmp_path)
   (tmp_path / name).unlink()
   if content:
@@ -496,26 +494,28 @@ def _with(index, value):
       "mnist_m",
       "mnistm_with_label.mat",
       {"train": lambda images: images / 255},
-      "not of whole numbers",
+      "not whole numbers",
     ),
     (
       "mnist_m",
       "mnistm_with_label.mat",
       {"test": lambda images: images // 128},
-      "not of whole numbers",
+      "not whole numbers",
     ),
     (
       "mnist_m",
       "mnistm_with_label.mat",
       {"test": lambda images: images.astype(np.int16) + 1},
-      "not of whole numbers to 255",
+      "not whole numbers up to 255",
     ),
     ("svhn", "svhn_train_32x32.mat", {"y": _with(2, 11)}, "image 2 .*has label 11, not 1 to 10"),
     ("svhn", "svhn_test_32x32.mat", {"y": _with(0, 0)}, "image 0 .*has label 0, not 1 to 10"),
     ("syn", "syn_number.mat", {"test_label": _with(4, 5)}, "no images of label 4"),
   ],
 )
-def test_digits_five_refuses_what_is_not_as_published(tmp_path, domain, file, arrays, message):
+def test_digits_five_refuses_arrays_that_differ_from_the_published(
+  tmp_path, domain, file, arrays, message
+):
   _write_digits_five(tmp_path)
   _change(tmp_path / file, **arrays)
   spec = dataclasses.replace(data.SPECS["svhn"], builder=f"digits_five/{domain}")
@@ -525,8 +525,8 @@ def test_digits_five_refuses_what_is_not_as_published(tmp_path, domain, file, ar
   assert not _is_prepared(spec, tmp_path)
 
 
-def test_digits_five_reads_classes_in_a_column(tmp_path):
-  """Never as if the largest of one number were the class."""
+def test_labels_in_a_column_are_read_as_classes(tmp_path):
+  """The argmax over one column would give class 0 to every image."""
   _write_digits_five(tmp_path)
   file = tmp_path / "mnistm_with_label.mat"
   before, _ = _labels(tmp_path, "one_hot")
@@ -544,7 +544,7 @@ def _labels(tmp_path, name):
 # --- Synthetic digits ---------------------------------------------------------
 
 
-def test_syn_is_generated_the_same_each_time(tmp_path, monkeypatch):
+def test_syn_is_generated_deterministically(tmp_path, monkeypatch):
   monkeypatch.setattr(syn_digits, "_SIZES", {"train": 20, "test": 10})
   preparation.prepare("syn", str(tmp_path))
   train, test = data.load(data.SPECS["syn"], str(tmp_path))
@@ -556,7 +556,7 @@ def test_syn_is_generated_the_same_each_time(tmp_path, monkeypatch):
   assert not set(got) & {image.tobytes() for image in test.images}
 
 
-def test_syn_digits_differ_in_every_respect():
+def test_syn_digits_differ_and_have_contrast():
   images = np.array([syn_digits.render("train", n) for n in range(0, 80, 10)])
   assert len({image.tobytes() for image in images}) == 8
   assert np.all(np.ptp(images, axis=(1, 2)).max(-1) > 30)

@@ -1,4 +1,4 @@
-"""What TFDS has prepared: read without TensorFlow, cached."""
+"""Data sets prepared by TFDS are read without TensorFlow, and cached."""
 
 import concurrent.futures
 import dataclasses
@@ -38,7 +38,7 @@ def _train_cache(data_dir):
 
 
 def _kept(data_dir):
-  """The files of the cache but the locks."""
+  """The files of the cache, without the locks."""
   files = pathlib.Path(data_dir, "jaxkd_cache").iterdir()
   return [file.name for file in files if file.suffix != ".lock"]
 
@@ -47,7 +47,7 @@ def _refuse(*_):
   raise AssertionError("it is read again")
 
 
-def test_the_second_time_comes_from_the_cache(data_dir, capfd, monkeypatch):
+def test_the_second_load_reads_the_cache(data_dir, capfd, monkeypatch):
   train, _ = data.load(SPEC, data_dir)
   assert "23/23" in capfd.readouterr().err
   monkeypatch.setattr("jaxkd.data.prepared.Prepared._read", _refuse)
@@ -58,8 +58,8 @@ def test_the_second_time_comes_from_the_cache(data_dir, capfd, monkeypatch):
   assert not capfd.readouterr().err
 
 
-def test_what_is_prepared_anew_is_decoded_anew(data_dir, monkeypatch):
-  """Of the same name, version, number of examples and number of bytes."""
+def test_data_prepared_again_is_decoded_again(data_dir, monkeypatch):
+  """The new data has the same name, version, number of examples and number of bytes."""
   train, _ = data.load(SPEC, data_dir)
   labels = np.array(train.labels)
   np.testing.assert_array_equal(data.examples(SPEC, data_dir)[0].labels, labels)
@@ -78,7 +78,7 @@ def test_what_is_prepared_anew_is_decoded_anew(data_dir, monkeypatch):
   np.testing.assert_array_equal(streamed.labels, (labels + 1) % 3)
 
 
-def test_another_decoding_is_cached_anew(data_dir, monkeypatch):
+def test_a_new_version_of_the_decoding_ignores_the_cache(data_dir, monkeypatch):
   data.load(SPEC, data_dir)
   monkeypatch.setattr("jaxkd.data.cache.VERSION", 0)
   monkeypatch.setattr(
@@ -110,19 +110,19 @@ def test_a_damaged_cache_is_decoded_again(data_dir, damage, capfd):
 def _flip_a_bit(file):
   content = bytearray(file.read_bytes())
   content[-1] ^= 1
-  # Anew: the old file is mapped into memory.
+  # A new file, since the old one is mapped into memory.
   file.unlink()
   file.write_bytes(content)
 
 
-def test_without_a_place_for_the_cache_there_is_none(data_dir, capfd):
+def test_data_loads_without_a_writable_cache(data_dir, capfd):
   pathlib.Path(data_dir, "jaxkd_cache").write_text("not a folder")
   train, _ = data.load(SPEC, data_dir)
   assert train.images.shape == (23, 8, 8, 3)
   assert "are not kept" in capfd.readouterr().err
 
 
-def test_a_full_disk_keeps_nothing(data_dir, capfd, monkeypatch):
+def test_a_full_disk_leaves_no_cache(data_dir, capfd, monkeypatch):
   def full(*_):
     raise OSError(28, "No space left on device")
 
@@ -133,7 +133,7 @@ def test_a_full_disk_keeps_nothing(data_dir, capfd, monkeypatch):
   assert not _kept(data_dir)
 
 
-def test_labels_are_read_once_and_without_images(data_dir, capfd, monkeypatch):
+def test_labels_are_read_once_without_decoding_images(data_dir, capfd, monkeypatch):
   expected = [data.load(SPEC, data_dir)[part].labels for part in range(2)]
   monkeypatch.setattr("jaxkd.data.prepared.images.decode", _refuse)
   for _ in range(2):
@@ -164,7 +164,7 @@ data.load(SPEC, sys.argv[1])
 """
 
 
-def test_what_a_killed_process_left_is_deleted(data_dir):
+def test_partial_files_of_a_killed_process_are_deleted(data_dir):
   folder = pathlib.Path(data_dir, "jaxkd_cache")
   root = pathlib.Path(data.__file__).parents[2]
   path = os.pathsep.join(map(str, (root, pathlib.Path(__file__).parent)))
@@ -180,7 +180,7 @@ def test_what_a_killed_process_left_is_deleted(data_dir):
 
 
 @pytest.mark.parametrize("damaged", [False, True])
-def test_one_decodes_and_the_others_wait(data_dir, damaged, capfd, monkeypatch):
+def test_one_process_decodes_while_the_others_wait(data_dir, damaged, capfd, monkeypatch):
   if damaged:
     data.load(SPEC, data_dir)
     _flip_a_bit(_train_cache(data_dir) / "images.npy")
@@ -196,7 +196,7 @@ def test_one_decodes_and_the_others_wait(data_dir, damaged, capfd, monkeypatch):
   monkeypatch.setattr(Prepared, "__getitem__", slow)
   tell = cache.tell
   monkeypatch.setattr(cache, "tell", lambda line: (tell(line), "waiting" in line and waiting.set()))
-  # Locks are of open files: threads wait as processes do.
+  # Locks belong to open files, so threads wait for them as processes do.
   with concurrent.futures.ThreadPoolExecutor(2) as pool:
     first, second = [pool.submit(train.load) for _ in range(2)]
     np.testing.assert_array_equal(first.result().images, second.result().images)
@@ -204,7 +204,7 @@ def test_one_decodes_and_the_others_wait(data_dir, damaged, capfd, monkeypatch):
   assert capfd.readouterr().err.count("is damaged") == damaged
 
 
-def test_missing_data_is_one_line_with_the_command(tmp_path):
+def test_missing_data_is_reported_with_the_command(tmp_path):
   folder = tmp_path / "my data"
   with pytest.raises(data.DataError) as error:
     data.load(data.SPECS["cifar100"], str(folder))
@@ -215,12 +215,12 @@ def test_missing_data_is_one_line_with_the_command(tmp_path):
   )
 
 
-def test_missing_domains_are_prepared_by_the_name_of_the_whole(tmp_path):
+def test_missing_domains_are_reported_under_the_joined_name(tmp_path):
   with pytest.raises(data.DataError, match=r"prepare digits_five --data_dir="):
     data.load(data.SPECS["digits_five"], str(tmp_path))
 
 
-def test_another_file_format_is_told_apart(data_dir):
+def test_another_file_format_is_refused(data_dir):
   info = pathlib.Path(data_dir, "stripes", "1.2.0", "dataset_info.json")
   content = json.loads(info.read_text())
   info.write_text(json.dumps({**content, "fileFormat": "tfrecord"}))
@@ -228,7 +228,7 @@ def test_another_file_format_is_told_apart(data_dir):
     data.load(SPEC, data_dir)
 
 
-def test_what_is_half_prepared_is_not_prepared(data_dir):
+def test_an_incomplete_preparation_is_not_read(data_dir):
   folder = pathlib.Path(data_dir, "stripes", "1.2.0")
   folder.rename(folder.with_name("incomplete.ABCDEF_1.2.0"))
   with pytest.raises(data.DataError, match="is not prepared in"):
@@ -272,7 +272,7 @@ def test_the_newest_version_is_read(data_dir):
 
 
 class TwoLabels(Stripes):
-  """With the features of CIFAR-100."""
+  """A data set with the two labels of CIFAR-100."""
 
   def _info(self):
     features = {
@@ -288,7 +288,7 @@ class TwoLabels(Stripes):
       yield number, example | labels
 
 
-def test_coarse_labels_are_those_of_the_same_images(tmp_path):
+def test_coarse_labels_match_the_fine_labels(tmp_path):
   builder = TwoLabels(data_dir=tmp_path, file_format="array_record")
   builder.download_and_prepare()
   labels = []
@@ -296,7 +296,7 @@ def test_coarse_labels_are_those_of_the_same_images(tmp_path):
     spec = dataclasses.replace(data.SPECS[name], builder="two_labels")
     train, _ = data.examples(spec, str(tmp_path))
     assert len(train.class_names) == spec.num_classes
-    # One is not read from the other's cache.
+    # Each label has a cache of its own.
     np.testing.assert_array_equal(train.load().labels, train.labels)
     labels.append(train.labels)
   fine, coarse = labels

@@ -1,4 +1,4 @@
-"""Data sets that are not what was published under their names."""
+"""Data sets that differ from the published set of their name."""
 
 import dataclasses
 import pathlib
@@ -16,7 +16,7 @@ OTHER_IMAGES = "the images are not the published ones"
 
 @pytest.fixture
 def published(monkeypatch):
-  """Returns a function that says what was published as `stripes`."""
+  """Returns a function that declares the published sizes of `stripes`."""
 
   def publish(**changes):
     base.tell_once.cache_clear()
@@ -33,7 +33,7 @@ def config(tiny_config, data_dir):
 
 
 @pytest.mark.parametrize("missing", [False, True])
-def test_what_is_published_or_missing_is_known_by_its_name(published, config, missing, capfd):
+def test_a_published_or_missing_set_is_identified_by_its_name(published, config, missing, capfd):
   published()
   if missing:
     shutil.rmtree(pathlib.Path(config.data.data_dir, "stripes"))
@@ -42,7 +42,7 @@ def test_what_is_published_or_missing_is_known_by_its_name(published, config, mi
   assert not capfd.readouterr().err
 
 
-def test_a_part_of_a_set_is_another_set(published, config, capfd):
+def test_a_subset_is_identified_by_its_content(published, config, capfd):
   published(num_classes=4)
   phase = planning.student(config, "nokd", 0)
   assert planning.student(config, "nokd", 1).data == phase.data
@@ -54,12 +54,12 @@ def test_a_part_of_a_set_is_another_set(published, config, capfd):
   assert (
     "stripes has 3 of 4 classes, 23 of 23 images to train on, 10 of 10 to test on: not"
   ) in err
-  # The hash is kept.
+  # The hash is cached.
   assert planning.student(config, "nokd", 0).identity == phase.identity
   assert "23/23" not in capfd.readouterr().err
 
 
-def test_parts_of_equal_size_are_told_apart(published, config, monkeypatch):
+def test_subsets_of_equal_size_have_different_contents(published, config, monkeypatch):
   published(num_classes=4)
   before = data.content("stripes", config.data.data_dir)
   again = pathlib.Path(config.data.data_dir, "again")
@@ -77,20 +77,19 @@ def test_parts_of_equal_size_are_told_apart(published, config, monkeypatch):
   assert data.content("stripes", str(other)) not in ("", before)
 
 
-def test_the_papers_figures_are_of_the_published_set(published, config, monkeypatch):
+def test_an_unpublished_set_is_a_difference_from_the_paper(published, config, monkeypatch):
   monkeypatch.setitem(paper.TEACHERS, "stripes", ("mlp", "mlp"))
-  unpublished = "the images are not the published ones"
   published()
-  assert unpublished not in paper.differences(config)
+  assert OTHER_IMAGES not in paper.differences(config)
   published(num_classes=4)
-  assert unpublished in paper.differences(config)
+  assert OTHER_IMAGES in paper.differences(config)
 
 
-def test_published_sizes_of_what_is_embedded():
+def test_digits_have_the_published_sizes():
   spec = data.SPECS["digits"]
   assert tuple(map(len, data.examples(spec))) == spec.sizes
 
 
-def test_all_that_is_prepared_has_published_sizes():
+def test_every_prepared_set_states_its_published_sizes():
   for spec in data.SPECS.values():
     assert all(part.sizes for part in spec.domains or (spec,) if part.builder)

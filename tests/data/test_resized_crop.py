@@ -62,9 +62,9 @@ def _boxes(count, size):
   return np.asarray(_random_boxes(jax.random.key(0), sizes))
 
 
-# Of the last no box fits but few small ones.
+# Almost no box fits into the last size.
 @pytest.mark.parametrize("size", [(256, 256), (256, 341), (511, 256), (64, 999)])
-def test_boxes_are_distributed_as_torchvisions(size):
+def test_boxes_have_the_distribution_of_torchvisions(size):
   count = 20_000
   got = _boxes(count, size)
   expected = _reference_boxes(count, size, seed=0)
@@ -90,8 +90,8 @@ def test_boxes_reach_beyond_the_middle_square():
   assert np.mean((left < 42) | (left + width > 298)) > 0.5
 
 
-def test_a_box_shows_the_same_of_a_squashed_photograph():
-  """As Pillow's crop of one whose shorter side is 256; it is smooth."""
+def test_crops_of_a_squashed_image_equal_crops_of_the_original():
+  """The reference is Pillow's crop of the image, which is smooth, with a shorter side of 256."""
   random = np.random.default_rng(0)
   small = random.integers(0, 256, (9, 13, 3), np.uint8)
   original = Image.fromarray(small).resize((500, 375), Image.Resampling.BICUBIC)
@@ -108,7 +108,7 @@ def test_a_box_shows_the_same_of_a_squashed_photograph():
   assert np.max(np.abs(difference)) < 8
 
 
-def test_views_for_training_and_evaluation():
+def test_training_crops_are_random_and_evaluation_crops_centred():
   spec = dataclasses.replace(data.SPECS["cub"], resize=64, image_size=56)
   image = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
   images = jnp.stack([jnp.asarray(image)] * 3)

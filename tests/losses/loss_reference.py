@@ -1,4 +1,4 @@
-"""The losses once more, in float64 NumPy, written from the papers' equations.
+"""The losses in float64 NumPy, from the papers' equations.
 
 Deliberately naive: no log space, no masks, one example after the other.
 """

@@ -1,4 +1,4 @@
-"""What every loss must do: values, gradients, half precision, extremes."""
+"""Properties of every loss: values, gradients, half precision, extreme logits."""
 
 import dataclasses
 import functools
@@ -25,7 +25,7 @@ LAM = np.linspace(0.0, 1.0, B).astype(np.float32)
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-  """A loss of (student, teacher, labels, **options), and the same of one example."""
+  """A loss of (student, teacher, labels, **options), and its reference for one example."""
 
   loss: Callable
   expected: Callable
@@ -44,7 +44,7 @@ PER_EXAMPLE = {
     lambda s, t, y, **k: losses.kd(s, t, y, lam=0.7, tau=4, **k),
     lambda s, t, y: reference.kd(s, t, y, 0.7, 4),
   ),
-  "kd, student at 1": Case(
+  "kd with student_tau 1": Case(
     lambda s, t, y, **k: losses.kd(s, t, y, lam=0.7, tau=4.0, student_tau=1.0, **k),
     lambda s, t, y: reference.distillation(s, y, reference.softmax(t, 4), 0.7, 1),
   ),
@@ -111,10 +111,10 @@ def _jitted(name):
 
 @every
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16])
-def test_value_and_gradient(name, dtype):
+def test_value_and_gradient_equal_the_float64_reference(name, dtype):
   arrays = jnp.asarray(STUDENT, dtype), jnp.asarray(TEACHER, dtype)
   gradient, value = _value_and_gradient(name)(*arrays, LABELS)
-  # What a half-precision input has lost is lost; nothing more is.
+  # Only the rounding of the inputs to half precision loses digits.
   student, teacher = (np.asarray(x.astype(jnp.float32)) for x in arrays)
   assert value.dtype == jnp.float32
   np.testing.assert_allclose(value, _expected(name, student, teacher), rtol=1e-5)
@@ -139,11 +139,11 @@ def test_float64_stays_float64(name):
 
 _HUGE = 1e4
 EXTREMES = {
-  "equal": np.full((B, C), 0.1),
+  "all equal": np.full((B, C), 0.1),
   "huge and equal": np.full((B, C), _HUGE),
   "one-hot, right": _HUGE * np.eye(C)[LABELS],
   "one-hot, wrong": _HUGE * np.eye(C)[(LABELS + 1) % C],
-  "opposite": -_HUGE * np.eye(C)[LABELS],
+  "one-hot, negative": -_HUGE * np.eye(C)[LABELS],
   "huge": _HUGE * np.sign(TEACHER),
   "huge and shifted": _HUGE + TEACHER,
 }
@@ -151,7 +151,7 @@ EXTREMES = {
 
 @every
 @pytest.mark.parametrize("teacher", EXTREMES)
-def test_extreme_logits_are_finite(name, teacher):
+def test_extreme_logits_give_a_finite_loss(name, teacher):
   gradient_of = _value_and_gradient(name)
   for student in EXTREMES:
     gradient, value = gradient_of(
@@ -162,20 +162,20 @@ def test_extreme_logits_are_finite(name, teacher):
 
 
 @every
-def test_one_hot_in_float16_is_finite(name):
+def test_one_hot_float16_logits_give_a_finite_loss(name):
   logits = jnp.asarray(6e4 * np.eye(C)[LABELS], jnp.float16)
   gradient, value = _value_and_gradient(name)(logits, -logits, LABELS)
   assert np.all(np.isfinite(value))
   assert np.all(np.isfinite(gradient))
 
 
-def test_cross_entropy_keeps_its_digits_far_from_zero():
+def test_cross_entropy_of_large_logits_keeps_its_precision():
   logits = jnp.array([1e4, 1e4 - 1.0])
   np.testing.assert_allclose(losses.cross_entropy(logits, jnp.array(1)), np.log1p(np.e), rtol=1e-5)
 
 
 @per_example
-def test_vmap_equals_batch(name):
+def test_vmap_equals_the_batch(name):
   np.testing.assert_allclose(
     jax.jit(jax.vmap(_case(name).loss))(STUDENT, TEACHER, LABELS),
     _jitted(name)(STUDENT, TEACHER, LABELS),
@@ -184,7 +184,7 @@ def test_vmap_equals_batch(name):
 
 
 @per_example
-def test_leading_dimensions(name):
+def test_leading_dimensions_are_treated_as_one_batch(name):
   loss = _jitted(name)
   np.testing.assert_allclose(
     loss(STUDENT.reshape(2, 3, C), TEACHER.reshape(2, 3, C), LABELS.reshape(2, 3)).reshape(-1),
@@ -194,8 +194,8 @@ def test_leading_dimensions(name):
 
 
 @pytest.mark.parametrize("name", sorted({*PER_EXAMPLE, "dist"} - {"fgcr"}))
-def test_two_classes(name):
-  # One wrong class: nothing to tell apart, but a loss all the same.
+def test_two_classes_give_the_reference_value(name):
+  # A single wrong class has no variance, but every loss is defined.
   gradient, value = _value_and_gradient(name)(STUDENT[:, :2], TEACHER[:, :2], LABELS % 2)
   assert np.all(np.isfinite(value))
   assert np.all(np.isfinite(gradient))
@@ -205,7 +205,7 @@ def test_two_classes(name):
     np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_per_example_options():
+def test_options_may_differ_for_each_example():
   tau = np.linspace(1.0, 5.0, B).astype(np.float32)
   expected = [
     reference.kd(s, t, y, lam, temperature)
@@ -216,14 +216,14 @@ def test_per_example_options():
   )
 
 
-def test_teacher_is_not_detached():
+def test_gradients_reach_the_teacher():
   gradient = jax.jit(jax.grad(lambda t: jnp.sum(losses.kd(STUDENT, t, LABELS, lam=0.5, tau=2.0))))(
     TEACHER
   )
   assert np.all(np.any(np.abs(gradient) > 1e-4, axis=-1))
 
 
-def test_regt_has_no_gradient_from_equal_wrong_classes():
+def test_equal_wrong_classes_give_regt_no_gradient():
   logits = jnp.array([[1.0, 0.1, 0.1, 0.1]])
   labels = jnp.array([0])
   p = np.asarray(losses.softmax(logits))[0, 0]
@@ -233,7 +233,7 @@ def test_regt_has_no_gradient_from_equal_wrong_classes():
 
 
 @every
-def test_masked_classes_have_no_part_in_the_loss(name, monkeypatch):
+def test_masked_classes_do_not_change_the_loss(name, monkeypatch):
   at = 3
   labels = LABELS + (at <= LABELS)
   student, teacher = (np.insert(x, at, -np.inf, axis=1) for x in (STUDENT, TEACHER))
@@ -268,11 +268,11 @@ def test_a_class_that_only_the_student_masks_makes_the_loss_infinite(name):
 
 
 @per_example
-def test_ignored_labels_give_zero_and_labels_outside_give_nan(name):
+def test_ignored_labels_give_zero_and_labels_out_of_range_give_nan(name):
   labels = np.array([-100, 4, C, -1, 1, 0])
   student, teacher = STUDENT.copy(), TEACHER.copy()
   if name != "standardized kd":
-    # The losses, unlike `standardize`, know which logits may be anything.
+    # A loss ignores the logits of an ignored label; `standardize` has no labels.
     student[0], teacher[0] = np.nan, np.inf
   kept = np.array([1, 4, 5])
   clean_gradient, clean = _value_and_gradient(name)(STUDENT, TEACHER, np.array([0, 4, 0, 0, 1, 0]))
@@ -293,13 +293,13 @@ def test_ignored_labels_give_zero_and_labels_outside_give_nan(name):
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "isats", "fgcr", "dist"])
-def test_labels_outside_give_nan_without_jit_too(name):
+def test_labels_out_of_range_give_nan_without_jit(name):
   value = _case(name).loss(STUDENT, TEACHER, np.array([-1, C, -100, 2, 1, 0]))
   np.testing.assert_array_equal(np.isnan(value), name == "dist" or [1, 1, 1, 0, 0, 0])
 
 
 @every
-def test_a_label_may_be_ignored_that_is_a_class(name):
+def test_the_label_of_a_class_can_be_ignored(name):
   value = _jitted(name)(STUDENT, TEACHER, LABELS, ignore_label=4)
   kept = LABELS != 4
   if name == "dist":
@@ -310,7 +310,7 @@ def test_a_label_may_be_ignored_that_is_a_class(name):
     np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
-def test_dist_of_ignored_examples_alone_is_zero():
+def test_dist_is_zero_if_all_examples_are_ignored():
   labels = np.full(B, 7)
   value, gradient = jax.jit(
     jax.value_and_grad(lambda s: DIST.loss(s, TEACHER, labels, ignore_label=7))
@@ -320,7 +320,7 @@ def test_dist_of_ignored_examples_alone_is_zero():
 
 
 @pytest.mark.parametrize("option", ["tau", "student_tau", "lam"])
-def test_gradients_in_options_with_masked_classes(option):
+def test_masked_classes_do_not_change_the_gradients_of_options(option):
   masked = np.insert(STUDENT, 2, -np.inf, axis=1), np.insert(TEACHER, 2, -np.inf, axis=1)
   options = {"lam": 0.7, "tau": 4.0, "student_tau": 3.0}
 

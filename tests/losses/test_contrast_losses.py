@@ -31,7 +31,7 @@ def _value_and_gradient(student, tau):
 
 @pytest.mark.parametrize("tau", [0.07, 0.5])
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-def test_crd(tau, dtype):
+def test_crd_equals_the_float64_reference(tau, dtype):
   given = jnp.asarray(STUDENT, dtype)
   gradient, value = _value_and_gradient(given, tau)
   student = np.asarray(given.astype(jnp.float32), np.float64)
@@ -55,7 +55,7 @@ def test_crd(tau, dtype):
   )
 
 
-def test_crd_log_normalizer():
+def test_the_log_normalizer_is_the_mean_score_of_num_examples():
   scores = [
     np.exp(reference.unit(s) @ reference.unit(other) / 0.5)
     for s, t, n in zip(STUDENT, TEACHER, NEGATIVES, strict=True)
@@ -67,7 +67,7 @@ def test_crd_log_normalizer():
   np.testing.assert_allclose(found, np.log(M * np.mean(scores)), rtol=1e-5)
 
 
-def test_only_negatives_that_count_do():
+def test_masked_negatives_do_not_count():
   where = np.array([[1, 1, 0, 1, 0], [0, 0, 0, 0, 1], [0] * 5], bool)
   # One memory for all examples.
   shared, tau = NEGATIVES[0], 0.5
@@ -109,7 +109,7 @@ def test_only_negatives_that_count_do():
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e-15, 1e15])
-def test_embeddings_of_any_length_are_finite(scale):
+def test_embeddings_of_any_length_give_a_finite_loss(scale):
   gradient, value = _value_and_gradient(scale * STUDENT, 0.07)
   assert np.all(np.isfinite(value))
   assert np.all(np.isfinite(gradient))

@@ -1,4 +1,4 @@
-"""Agreement of gradients against differences of the losses themselves."""
+"""Gradient agreement against finite differences of the losses."""
 
 import functools
 from typing import Any
@@ -18,9 +18,9 @@ LABELS: Any = np.array([0, 4, 2, 2, 1, 0])
 
 @pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize(("tau", "student_tau"), [(4.0, None), (4.0, 1.0), (2.0, 3.0)])
-def test_gradient_agreement(tau, student_tau, standardize):
+def test_agreement_equals_the_product_of_numerical_gradients(tau, student_tau, standardize):
   def agreement(student, teacher, label):
-    # The cross entropy has the logits as they are.
+    # The cross entropy uses the logits without standardisation.
     def term(lam):
       compared = reference.standardize if standardize and lam else np.asarray
       return reference.gradient(
@@ -39,7 +39,7 @@ def test_gradient_agreement(tau, student_tau, standardize):
   np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_agreement_without_masked_classes_and_ignored_examples():
+def test_masked_classes_and_ignored_examples_do_not_change_the_agreement():
   student, teacher = (np.insert(x, 5, -np.inf, axis=1) for x in (STUDENT, TEACHER))
   agreement = jax.jit(
     functools.partial(losses.gradient_agreement, tau=4.0, standardize=True),

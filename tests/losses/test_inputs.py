@@ -23,7 +23,7 @@ COLUMN = np.ones((B, 1), np.float32)
 ONE_HOT = np.eye(C)[LABELS]
 
 _partial = functools.partial
-# With two networks' logits and labels.
+# Losses of two networks' logits and labels.
 OF_TEACHERS = {
   "kd": _partial(losses.kd, lam=0.5, tau=2.0),
   "ats": _partial(losses.ats, lam=0.5, tau1=3.0, tau2=2.0),
@@ -33,7 +33,7 @@ OF_TEACHERS = {
   "dist": _partial(losses.dist, beta=1.0, gamma=1.0, tau=2.0),
   "gradient_agreement": _partial(losses.gradient_agreement, tau=2.0),
 }
-# With one network's logits and labels.
+# Losses and labels from one network's logits and labels.
 OF_LABELS = {
   "cross_entropy": losses.cross_entropy,
   "regt": _partial(losses.regt, beta=0.1),
@@ -57,7 +57,7 @@ def _refused(message, function, *arrays):
 
 @pytest.mark.parametrize("name", OF_TEACHERS)
 @pytest.mark.parametrize("shape", [(1, C), (B, C + 1), (B - 1, C), (C,)])
-def test_a_teacher_of_other_examples_or_classes_is_refused(name, shape):
+def test_teacher_logits_of_another_shape_are_refused(name, shape):
   message = f"teacher_logits has shape {shape}; it must be (6, 5), the shape of student_logits"
   if name == "dist" and len(shape) == 1:
     message = "teacher_logits has shape (5,); it must be [B, C]"
@@ -136,7 +136,7 @@ def test_grids_out_of_range_are_refused():
 
 
 @pytest.mark.parametrize("tau", losses.TAU_RANGE)
-def test_values_and_gradients_hold_at_the_ends_of_the_range(tau):
+def test_values_and_gradients_are_exact_at_the_ends_of_the_temperature_range(tau):
   def softmax(logits):
     powers = np.exp((logits - logits.max(-1, keepdims=True)) / tau)
     return powers / powers.sum(-1, keepdims=True)
@@ -154,7 +154,7 @@ def test_values_and_gradients_hold_at_the_ends_of_the_range(tau):
 
 
 @pytest.mark.parametrize("shape", [(C - 1, C), (C, C - 1), (C,), (B, C, C)])
-def test_class_means_of_other_classes_are_refused(shape):
+def test_class_means_of_another_shape_are_refused(shape):
   function = _partial(losses.fgcr, lam=0.5, tau=2.0, alpha=0.1)
   message = f"class_means has shape {shape}; it must be (5, 5)"
   _refused(message, function, STUDENT, TEACHER, LABELS, np.ones(shape, np.float32))

@@ -1,4 +1,4 @@
-"""Identities between the losses, for whatever logits."""
+"""Identities between the losses, on random logits."""
 
 import functools
 from typing import Any
@@ -40,7 +40,7 @@ def _close(actual, expected, rtol=1e-4, atol=1e-5):
 
 @properties
 @hypothesis.given(_LOGITS, _LOGITS, _LABELS, _LAMS, _TAUS)
-def test_uniform_ats_is_kd(student, teacher, labels, lam, tau):
+def test_ats_with_equal_temperatures_is_kd(student, teacher, labels, lam, tau):
   _close(
     _ats(student, teacher, labels, lam=lam, tau1=tau, tau2=tau, student_tau=tau),
     _kd(student, teacher, labels, lam=lam, tau=tau),
@@ -49,7 +49,7 @@ def test_uniform_ats_is_kd(student, teacher, labels, lam, tau):
 
 @properties
 @hypothesis.given(_LOGITS, _LOGITS, _LABELS, _LAMS)
-def test_at_temperature_one_kd_is_cross_entropy_with_soft_labels(student, teacher, labels, lam):
+def test_kd_at_temperature_one_is_cross_entropy_with_soft_labels(student, teacher, labels, lam):
   soft_labels = (1 - lam) * np.eye(C)[labels] + lam * np.asarray(_softmax(teacher))
   log_probs = np.log(np.asarray(_softmax(student), np.float64) + 1e-300)
   _close(
@@ -61,13 +61,13 @@ def test_at_temperature_one_kd_is_cross_entropy_with_soft_labels(student, teache
 
 @properties
 @hypothesis.given(_LOGITS, _LOGITS, _LABELS, _TAUS)
-def test_without_the_soft_term_only_cross_entropy_is_left(student, teacher, labels, tau):
+def test_kd_with_lam_zero_is_cross_entropy(student, teacher, labels, tau):
   _close(_kd(student, teacher, labels, lam=0.0, tau=tau), _cross_entropy(student, labels))
 
 
 @properties
 @hypothesis.given(_LOGITS, _LABELS, _TAUS, st.floats(-100.0, 100.0, width=32))
-def test_a_shift_of_the_logits_changes_nothing(logits, labels, tau, shift):
+def test_softmax_and_kd_are_invariant_to_shifts(logits, labels, tau, shift):
   shifted = logits + np.float32(shift)
   # The shift itself rounds the logits: to 2**-17 below 128.
   _close(_softmax(shifted, tau), _softmax(logits, tau), atol=1e-4)
@@ -79,7 +79,7 @@ def test_a_shift_of_the_logits_changes_nothing(logits, labels, tau, shift):
   )
 
 
-def test_a_shift_moves_no_optimal_temperature():
+def test_the_optimal_temperature_is_invariant_to_shifts():
   rng: Any = np.random.default_rng(0)
   logits = np.round(8 * rng.standard_normal((50, C)), 1).astype(np.float32)
   labels = rng.integers(0, C, 50)
@@ -89,7 +89,7 @@ def test_a_shift_moves_no_optimal_temperature():
   )
 
 
-def test_a_shift_does_change_asymmetric_probabilities():
+def test_a_shift_changes_asymmetric_probabilities():
   logits, labels = jnp.array([2.0, 1.0, 0.0]), jnp.array(0)
   probs = _asymmetric_softmax(logits, labels, 3.0, 2.0)
   shifted = _asymmetric_softmax(logits + 6, labels, 3.0, 2.0)
@@ -98,7 +98,7 @@ def test_a_shift_does_change_asymmetric_probabilities():
 
 @properties
 @hypothesis.given(_LOGITS, _LOGITS, _LABELS, st.permutations(range(C - 1)))
-def test_permuting_the_wrong_classes_permutes(student, teacher, labels, order):
+def test_losses_are_invariant_to_permutations_of_wrong_classes(student, teacher, labels, order):
   others = [c for c in range(C) if c != labels[0]]
   permutation = np.arange(C)
   permutation[others] = [others[i] for i in order]
@@ -114,6 +114,6 @@ def test_permuting_the_wrong_classes_permutes(student, teacher, labels, order):
 
 @properties
 @hypothesis.given(_LOGITS, _LABELS, _TAUS)
-def test_probabilities_sum_to_one(logits, labels, tau):
+def test_asymmetric_probabilities_sum_to_one(logits, labels, tau):
   probs = _asymmetric_softmax(logits, labels, tau + 1, tau)
   _close(jnp.sum(probs, axis=-1), 1.0)

@@ -37,7 +37,7 @@ dtypes = pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 
 
 @dtypes
-def test_rkd(dtype):
+def test_rkd_equals_the_float64_reference(dtype):
   _check(
     lambda s: losses.rkd(s, TEACHER, distance=25.0, angle=50.0),
     lambda s: reference.rkd(s, TEACHER.astype(np.float64), 25.0, 50.0),
@@ -47,7 +47,7 @@ def test_rkd(dtype):
 
 
 @dtypes
-def test_fitnet(dtype):
+def test_fitnet_is_the_mean_squared_difference(dtype):
   teacher = TEACHER[:, :3]
   _check(
     lambda s: jnp.sum(losses.fitnet(s, teacher)),
@@ -63,7 +63,7 @@ def test_fitnet_averages_over_all_entries_of_an_example():
 
 
 @dtypes
-def test_at(dtype):
+def test_at_equals_the_float64_reference(dtype):
   _check(
     lambda s: jnp.sum(losses.at(s, TEACHER_MAPS)),
     lambda s: sum(map(reference.at, s, TEACHER_MAPS)),
@@ -84,7 +84,7 @@ def test_rkd_ignores_scale_rotation_and_translation():
   [np.zeros((6, 3)), np.ones((6, 3)), np.eye(6)[:, [0, 0, 1]], 1e4 * STUDENT],
   ids=["zero", "equal", "collapsed", "large"],
 )
-def test_degenerate_features_are_finite(features):
+def test_degenerate_features_give_a_finite_loss(features):
   features = features.astype(np.float32)
   value, gradient = _RKD(features, TEACHER)
   assert np.isfinite(value)
@@ -94,11 +94,11 @@ def test_degenerate_features_are_finite(features):
   assert np.all(np.isfinite(gradient))
 
 
-def test_a_batch_of_one_has_no_relations():
+def test_rkd_of_one_example_is_zero():
   assert jax.jit(losses.rkd)(STUDENT[:1], TEACHER[:1]) == 0
 
 
-def test_silent_stages_are_finite():
+def test_zero_maps_give_a_finite_loss():
   value, gradient = jax.jit(jax.value_and_grad(lambda s: jnp.sum(losses.at(s, TEACHER_MAPS))))(
     jnp.zeros_like(STUDENT_MAPS)
   )
@@ -115,6 +115,6 @@ def test_dist_of_an_equal_teacher_is_cross_entropy():
 
 
 @pytest.mark.parametrize("loss", [losses.fitnet, losses.at])
-def test_shapes_that_do_not_fit(loss):
+def test_maps_of_another_shape_are_refused(loss):
   with pytest.raises(ValueError, match=r"teacher_features has shape \(2, 1, 2, 5\)"):
     loss(STUDENT_MAPS, TEACHER_MAPS[:, :1])

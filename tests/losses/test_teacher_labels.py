@@ -1,4 +1,4 @@
-"""The teachers' labels against float64 NumPy, and what ties and C = 2 do."""
+"""Teacher labels against float64 NumPy, with ties and with two classes."""
 
 from typing import Any
 
@@ -28,12 +28,12 @@ def _close(actual, expected):
 
 
 @pytest.mark.parametrize("tau", [0.5, 1, 4.0])
-def test_softmax(tau):
+def test_softmax_equals_the_float64_reference(tau):
   expected = _rows(lambda f: reference.softmax(f, tau), LOGITS)
   _close(jax.jit(losses.softmax)(LOGITS, tau), expected)
 
 
-def test_per_example_temperatures():
+def test_temperatures_may_differ_for_each_example():
   _close(
     jax.jit(losses.softmax)(LOGITS, PER_EXAMPLE), _rows(reference.softmax, LOGITS, PER_EXAMPLE)
   )
@@ -43,7 +43,7 @@ def test_per_example_temperatures():
   )
 
 
-def test_asymmetric_softmax():
+def test_asymmetric_softmax_equals_the_float64_reference():
   expected = _rows(lambda f, y: reference.asymmetric_softmax(f, y, 4.0, 2.5), LOGITS, LABELS)
   probs = jax.jit(losses.asymmetric_softmax)(LOGITS, LABELS, 4.0, 2.5)
   _close(probs, expected)
@@ -52,8 +52,8 @@ def test_asymmetric_softmax():
 
 
 @pytest.mark.parametrize("grid", [losses.ISATS_GRID, (0.5, 1.0, 1.5)], ids=["paper", "fine"])
-def test_optimal_temperature(grid):
-  # From hesitant to confident, so that every temperature is some example's.
+def test_the_optimal_temperature_maximises_the_derived_variance(grid):
+  # From uncertain to confident: each temperature is optimal for some example.
   rng: Any = np.random.default_rng(1)
   scales = np.geomspace(0.5, 20, 200)[:, None]
   logits = (scales * rng.standard_normal((200, 5))).astype(np.float32)
@@ -64,7 +64,7 @@ def test_optimal_temperature(grid):
   np.testing.assert_array_equal(found, expected.astype(np.float32))
 
 
-def test_grid_may_come_in_any_order():
+def test_the_order_of_the_grid_does_not_matter():
   np.testing.assert_array_equal(
     _optimal_temperature(LOGITS, LABELS, (8.0, 1.0, 4.0, 2.0)),
     _optimal_temperature(LOGITS, LABELS, (1.0, 2.0, 4.0, 8.0)),
@@ -81,27 +81,27 @@ def test_ties_go_to_the_smaller_temperature(logits):
   np.testing.assert_array_equal(found, [1.0, 1.0])
 
 
-def test_search_survives_underflow():
-  # In float32 every wrong probability, and more so its square, is 0 below
-  # tau = 8; the order of the temperatures is not.
+def test_the_search_is_exact_under_underflow():
+  # In float32 every wrong probability is 0 below tau = 8. The search compares
+  # logarithms, so it still orders the temperatures.
   logits = jnp.array([1000.0, 1.0, 0.0])
   assert _optimal_temperature(logits, jnp.array(0)) == 8.0
 
 
-def test_isats_temperatures():
+def test_tau1_is_tau2_plus_the_gap():
   tau1, tau2 = jax.jit(losses.isats_temperatures)(LOGITS, LABELS, gap=1.5)
   np.testing.assert_array_equal(tau2, _optimal_temperature(LOGITS, LABELS))
   np.testing.assert_array_equal(tau1, tau2 + 1.5)
 
 
-def test_class_mean_probabilities():
+def test_class_means_equal_the_float64_reference():
   # Class 3 has no example.
   means = jax.jit(losses.class_mean_probabilities, static_argnums=2)(LOGITS, LABELS, 5, 3.0)
   _close(means, reference.class_means(LOGITS, LABELS, 5, 3.0))
   np.testing.assert_array_equal(means[3], np.zeros(5))
 
 
-def test_class_means_over_leading_dimensions():
+def test_class_means_accept_leading_dimensions():
   np.testing.assert_array_equal(
     losses.class_mean_probabilities(LOGITS.reshape(2, 3, 5), LABELS.reshape(2, 3), 5, 3.0),
     losses.class_mean_probabilities(LOGITS, LABELS, 5, 3.0),
@@ -121,7 +121,7 @@ def test_two_standardized_logits_are_the_root_of_one_half():
   )
 
 
-def test_standardized_equal_logits_are_zero_without_gradient():
+def test_equal_logits_standardize_to_zero_without_gradient():
   logits = jnp.full((3,), 0.1)
   value, gradient = jax.jit(
     jax.value_and_grad(lambda x: jnp.sum(losses.standardize(x) * jnp.arange(3.0)))
@@ -131,7 +131,7 @@ def test_standardized_equal_logits_are_zero_without_gradient():
 
 
 @pytest.mark.parametrize("dtype", [jnp.uint8, jnp.int16, jnp.int32])
-def test_label_dtypes(dtype):
+def test_labels_may_have_any_integer_dtype(dtype):
   labels = jnp.array([3, 250], dtype)
   logits = jnp.zeros((2, 300)).at[:, 3].set(2.0)
   tau1 = jnp.array(2.0)
@@ -144,7 +144,7 @@ def test_label_dtypes(dtype):
   )
 
 
-def test_masked_classes_have_no_part_in_the_labels():
+def test_masked_classes_do_not_change_the_probabilities():
   logits = np.insert(LOGITS, 5, -np.inf, axis=1)
   for found, expected in (
     (losses.softmax(logits, 3.0), losses.softmax(LOGITS, 3.0)),
@@ -158,9 +158,9 @@ def test_masked_classes_have_no_part_in_the_labels():
   np.testing.assert_array_equal(losses.standardize(logits)[:, 5], -np.inf)
 
 
-def test_masked_classes_are_not_counted_in_the_search():
-  # Of the three classes that are left the variances differ from those of a
-  # class with probability 0 among them.
+def test_masked_classes_do_not_change_the_optimal_temperature():
+  # A counted class of probability 0 would change the variance of the other
+  # three, as the last line shows.
   rng: Any = np.random.default_rng(7)
   logits = (6 * rng.standard_normal((200, 3))).astype(np.float32)
   labels = rng.integers(0, 3, 200)
@@ -173,7 +173,7 @@ def test_masked_classes_are_not_counted_in_the_search():
   assert np.any(_optimal_temperature(counted, labels) != expected)
 
 
-def test_labels_outside_and_logits_that_are_no_numbers_give_nan():
+def test_labels_out_of_range_and_nan_logits_give_nan():
   logits = np.where(np.arange(6)[:, None] == 5, np.nan, LOGITS)
   labels = np.array([-1, 5, 300, 2, 1, 0])
   for values in (
@@ -185,7 +185,7 @@ def test_labels_outside_and_logits_that_are_no_numbers_give_nan():
   assert np.all(np.isnan(losses.standardize(logits[5])))
 
 
-def test_examples_outside_the_classes_are_of_no_class():
+def test_labels_out_of_range_count_for_no_class_mean():
   labels = np.where(np.arange(6) < 3, [5, -1, 99, 0, 0, 0], LABELS)
   np.testing.assert_allclose(
     losses.class_mean_probabilities(LOGITS, labels, 5, 3.0),

@@ -46,7 +46,7 @@ def test_resnet110_and_vgg8_are_compared_at_the_toolkits_sizes_and_weight():
   np.testing.assert_allclose(terms["attention"], 1000 * expected, rtol=1e-5)
 
 
-def test_attention_needs_maps():
+def test_at_without_maps_is_refused():
   with pytest.raises(ValueError, match="needs stage 0 as a map, but a network has 1 stages"):
     methods.objective({"name": "at", "weight": 1.0}).loss(
       View(STUDENT._replace(stages=(S,)), (maps(1, (8, 3)),), LABELS)

@@ -1,4 +1,4 @@
-"""Contrastive distillation over steps equals its definition."""
+"""CRD over several steps equals its definition."""
 
 import contextlib
 import dataclasses
@@ -33,7 +33,7 @@ def unit(x):
 
 
 class Reference:
-  """The same in float64 NumPy, example by example."""
+  """CRD in float64 NumPy, example by example."""
 
   def __init__(self, contrast):
     self.heads = [
@@ -75,7 +75,7 @@ class Reference:
     return loss
 
 
-def test_steps_equal_the_definition():
+def test_the_loss_of_each_step_equals_the_definition():
   objective = methods.objective(CRD)
   student, teacher = outputs(5), outputs(7)
   adapter = objective.adapter(student, (teacher,), nnx.Rngs(0))
@@ -86,7 +86,7 @@ def test_steps_equal_the_definition():
     view = View(student, (teacher,), labels, adapter=adapter)
     return objective.loss(view)[0]["contrast"]
 
-  # Four batches: the memory has turned over.
+  # Four batches replace the whole memory.
   for _ in range(4):
     student, teacher = outputs(5), outputs(7)
     labels = RNG.integers(0, CLASSES, BATCH)
@@ -99,7 +99,7 @@ def test_steps_equal_the_definition():
   )
 
 
-def test_a_fresh_memory_is_of_unit_length_and_of_no_class():
+def test_a_new_memory_has_unit_length_and_no_class():
   objective = methods.objective({**CRD, "features": 128, "negatives": 256})
   adapter = objective.adapter(outputs(5), (outputs(7),), nnx.Rngs(0))
   for memory in (adapter.student_memory, adapter.teacher_memory):
@@ -108,7 +108,7 @@ def test_a_fresh_memory_is_of_unit_length_and_of_no_class():
   assert set(np.asarray(adapter.labels[...])) == {-1}
 
 
-def test_several_teachers_are_contrasted_by_weight():
+def test_the_contrast_is_averaged_over_teachers_by_weight():
   options = {
     "name": "multi",
     "lam": 0.5,
@@ -139,13 +139,13 @@ def test_several_teachers_are_contrasted_by_weight():
     for reference, teacher in zip(references, teachers, strict=True)
   )
   np.testing.assert_allclose(terms.pop("contrast"), 0.5 * (0.75 * first + 0.25 * second), rtol=1e-4)
-  # The rest is as without it.
+  # The other terms are as without the contrast.
   for name, term in plain.loss(view)[0].items():
     np.testing.assert_allclose(terms[name], term, rtol=1e-5)
 
 
 def setting(devices):
-  """A jitted step, its first state, its other arguments for each step."""
+  """Returns the first state, and a function that runs numbered steps from a state."""
   spec = dataclasses.replace(data.SPECS["digits"], padding=0)
   mesh = jax.sharding.Mesh(np.array(jax.devices()[:devices]), (sharding.DATA,))
   put = sharding.replicate(mesh)
@@ -191,7 +191,7 @@ def setting(devices):
   return states[0], run
 
 
-def test_training_resumes_with_its_memory_to_the_bit(tmp_path):
+def test_resumed_training_with_a_memory_is_bit_identical(tmp_path):
   state, run = setting(devices=2)
   template = jax.tree.map(jnp.copy, state)
   half = run(state, 0, 1)
@@ -203,6 +203,6 @@ def test_training_resumes_with_its_memory_to_the_bit(tmp_path):
   assert jax.tree.structure(whole) == jax.tree.structure(resumed)
   jax.tree.map(np.testing.assert_array_equal, whole, resumed)
   assert all(leaf.is_fully_replicated for leaf in jax.tree.leaves(whole))
-  # All of the memory, and its constants, are of examples by now.
+  # By now every entry of the memory is an example, and the normalizers are set.
   assert jnp.all(whole.adapter.stats["labels"][...] >= 0)
   assert jnp.all(jnp.isfinite(whole.adapter.stats["log_normalizers"][...]))

@@ -1,4 +1,4 @@
-"""DKD is warmed up."""
+"""The weight of DKD is warmed up."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from jaxkd import methods
 from jaxkd.methods import View
 
 
-def test_dkd_is_warmed_up():
+def test_the_weight_of_dkd_rises_linearly():
   options = {"name": "dkd", "alpha": 1.0, "beta": 8.0, "tau": 4.0}
   objective = methods.objective({**options, "warmup": 0.1})
   half, whole = (

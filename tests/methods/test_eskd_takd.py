@@ -1,4 +1,4 @@
-"""Early-stopped teachers and assistants."""
+"""ESKD stops its teacher early; TAKD distils through assistants."""
 
 import contextlib
 import dataclasses
@@ -96,7 +96,7 @@ def test_a_stopped_training_is_the_start_of_the_whole_one(tiny_config, long_and_
   assert logged(stopped) == logged(long)[:2]
 
 
-def test_assistants_are_distilled_one_from_the_other(tiny_config):
+def test_each_assistant_learns_from_the_network_before_it(tiny_config):
   tiny_config.teacher.name, tiny_config.teacher.options = "resnet20", {}
   tiny_config.takd.assistants = ("resnet14", "resnet8")
   chain = planning.student(tiny_config, "takd", 0).with_teachers()

@@ -1,4 +1,4 @@
-"""Every registered method: its options are checked, it trains, resumes and shares a step."""
+"""Every registered method trains, resumes, shares a step and checks its options."""
 
 import contextlib
 import dataclasses
@@ -30,7 +30,7 @@ SCHEDULE = {
   "momentum": 0.9,
   "weight_decay": 5e-4,
 }
-# So that tiny networks and few steps suffice.
+# Smaller options, for tiny networks and few steps.
 SMALLER = {
   "crd": {"negatives": 40, "features": 8},
   "multi": {"contrast": 0.5, "contrast_negatives": 40, "contrast_features": 8},
@@ -102,14 +102,14 @@ def count_teachers(name):
   return {"cross_entropy": 0, "regt": 0, "reskd": 2, "multi": 2}.get(name, 1)
 
 
-def test_the_number_of_teachers_is_that_of_the_row(tiny_config):
+def test_a_row_has_the_number_of_teachers_of_its_method(tiny_config):
   for name in set(OBJECTIVES) & methods.list_methods().keys() - {"regt"}:
     phase = planning.student(tiny_config, name, 0)
     assert len(phase.teachers) == count_teachers(name)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_it_trains_resumes_to_the_same_bits_and_shares_a_step(name, split, mesh, tmp_path):
+def test_a_method_trains_resumes_bit_identically_and_shares_a_step(name, split, mesh, tmp_path):
   (start,), run = trainer_of(name, [1], split, mesh)
   half = run((start,), 0, 1)
   with contextlib.closing(Checkpoints(tmp_path, keep=2)) as checkpoints:
@@ -135,7 +135,7 @@ def test_it_trains_resumes_to_the_same_bits_and_shares_a_step(name, split, mesh,
 
 
 @pytest.mark.parametrize("name", sorted(methods.all_methods()))
-def test_every_option_has_a_source_and_refuses_what_is_out_of_bounds(name):
+def test_every_option_has_a_source_and_refuses_values_out_of_bounds(name):
   method = methods.find(name)
   for field in dataclasses.fields(method):
     assert field.metadata["source"], field.name
@@ -150,14 +150,14 @@ def test_every_option_has_a_source_and_refuses_what_is_out_of_bounds(name):
 
 
 @pytest.mark.parametrize("name", sorted(methods.all_methods()))
-def test_the_values_of_its_search_are_valid(name):
+def test_the_search_values_of_a_method_are_valid(name):
   for option, values in methods.find(name).search.items():
     section, _, key = option.rpartition(".")
     for value in values:
       methods.create(section or name, {key: value})
 
 
-def test_a_wrong_name_or_option_names_the_nearest():
+def test_the_nearest_method_or_option_is_suggested():
   with pytest.raises(ConfigError, match="did you mean 'isats'"):
     methods.objective({"name": "isat"})
   with pytest.raises(ConfigError, match=r"no option .tau_1.*did you mean .tau1"):
@@ -166,6 +166,6 @@ def test_a_wrong_name_or_option_names_the_nearest():
     methods.objective("takd")
 
 
-def test_a_method_takes_its_defaults():
+def test_missing_options_take_their_defaults():
   assert methods.objective({"name": "isats", "lam": 0.5}) == methods.objective("isats")
   assert methods.objective({"name": "kd", "tau": 2}).tau == 2.0

@@ -20,7 +20,7 @@ def test_fgcr_prepares_class_means_one_temperature_lower(standardize):
     "standardize": standardize,
   }
   objective = methods.objective(options)
-  # In two batches, each with an example that does not count.
+  # Two batches, each with one masked example.
   batches = (
     objective.prepare([T[:3]], LABELS[:3], jnp.array([True, True, False]), 5),
     objective.prepare([T[1:]], LABELS[1:], jnp.array([False, True, True]), 5),

@@ -57,7 +57,7 @@ def normalized(x):
     ((4, 4), (4, 4), 1, functools.partial(convolved, stride=1, padding=0)),
     ((6, 6), (4, 4), 3, functools.partial(convolved, stride=1, padding=0)),
     ((8, 8), (2, 2), 7, functools.partial(convolved, stride=1, padding=0)),
-    # The toolkits have none for these.
+    # The toolkits have no regressor for these sizes.
     ((2, 2), (6, 6), 1, lambda x, kernel: resized(x, 6, 6) @ kernel[0, 0]),
     ((4, 6), (5, 9), 1, lambda x, kernel: resized(x, 5, 9) @ kernel[0, 0]),
   ],
@@ -96,7 +96,7 @@ def test_the_regressor_computes_in_the_maps_dtype():
   assert (out.shape, out.dtype) == (teacher.shape, jnp.bfloat16)
 
 
-def test_fitnet_needs_the_stage_as_a_map():
+def test_a_stage_that_is_not_a_map_is_refused_by_fitnet():
   with pytest.raises(ValueError, match="needs stage 2 as a map, but a network has 2 stages"):
     methods.objective({"name": "fitnet", "weight": 1.0, "stage": 2}).adapter(
       maps(0, (8, 3), (4, 5)), (maps(1, (8, 2), (2, 7)),), nnx.Rngs(0)

@@ -1,4 +1,4 @@
-"""KD, and when it ends."""
+"""KD can end before the training does."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +8,7 @@ from jaxkd import losses, methods
 from jaxkd.methods import View
 
 
-def test_distillation_may_end_before_the_run():
+def test_distillation_ends_at_the_option_until():
   objective = methods.objective({**KD, "until": 0.6})
   for progress, weight in ((0.5, 0.3), (0.7, 0.0)):
     terms, _ = objective.loss(View(STUDENT, (TEACHER,), LABELS, progress=jnp.float32(progress)))

@@ -1,4 +1,4 @@
-"""Several teachers."""
+"""One student learns from several teachers."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +11,7 @@ from jaxkd.runs import planning
 
 @pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize("label", ["kd", "isats"])
-def test_several_teachers_labels_are_averaged_by_weight(label, standardize):
+def test_teacher_labels_are_averaged_by_weight(label, standardize):
   other = outputs(2)
   options = {
     "name": "multi",
@@ -38,7 +38,7 @@ def test_several_teachers_labels_are_averaged_by_weight(label, standardize):
   np.testing.assert_allclose(whole(options, (TEACHER, other)), jnp.mean(expected), rtol=1e-5)
 
 
-def test_several_teachers_labels_are_learnt_as_those_of_one(tiny_config):
+def test_lam_and_student_tau_default_to_those_of_the_label(tiny_config):
   def loss_of(row):
     return planning.student(tiny_config, row, 0).objective
 
@@ -51,7 +51,7 @@ def test_several_teachers_labels_are_learnt_as_those_of_one(tiny_config):
   assert loss_of("multi")["student_tau"] == 3.0
 
 
-def test_without_a_temperature_of_its_own_a_student_has_the_teachers():
+def test_student_tau_defaults_to_tau():
   options = {
     "name": "multi",
     "lam": 0.3,
@@ -66,7 +66,7 @@ def test_without_a_temperature_of_its_own_a_student_has_the_teachers():
   assert whole(options) == pytest.approx(whole(KD), rel=1e-6)
 
 
-def test_several_teachers_are_those_of_the_config_by_default(tiny_config):
+def test_the_teachers_default_to_both_teachers_of_the_config(tiny_config):
   assert planning.student(tiny_config, "multi", 0).teachers == (
     planning.teacher(tiny_config),
     planning.ExperimentPlan(tiny_config, 0).small_teacher(),

@@ -67,7 +67,7 @@ RECORDED = {
       ),
     ),
     (
-      # As the original of standardisation has it.
+      # The options of the paper on standardisation.
       {**KD, "lam": 0.9, "weight": 10.0, "tau": 2.0, "standardize": True},
       lambda: (
         0.1 * losses.cross_entropy(S, LABELS)

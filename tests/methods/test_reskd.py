@@ -22,7 +22,7 @@ def test_a_residual_fits_the_gap_and_predicts_with_its_base():
   np.testing.assert_allclose(objective.predict(STUDENT, view.teachers), b + s, rtol=1e-6)
 
 
-def test_a_residual_does_not_start_as_its_base(tiny_config):
+def test_a_residual_has_another_seed_than_its_base(tiny_config):
   for seed in (0, 2**31, 2**32 - 1):
     residual = planning.student(tiny_config, "reskd", seed)
     _, base = residual.teachers
@@ -31,7 +31,7 @@ def test_a_residual_does_not_start_as_its_base(tiny_config):
     assert 0 <= residual.seed < 2**32
 
 
-def test_a_residual_may_be_another_network(tiny_config, tmp_path):
+def test_a_residual_can_be_another_network(tiny_config, tmp_path):
   file = tmp_path / "weights"
   file.write_bytes(b"")
   tiny_config.student.init_from = str(file)

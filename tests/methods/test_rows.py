@@ -17,7 +17,7 @@ def test_every_row_has_its_own_student(tiny_config):
   assert len({planning.student(tiny_config, name, 0) for name in names}) == len(names)
 
 
-# By row, the objectives of its phases; the others have a teacher and a student.
+# The objectives of the phases of a row; other rows have a teacher and a student.
 CHAINS = {
   "nokd": ["cross_entropy"],
   "stkd": ["cross_entropy", "kd"],
@@ -36,7 +36,7 @@ def test_a_row_has_the_phases_of_its_definition(name, tiny_config):
   assert [phase.objective["name"] for phase in chain] == expected
 
 
-def test_a_network_with_a_section_is_as_the_section_says(tiny_config, tmp_path):
+def test_a_network_with_a_section_takes_the_options_of_the_section(tiny_config, tmp_path):
   file = tmp_path / "weights"
   file.write_bytes(b"")
   tiny_config.teacher.name = "vgg8"
@@ -56,7 +56,7 @@ def test_a_network_with_a_section_is_as_the_section_says(tiny_config, tmp_path):
     assert [phase.seed for phase in chain] == [large.seed, small.seed]
 
 
-def test_a_network_without_a_section_is_trained_as_the_teacher_is(tiny_config, tmp_path):
+def test_a_network_without_a_section_is_trained_like_the_teacher(tiny_config, tmp_path):
   file = tmp_path / "weights"
   file.write_bytes(b"")
   tiny_config.teacher.init_from = str(file)
@@ -66,7 +66,7 @@ def test_a_network_without_a_section_is_trained_as_the_teacher_is(tiny_config, t
   assert other.schedule == large.schedule
   assert (other.network["name"], other.network["options"]) == ("vgg8", {})
   assert "init_from" not in other.network
-  # Its weights have an option of their own.
+  # The row has an option for its initial weights.
   tiny_config.multi.init_from = ("", str(file))
   assert planning.student(tiny_config, "multi", 0).teachers[0] == large
   (_, other) = planning.student(tiny_config, "multi", 0).teachers

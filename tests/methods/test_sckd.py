@@ -37,7 +37,7 @@ def test_sckd_drops_the_soft_term_where_gradients_disagree(per, standardize):
   products = np.sum(np.asarray(task) * np.asarray(soft), axis=-1)
   if per == "batch":
     products = np.full_like(products, products.sum())
-  # The example is of no use if all agree.
+  # The test needs examples of both kinds.
   assert per == "batch" or 0 < np.mean(products >= 0) < 1
   np.testing.assert_array_equal(diagnostics["agreement"], products >= 0)
   np.testing.assert_allclose(

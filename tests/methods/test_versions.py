@@ -1,4 +1,4 @@
-"""A method whose values change has another version, so that old results are not reused."""
+"""A method whose loss changes raises its version, so that no old result is reused."""
 
 import ast
 import pathlib
@@ -50,7 +50,7 @@ def value(name):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_a_value_changes_only_with_the_version(name):
+def test_the_loss_changes_only_with_the_version(name):
   known, found = recorded().get(name), value(name)
   version = methods.find(name).version
   assert known, f"add to the test file: RECORDED = {{{name!r}: ({version}, {found:.6g})}}"

@@ -23,7 +23,7 @@ def loss(student=STUDENT, teacher=TEACHER, **options):
 
 @pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("gamma", [0.1, 0.4, 1.0])
-def test_it_is_the_paper_s_loss(gamma, weighted):
+def test_wttm_equals_the_papers_loss(gamma, weighted):
   terms, diagnostics = loss(gamma=gamma, beta=3, weighted=weighted)
   student, teacher = (probabilities(outputs.logits) for outputs in (STUDENT, TEACHER))
   power_sum = np.sum(teacher**gamma, -1)
@@ -43,7 +43,7 @@ def test_a_student_that_matches_the_transformed_teacher_has_no_divergence():
   np.testing.assert_allclose(terms["divergence"], 0, atol=1e-5)
 
 
-def test_a_class_that_both_networks_mask_does_not_count():
+def test_a_class_that_both_networks_mask_does_not_change_the_loss():
   masked, without = (
     [outputs._replace(logits=change(outputs.logits)) for outputs in (STUDENT, TEACHER)]
     for change in (lambda x: x.at[:, 4].set(-jnp.inf), lambda x: x[:, :4])

@@ -19,12 +19,6 @@ def outputs(seed):
 
 
 STUDENT, TEACHER = outputs(0), outputs(1)
-KD = {"name": "kd", "lam": 0.3, "tau": 4.0, "student_tau": None, "standardize": False, "until": 1.0}
-S, T = STUDENT.logits, TEACHER.logits
-STANDARDIZED = losses.standardize(S), losses.standardize(T)
-
-
-STUDENT, TEACHER = outputs(0), outputs(1)
 S, T = STUDENT.logits, TEACHER.logits
 STANDARDIZED = losses.standardize(S), losses.standardize(T)
 KD = {"name": "kd", "lam": 0.3, "tau": 4.0}

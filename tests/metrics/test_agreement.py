@@ -29,7 +29,7 @@ def _rows(function, a, b):
 
 
 @pytest.mark.parametrize("k", [1, 3, C])
-def test_topk_overlap(k):
+def test_topk_overlap_equals_set_intersections(k):
   def common(a, b):
     return len({*np.argsort(-a)[:k]} & {*np.argsort(-b)[:k]})
 
@@ -41,13 +41,13 @@ def test_topk_overlap(k):
 
 
 @pairs
-def test_spearman(a, b):
+def test_spearman_equals_scipy(a, b):
   expected = _rows(lambda x, y: stats.spearmanr(x, y).statistic, a, b)
   np.testing.assert_allclose(metrics.spearman(a, b), expected, atol=1e-6)
 
 
 @pairs
-def test_kendall_tau_b(a, b):
+def test_kendall_tau_b_equals_scipy(a, b):
   expected = _rows(lambda x, y: stats.kendalltau(x, y).statistic, a, b)
   np.testing.assert_allclose(metrics.kendall_tau_b(a, b), expected, atol=1e-6)
 
@@ -64,7 +64,7 @@ def test_kendall_tau_is_equation_6(a, b):
   np.testing.assert_allclose(metrics.kendall_tau(a, b), _rows(equation, a, b), atol=1e-6)
 
 
-def test_kendalls_agree_without_ties():
+def test_kendall_tau_and_tau_b_agree_without_ties():
   np.testing.assert_allclose(metrics.kendall_tau(A, B), metrics.kendall_tau_b(A, B), rtol=1e-6)
 
 
@@ -76,7 +76,7 @@ def test_many_classes_are_counted_exactly():
   np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_ranks_of_more_classes_than_small_integers_hold():
+def test_ranks_of_17000_classes_do_not_overflow():
   ranks = agreement._doubled_ranks(jnp.arange(17_000.0)[None])
   np.testing.assert_array_equal(ranks[:, 0], 2 + 2 * np.arange(17_000))
 
@@ -84,20 +84,20 @@ def test_ranks_of_more_classes_than_small_integers_hold():
 @pytest.mark.parametrize(
   "metric", [metrics.spearman, metrics.kendall_tau, metrics.kendall_tau_b, metrics.rank_set_overlap]
 )
-def test_leading_dimensions(metric):
+def test_leading_dimensions_are_treated_as_one_batch(metric):
   found = metric(A.reshape(3, 100, C), B.reshape(3, 100, C))
   np.testing.assert_array_equal(found.reshape(-1), metric(A, B))
 
 
 @pytest.mark.parametrize("metric", [metrics.spearman, metrics.kendall_tau, metrics.topk_overlap])
-def test_networks_of_different_classes(metric):
+def test_logits_of_different_numbers_of_classes_are_refused(metric):
   options = {"k": 2} if metric is metrics.topk_overlap else {}
   with pytest.raises(ValueError, match=r"logits_b has shape \(300, 6\); it must be \(300, 7\)"):
     metric(A, B[:, :-1], **options)
 
 
 @pytest.mark.parametrize("k", [0, C + 1])
-def test_impossible_k(k):
+def test_k_outside_the_number_of_classes_is_refused(k):
   with pytest.raises(ValueError, match=f"k = {k}; it must be from 1 to the 7"):
     metrics.topk_overlap(A, B, k)
 
@@ -117,12 +117,12 @@ def test_negative_zero_equals_zero(k):
   "metric",
   [metrics.rank_correlations, metrics.spearman, metrics.kendall_tau, metrics.rank_set_overlap],
 )
-def test_no_examples_are_refused(metric):
+def test_empty_arrays_are_refused(metric):
   with pytest.raises(ValueError, match=r"logits_a has shape \(0, 7\); it must be of one example"):
     metric(A[:0], B[:0])
 
 
-def test_rule_consistency():
+def test_rule_consistency_equals_scipy_and_numpy():
   labels = _RNG.integers(0, 3, N)
   chains = ((0, 2, 5), (1, 6, 3, 4))
   probs = special.softmax(B.astype(np.float64) / 4, axis=1)
@@ -137,8 +137,8 @@ def test_rule_consistency():
   np.testing.assert_allclose(found.deviation, np.mean(deviations), rtol=1e-5)
 
 
-def test_rule_of_a_class_that_the_network_lacks():
-  with pytest.raises(ValueError, match="the rule's class 7 is none of 7"):
+def test_a_rule_with_a_label_out_of_range_is_refused():
+  with pytest.raises(ValueError, match="the rule's class 7 is outside the 7 classes"):
     metrics.rule_consistency(A, jnp.zeros(N, int), ((0, 1, 7),))
 
 
@@ -157,7 +157,7 @@ def test_rules_name_existing_classes(table, class_names, number):
       assert len(set(chain)) == len(chain) >= 3
 
 
-def test_rules_are_the_papers():
+def test_rules_equal_the_papers():
   # Labels as in the published archives.
   names = CIFAR100_CLASSES
   assert rules.label_chains(rules.CIFAR100_RULES[0], names) == ((36, 50, 65, 80, 74),)
@@ -169,6 +169,6 @@ def test_rules_are_the_papers():
     assert set(group) <= set(names)
 
 
-def test_rule_with_an_unknown_class():
+def test_a_rule_with_an_unknown_class_name_is_refused():
   with pytest.raises(ValueError, match=r"rule C\.1: no class is called 'ham"):
     rules.label_chains(rules.CIFAR100_RULES[0], ["mouse"])

@@ -24,7 +24,7 @@ def _wrong(values):
 
 
 @pytest.mark.parametrize("tau", [0.5, 1.0, 4.0])
-def test_derived_average_and_variance(tau):
+def test_derived_average_and_variance_equal_numpy(tau):
   expected = _softmax(tau)
   probs = expected.astype(np.float32)
   np.testing.assert_allclose(
@@ -36,7 +36,7 @@ def test_derived_average_and_variance(tau):
 
 
 @pytest.mark.parametrize("tau", [0.5, 1.0, 4.0])
-def test_inherent_variance(tau):
+def test_inherent_variance_equals_numpy(tau):
   q = special.softmax(_wrong(LOGITS.astype(np.float64)) / tau, axis=-1)
   found = metrics.inherent_variance(LOGITS, LABELS, tau)
   np.testing.assert_allclose(found, q.var(1), rtol=1e-5)
@@ -67,14 +67,14 @@ def test_half_precision_probabilities_are_summed_in_float32():
   np.testing.assert_allclose(found, expected.var(1), rtol=1e-5)
 
 
-def test_temperature_distribution():
+def test_the_temperature_distribution_counts_optimal_temperatures():
   grid = (1.0, 2.0, 4.0)
   variances = [_wrong(_softmax(tau)).var(1) for tau in grid]
   counts = np.bincount(np.argmax(variances, axis=0), minlength=3)
   np.testing.assert_allclose(metrics.temperature_distribution(LOGITS, LABELS, grid), counts / N)
 
 
-def test_entropy():
+def test_entropy_equals_scipy():
   np.testing.assert_allclose(
     metrics.entropy(LOGITS, 2.0), special.entr(_softmax(2.0)).sum(1), rtol=1e-5
   )
@@ -88,7 +88,7 @@ def test_calibration_bins_are_closed_on_the_right():
   assert found == (0.5 + 1) / 2
 
 
-def test_expected_calibration_error():
+def test_expected_calibration_error_equals_numpy():
   probs = _softmax(1.0)
   confidence, right = probs.max(1), probs.argmax(1) == LABELS
   expected = 0.0
@@ -115,7 +115,7 @@ def test_masked_classes_are_not_counted():
   np.testing.assert_allclose(metrics.entropy(masked), metrics.entropy(LOGITS), rtol=1e-5)
 
 
-def test_labels_outside_give_nan():
+def test_labels_out_of_range_give_nan():
   labels = np.concatenate([[-1, C, 300], LABELS[3:]])
   outside = np.arange(N) < 3
   probs = _softmax(1.0).astype(np.float32)

@@ -25,12 +25,12 @@ def _expected(features, labels):
 
 
 @pytest.mark.parametrize("block", [1, 16, 25, 1024])
-def test_all_pairs_whatever_the_block(block):
+def test_angles_are_equal_for_every_block_size(block):
   found = metrics.feature_angles(FEATURES, LABELS, block=block)
   np.testing.assert_allclose(found, _expected(FEATURES, LABELS), rtol=1e-5)
 
 
-def test_small_spread_of_large_angles():
+def test_a_small_spread_of_large_angles_is_resolved():
   # Nearly orthogonal classes: E[x^2] - E[x]^2 in float32 would be noise.
   features = np.eye(4)[LABELS] + 1e-3 * _RNG.standard_normal((N, 4))
   features = features.astype(np.float32)
@@ -39,7 +39,7 @@ def test_small_spread_of_large_angles():
   np.testing.assert_allclose(found[2:], expected[2:], rtol=1e-3)
 
 
-def test_features_without_direction_are_left_out():
+def test_zero_features_are_left_out():
   features = np.concatenate([FEATURES, np.zeros((3, D), np.float32)])
   labels = np.concatenate([LABELS, [0, 1, 1]])
   np.testing.assert_array_equal(
@@ -48,7 +48,7 @@ def test_features_without_direction_are_left_out():
   )
 
 
-def test_without_pairs_there_is_no_angle():
+def test_angles_without_pairs_are_nan():
   angles = metrics.feature_angles(FEATURES[:3], jnp.zeros(3, jnp.int32))
   assert np.isfinite(angles.within_mean)
   assert np.isnan(angles.between_mean)
@@ -69,7 +69,7 @@ def test_small_angles_are_resolved(degrees):
   np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 
 
-def test_parallel_features_of_any_length_have_no_angle():
+def test_parallel_features_of_any_length_have_angle_zero():
   features = FEATURES[0] * np.geomspace(1e-3, 1e3, 20, dtype=np.float32)[:, None]
   angles = metrics.feature_angles(features, jnp.zeros(20, int))
   np.testing.assert_allclose(angles.within_mean, 0, atol=1e-5)

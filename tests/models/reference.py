@@ -1,8 +1,8 @@
 """The reference architectures in PyTorch, under their state dicts' names.
 
-Torchvision's for the ImageNet forms, for CIFAR the names of the code that the
-paper's authors and other distillation work train with. `forward` returns what
-`jaxkd.models.Outputs` holds, channels first.
+ImageNet forms follow torchvision. CIFAR forms have the names of the code that the
+paper's authors and other distillation work train with. `forward` returns the fields
+of `jaxkd.models.Outputs`, channels first.
 """
 
 import pytest
@@ -114,7 +114,7 @@ def cifar_resnet(depth, classes):
 
 
 class OptionABlock(nn.Module):
-  """Of akamaster/pytorch_resnet_cifar10; a shortcut without parameters."""
+  """The shortcut of akamaster/pytorch_resnet_cifar10, without parameters."""
 
   expansion = 1
 
@@ -339,7 +339,7 @@ class CifarShuffleNetV2(nn.Module):
 
 
 class ShuffleV2Unit(nn.Module):
-  """Torchvision's, up to the last ReLU, which comes after the shuffle here."""
+  """Torchvision's block, with the last ReLU after the shuffle."""
 
   def __init__(self, features_in, features_out, stride):
     super().__init__()
@@ -556,7 +556,7 @@ class MLP(nn.Module):
 
 
 def build(name, classes, image_size=32):
-  """The reference of a registered name."""
+  """Returns the reference of a registered name."""
   cifar = image_size <= 64
   vgg = {
     "vgg8": (1, 1, 1, 1, 1),

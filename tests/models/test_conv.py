@@ -1,4 +1,4 @@
-"""The formulations of a convolution are the same function."""
+"""All formulations of a convolution compute the same function."""
 
 import jax
 import jax.numpy as jnp
@@ -37,7 +37,7 @@ def plain(x, kernel, strides, padding, groups):
     ((7, 5), (128, 64), 3, 1, 1, 2),
   ],
 )
-def test_equals_xla(size, features, window, strides, padding, groups):
+def test_every_formulation_equals_xla(size, features, window, strides, padding, groups):
   keys = jax.random.split(jax.random.key(0), 2)
   x = jax.random.normal(keys[0], (2, *size, features[0]))
   shape = (window, window, features[0] // groups, features[1])

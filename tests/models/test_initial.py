@@ -1,4 +1,4 @@
-"""Layers start as their references' do."""
+"""Initial parameters have the distribution of the reference code."""
 
 import functools
 import math
@@ -12,11 +12,11 @@ from jaxkd import models
 from jaxkd.models.layers import BatchNorm
 
 # Standard deviations of the normal distributions, and bounds of the uniform
-# ones, that layers are drawn from. The authors draw a convolution with variance
-# 2 / (window x output channels) and a linear layer with variance 2 / inputs,
-# biases are 0; torchvision does so with the convolutions of ResNets and
-# MobileNetV2. PyTorch, where torchvision leaves it to that, draws kernel and
-# bias within 1 / sqrt(window x input channels). Groups divide the inputs only.
+# distributions, that layers are drawn from. The authors draw a convolution with
+# variance 2 / (window x output channels) and a linear layer with variance
+# 2 / inputs; biases are 0. torchvision draws the convolutions of ResNets and
+# MobileNetV2 like the authors. All other layers have PyTorch's default: kernel
+# and bias within 1 / sqrt(window x input channels). Groups divide the inputs only.
 INITIAL = {
   ("resnet8", 32): {
     "layer3.0.conv1": ("normal", math.sqrt(2 / (9 * 64))),
@@ -97,7 +97,7 @@ def at(model, layer):
 
 
 @pytest.mark.parametrize(("name", "image_size"), INITIAL)
-def test_kernels_and_biases(name, image_size):
+def test_kernels_and_biases_have_the_reference_distribution(name, image_size):
   expected = INITIAL[name, image_size]
   for layer, drawn in initial(name, image_size, expected).items():
     distribution, scale = expected[layer]
@@ -115,7 +115,7 @@ def test_kernels_and_biases(name, image_size):
       assert not bias.any(), layer
 
 
-def test_normalisation_is_the_identity():
+def test_normalisation_starts_as_the_identity():
   initial = nnx.to_pure_dict(nnx.state(BatchNorm(2)))
   expected = {"scale": 1, "bias": 0, "mean": 0, "var": 1}
   assert initial.keys() == expected.keys()

@@ -1,4 +1,4 @@
-"""What every network gives, whatever its family."""
+"""Properties of every network: sizes, outputs, precision, rematerialisation."""
 
 import functools
 import math
@@ -28,14 +28,14 @@ FAMILIES = {
 
 
 def abstract(name, **options):
-  """The network with shapes for arrays."""
+  """Returns a network with shapes in place of arrays."""
   options = {"num_classes": 10} | options
   return nnx.eval_shape(lambda: models.create(name, **options, rngs=nnx.Rngs(0)))
 
 
 @functools.cache
 def reference_forms():
-  """Every form of every network, at its reference setting."""
+  """Returns every form of every network, at its reference setting."""
   return {
     (name, form.reference): abstract(
       name,
@@ -49,7 +49,7 @@ def reference_forms():
 
 
 def member(name, **options):
-  """A member of FAMILIES with shapes for arrays; a deep one has two blocks a stage."""
+  """Returns a member of FAMILIES without arrays; deep networks have two blocks a stage."""
   groups = tuple((*group[:2], min(group[2], 2), group[3]) for group in mobilenet_v2._GROUPS)
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(shufflenet.ShuffleNetV1, "depths", (2, 2, 2))
@@ -60,7 +60,7 @@ def member(name, **options):
 
 @functools.cache
 def initial_state(name):
-  """Parameters and the rest, the same for every dtype and with remat."""
+  """Returns parameters and other state, equal for every dtype and with remat."""
   random = np.random.default_rng(0)
 
   def draw(path, variable):
@@ -130,7 +130,7 @@ COUNTS = {
 }
 
 
-def test_parameter_counts():
+def test_parameter_counts_equal_the_published():
   counted = {}
   for (name, setting), model in reference_forms().items():
     counted[name, setting.num_classes, setting.image_size] = count(model)
@@ -147,7 +147,7 @@ def test_mlp_series_spans_the_papers_capacities():
   assert [round(n / 1e6, 1) for n in counts] == [0.1, 0.3, 0.5, 0.6, 0.9]
 
 
-def test_shapes():
+def test_outputs_have_the_documented_shapes():
   smallest = {}
   for (_, setting), model in reference_forms().items():
     family = type(model), setting.image_size
@@ -180,7 +180,7 @@ def evaluate(name, dtype=jnp.float32):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_stages_and_features_are_what_they_are_called(name):
+def test_stages_are_activations_and_features_feed_the_classifier(name):
   out = evaluate(name)
   # The toolkit has neither ResNeXts nor MLPs; their stages end as a ResNet's.
   position, _ = toolkit_layers.CIFAR.get(name, toolkit_layers.CIFAR["resnet8"])
@@ -225,7 +225,7 @@ def test_bfloat16_computes_on_float32_state(name):
 
 
 @pytest.mark.parametrize("name", ["resnet8", "wrn16_2", "vgg8"])
-def test_remat_changes_nothing(name):
+def test_remat_changes_neither_gradients_nor_statistics(name):
   plain, remat = (
     jax.jit(step, static_argnums=0)(
       nnx.graphdef(member(name, remat=remat)), *initial_state(name), images(name)
@@ -288,7 +288,7 @@ def test_dropout_follows_its_key():
     ({"name": "mlp", "remat": True}, "mlp has no option 'remat', must be one of depth, width, f"),
   ],
 )
-def test_bad_input_is_one_clear_line(arguments, message):
+def test_bad_arguments_are_refused_in_one_line(arguments, message):
   arguments = {"name": "resnet8", "num_classes": 10} | arguments
   with pytest.raises(ValueError, match=message) as error:
     models.create(**arguments, rngs=nnx.Rngs(0))

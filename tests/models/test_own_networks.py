@@ -1,4 +1,4 @@
-"""Networks from outside of the package: registered, adapted, trained."""
+"""A user's networks: registered, adapted, trained."""
 
 import functools
 import sys
@@ -54,7 +54,7 @@ class Deterministic(linen.Module):
 
 
 class Mode(nnx.Module):
-  """It has no attribute for its mode, and a stream of another name."""
+  """A network whose mode is an argument, and whose random stream is called `noise`."""
 
   def __init__(self, num_classes, in_channels):
     self.fc = nnx.Linear(in_channels, num_classes, rngs=nnx.Rngs(1))
@@ -111,7 +111,7 @@ def sgd_step(network, variables, images, key):
 def test_two_steps_train_all_parameters_and_statistics(case):
   network, options = NETWORKS[case]
   models.register("own", network)
-  # What restores a checkpoint makes it of shapes alone.
+  # A checkpoint is restored into a network of shapes alone.
   abstract = nnx.eval_shape(lambda: create("own", **options))
   network, variables = functional(create("own", **options))
   assert jax.tree.structure(functional(abstract)[1]) == jax.tree.structure(variables)
@@ -147,7 +147,7 @@ def test_randomness_follows_the_key_in_training_only(case):
   )
 
 
-def test_an_own_network_equals_itself_outside():
+def test_an_adapted_network_computes_the_same_as_the_original():
   models.register("own", TinyNNX)
   ours, theirs = create("own"), TinyNNX(5, 3, rngs=nnx.Rngs(0))
   ours.eval()
@@ -203,7 +203,7 @@ class Nets:
   sys.modules.pop("my_nets")
 
 
-def test_registration():
+def test_registered_names_are_listed_and_taken_names_are_refused():
   @models.register("tiny", family="Tiny")
   class Tiny(TinyNNX):
     pass
@@ -279,7 +279,7 @@ def test_unfit_networks_are_refused_in_one_line(network, options, message):
   assert isinstance(error.value, UserError)
 
 
-def test_digests_tell_networks_apart():
+def test_different_networks_have_different_digests():
   models.register("own", TinyNNX)
   digest = models.source_digest("own")
   assert models.source_digest("resnet8") is None
@@ -295,7 +295,7 @@ def test_digests_tell_networks_apart():
 
 
 @pytest.mark.parametrize("network", [TinyNNX, TinyLinen])
-def test_weights_return_under_flax_names(network, tmp_path):
+def test_weights_survive_a_round_trip_under_flax_names(network, tmp_path):
   models.register("own", network)
   model, path = create("own"), tmp_path / "weights.safetensors"
   weights.write(path, weights.to_torch(model))

@@ -35,8 +35,8 @@ def by_name(name, **options):
   return functools.partial(models.create, name, num_classes=CLASSES, **options)
 
 
-# Ours, the reference, the image size. Deep networks have fewer blocks here;
-# the number of theirs is in their names, which are compared below.
+# Our network, the reference, the image size. Deep networks have fewer blocks
+# here; the last test compares the names of all their blocks.
 CASES = {
   name: (
     by_name(name, image_size=size),
@@ -124,7 +124,7 @@ CASES = {
 
 
 def randomize(network):
-  """Gives every parameter and running average a value of its own."""
+  """Draws the parameters and running averages of all batch normalisations."""
   generator = torch.Generator().manual_seed(0)
 
   def fill(tensor, low, high):
@@ -140,7 +140,7 @@ def randomize(network):
 
 
 def disable_dropout(model, network):
-  """Its masks can't be the same; nothing else is random."""
+  """Turns dropout off: its masks differ between JAX and PyTorch."""
   for _, module in nnx.iter_modules(model):
     if isinstance(module, nnx.Dropout):
       module.rate, module.rngs = 0.0, nnx.data(None)
@@ -164,7 +164,7 @@ def assert_close(ours, theirs, what):
 
 @pytest.fixture
 def few_blocks(monkeypatch):
-  """Two blocks a stage, ours and theirs: further ones are copies of the second."""
+  """Limits both networks to two blocks a stage; further blocks repeat the second."""
   depths = (2, 2, 2)
   groups = tuple((*group[:2], min(group[2], 2), group[3]) for group in reference.MOBILE_V2)
   monkeypatch.setattr(shufflenet.ShuffleNetV1, "depths", depths)
@@ -175,12 +175,12 @@ def few_blocks(monkeypatch):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_equals_reference(case, few_blocks):
+def test_a_network_equals_its_pytorch_reference(case, few_blocks):
   build, build_reference, image_size = CASES[case]
   torch.manual_seed(0)
   network = build_reference()
   randomize(network)
-  # Nothing is initialised that is overwritten at once.
+  # Shapes suffice: all weights are overwritten.
   model = nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0)))
   tensors = {k: v.numpy() for k, v in weights_of(network).items()}
   nnx.update(model, *weights.from_torch(model, tensors))
@@ -220,8 +220,8 @@ def weights_of(network):
 
 
 @pytest.mark.parametrize("name", [n for n in models.list_models() if n != "mlp"])
-def test_names_and_shapes_of_all_weights(name):
-  """At full depth: a state dict of the reference fits, none of it is left."""
+def test_names_and_shapes_of_all_weights_equal_the_reference(name):
+  """At full depth, no entry of the reference's state dict is missing or left over."""
   for form in models.list_models()[name].forms:
     classes, size = form.reference.num_classes, form.reference.image_size
     with torch.device("meta"):

@@ -47,7 +47,7 @@ def convolved(x, layer):
   return np.einsum("bhwiyx,yxio->bhwo", windows, kernel)
 
 
-def test_a_wrns_stages_are_what_the_next_blocks_batch_norm_is_given():
+def test_a_wrns_stages_are_the_inputs_of_the_next_blocks_batch_norm():
   model = WideResNet(depth=10, width=1, num_classes=10, rngs=nnx.Rngs(0))
   rng = np.random.default_rng(0)
   for _, norm in nnx.iter_modules(model):

@@ -1,4 +1,4 @@
-"""Weights from PyTorch and back."""
+"""Weights are read from PyTorch's files and written as safetensors."""
 
 import argparse
 import collections
@@ -26,7 +26,7 @@ def make(num_classes=10, **options):
 
 @pytest.fixture(scope="module")
 def tensors():
-  """A state dict with a value of its own everywhere."""
+  """A state dict of random values."""
   random = np.random.default_rng(0)
   return {
     name: random.normal(size=shape).astype(np.float32)
@@ -34,7 +34,7 @@ def tensors():
   }
 
 
-def test_round_trip(tensors):
+def test_weights_survive_a_round_trip(tensors):
   model = make()
   before = nnx.graphdef(model), jax.tree.leaves(nnx.state(model))
   params, stats = weights.from_torch(model, tensors)
@@ -48,7 +48,7 @@ def test_round_trip(tensors):
     np.testing.assert_array_equal(returned[name], tensor)
 
 
-def test_layout(tensors):
+def test_kernels_are_transposed_to_the_layout_of_flax(tensors):
   params, stats = weights.from_torch(make(), tensors)
   kernel = params["layer2"][0]["conv1"]["kernel"][...]
   np.testing.assert_array_equal(kernel[0, 2, 3, 5], tensors["layer2.0.conv1.weight"][5, 3, 0, 2])
@@ -56,7 +56,7 @@ def test_layout(tensors):
   np.testing.assert_array_equal(stats["bn1"]["var"][...], tensors["bn1.running_var"])
 
 
-def test_another_number_of_classes_keeps_the_classifier(tensors, capsys):
+def test_another_number_of_classes_keeps_the_initial_classifier(tensors, capsys):
   model = make(num_classes=7)
   params, _ = weights.from_torch(model, tensors)
   assert capsys.readouterr().err == (
@@ -66,7 +66,7 @@ def test_another_number_of_classes_keeps_the_classifier(tensors, capsys):
   assert (params["conv1"]["kernel"][...] != model.conv1.kernel[...]).all()
 
 
-def test_misfits_are_listed_at_once(tensors):
+def test_all_misfits_are_listed_in_one_line(tensors):
   wrong = dict(tensors)
   del wrong["bn1.weight"], wrong["layer1.0.bn1.running_mean"]
   wrong["head.weight"] = wrong["head.bias"] = np.zeros(1)
@@ -108,7 +108,7 @@ def timm_mobilenet_v2():
   return shapes | {"classifier.weight": (5, 1280), "classifier.bias": (5,)}
 
 
-# Timm's name and torchvision's of a layer of each kind.
+# Timm's and torchvision's names of one layer of each kind.
 TIMM = {
   "conv_stem.weight": "features.0.0.weight",
   "bn1.bias": "features.0.1.bias",
@@ -128,7 +128,7 @@ TIMM = {
 }
 
 
-def test_timms_names_of_mobilenet():
+def test_timms_names_of_mobilenet_are_read():
   model = nnx.eval_shape(
     lambda: models.create("mobilenet_v2", num_classes=5, image_size=224, rngs=nnx.Rngs(0))
   )
@@ -146,7 +146,7 @@ def test_timms_names_of_mobilenet():
     weights.from_torch(model, tensors)
 
 
-def test_a_classifier_is_for_one_number_of_classes(tensors):
+def test_a_classifier_with_inconsistent_shapes_is_refused(tensors):
   with pytest.raises(ValueError, match=r"fc.bias \[3\], not \[10\]"):
     weights.from_torch(make(), tensors | {"fc.bias": np.zeros(3, np.float32)})
 
@@ -193,7 +193,7 @@ PREFIXES = [
 
 @pytest.fixture(params=["safetensors", "pth"])
 def save(request, tmp_path):
-  """Writes a state dict as either kind of file, under a name that doesn't tell which."""
+  """Writes a state dict as safetensors or by PyTorch, under a name without a suffix."""
 
   def write(tensors):
     path = tmp_path / "weights"
@@ -208,7 +208,7 @@ def save(request, tmp_path):
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_a_prefix_of_all_names_is_left_out(tensors, save, prefix):
+def test_a_common_prefix_of_all_names_is_removed(tensors, save, prefix):
   read = weights.read(save({prefix + name: tensor for name, tensor in tensors.items()}))
   model = weights.network_of("resnet8", read)
   nnx.update(model, *weights.from_torch(model, read))
@@ -216,7 +216,7 @@ def test_a_prefix_of_all_names_is_left_out(tensors, save, prefix):
     np.testing.assert_array_equal(tensor, tensors[name])
 
 
-def test_a_prefix_that_does_not_explain_all_is_said(tensors, save):
+def test_a_common_prefix_is_reported_if_the_names_still_misfit(tensors, save):
   prefixed = {f"module.{name}": tensor for name, tensor in tensors.items()}
   del prefixed["module.fc.bias"]
   message = r"network; all names begin with 'module\.'; missing: fc.bias$"
@@ -229,7 +229,7 @@ def test_a_prefix_that_does_not_explain_all_is_said(tensors, save):
 
 
 @pytest.mark.parametrize("suffix", ["", ".pth.tar", ".th", ".bin", ".ckpt", ".safetensors", ".pth"])
-def test_the_content_decides_the_type(tensors, save, suffix):
+def test_the_content_of_a_file_decides_its_type(tensors, save, suffix):
   path = save(tensors)
   path = path.rename(path.with_name(f"weights{suffix}"))
   read = weights.read(path)
@@ -240,7 +240,7 @@ def test_the_content_decides_the_type(tensors, save, suffix):
 @pytest.mark.parametrize(
   "content", [b"", b"no weights", bytes(100), b"\x89HDF\r\n\x1a\n" + bytes(99)]
 )
-def test_other_content_is_refused(tmp_path, content):
+def test_files_of_other_types_are_refused(tmp_path, content):
   path = tmp_path / "weights.bin"
   path.write_bytes(content)
   with pytest.raises(weights.WeightsError, match="not a safetensors file or a checkpoint of PyT"):
@@ -250,7 +250,7 @@ def test_other_content_is_refused(tmp_path, content):
       weights.read(absent)
 
 
-def test_all_types_of_safetensors(tmp_path):
+def test_dtypes_of_safetensors_are_read_if_numpy_has_them(tmp_path):
   mixed = {
     "half": np.arange(3, dtype=np.float16),
     "bfloat16": np.arange(4).astype(ml_dtypes.bfloat16).reshape(2, 2),
@@ -311,7 +311,7 @@ def entry(**changes):
     entry()[:-1] + b"," + entry()[1:].replace(b'"a"', b'"b"'),
   ],
 )
-def test_damaged_safetensors(tmp_path, header):
+def test_damaged_safetensors_are_refused_in_one_line(tmp_path, header):
   path = tmp_path / "weights.safetensors"
   path.write_bytes(framed(header) + bytes(4))
   with pytest.raises(weights.WeightsError, match="is not a valid safetensors file") as error:
@@ -319,7 +319,7 @@ def test_damaged_safetensors(tmp_path, header):
   assert "\n" not in str(error.value)
 
 
-def test_truncated_safetensors(tmp_path, tensors):
+def test_truncated_safetensors_are_refused_in_one_line(tmp_path, tensors):
   path = tmp_path / "weights.safetensors"
   weights.write(path, tensors)
   data = path.read_bytes()
@@ -338,7 +338,7 @@ def torch():
 
 @pytest.fixture
 def state_dict(torch, tensors):
-  """As a training script keeps it: parameters that require grad, one of lower precision."""
+  """A state dict of parameters that require grad, one of them in bfloat16."""
   made = {name: torch.nn.Parameter(torch.from_numpy(t)) for name, t in tensors.items()}
   made["fc.bias"] = made["fc.bias"].detach().bfloat16()
   return made | {"bn1.num_batches_tracked": torch.tensor(3)}
@@ -357,7 +357,7 @@ def assert_read(path, tensors):
 
 
 @pytest.mark.parametrize("new_format", [True, False])
-def test_parameters_that_require_grad(tmp_path, torch, state_dict, tensors, new_format):
+def test_parameters_that_require_grad_are_read(tmp_path, torch, state_dict, tensors, new_format):
   path = tmp_path / "weights.pth"
   torch.save(state_dict, path, _use_new_zipfile_serialization=new_format)
   assert_read(path, tensors)
@@ -369,7 +369,9 @@ def test_parameters_that_require_grad(tmp_path, torch, state_dict, tensors, new_
   "key",
   ["net", "state_dict", "state_dict_ema", "model_ema", "model", "model_state_dict", "unheard_of"],
 )
-def test_containers(tmp_path, torch, state_dict, tensors, capsys, key):
+def test_the_state_dict_inside_a_checkpoint_is_found(
+  tmp_path, torch, state_dict, tensors, capsys, key
+):
   path = tmp_path / "checkpoint.pth.tar"
   content = {
     "epoch": 3,
@@ -386,7 +388,9 @@ def test_containers(tmp_path, torch, state_dict, tensors, capsys, key):
   assert not capsys.readouterr().err
 
 
-def test_one_of_several_state_dicts_is_taken_and_said(tmp_path, torch, state_dict, tensors, capsys):
+def test_the_averaged_state_dict_is_taken_and_reported(
+  tmp_path, torch, state_dict, tensors, capsys
+):
   path = tmp_path / "checkpoint.pth"
   raw = {name: torch.zeros_like(tensor) for name, tensor in state_dict.items()}
   torch.save({"state_dict": raw, "state_dict_ema": state_dict}, path)
@@ -415,7 +419,7 @@ class Malicious:
     (Malicious(), "exec"),
   ],
 )
-def test_more_than_tensors_is_refused_with_what_was_found(
+def test_objects_other_than_tensors_are_refused_by_type(
   tmp_path, torch, state_dict, other, found, new_format
 ):
   path = tmp_path / "checkpoint.pth"
@@ -435,7 +439,7 @@ def assert_refused(path, message):
     assert advice not in text
 
 
-def test_damaged_checkpoints(tmp_path, torch, state_dict):
+def test_damaged_checkpoints_are_refused(tmp_path, torch, state_dict):
   path = tmp_path / "checkpoint.pth"
   torch.save(state_dict, path)
   whole = path.read_bytes()
@@ -455,7 +459,7 @@ def test_damaged_checkpoints(tmp_path, torch, state_dict):
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
-def test_checkpoints_without_a_state_dict(tmp_path, torch):
+def test_checkpoints_without_a_state_dict_are_refused(tmp_path, torch):
   path = tmp_path / "checkpoint.pth"
   one = torch.ones(2)
   for content in ([one], {}, {1: one}, {"a": {1: one}}, {"epoch": 3}, {"a": one, "b": 3}, one):
@@ -466,7 +470,7 @@ def test_checkpoints_without_a_state_dict(tmp_path, torch):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_tensors_without_plain_values(tmp_path, torch):
+def test_tensors_without_dense_real_values_are_refused(tmp_path, torch):
   path = tmp_path / "checkpoint.pth"
   for kind, tensor in {
     "sparse": torch.eye(2).to_sparse(),
@@ -478,7 +482,7 @@ def test_tensors_without_plain_values(tmp_path, torch):
     assert_refused(path, f"b.weight is {kind}, must be a dense tensor of real numbers")
 
 
-def test_a_checkpoint_without_torch(tmp_path, monkeypatch):
+def test_a_checkpoint_without_torch_names_the_extra(tmp_path, monkeypatch):
   monkeypatch.setitem(sys.modules, "torch", None)
   path = tmp_path / "weights"
   path.write_bytes(b"PK\x03\x04")
@@ -494,7 +498,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("name", "reference"), FORMS)
-def test_classes_and_form_are_those_of_the_weights(name, reference):
+def test_classes_and_form_are_inferred_from_the_weights(name, reference):
   def shapes_of(build):
     return weights.torch_shapes(nnx.eval_shape(build))
 

@@ -1,4 +1,4 @@
-"""A report's files: Markdown, HTML, CSV and pictures from the same blocks."""
+"""One list of blocks is written as Markdown, HTML, CSV and pictures."""
 
 import csv
 import html.parser
@@ -34,7 +34,7 @@ def report():
 
 
 class Words(html.parser.HTMLParser):
-  """Collects what a browser shows, tags, and addresses."""
+  """Collects the words, tags and addresses of a page."""
 
   def __init__(self, text):
     super().__init__()
@@ -87,13 +87,13 @@ def test_names_are_escaped(tmp_path):
   text = markdown.read_text()
   assert "<b>" not in text.replace(r"\<b>", "")
   (line,) = (line for line in text.splitlines() if "0.1235" in line)
-  # The cell's bar does not end the cell.
+  # The bar inside the cell is escaped.
   assert line.replace(r"\|", "").count("|") == 3
   for markup in (r"\*c*", r"\&lt;", r"\`", r"[d\](e)"):
     assert markup in line
 
 
-def test_a_report_may_have_another_name(tmp_path):
+def test_the_files_have_the_name_of_the_report(tmp_path):
   markdown = document.write(Report("T", [Table("t2", [{"a": 1}])]), tmp_path, "t2")
   assert markdown == tmp_path / "t2.md"
   assert (tmp_path / "t2.html").exists()
@@ -107,6 +107,6 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
   assert not (tmp_path / "report.md").exists()
 
 
-def test_lines_get_the_columns_of_all():
+def test_every_line_gets_all_columns():
   lines = tables.joined([{"row": "a"}, {"row": "b", "v": 1}])
   assert tables.as_csv(lines) == "row,v\na,\nb,1\n"

@@ -1,4 +1,4 @@
-"""The report of a run: its columns, its sentences, and the paper's figures beside ours."""
+"""The report of a run: its columns, its sentences, and the paper's accuracies."""
 
 import contextlib
 import csv
@@ -14,7 +14,7 @@ from jaxkd.runs.store import PhaseFolder
 
 @pytest.fixture(scope="module")
 def trained(make_tiny_config, tmp_path_factory):
-  """An experiment that is evaluated on a validation split, trained, and its lines on stderr."""
+  """A trained experiment with a validation split, and its lines on stderr."""
   config = make_tiny_config()
   config.rows = ("kd",)
   config.data.validation = 0.2
@@ -64,7 +64,7 @@ def test_a_validation_split_is_named_in_the_report(held_out):
   ("differences", "shown"),
   [([], True), (["student: 1 of 240 epochs", "10 % of the training data"], False)],
 )
-def test_the_papers_figure_stands_beside_the_papers_experiment_only(
+def test_the_papers_accuracy_is_shown_for_the_papers_experiment_only(
   held_out, monkeypatch, differences, shown
 ):
   monkeypatch.setattr(paper, "accuracies", lambda *_: {"kd": 70.0})
@@ -79,7 +79,7 @@ def test_the_papers_figure_stands_beside_the_papers_experiment_only(
     assert (f"because of differences: {'; '.join(differences)}." in text) == (not shown)
 
 
-def test_a_row_without_a_figure_of_the_paper_needs_no_excuse(held_out, monkeypatch):
+def test_a_row_outside_the_paper_states_no_differences(held_out, monkeypatch):
   monkeypatch.setattr(paper, "accuracies", lambda *_: {"ats": 70.0})
   monkeypatch.setattr(paper, "differences", lambda _: ["student: 1 of 240 epochs"])
   assert "differences" not in (report.write(held_out) / "report.md").read_text()

@@ -1,4 +1,4 @@
-"""Shared pictures show the arrays that they were given."""
+"""Pictures show the arrays that they are given."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from jaxkd.reports import pictures, style
 TAUS = np.array([1.0, 2.0, 4.0])
 
 
-def test_derived_curves():
+def test_derived_curves_show_average_and_variance():
   averages = {"TS": np.array([0.1, 0.2, 0.3]), "ATS": np.array([0.2, 0.3, 0.4])}
   variances = {"TS": np.array([1.0, 2.0, 1.0]), "ATS": np.array([2.0, 3.0, 2])}
   derived = {name: (averages[name], variances[name]) for name in averages}
@@ -27,13 +27,13 @@ def test_derived_curves():
   for row, highest in enumerate((0.4, 3.0)):
     bottom, top = axes[row, 0].get_ylim()
     assert (bottom, top) == axes[row, 1].get_ylim()
-    # Nothing is cut, whichever curve is drawn first.
+    # No curve is cut.
     assert top > highest
   assert axes[0, 0].get_ylim()[0] == 0
 
 
 @pytest.mark.parametrize(("lowest", "bottom"), [(1e-30, 0.7e-5), (0.0, 0.7e-5), (1e-3, 0.7e-3)])
-def test_small_variances_beside_large_ones(lowest, bottom):
+def test_unlike_variances_share_a_log_scale(lowest, bottom):
   variances = {"TS": np.array([lowest, 2e-3, 1e-3]), "ATS": np.full(3, 0.1)}
   figure = pictures.derived_curves(TAUS, {name: (v, v) for name, v in variances.items()})
   for ax in axes_of(figure)[2:]:
@@ -41,13 +41,13 @@ def test_small_variances_beside_large_ones(lowest, bottom):
     np.testing.assert_allclose(ax.get_ylim(), [bottom, 0.14])
 
 
-def test_no_variance_at_all():
+def test_zero_variances_can_be_drawn():
   figure = pictures.derived_curves(TAUS, {"TS": (np.zeros(3), np.zeros(3))})
   figure.draw_without_rendering()
 
 
 @pytest.mark.parametrize(("count", "wide"), [(3, False), (4, True)])
-def test_a_wide_figure_says_so(count, wide):
+def test_the_caption_states_a_width_of_two_columns(count, wide):
   curves = {f"resnet{n}, TS": (np.ones(3), np.ones(3)) for n in range(count)}
   figure = pictures.derived_curves(TAUS, curves, caption="About.")
   width = style.PAGE_WIDTH if wide else style.COLUMN_WIDTH
@@ -56,7 +56,7 @@ def test_a_wide_figure_says_so(count, wide):
   assert ("two columns wide" in text.get_text()) == wide
 
 
-def test_titles_do_not_touch():
+def test_titles_do_not_overlap():
   names = ["wide_resnet26_2, TS", "wide_resnet50_2, TS", "wide_resnet50_2, ATS"]
   figure = pictures.derived_curves(TAUS, dict.fromkeys(names, (np.ones(3), np.ones(3))))
   figure.draw_without_rendering()
@@ -65,8 +65,8 @@ def test_titles_do_not_touch():
   assert boxes[1].x1 < boxes[2].x0
 
 
-def test_the_numbers_can_be_read_on_their_cells():
-  # Of one value alone, too, which has no scale.
+def test_numbers_contrast_with_their_cells():
+  # A single value has no scale.
   for values in (np.array([[0.0, 1.0]]), np.array([[0.5, np.nan]])):
     ax = axes_of(pictures.accuracy_grid([1], [1, 2], values))[0]
     image = ax.images[0]
@@ -75,7 +75,7 @@ def test_the_numbers_can_be_read_on_their_cells():
       assert text.get_color() == ("black" if cell > 0.5 else "white")
 
 
-def test_temperature_grid():
+def test_the_grid_shows_accuracies_by_temperature():
   accuracies = np.array([[70.0, 71.0, 72.0], [70.5, np.nan, 72.5]])
   ax = axes_of(pictures.accuracy_grid([3, 4], [1, 2, 3], accuracies))[0]
   np.testing.assert_array_equal(ax.images[0].get_array().filled(np.nan), accuracies)
@@ -86,7 +86,7 @@ def test_temperature_grid():
   assert "tau_1" in ax.get_ylabel()
 
 
-def test_learning_curves():
+def test_learning_curves_show_mean_and_deviation_over_seeds():
   epochs = np.array([1.0, 2.0])
   runs = {
     name: [(epochs, accuracies), (epochs, accuracies + 1)]
@@ -109,7 +109,7 @@ def test_learning_curves():
   assert legend == ["nokd", "kd"]
 
 
-def test_seeds_with_other_epochs_are_drawn_as_one_curve_each():
+def test_seeds_with_unequal_epochs_have_one_curve_each():
   runs = [(np.array([1.0, 2.0]), np.array([50.0, 60.0])), (np.array([2.0]), np.array([55.0]))]
   (ax,) = axes_of(pictures.learning_curves({"kd": runs}))
   assert ax.get_ylabel() == "test accuracy (%)"
@@ -131,7 +131,7 @@ def test_a_single_evaluation_has_a_marker(seeds):
   assert len(bars) == seeds - 1
 
 
-def test_more_learning_curves_than_colors_differ_in_their_lines():
+def test_curves_of_one_color_differ_in_line_style():
   curve = [(np.array([1.0, 2.0]), np.array([1.0, 2.0]))]
   names = [str(number) for number in range(len(style.COLORS) + 1)]
   (ax,) = axes_of(pictures.learning_curves(dict.fromkeys(names, curve)))
@@ -139,7 +139,7 @@ def test_more_learning_curves_than_colors_differ_in_their_lines():
   assert len(looks) == len(names)
 
 
-def test_option_curves():
+def test_option_curves_show_accuracy_by_value():
   panel = pictures.OptionPanel("alpha", [0.1, 0.5], [71.0, 72.0], [0.1, np.nan])
   (ax,) = axes_of(pictures.option_curves([panel], ylabel="validation accuracy (%)"))
   assert ticks_of(ax.xaxis) == ["0.1", "0.5"]

@@ -1,4 +1,4 @@
-"""The style of figures, and the files that they are saved as."""
+"""The style and the files of figures."""
 
 import matplotlib
 import numpy as np
@@ -10,7 +10,7 @@ from jaxkd.reports import pictures, style
 CURVE = {"kd": [(np.array([1.0, 2.0]), np.array([50.0, 60.0]))]}
 
 
-def test_caption_stands_below_and_is_wrapped():
+def test_the_caption_is_wrapped_below_the_axes():
   caption = "CIFAR-100, ResNet-14 and ResNet-110, 240 epochs, seed 0. " * 3
   plain = pictures.learning_curves(CURVE)
   figure = pictures.learning_curves(CURVE, caption=caption)
@@ -25,7 +25,7 @@ def test_caption_stands_below_and_is_wrapped():
   assert box.y1 <= min(b.y0 for b in axes)
 
 
-def test_save(tmp_path):
+def test_a_figure_is_saved_as_png_and_as_reproducible_svg(tmp_path):
   figure = pictures.learning_curves(CURVE, caption="digits")
   png, svg = style.save(figure, tmp_path / "made" / "fig1.5")
   assert png == tmp_path / "made" / "fig1.5.png"
@@ -36,7 +36,7 @@ def test_save(tmp_path):
   assert again[1].read_text() == text
 
 
-def test_style_leaves_no_trace():
+def test_drawing_leaves_rcparams_unchanged():
   before = dict(matplotlib.rcParams)
   figure = pictures.learning_curves(CURVE)
   assert dict(matplotlib.rcParams) == before

@@ -1,4 +1,4 @@
-"""Tables as people and programs read them."""
+"""Tables for people and for programs."""
 
 import math
 
@@ -18,11 +18,11 @@ from jaxkd.reports.tables import Spread
     (Spread(0.123456, 0.001234), "0.1235 ± 0.0012"),
   ],
 )
-def test_people_read_four_digits(value, text):
+def test_numbers_are_shown_with_four_digits(value, text):
   assert tables.shown(value) == text
 
 
-def test_percent_has_a_deviation_if_there_are_several_values():
+def test_a_percentage_has_a_deviation_if_there_are_several_values():
   assert tables.percent([0.5]) == "50.00"
   assert tables.percent([0.5, 0.6]) == "55.00 ± 7.07"
   assert tables.deviation([1.0, 3.0]) == 2**0.5
@@ -38,7 +38,7 @@ def test_markup_of_markdown_is_escaped():
   assert tables.escaped(text) == r"\<c> and \*d*; τ* and resnext29_4x4d stay"
 
 
-def test_a_table_in_three_formats():
+def test_a_table_is_written_in_three_formats():
   line = {"network": "mlp", "e(q)": 0.123456}
   assert tables.as_csv([line]) == "network,e(q)\nmlp,0.123456\n"
   assert tables.as_markdown([line]).splitlines() == [

@@ -1,4 +1,4 @@
-"""Students that train together end as they would have alone."""
+"""Students that train together end as if trained alone."""
 
 import shutil
 
@@ -14,7 +14,7 @@ from jaxkd.runs.store import PhaseFolder
 from jaxkd.runs.validation import validate
 from jaxkd.training import sharding
 
-# Without and with an adapter, and with constants that the teacher gives.
+# A method without an adapter, one with an adapter, and one with constants of the teacher.
 TAUGHT = ("kd", "crd", "fgcr")
 
 
@@ -69,7 +69,7 @@ def assert_close(actual, expected, rtol=1e-4):
   )
 
 
-def test_students_end_as_they_do_alone(both):
+def test_students_of_a_cohort_end_as_if_trained_alone(both):
   for key, alone in both[0].items():
     together = both[1][key]
     assert_close(together, alone)
@@ -81,7 +81,7 @@ def test_students_end_as_they_do_alone(both):
       assert a == pytest.approx(b, rel=1e-3, abs=1e-5)
 
 
-def test_students_of_other_rows_and_seeds_differ(both):
+def test_students_of_different_rows_and_seeds_differ(both):
   weights = {key: np.asarray(jax.tree.leaves(params(folder))[0]) for key, folder in both[1].items()}
   keys = list(weights)
   for index, key in enumerate(keys):
@@ -89,9 +89,7 @@ def test_students_of_other_rows_and_seeds_differ(both):
       assert not np.array_equal(weights[key], weights[other])
 
 
-def test_a_cohort_resumes_if_killed_between_its_checkpoints_of_a_step(
-  config, both, tmp_path, capsys
-):
+def test_a_cohort_resumes_if_killed_while_it_saves_its_checkpoints(config, both, tmp_path, capsys):
   whole = both[1]["kd", 0].path.parent
   workdir = tmp_path / "runs"
   shutil.copytree(whole, workdir)
@@ -139,12 +137,12 @@ def test_students_that_share_a_teacher_and_an_order_form_a_cohort(config, tmp_pa
   assert {len(group) for group in groups(size=4)} == {1, 2, 4}
   assert all(len(group) == 1 for group in groups(size=1))
 
-  # Each seed has its own order: only the rows of a seed are together.
+  # Each seed has its own order, so only the rows of one seed form a cohort.
   config.data.seed = None
   assert groups()[2:4] == [{(row, seed) for row in TAUGHT} for seed in (0, 1)]
   config.data.seed = 0
 
-  # A student that is far ahead would lose its steps.
+  # A student that is far ahead trains alone, so that it loses no steps.
   ahead = folders_of(tmp_path, config)["crd", 0]
   (ahead.checkpoints / "8").mkdir(parents=True)
   assert groups()[2:4] == [taught - {("crd", 0)}, {("crd", 0)}]

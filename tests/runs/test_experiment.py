@@ -1,4 +1,4 @@
-"""Whole rows on tiny real data, and what they leave behind."""
+"""Rows of tiny networks on digits: training, phase folders and reports."""
 
 import csv
 import shutil
@@ -21,7 +21,7 @@ from jaxkd.training.loop import NonFiniteError
 SPEC = data.SPECS["digits"]
 _, TEST = data.load(SPEC)
 STEPS = round(0.5 * 1437 / 64)
-# What these compare are maps; the tiny networks have none.
+# These rows compare maps, which an MLP lacks.
 ON_MAPS = ("at", "fitnet")
 
 
@@ -58,7 +58,7 @@ def table_of(report):
 
 
 def trained(workdir, phase):
-  """The phase's network, as its checkpoint has it."""
+  """Returns the network of a phase with its trained weights."""
   model = planning.network(phase)
   folder = PhaseFolder.of(workdir, phase)
   nnx.update(model, *teachers.load_network(folder, sharding.mesh())[1])
@@ -85,7 +85,7 @@ def test_every_row_trains_and_is_reported(all_rows, report):
     assert f"{name}.png" in (report / "report.md").read_text()
   page = (report / "report.html").read_text()
   assert page.count("<svg") == 2
-  # The shares of the temperatures of ISATS, as logged last.
+  # The report has the last logged shares of the temperatures of ISATS.
   isats = PhaseFolder.of(report.parent, planning.student(all_rows, "isats", 0))
   last = isats.logged()[-1]
   shares = [last[f"train_tau_star_{tau:g}"] for tau in losses.ISATS_GRID]
@@ -93,15 +93,15 @@ def test_every_row_trains_and_is_reported(all_rows, report):
   found = " ".join(["isats", *(f"{share:.1%}" for share in shares)])
   assert found in " ".join(words)
   assert "τ* = 8" in page
-  # The page fetches nothing: it opens from disk, anywhere.
+  # The page refers to no other address: it opens from disk.
   assert "src=" not in page
   assert 'href="http' not in page
 
 
-def test_an_evaluation_is_a_line_with_every_term(all_rows, report):
+def test_each_evaluation_logs_every_term(all_rows, report):
   folder = PhaseFolder.of(report.parent, planning.student(all_rows, "isats", 0))
   lines = folder.logged()
-  # Half an epoch is evaluated twice.
+  # Half an epoch has two evaluations.
   assert [line["step"] for line in lines] == [6, STEPS]
   for line in lines:
     assert line["train_loss"] == pytest.approx(line["train_hard"] + line["train_soft"], rel=1e-5)
@@ -172,13 +172,13 @@ def test_a_teacher_from_another_store_teaches(all_rows, report, run_experiment, 
   elsewhere = PhaseFolder.of(report.parent, planning.teacher(all_rows)).path
   all_rows.rows = ("kd",)
   all_rows.teacher.checkpoint = str(elsewhere)
-  # The teacher that the config would train is of no importance now.
+  # The options of the config's own teacher have no effect now.
   all_rows.teacher.epochs = 99.0
   validate(all_rows)
   run_experiment(all_rows, tmp_path)
   student = planning.student(all_rows, "kd", 0)
   assert PhaseFolder.of(tmp_path, student).finished
-  # The same teacher and the same student: the same name in both stores.
+  # Equal students of equal teachers have equal names in both stores.
   assert PhaseFolder.of(report.parent, student).finished
   assert not any("-cross_entropy-" in path.name for path in tmp_path.iterdir())
 
@@ -193,7 +193,7 @@ def test_rows_that_compare_maps_train(tiny_config, run_experiment, tmp_path):
   assert [*table] == ["teacher of at, fitnet", "at", "fitnet"]
 
 
-def test_rows_that_compare_z_scores_train(tiny_config, run_experiment, tmp_path):
+def test_rows_train_on_standardized_logits(tiny_config, run_experiment, tmp_path):
   tiny_config.rows = ("kd", "ats", "isats", "fgcr", "sckd", "dkd", "multi")
   tiny_config.multi.label = "isats"
   tiny_config.run.cohort = 6
@@ -220,7 +220,7 @@ def test_a_residual_predicts_with_its_base(all_rows, report):
   assert result["loss"] == pytest.approx(float(loss), rel=1e-5)
 
 
-def test_residual_students_and_their_bases_predict_together(tiny_config, run_experiment, tmp_path):
+def test_an_ensemble_averages_residuals_with_their_bases(tiny_config, run_experiment, tmp_path):
   tiny_config.rows, tiny_config.seeds = ("reskd", "reskd+ens"), (0, 1)
   tiny_config.data.seed, tiny_config.run.cohort = 0, 2
   validate(tiny_config)
@@ -236,7 +236,7 @@ def test_residual_students_and_their_bases_predict_together(tiny_config, run_exp
   assert table["reskd+ens"]["accuracy (%)"] == f"{100 * correct.mean():.2f}"
 
 
-def test_a_loss_that_is_not_finite_ends_the_training_before_a_checkpoint(
+def test_a_non_finite_loss_ends_the_training_before_a_checkpoint(
   tiny_config, run_experiment, tmp_path
 ):
   tiny_config.rows = ("nokd",)
@@ -290,7 +290,7 @@ def test_training_uses_a_share_of_the_training_split(tiny_config):
 
 
 def test_a_network_starts_from_given_weights(tiny_config, run_experiment, tmp_path):
-  # So little is learnt in a step at this rate that the start can be seen.
+  # At this rate a step hardly changes the initial weights.
   tiny_config.student.learning_rate = 1e-9
   tiny_config.student.epochs = 0.05
   tiny_config.rows = ("nokd",)
@@ -331,7 +331,7 @@ def test_an_assistant_starts_from_given_weights(tiny_config, run_experiment, tmp
 
 
 @pytest.mark.parametrize("section", ["takd", "multi"])
-def test_weights_of_other_networks_are_checked(section, tiny_config, tmp_path):
+def test_weights_for_the_networks_of_a_row_are_checked(section, tiny_config, tmp_path):
   file = tmp_path / "weights.safetensors"
   weights.write(file, {"head.weight": np.zeros((3, 3), np.float32)})
   tiny_config.multi.networks = ("small_teacher",)
@@ -362,7 +362,7 @@ def test_a_teacher_without_its_last_checkpoint_is_named(all_rows, report, run_ex
     run_experiment(all_rows, tmp_path)
 
 
-def test_a_phase_that_another_run_trains_is_waited_for(
+def test_a_run_waits_for_a_phase_that_another_run_trains(
   tiny_config, run_experiment, tmp_path, monkeypatch
 ):
   tiny_config.rows = ("nokd", "kd")

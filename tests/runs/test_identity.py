@@ -1,4 +1,4 @@
-"""A phase is identified by content: equal names don't suffice, moved files make no difference."""
+"""A phase is identified by content, not by names or paths."""
 
 import dataclasses
 import importlib
@@ -66,7 +66,7 @@ def test_an_option_that_determines_the_result_changes_the_identity(tiny_config, 
     ("run.cohort", 3),
     ("run.loader", "streamed"),
     ("run.steps_per_dispatch", 4),
-    # Of other rows and networks.
+    # Options of other rows and networks.
     ("ats.tau1", 7.0),
     ("small_teacher.epochs", 9.0),
     ("multi.networks", ("teacher",)),
@@ -85,14 +85,14 @@ def test_another_network_changes_the_identity(tiny_config):
   assert student(tiny_config) != before
 
 
-def test_the_seed_changes_the_identity_of_the_student_alone(tiny_config):
+def test_the_seed_changes_the_student_but_not_its_teacher(tiny_config):
   first, second = (planning.student(tiny_config, "kd", seed) for seed in (0, 1))
   assert first != second
   assert first.teachers == second.teachers
 
 
-def test_networks_of_one_name_but_other_widths_differ(tiny_config, monkeypatch):
-  # The name is forgotten after the test.
+def test_networks_of_equal_name_and_unequal_width_differ(tiny_config, monkeypatch):
+  # The registration is undone after the test.
   known = dict(models.registry.ARCHITECTURES)
   monkeypatch.setattr(models.registry, "ARCHITECTURES", known)
 
@@ -134,7 +134,7 @@ def register_images(class_names=("dark", "bright"), mean=0.5, brightness=100):
   [{"class_names": ("bright", "dark")}, {"mean": 0.25}, {"brightness": 150}],
   ids=["class order", "normalisation", "images"],
 )
-def test_data_of_one_name_but_other_content_differ(tiny_config, changed):
+def test_data_of_equal_name_and_unequal_content_differ(tiny_config, changed):
   tiny_config.data.name = NAME
   tiny_config.data.batch_size = 32
   register_images()
@@ -176,7 +176,7 @@ def test_the_version_of_a_method_changes_the_identity(tiny_config, monkeypatch):
   assert student(tiny_config, "ats") == unaffected
 
 
-def test_the_source_of_an_own_method_changes_its_identity(tiny_config, tmp_path, monkeypatch):
+def test_the_source_of_a_users_method_changes_its_identity(tiny_config, tmp_path, monkeypatch):
   monkeypatch.syspath_prepend(tmp_path)
   text = """
 import dataclasses
@@ -204,7 +204,7 @@ class Mine(methods.Method):
   del sys.modules["identity_methods"]
 
 
-def test_an_identity_survives_the_store(tiny_config):
+def test_an_identity_survives_a_round_trip_through_json(tiny_config):
   phase = student(tiny_config)
   again = Phase.from_dict(phase.to_dict())
   assert again == phase

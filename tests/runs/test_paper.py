@@ -1,4 +1,4 @@
-"""The paper's figures are quoted right, and only beside the paper's experiment."""
+"""The paper's accuracies are quoted correctly, and only for the paper's experiment."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from jaxkd.runs.recipes import recipe
 from jaxkd.runs.store import PhaseFolder
 
 
-def test_the_figures_add_up_to_the_papers_averages():
+def test_the_accuracies_add_up_to_the_papers_averages():
   # The last columns of Tables 2 and 3: the averages over all pairs.
   averages = {
     "nokd": 60.51,
@@ -36,16 +36,16 @@ def test_the_figures_add_up_to_the_papers_averages():
     assert mean == pytest.approx(average, abs=0.0051)
 
 
-def test_a_pair_that_is_not_in_the_paper_has_no_figures():
+def test_a_pair_outside_the_paper_has_no_accuracies():
   assert paper.accuracies("cifar100", "vgg8")["isats"] == 72.46
   assert not paper.accuracies("cifar100", "vgg13")
   assert not paper.accuracies("digits", "vgg8")
 
 
 @pytest.mark.parametrize(("dataset", "student"), paper.COLUMNS)
-def test_the_recipe_of_a_column_is_the_papers(dataset, student):
+def test_recipes_differ_from_the_paper_in_initial_weights_only(dataset, student):
   config = recipe(dataset, f"student={student}", title="t", rows=("kd", "stkd"))
-  # Photographs: the networks start from ImageNet's weights, which have to be given.
+  # On photographs the paper starts from ImageNet's weights, which a user has to give.
   roles = ("student", "small_teacher", "teacher") if dataset in paper.PRETRAINED else ()
   assert paper.differences(config) == [
     f"{role}: random initial weights, not those of ImageNet (config.{role}.init_from)"
@@ -77,7 +77,7 @@ def test_a_difference_from_the_paper_is_named(option, value, difference):
   assert paper.differences(config) == ([difference] if difference else [])
 
 
-def test_only_the_networks_of_the_rows_count():
+def test_networks_outside_the_rows_are_no_difference():
   config = recipe("cifar100", "teacher=resnet56", title="t", rows=("nokd", "stkd"))
   config.teacher.epochs = 1.0
   assert not paper.differences(config)
@@ -112,10 +112,10 @@ def test_networks_for_birds_and_dogs_start_from_imagenet():
 
 
 @pytest.mark.parametrize("row", ["kd", "dkd"])
-def test_a_report_says_why_the_papers_accuracy_is_missing(row):
+def test_a_report_states_why_the_papers_accuracy_is_missing(row):
   config = recipe("cifar100", title="paper", rows=(row,))
   config.student.epochs = 60.0
   said = "because of differences: student: 60 of 240 epochs."
-  # A row that the paper does not have lacks nothing.
+  # The paper has no accuracy for the other row.
   assert (said in experiment.notes(config)) == (row == "kd")
   assert (said in paper_table.caption({"vgg8": config})) == (row == "kd")

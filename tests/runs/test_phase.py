@@ -49,16 +49,16 @@ def test_the_order_and_the_container_of_values_do_not_change_the_identity():
 
 
 def test_the_identity_is_stable_over_releases():
-  # A change here orphans what every user has trained: raise phase.SCHEMA.
+  # A change here orphans the trained phases of every user: raise phase.SCHEMA.
   assert STUDENT.folder == "digits-mlp-kd-c256e0f11d32"
 
 
-def test_the_folder_of_an_own_network_has_a_portable_name():
+def test_the_folder_of_a_users_network_has_a_portable_name():
   own = dataclasses.replace(TEACHER, network={**TEACHER.network, "name": "my.nets:Tiny/2"})
   assert own.name == "digits-my.nets.Tiny.2-cross_entropy"
 
 
-def test_teachers_come_before_their_students_and_once():
+def test_teachers_are_listed_once_and_before_their_students():
   chain = dataclasses.replace(STUDENT, teachers=(STUDENT, TEACHER))
   assert chain.with_teachers() == [TEACHER, STUDENT, chain]
 

@@ -1,4 +1,4 @@
-"""Two processes train together the phases that one trains."""
+"""Two processes get the results of one process."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def start(workdir, *argv, rows="kd,ats,nokd", **env):
 
 
 def end(running):
-  """Waits until all processes have ended well; returns their output."""
+  """Waits until all processes have succeeded; returns their output."""
   said = [process.communicate(timeout=300) for process in running]
   assert all(process.returncode == 0 for process in running), said
   return said
@@ -58,11 +58,11 @@ def alone(tmp_path_factory):
   ("loader", "rows", "phases"),
   [
     ("resident", "kd,ats,nokd", 4),
-    # Each phase starts processes that decode: one is enough.
+    # One phase is enough, since each phase starts processes that decode.
     ("streamed", "nokd", 1),
   ],
 )
-def test_two_processes_train_what_one_trains(tmp_path, alone, loader, rows, phases):
+def test_two_processes_get_the_results_of_one(tmp_path, alone, loader, rows, phases):
   with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -91,9 +91,9 @@ def test_two_processes_train_what_one_trains(tmp_path, alone, loader, rows, phas
       assert together[folder][split]["loss"] == pytest.approx(result[split]["loss"], rel=1e-3)
 
 
-def test_two_runs_share_the_work_of_a_workdir(tmp_path, alone):
+def test_two_runs_share_the_phases_of_a_workdir(tmp_path, alone):
   said = end([start(tmp_path), start(tmp_path)])
-  # Each reports all rows, whichever process trained them.
+  # Each run reports all rows, including those that the other run trained.
   (table, _), (other, _) = said
   assert table == other
   assert results(tmp_path) == alone

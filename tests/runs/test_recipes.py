@@ -38,7 +38,7 @@ def test_every_recipe_takes_its_arguments(name):
 
 @pytest.mark.parametrize("runlocal", ["", "runlocal,"])
 @pytest.mark.parametrize("name", TEACHERS)
-def test_a_teacher_by_argument_teaches_in_every_row(name, runlocal):
+def test_the_argument_teacher_applies_to_every_row(name, runlocal):
   config = recipe("cifar100", f"{runlocal}teacher={name}", title="t", rows=("takd", "multi"))
   validate(config)
   large = planning.teacher(config)
@@ -54,12 +54,12 @@ def test_a_residual_student_is_smaller_than_the_student(dataset, student):
   config = recipe(dataset, f"student={student}", title="t")
   residual = planning.student(config, "reskd", 0)
   own, base = map(planning.num_parameters, (residual, residual.teachers[1]))
-  # There is nothing smaller for large images.
+  # No smaller network takes large images.
   smallest = dataset in ("cub", "dogs") and student == "shufflenet_v2"
   assert own == base if smallest else own < 0.6 * base
 
 
-def test_a_teacher_without_a_known_assistant_needs_one_for_takd():
+def test_takd_without_a_known_assistant_is_refused():
   config = recipe("cifar100", "teacher=mobilenet_v2", title="t", rows=("takd",))
   with pytest.raises(ConfigError, match="one network or more"):
     validate(config)
@@ -83,7 +83,7 @@ def test_an_unknown_data_set_is_named():
     recipe("cifar-100", title="t")
 
 
-def test_a_local_run_may_name_its_networks():
+def test_a_local_run_accepts_names_of_networks():
   config = recipe("cifar100", "runlocal,student=vgg8", title="t")
   assert config.student.name == "vgg8"
   assert config.teacher.name == "resnet20"

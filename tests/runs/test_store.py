@@ -29,7 +29,7 @@ def test_a_phase_has_a_result_only_once_it_is_finished(tmp_path):
   assert PhaseFolder.open(folder.path).result() == {"steps": 3}
 
 
-def test_a_phase_that_was_opened_stays_where_it_lies(tmp_path):
+def test_an_opened_phase_keeps_its_folder(tmp_path):
   folder = PhaseFolder.of(tmp_path / "theirs", STUDENT)
   folder.create()
   opened = PhaseFolder.open(folder.path, finished=False).phase
@@ -37,7 +37,7 @@ def test_a_phase_that_was_opened_stays_where_it_lies(tmp_path):
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]", '{"data": {}}'])
-def test_a_folder_that_is_no_phase_is_named(tmp_path, text):
+def test_a_folder_without_a_phase_is_refused(tmp_path, text):
   if text is not None:
     (tmp_path / "config.json").write_text(text)
   with pytest.raises(StoreError, match=f"{tmp_path} is not the folder") as caught:

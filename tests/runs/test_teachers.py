@@ -1,4 +1,4 @@
-"""A given teacher sees the images of its own training, and its classes in the student's order."""
+"""A given teacher has its own normalisation, and its classes in the student's order."""
 
 import dataclasses
 
@@ -58,7 +58,7 @@ def teacher(make_tiny_config, tmp_path_factory):
 
 
 def loaded(teacher, config):
-  """Returns the teacher as it teaches on the data of a config, and these data."""
+  """Returns the teacher, loaded for the data of a config, and the data set."""
   mesh = sharding.mesh()
   dataset = experiment.load_dataset(config.data, config.run, mesh)
   return teachers.load(teacher, dataset, mesh), dataset
@@ -95,7 +95,9 @@ def test_classes_in_another_order_are_permuted(teacher, config):
   np.testing.assert_allclose(given.logits, own[:, [2, 0, 1]], rtol=1e-4, atol=1e-5)
 
 
-def test_a_given_teacher_of_permuted_classes_teaches(teacher, config, run_experiment, tmp_path):
+def test_a_student_learns_from_a_teacher_of_permuted_classes(
+  teacher, config, run_experiment, tmp_path
+):
   register("ours", ("star", "circle", "square"), mean=0.1)
   config.data.name, config.teacher.checkpoint = "ours", str(teacher.path)
   validate(config)
@@ -125,7 +127,7 @@ def test_a_teacher_of_other_images_or_classes_is_refused(teacher, config, change
 
 
 def test_a_teacher_of_another_published_set_is_refused(tiny_config, tmp_path):
-  # Nothing is prepared: the classes have no names to compare.
+  # The data set is not prepared, so its class names are unknown.
   tiny_config.rows = ("kd",)
   theirs = tiny_config.copy_and_resolve_references()
   theirs.data.name = "mnist"
@@ -138,7 +140,7 @@ def test_a_teacher_of_another_published_set_is_refused(tiny_config, tmp_path):
     validate(tiny_config)
 
 
-def test_a_teacher_that_needs_other_networks_is_refused(tiny_config, tmp_path):
+def test_a_residual_is_refused_as_a_teacher(tiny_config, tmp_path):
   residual = dataclasses.replace(planning.student(tiny_config, "reskd", 0), location="")
   folder = PhaseFolder.of(tmp_path, residual)
   folder.create()

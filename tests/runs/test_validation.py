@@ -1,4 +1,4 @@
-"""A wrong config is refused with one line: the option, its value, what is allowed."""
+"""A wrong config is refused in one line with the option, its value and the valid values."""
 
 import re
 
@@ -23,7 +23,7 @@ TEMPERATURES = re.escape(str(TEMPERATURE))
     ("title", "../up", "it names a folder"),
     ("optim.milestones", ("a",), "numbers"),
     ("isats.grid", ("a",), "each a number in"),
-    ("rows", ("kd+ens",), "as many as fill ensembles of 2 .* rows that end in '.ens'"),
+    ("rows", ("kd+ens",), "a multiple of 2 seeds .* rows that end in '.ens'"),
     ("seeds", (), "one integer or more"),
     ("seeds", (0.5,), "one integer or more"),
     ("seeds", (-1,), r"in \[0, 2\*\*32\)"),
@@ -112,7 +112,7 @@ def test_a_wrong_network_of_a_row_is_refused(tiny_config, option, value, message
   ("name", "options", "message"),
   [("mlp", {"widht": 3}, "did you mean 'width'"), ("alexnet", {}, "'alexnet' on digits: .*pixels")],
 )
-def test_a_network_that_cannot_be_made_is_refused(tiny_config, name, options, message):
+def test_a_network_that_cannot_be_built_is_refused(tiny_config, name, options, message):
   tiny_config.student.name, tiny_config.student.options = name, options
   with pytest.raises(ConfigError, match=message):
     validate(tiny_config)
@@ -126,7 +126,7 @@ def test_a_network_that_cannot_be_made_is_refused(tiny_config, name, options, me
     ((), "one network or more"),
   ],
 )
-def test_assistants_are_no_larger_than_their_teachers(assistants, message, tiny_config):
+def test_missing_and_too_large_assistants_are_refused(assistants, message, tiny_config):
   tiny_config.takd.assistants = assistants
   validate(tiny_config)
   tiny_config.rows = ("takd",)
@@ -144,7 +144,7 @@ def test_assistants_are_no_larger_than_their_teachers(assistants, message, tiny_
     ("stkd", "empty, since none of the rows stkd uses it"),
   ],
 )
-def test_a_row_that_would_not_use_the_given_teacher_is_refused(row, message, tiny_config, tmp_path):
+def test_a_given_teacher_that_a_row_does_not_use_is_refused(row, message, tiny_config, tmp_path):
   folder = PhaseFolder.of(tmp_path, planning.teacher(tiny_config))
   folder.create()
   folder.finish({})
@@ -156,7 +156,7 @@ def test_a_row_that_would_not_use_the_given_teacher_is_refused(row, message, tin
     validate(tiny_config)
 
 
-def test_a_given_teacher_may_be_one_of_several(tiny_config, tmp_path):
+def test_a_given_teacher_can_be_one_of_several(tiny_config, tmp_path):
   tiny_config.teacher.epochs = 0.1
   given = planning.teacher(tiny_config)
   folder = PhaseFolder.of(tmp_path, given)
@@ -176,5 +176,5 @@ def test_the_config_is_locked_and_typed(tiny_config):
     tiny_config.kd.tau = "4"
 
 
-def test_the_defaults_are_valid():
+def test_the_default_config_is_valid():
   validate(jaxkd_config.default())

@@ -1,4 +1,4 @@
-"""What is saved comes back, to the bit, or one line says why it can't."""
+"""A saved state is restored bit-identically, or one line states why not."""
 
 import contextlib
 import pathlib
@@ -63,39 +63,39 @@ def assert_equal(actual, expected):
 
 @pytest.mark.parametrize("devices", [1, 8])
 @pytest.mark.parametrize("step", [3, 4])
-def test_a_state_comes_back_on_any_number_of_devices(tmp_path, devices, step):
+def test_a_state_is_restored_on_any_number_of_devices(tmp_path, devices, step):
   save(tmp_path, 3, 4)
   with opened(tmp_path) as checkpoints:
     assert checkpoints.latest_step == 4
     restored = checkpoints.restore(state_of(0, devices=devices), step)
-    # What is trained anew from there can be saved again.
+    # Later steps are dropped, so that they can be saved again.
     assert checkpoints.latest_step == step
   assert_equal(restored, state_of(step))
   (kernel, *_) = jax.tree.leaves(restored.variables.params)
   assert len(kernel.devices()) == devices
 
 
-def test_the_network_alone_comes_back(tmp_path):
+def test_a_network_is_restored_without_its_training_state(tmp_path):
   save(tmp_path, 3)
   with opened(tmp_path, keep=None) as checkpoints:
     restored = checkpoints.restore_network(state_of(0).variables)
   assert_equal(restored, state_of(3).variables)
 
 
-def test_only_the_newest_are_kept(tmp_path):
+def test_only_the_newest_checkpoints_are_kept(tmp_path):
   save(tmp_path, 1, 2, 3, 4)
   kept = sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
   assert kept == ["3", "4"]
 
 
-def test_there_may_be_none(tmp_path):
+def test_an_empty_folder_has_no_checkpoint(tmp_path):
   with opened(tmp_path) as checkpoints:
     assert checkpoints.latest_step is None
     with pytest.raises(CheckpointError, match=f"no checkpoint in {tmp_path}"):
       checkpoints.restore_network(state_of(0).variables)
 
 
-def test_another_network_does_not_fit(tmp_path):
+def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
   save(tmp_path, 3)
   with (
     opened(tmp_path) as checkpoints,
@@ -106,10 +106,10 @@ def test_another_network_does_not_fit(tmp_path):
 
 
 def error_of(statements):
-  """Runs statements in a process of their own, and returns its CheckpointError.
+  """Runs statements in a new process, and returns its CheckpointError.
 
-  A failed read or write leaves Orbax's threads at work, which tell Python so at
-  any later moment: in this process, in the middle of another test.
+  After a failed read or write, Orbax's threads run on and may raise later. In
+  this process that would be in the middle of another test.
   """
   script = f"""
 import resource, signal, sys
@@ -141,13 +141,13 @@ def test_an_unreadable_checkpoint_is_named_and_left_alone(tmp_path):
     assert_equal(checkpoints.restore(state_of(0), 3), state_of(3))
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path):
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
   (tmp_path / "file").write_text("")
   with pytest.raises(CheckpointError, match=r"can't open .*file/checkpoints"):
     Checkpoints(tmp_path / "file" / "checkpoints", keep=2)
 
 
-def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(tmp_path):
+def test_a_full_disk_is_reported_and_keeps_the_last_checkpoint(tmp_path):
   save(tmp_path, 3)
   # No file may grow above 20 KB, as on a full disk; a larger network needs it.
   said = error_of(f"""

@@ -1,4 +1,4 @@
-"""`jaxkd.distill` trains a user's own module, from any teacher, on any data."""
+"""`jaxkd.distill` trains a user's module, from any teacher, on any data."""
 
 import grain
 import jax
@@ -46,7 +46,7 @@ CENTRES = jnp.stack([jnp.mean(X[label == Y], axis=0).ravel() for label in range(
 
 
 def teacher(x):
-  """The nearest class mean: about 90 % right."""
+  """Classifies by the nearest class mean, with an accuracy of about 90 %."""
   distances = jnp.sum((x.reshape(len(x), 1, -1) - CENTRES[None]) ** 2, axis=-1)
   return -distances
 
@@ -75,12 +75,12 @@ def test_the_same_arguments_give_the_same_student():
   assert not np.array_equal(first["out"]["kernel"][...], other["out"]["kernel"][...])
 
 
-def test_a_source_gives_what_its_arrays_give():
+def test_a_source_and_its_arrays_give_the_same_student():
   first, second = (nnx.state(run(epochs=1, given=given).module) for given in ((X, Y), Source()))
   jax.tree.map(np.testing.assert_array_equal, first, second)
 
 
-def test_a_grain_loader_is_taken_batch_by_batch():
+def test_a_grain_loader_trains_for_a_number_of_steps():
   batches = grain.MapDataset.source(Source()).shuffle(0).batch(64).to_iter_dataset()
   trained = run(given=batches, steps=12)
   assert trained.metrics[-1]["step"] == 12
@@ -100,7 +100,7 @@ def test_a_linen_student_learns_from_a_linen_teacher():
 
 
 @pytest.mark.parametrize("method", ["fgcr", "crd", "rkd"])
-def test_methods_that_need_more_than_logits_work_or_say_so(method):
+def test_methods_train_on_logits_or_are_refused_for_missing_features(method):
   options = {"name": method, **({"negatives": 64} if method == "crd" else {})}
   if method == "fgcr":
     assert run(method=options, epochs=1).metrics[-1]["train_soft"] > 0
@@ -109,7 +109,7 @@ def test_methods_that_need_more_than_logits_work_or_say_so(method):
       run(method=options, epochs=1)
 
 
-def test_uint8_images_need_to_be_preprocessed():
+def test_uint8_images_need_preprocess():
   images = np.asarray(TRAIN.images[:128])
   with pytest.raises(ConfigError, match="uint8 inputs: give preprocess"):
     run(given=(images, Y[:128]), test=None)
@@ -144,7 +144,7 @@ def test_a_wrong_argument_is_named(options, message):
     run(**options)
 
 
-def test_an_iterable_that_ends_too_early_is_named():
+def test_an_iterable_that_ends_too_early_is_refused():
   batches = iter([(X[:64], Y[:64])] * 3)
   with pytest.raises(ConfigError, match="data ended after 3 of 5 batches"):
     run(given=batches, steps=5)

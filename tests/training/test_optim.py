@@ -9,7 +9,7 @@ from jaxkd.runs import config
 from jaxkd.training import optim
 
 
-def test_the_authors_schedule_at_its_corners():
+def test_the_schedule_equals_the_authors_at_its_corners():
   options = {**config.default().optim, "learning_rate": 0.05}
   per_epoch = 391
   rate = optim.schedule(options, 240 * per_epoch)
@@ -53,13 +53,13 @@ def test_the_differences_from_the_authors_code_are_those_that_are_stated():
   assert set(np.round(epochs[later], 2)) <= {150.0, 180.0, 210.0}
 
 
-def test_no_warmup_starts_at_the_peak():
+def test_a_schedule_without_warmup_starts_at_its_peak():
   options = {"learning_rate": 0.1, "warmup": 0.0, "milestones": (0.5,), "decay": 0.1}
   rate = optim.schedule(options, 10)
   np.testing.assert_allclose([rate(0), rate(4), rate(5)], [0.1, 0.1, 0.01])
 
 
-def test_momentum_and_decay_are_those_of_pytorch():
+def test_momentum_and_weight_decay_equal_pytorchs():
   optimizer = optim.optimizer(
     {"momentum": 0.9, "weight_decay": 0.01}, lambda step: jnp.float32(0.1)
   )

@@ -1,4 +1,4 @@
-"""A run that was killed resumes, and ends in the same bits."""
+"""A killed run resumes, and its result is bit-identical."""
 
 import json
 import os
@@ -18,8 +18,8 @@ from jaxkd.runs.store import PhaseFolder
 from jaxkd.training.checkpoint import Checkpoints
 from jaxkd.training.step import functional
 
-# A teacher of 44 steps and a student of 22: with batch statistics, dropout, and constants that the
-# teacher gives.
+# A teacher of 44 steps and a student of 22 steps with batch statistics, dropout, and constants of
+# the teacher.
 COMMAND = (
   sys.executable,
   "-m",
@@ -52,23 +52,23 @@ def start(workdir, *flags):
 
 
 def finish(workdir, *flags):
-  """Runs to the end; returns what was said."""
+  """Runs to the end; returns the lines on stderr."""
   process = start(workdir, *flags)
   _, errors = process.communicate()
   assert process.returncode == 0, errors
-  # Shared memory of the processes that decode.
+  # The processes that decode release their shared memory.
   assert "leaked" not in errors
   return errors
 
 
 def lines(path):
-  """A phase's metrics without what depends on the machine's speed."""
+  """Yields the metrics of a phase, without the images per second."""
   for line in path.read_text().splitlines():
     yield {**json.loads(line), "images_per_second": None}
 
 
 def network(folder):
-  """The phase's final arrays, by name."""
+  """Returns the final arrays of a phase, by name."""
   folder = PhaseFolder.open(folder)
   _, template = functional(planning.network(folder.phase))
   checkpoints = Checkpoints(folder.checkpoints, keep=None)
@@ -90,7 +90,7 @@ def kill_when(process, ready):
     assert process.poll() is None, process.stderr.read()
     time.sleep(0.002)
   process.send_signal(signal.SIGKILL)
-  # Its workers share stderr: at its end they are gone, too.
+  # The workers share stderr, which ends when all of them have ended.
   process.communicate(timeout=60)
 
 
@@ -107,13 +107,13 @@ def checkpoint_steps(workdir, pattern):
   [((), {"*-cross_entropy-*": 9, "*-fgcr-*": 9}), (STREAMED, {"*-fgcr-*": 4})],
   ids=["resident", "streamed"],
 )
-def test_a_killed_run_ends_in_the_same_bits(uninterrupted, tmp_path, flags, kills):
+def test_a_killed_run_resumes_bit_identically(uninterrupted, tmp_path, flags, kills):
   for phase, step in kills.items():
     kill_when(
       start(tmp_path, *flags),
       lambda p=phase, s=step: max(checkpoint_steps(tmp_path, p), default=0) > s,
     )
-  # The number of processes that decode changes nothing.
+  # The number of processes that decode does not change the result.
   said = finish(tmp_path, *flags, "--config.run.workers=1")
   assert "resumes at step" in said
 
@@ -143,7 +143,7 @@ def test_a_finished_run_trains_nothing(uninterrupted, command, monkeypatch):
 
 
 @pytest.mark.parametrize("flags", [(), STREAMED_BY_ONE], ids=["resident", "streamed"])
-def test_a_run_that_is_asked_to_stop_saves_and_says_where(tmp_path, flags):
+def test_a_terminated_run_saves_and_reports_its_step(tmp_path, flags):
   process = start(tmp_path, *flags)
   while not list(tmp_path.glob("*/metrics.jsonl")):
     assert process.poll() is None, process.stderr.read()

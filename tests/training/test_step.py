@@ -20,7 +20,7 @@ BATCH = 16
 SPEC = dataclasses.replace(data.SPECS["digits"], padding=0)
 TRAIN, TEST = data.load(SPEC)
 RATE = 0.1
-# It has batch statistics.
+# A network with batch statistics.
 TINY = "tests.tiny_networks:TinyNet"
 KEYS = Keys(jax.random.key(2), (jax.random.key(2),))
 
@@ -34,7 +34,7 @@ def make(name, seed):
 
 
 class Setting(NamedTuple):
-  """A training that a test takes steps of.
+  """A trainer, its states and its data.
 
   Attributes:
     train_steps: jitted.
@@ -166,7 +166,7 @@ def test_reweighed_terms_are_those_of_a_weighted_loss():
   assert_close(after.variables, expected.variables, rtol=1e-4)
 
 
-def test_a_loop_of_steps_is_the_steps(three_steps):
+def test_one_call_of_several_steps_equals_single_steps(three_steps):
   train_steps, states, teachers, loader = setting(1)
   (looped,), _ = train_steps(states, teachers, KEYS, loader.source(0), np.int32(3))
   assert int(looped.step) == 3
@@ -174,14 +174,14 @@ def test_a_loop_of_steps_is_the_steps(three_steps):
   assert_close(looped.sums, three_steps.sums, rtol=1e-3)
 
 
-def test_eight_devices_do_what_one_does(three_steps):
+def test_eight_devices_equal_one_device(three_steps):
   (sharded,), _ = setting(8).run(0, 1, 2)
   assert len(jax.tree.leaves(sharded.variables.params)[0].devices()) == 8
   assert_close(sharded.variables.params, three_steps.variables.params, rtol=1e-3)
   assert_close(sharded.sums, three_steps.sums, rtol=1e-3)
 
 
-def test_sums_are_of_the_steps_since_the_last_report(three_steps):
+def test_sums_cover_the_steps_since_the_last_report(three_steps):
   assert three_steps.steps_summed == 3
   sums = three_steps.sums
   np.testing.assert_allclose(sums["loss"], sums["hard"] + sums["soft"], 1e-6)
@@ -191,14 +191,14 @@ def test_sums_are_of_the_steps_since_the_last_report(three_steps):
   assert not any(empty.sums.values())
 
 
-def test_augmentation_changes_the_images_with_the_step():
+def test_augmentation_changes_the_loss():
   ((plain,), _), ((shifted,), _) = (
     setting(1, spec=spec).run(0) for spec in (SPEC, data.SPECS["digits"])
   )
   assert plain.sums["loss"] != shifted.sums["loss"]
 
 
-def test_the_first_step_that_is_not_finite_is_remembered():
+def test_the_first_non_finite_step_is_recorded():
   (state,), pulse = setting(1).run(0)
   assert pulse.bad_steps.tolist() == [-1]
   broken = jax.tree.map(lambda x: x * jnp.inf, state.variables.params)

@@ -25,7 +25,7 @@ from jaxkd.tuning import grid
     ("nokd", [], r"row 'nokd' has no options to tune"),
   ],
 )
-def test_a_wrong_grid_is_refused_with_one_line(row, texts, message, tiny_config):
+def test_a_wrong_grid_is_refused_in_one_line(row, texts, message, tiny_config):
   with pytest.raises(ConfigError, match=message) as raised:
     grid.parse(texts, tiny_config, row)
   assert "\n" not in str(raised.value)

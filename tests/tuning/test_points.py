@@ -4,7 +4,7 @@ from jaxkd.tuning import grid
 from jaxkd.tuning.search import Point, best
 
 
-def test_a_grid_is_the_methods_or_the_command_lines(tiny_config):
+def test_flags_replace_the_default_grid_of_a_method(tiny_config):
   assert grid.default("fgcr") == {"fgcr.alpha": (0.1, 0.5)}
   assert grid.parse([], tiny_config, "fgcr") == {"fgcr.alpha": (0.1, 0.5)}
   assert grid.parse(["ats.tau1=2,3"], tiny_config, "ats") == {"ats.tau1": (2.0, 3.0)}
@@ -17,12 +17,12 @@ def test_points_are_all_combinations():
   ]
 
 
-def test_a_row_is_tuned_by_the_numbers_that_change_its_phases(tiny_config):
+def test_the_tunable_options_of_a_row_are_numbers_that_change_its_phases(tiny_config):
   kd = ["kd.lam", "kd.student_tau", "kd.tau", "kd.until", "kd.weight"]
   assert list(grid.options(tiny_config, "regt")) == [*kd, "regt.beta"]
 
 
-def test_of_equally_good_points_the_first_is_the_best():
+def test_the_first_of_equally_good_points_is_chosen():
   found = [
     Point({"kd.tau": tau}, (), accuracies)
     for tau, accuracies in ((1, None), (2, (0.8, 0.9)), (4, (0.9, 0.8)))

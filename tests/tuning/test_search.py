@@ -11,7 +11,7 @@ from jaxkd.tuning.report import write
 from jaxkd.tuning.search import best, search
 
 
-def test_a_point_that_is_not_finite_is_left_out(tiny_config, tmp_path, monkeypatch, capsys):
+def test_a_non_finite_point_is_left_out(tiny_config, tmp_path, monkeypatch, capsys):
   tiny_config.data.validation = 0.1
   values = {"regt.beta": (5.0, 0.01)}
 
@@ -27,7 +27,7 @@ def test_a_point_that_is_not_finite_is_left_out(tiny_config, tmp_path, monkeypat
   # The first teacher failed, so its student was not trained.
   assert [point.accuracies for point in found] == [None, (0.5,)]
   assert best(found).values == {"regt.beta": 0.01}
-  assert "the other phases go on" in capsys.readouterr().err
+  assert "the other phases continue" in capsys.readouterr().err
   folder = write(tiny_config, "regt", values, found, tmp_path)
   with open(folder / "table.csv") as file:
     remarks = [line["remark"] for line in csv.DictReader(file)]
@@ -35,7 +35,7 @@ def test_a_point_that_is_not_finite_is_left_out(tiny_config, tmp_path, monkeypat
   assert (folder / "grid.png").exists()
 
 
-def test_nothing_is_chosen_if_no_point_is_finite(tiny_config, tmp_path):
+def test_a_search_without_a_finite_point_fails(tiny_config, tmp_path):
   tiny_config.data.validation = 0.1
   with pytest.raises(NonFiniteError, match="not finite at step"):
     search(tiny_config, "regt", {"regt.beta": (1e38,)}, tmp_path)

@@ -16,7 +16,7 @@ def test_the_file_keeps_a_choice_for_each_experiment(tiny_config, tmp_path):
   tuned.write(tiny_config, path, "ats", {"ats.tau1": 2.0}, note="first")
   tuned.write(longer, path, "ats", {"ats.tau1": 6.0})
   tuned.write(tiny_config, path, "kd", {"kd.tau": 2.0})
-  # It replaces the first choice, whatever was in its grid.
+  # The new choice replaces the first one, even with other options.
   tuned.write(tiny_config, path, "ats", {"ats.lam": 0.9})
   kept = [(choice["row"], choice["options"]) for choice in json.loads(path.read_text())]
   assert kept == [("ats", {"ats.tau1": 6.0}), ("kd", {"kd.tau": 2.0}), ("ats", {"ats.lam": 0.9})]
@@ -63,7 +63,7 @@ def test_another_experiment_does_not_use_the_choice(option, value, tiny_config, 
     '[{"row": "ats", "options": 1, "trains": ""}]',
   ],
 )
-def test_another_file_is_refused_by_name(text, tiny_config, tmp_path):
+def test_a_malformed_file_of_choices_is_refused(text, tiny_config, tmp_path):
   path = tmp_path / tuned.FILE
   path.write_text(text)
   with pytest.raises(ConfigError, match=r"tuned.json is not a file of choices"):

@@ -2,7 +2,7 @@
 
 A module of this package has a function `draw(findings)` that yields the pictures (or the table) of
 one figure of the papers, or a `Missing` that says what the figure needs. Modules whose names start
-with an underscore hold what several figures share. A new figure is a new file.
+with an underscore hold code that several figures share. A new figure is a new file.
 """
 
 import importlib

@@ -48,7 +48,7 @@ def temperature_curves(
 ) -> tuple[np.ndarray, np.ndarray]:
   """Returns mean e(q) and v(q) at each of `TAUS`, `[T]` each, of logits `[N, C]`, labels `[N]`.
 
-  The ratios are those of the label's and the other classes' temperature to tau; equal for TS.
+  `ratios` are the temperatures of the label's class and of the others over tau; equal for TS.
   """
   curves = over_blocks(lambda *block: _curves(*block, *ratios), logits, labels)
   average, variance = (values.mean(axis=0, dtype=np.float64) for values in curves)

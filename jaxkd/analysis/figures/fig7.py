@@ -57,8 +57,8 @@ def plot(
 ) -> Figure:
   """Draws `posteriors`, `[C, C]` by network, as circles on the scale of a panel's wrong classes.
 
-  A panel for the first class of each group, which is an open ring; a row for each network; a column
-  for each class of all groups.
+  Each group has a panel for its first class, an open ring. Rows are networks, and columns are the
+  classes of all groups.
   """
   shown = [name for group in groups.values() for name in group]
   columns = np.array([class_names.index(name) for name in shown])

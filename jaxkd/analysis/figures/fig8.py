@@ -18,7 +18,7 @@ class AccuracyPanel(NamedTuple):
   title: str  # the student and its teachers' family
   capacities: Sequence[str]  # the teachers' names, from small to large
   accuracies: Mapping[str, np.ndarray]  # in percent under each teacher, by method
-  deviations: Mapping[str, np.ndarray] | None = None  # over the seeds, likewise
+  deviations: Mapping[str, np.ndarray] | None = None  # over the seeds, by method
 
 
 def draw(findings: Findings) -> Drawn:

@@ -20,7 +20,7 @@ Levels = Mapping[str, tuple[Teacher, float]]
 
 
 def draw(findings: Findings) -> Drawn:
-  """Yields a figure each for capacity, training time and temperature."""
+  """Yields one figure each for capacity, training time and temperature."""
   study, tau = findings.study, findings.settings.tau
   largest = study.teachers[-1]
   capacities = {teacher.name: (teacher, tau) for teacher in study.teachers}
@@ -29,8 +29,8 @@ def draw(findings: Findings) -> Drawn:
   if study.stages:
     stages = {stage.name: (stage, tau) for stage in study.stages}
     text = (
-      f"The label of {largest.name} at τ = {tau:g} after more and more training, each time from "
-      "the start with a whole schedule"
+      f"The label of {largest.name} at τ = {tau:g} after more and more epochs, each time with "
+      "a whole schedule"
     )
     yield _picture(findings, stages, "training", "training", text)
   else:
@@ -55,7 +55,7 @@ def _picture(findings: Findings, levels: Levels, name: str, xlabel: str, text: s
   probs, names = [*labels.values()], [*labels]
   text = (
     f"Fig. 9. {text}, for {_labels.name_of(study, example)}: above, at most four of the labels; "
-    f"below, the variance of the wrong classes in all of them. {_labels.TRUTH}"
+    f"below, the variance of the wrong classes in every label. {_labels.TRUTH}"
   )
   caption = findings.caption(text)
   figure = plot(probs, label, names, xlabel=xlabel, means=means, caption=caption)

@@ -30,7 +30,7 @@ class Cub(tfds.core.GeneratorBasedBuilder):
 
   def _split_generators(self, dl_manager):
     path = None
-    # Raised where there is no folder of archives.
+    # TFDS raises it without a folder of archives.
     with contextlib.suppress(AssertionError):
       path = files.find(pathlib.Path(dl_manager.manual_dir), _NAME, f"{_NAME}.tar")
     source = files.Archive(path or pathlib.Path(dl_manager.download(_URL)), _NAME)
@@ -51,7 +51,7 @@ class Cub(tfds.core.GeneratorBasedBuilder):
         split = {"1": "train", "0": "test"}[in_train[number]]
         own = classes[class_of[number]]
       except KeyError as error:
-        raise DataError(f"{source.path} doesn't say which split and class {name} is of") from error
+        raise DataError(f"{source.path} lacks the split or the class of {name}") from error
       if own != name.split("/")[0]:
         raise DataError(f"{name} in {source.path} has the label of class {own}")
       splits[split][f"images/{name}"] = labels[class_of[number]]

@@ -62,7 +62,7 @@ class DigitsFive(tfds.core.GeneratorBasedBuilder):
 
 def _load(file: pathlib.Path) -> dict[str, np.ndarray]:
   if not file.is_file():
-    raise DataError(f"{file} is not there")
+    raise DataError(f"{file} is missing")
   # SciPy has no common class for errors of damaged files.
   with explained(f"{file} is damaged", Exception):
     return scipy.io.loadmat(file)
@@ -77,7 +77,7 @@ def _checked(split: _Split, classes: range, file: pathlib.Path) -> _Split:
     pixels = images.astype(np.uint8)
   # Pixels in [0, 1] would all be black.
   if not np.array_equal(pixels, images) or np.max(images, initial=0) <= 1:
-    raise DataError(f"{file} has images that are not of whole numbers to 255")
+    raise DataError(f"{file} has pixels that are not whole numbers up to 255")
   if labels.shape == (len(images), 10):
     if not np.all(np.sort(labels, axis=1) == np.eye(10)[9]):
       raise DataError(f"{file} has labels that are not one-hot")

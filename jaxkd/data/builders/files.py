@@ -14,12 +14,12 @@ from PIL import Image
 from jaxkd.data import images
 from jaxkd.data.base import DataError, explained
 
-# These have no common class.
+# Errors of damaged archives have no common class.
 _DAMAGED = (EOFError, OSError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 
 
 class Archive:
-  """The files below a folder, which may be in a `.zip` or a tar archive; `names` has all.
+  """The files below a folder, or in a `.zip` or tar archive; `names` lists them.
 
   A missing or damaged file is a DataError.
   """
@@ -41,7 +41,7 @@ class Archive:
           yield name, content()
 
   def examples(self, labels: dict[str, int]) -> Iterator[tuple[str, dict]]:
-    """Yields labelled images by name, as they are, once they have been decoded."""
+    """Yields labelled images by name, unchanged, after decoding them as a check."""
     for name, content in self.read(labels):
       images.read(content, f"{name} in {self.path}")
       yield name, {"image": io.BytesIO(content), "label": labels[name]}
@@ -66,7 +66,7 @@ class Archive:
           yield str(file.relative_to(self.path)), file.read_bytes
       return
     method = tfds.download.ExtractMethod["ZIP" if self.path.suffix == ".zip" else "TAR"]
-    # Of a path, TFDS would open it with TensorFlow.
+    # TFDS would open a path with TensorFlow.
     with self.path.open("rb") as opened:
       for name, file in tfds.download.iter_archive(opened, method):
         yield name.removeprefix(self._prefix), file.read
@@ -83,7 +83,7 @@ def png(image: np.ndarray) -> io.BytesIO:
 
 
 def find(folder: pathlib.Path, *names: str) -> pathlib.Path | None:
-  """Returns the first of these files or folders that is there."""
+  """Returns the first of these files or folders that exists."""
   return next(filter(pathlib.Path.exists, map(folder.joinpath, names)), None)
 
 

@@ -1,4 +1,4 @@
-"""Tiny ImageNet: 200 classes of 500 images of 64x64 pixels, 50 to evaluate."""
+"""Tiny ImageNet: 200 classes with 500 training and 50 test images of 64x64 pixels."""
 
 import pathlib
 import re

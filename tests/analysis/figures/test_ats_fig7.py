@@ -1,4 +1,4 @@
-"""Fig. 7 of the ATS paper: curves do not depend on the blocks of examples."""
+"""Fig. 7 of the ATS paper: curves do not depend on the size of a block."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from jaxkd.analysis.figures import ats_fig7
 _RNG: Any = np.random.default_rng(0)
 
 
-def test_blocks_do_not_matter(monkeypatch):
+def test_curves_are_equal_for_every_block_size(monkeypatch):
   values, labels = _RNG.normal(size=(10, 5)), np.arange(10) % 5
   whole = ats_fig7.temperature_curves(values, labels, (1.25, 0.75))
   monkeypatch.setattr(measure, "_BLOCK", 4)

@@ -1,4 +1,4 @@
-"""Fig. 1 shows the labels that it was given."""
+"""Fig. 1 shows the softened labels of one example."""
 
 import numpy as np
 from known_teachers import measures, study
@@ -11,13 +11,13 @@ from jaxkd.analysis.study import Settings
 PROBS = {"small": np.array([0.1, 0.6, 0.2, 0.1]), "large": np.array([0.01, 0.96, 0.02, 0.01])}
 
 
-def test_softened_labels():
+def test_bars_show_the_softened_labels():
   figure = fig1.plot(PROBS, 1)
   small, large = axes_of(figure)
   assert [small.get_title(), large.get_title()] == ["small", "large"]
   assert heights_of(small) == [0.6, 0.1, 0.2, 0.1]
   assert heights_of(large) == [0.96, 0.01, 0.02, 0.01]
-  # One scale, which the wrong classes of both fill; the truth is written out.
+  # Both panels have the scale of the wrong classes; the label's probability is written out.
   assert small.get_ylim() == large.get_ylim()
   assert 0.2 < small.get_ylim()[1] < 0.3
   assert [cells_of(small), cells_of(large)] == [["$p_y$ = 0.60"], ["$p_y$ = 0.96"]]

@@ -15,7 +15,7 @@ _RNG: Any = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
-def test_feature_scatter(dimensions):
+def test_features_are_scattered_by_class(dimensions):
   labels = np.arange(20) % 10
   features = {name: _RNG.standard_normal((20, dimensions)) for name in ("0.1M", "0.9M")}
   figure = fig2.plot(features, labels, accuracies={"0.1M": 97.12, "0.9M": 98.0})
@@ -28,7 +28,7 @@ def test_feature_scatter(dimensions):
       np.testing.assert_array_equal(points.get_offsets(), features["0.1M"][labels == label])
 
 
-def test_features_that_cannot_be_drawn():
+def test_features_of_unequal_or_high_dimension_are_reported_as_missing():
   found = study(*[np.zeros((4, 5))] * 2)
   for shapes in [(64, 64), (2, 3), (2, None)]:
     teachers = tuple(

@@ -7,7 +7,7 @@ from jaxkd.analysis.figures import fig3
 from jaxkd.metrics import FeatureAngles
 
 
-def test_feature_angles():
+def test_bars_show_mean_angles_with_deviations():
   angles = {
     "14": FeatureAngles(*np.array([40, 8, 60, 9])),
     "110": FeatureAngles(*np.array([20, 4, 80, 5])),

@@ -1,4 +1,4 @@
-"""Fig. 4 shows last layers, found from features and logits."""
+"""Fig. 4 shows last layers, solved from features and logits."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from jaxkd.analysis.study import Teacher
 _RNG: Any = np.random.default_rng(0)
 
 
-def test_class_directions():
+def test_arrows_show_the_class_directions():
   weights = {"small": _RNG.standard_normal((5, 2)), "large": 3 * np.eye(5, 2)}
   features = {"small": np.array([1.0, 2.0]), "large": np.array([0.0, 4.0])}
   figure = fig4.plot(weights, features, 1)
@@ -26,7 +26,7 @@ def test_class_directions():
   assert axes_of(figure)[1].get_title() == ("large\n$f_y$ = 12.0, $\\sigma(g)$ = 0.0")
 
 
-def test_last_layers_are_found_in_features():
+def test_the_last_layer_is_solved_from_features_and_logits():
   weights, features = _RNG.normal(size=(5, 2)), _RNG.normal(size=(30, 2))
   logits = features @ weights.T
 
@@ -38,5 +38,5 @@ def test_last_layers_are_found_in_features():
 
   found = fig4.last_layers(with_features(logits))
   np.testing.assert_allclose(found["a"], weights, atol=1e-4)
-  # A layer with a bias is another figure.
+  # A layer with a bias has no solution.
   assert fig4.last_layers(with_features(logits + np.arange(5))) == {}

@@ -6,7 +6,7 @@ from reading_pictures import axes_of, cells_of, ticks_of
 from jaxkd.analysis.figures import fig5
 
 
-def test_topk_overlap():
+def test_cells_show_the_overlap_in_percent():
   distributions = [np.array([0.3, 0.7]), np.array([0.1, 0.2, 0.7])]
   ax = axes_of(fig5.plot(distributions, title="CUB"))[0]
   assert ax.get_title() == "CUB"

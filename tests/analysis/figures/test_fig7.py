@@ -12,7 +12,7 @@ from jaxkd.reports import style
 _RNG: Any = np.random.default_rng(0)
 
 
-def test_group_posteriors():
+def test_circles_show_posteriors_within_groups():
   names = ["cat", "dog", "oak", "car"]
   posteriors = {"14": _RNG.random((4, 4)), "110": _RNG.random((4, 4))}
   groups = {"pets": ["dog", "cat"], "trees": ["oak"]}
@@ -24,7 +24,7 @@ def test_group_posteriors():
   assert ticks_of(dogs.yaxis) == ["14", "110"]
   assert dogs.get_ylim() == (1.5, -0.5)
   circles, rings = dogs.collections
-  # Row by row: of an example of a dog, the posteriors of cat and oak.
+  # Row by row: the posteriors of cat and oak for an example of a dog.
   expected = [posteriors[net][1, c] for net in ("14", "110") for c in (0, 2)]
   np.testing.assert_allclose(circles.get_array(), expected)
   sizes = circles.get_sizes()
@@ -33,7 +33,7 @@ def test_group_posteriors():
   assert figure.get_figwidth() == style.COLUMN_WIDTH
 
 
-def test_other_classes_are_no_figure():
+def test_fig_7_is_reported_as_missing_for_other_classes():
   (missing,) = fig7.draw(unmeasured(study(np.zeros((4, 5)))))
   assert isinstance(missing, Missing)
   assert missing.needs.startswith("Fig. 7, ")

@@ -15,7 +15,7 @@ _RNG: Any = np.random.default_rng(0)
 PROBS = {"small": np.array([0.1, 0.6, 0.2, 0.1]), "large": np.array([0.01, 0.96, 0.02, 0.01])}
 
 
-def test_confidence():
+def test_panels_show_labels_and_variances():
   figure = fig9.plot(list(PROBS.values()), 1, ["14", "110"], xlabel="depth", means=[0.2, 0.1])
   *labels, variance = axes_of(figure)
   assert [heights_of(ax)[0] for ax in labels] == [0.6, 0.96]
@@ -28,7 +28,7 @@ def test_confidence():
   assert ticks_of(variance.xaxis) == ["14", "110"]
 
 
-def test_confidence_at_many_levels():
+def test_seven_levels_are_thinned_to_four_panels():
   probs = [np.array([1 - 2 * p, 1.5 * p, 0.5 * p]) for p in np.arange(1, 8) / 30]
   names = [f"τ = {n}" for n in range(7)]
   figure = fig9.plot(probs, 0, names)
@@ -38,8 +38,8 @@ def test_confidence_at_many_levels():
   assert figure.get_figwidth() == style.COLUMN_WIDTH
 
 
-def test_no_marker_is_cut():
-  # Hardly different, so a margin in proportion to the difference is none.
+def test_markers_stay_inside_the_axes():
+  # Nearly equal variances: a margin in proportion to their difference would be zero.
   probs = [np.array([0.5, 0.4, 0.1]), np.array([0.5, 0.4001, 0.0999])]
   figure = fig9.plot(probs, 0, ["14", "110"])
   figure.draw_without_rendering()
@@ -50,7 +50,7 @@ def test_no_marker_is_cut():
   assert highest + radius < variance.get_window_extent().y1
 
 
-def test_fig_9_comes_with_its_variances():
+def test_the_csv_has_the_variances():
   found = study(*_RNG.normal(size=(2, 4, 5)))
   analysed = findings(found, settings=Settings(tau=2.0))
   drawn = next(fig9.draw(analysed))

@@ -12,7 +12,7 @@ from jaxkd.reports import style
 from jaxkd.reports.document import Picture
 
 
-def test_student_accuracy():
+def test_fig_8_draws_means_and_deviations():
   curves = {"TS": np.array([70.0, 69.0]), "ISATS": np.array([70.5, np.nan])}
   spread = {"TS": np.array([0.5, 1.0]), "ISATS": np.array([0.5, np.nan])}
   panels = [
@@ -27,14 +27,14 @@ def test_student_accuracy():
   assert ticks_of(ax.xaxis) == ["20", "110"]
   for line in ax.lines:
     np.testing.assert_array_equal(line.get_ydata(), curves[line.get_label()])
-  # One or two stand above each other in a column of a page.
+  # One or two panels are stacked in one column of the page.
   two = fig8.plot(panels[:2])
   assert two.get_figwidth() == style.COLUMN_WIDTH
   band = ax.collections[0].get_paths()[0].vertices[:, 1]
   assert (band.min(), band.max()) == (68.0, 70.5)
 
 
-def test_improvement_correlation():
+def test_ats_fig_3_draws_points_and_their_correlation():
   average, variance = np.arange(4.0), np.array([1.0, 3.0, 2.0, 4.0])
   improvement = np.array([0.0, 1.0, 2.0, 4.0])
   figure = ats_fig3.plot(average, variance, improvement)
@@ -54,7 +54,7 @@ def drawn(*students, count=2, **fields):
   return {block.name: block for block in blocks if isinstance(block, Picture)}
 
 
-def test_figures_of_students():
+def test_each_figure_draws_its_students():
   found = drawn(
     student("net0", "TS", 59.0, 61.0),
     student("net0", "ATS", 60.0, 62.0),
@@ -75,7 +75,7 @@ def test_figures_of_students():
   assert [text.get_text() for text in ax.texts] == ["58.0", "59.0"]
 
 
-def test_students_spread_as_a_sample_does_and_one_does_not():
+def test_the_sample_deviation_is_drawn_and_missing_for_one_seed():
   found = drawn(student("net0", "TS", 59.0, 61.0), student("net1", "TS", 54.0, 56.0))["fig8"]
   deviations = [line["standard deviation"] for line in found.csv]
   assert deviations == pytest.approx([2**0.5, 2**0.5])
@@ -91,7 +91,7 @@ def test_students_spread_as_a_sample_does_and_one_does_not():
   assert "deviation" not in caption_of(alone["fig8"].figure)
 
 
-def test_captions_say_how_students_were_trained():
+def test_captions_state_epochs_and_seeds():
   found = drawn(
     student("net0", "TS", 59.0, 61.0, epochs=6.0),
     student("net1", "TS", 55.0, 56.0, epochs=6.0),
@@ -112,7 +112,7 @@ def test_captions_say_how_students_were_trained():
   assert "Approximated" not in caption_of(whole["fig8"].figure)
 
 
-def test_a_panel_for_each_student_and_family():
+def test_each_student_and_family_has_a_panel():
   students = (
     student("net0", "TS", 60.0),
     student("net1", "TS", 61.0),
@@ -134,7 +134,7 @@ def test_a_panel_for_each_student_and_family():
   every = ["net0", "net1", "net2"]
   titles, legend = panels("ResNet", "ResNet", "ResNet")
   assert titles == {"mlp": every, "vgg8": every}
-  # Also of what only the second panel has.
+  # The legend includes a method of the second panel only.
   assert [text.get_text() for text in legend.get_texts()] == ["TS", "ISATS"]
   titles, _ = panels("ResNet", "WRN", "ResNet")
   resnets = ["net0", "net2"]
@@ -144,11 +144,11 @@ def test_a_panel_for_each_student_and_family():
     "vgg8, ResNet": resnets,
     "vgg8, WRN": ["net1"],
   }
-  # No family has a curve of its own.
+  # Families of one teacher each share a panel.
   assert panels("ResNet", "WRN", "VGG")[0] == {"mlp": every, "vgg8": every}
 
 
-def test_a_grid_for_each_student():
+def test_each_student_has_a_grid():
   points = [{"tau1": 4.0, "tau2": 3.0}, {"tau1": 5.0, "tau2": 3.0}]
   found = drawn(
     grid=tuple(
@@ -160,7 +160,7 @@ def test_a_grid_for_each_student():
   assert set(found) == {"ats-fig10-mlp", "ats-fig10-vgg8"}
 
 
-def test_too_few_students_are_no_figure():
+def test_figures_of_too_few_students_are_reported_as_missing():
   found = study(*[np.zeros((4, 5))] * 2, students=(student("net0", "TS", 60.0, alone=None),))
   for figure, title in [
     (fig8, "Fig. 8,"),

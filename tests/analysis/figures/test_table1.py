@@ -16,7 +16,7 @@ DEVIATION = "deviation of all but the first, τ = 4"
 
 
 @pytest.mark.parametrize("suffix", ["_tree", ""])
-def test_rules_and_groups_of_cifar100(suffix):
+def test_rules_and_groups_follow_their_definitions(suffix):
   logits = _RNG.normal(size=(200, 100))
   found = study(
     logits,
