@@ -1,11 +1,9 @@
 """The style of all figures: size, fonts, colours, caption, and the files that they are saved as."""
 
-import functools
 import io
 import pathlib
 import textwrap
-from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -55,18 +53,8 @@ _RC: Any = {
   "svg.hashsalt": "jaxkd",
 }
 
-_Arguments = ParamSpec("_Arguments")
-
-
-def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
-  """Makes a drawing function use this style, and leaves Matplotlib's settings unchanged."""
-
-  @functools.wraps(draw)
-  def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Figure:
-    with matplotlib.rc_context(_RC):
-      return draw(*args, **kwargs)
-
-  return wrapper
+# As a decorator, it makes a function draw in this style and leaves Matplotlib's settings unchanged.
+styled = matplotlib.rc_context(_RC)
 
 
 def title(text: str, width: float, columns: int) -> str:
@@ -103,16 +91,16 @@ def new_figure(
   return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
 
 
+@styled
 def save(figure: Figure, path: str | pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
   """Writes a figure as `<path>.png` for screens and `<path>.svg` for print; makes the folder."""
   path = pathlib.Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   png, svg = (path.with_name(path.name + end) for end in (".png", ".svg"))
-  with matplotlib.rc_context(_RC):
-    for file, metadata in ((png, None), (svg, {"Date": None})):
-      content = io.BytesIO()
-      figure.savefig(content, format=file.suffix[1:], metadata=metadata)
-      # The second file has the layout of the first, which takes half of the time.
-      figure.set_layout_engine("none")
-      write_atomically(file, content.getvalue())
+  for file, metadata in ((png, None), (svg, {"Date": None})):
+    content = io.BytesIO()
+    figure.savefig(content, format=file.suffix[1:], metadata=metadata)
+    # The second file has the layout of the first, which takes half of the time.
+    figure.set_layout_engine("none")
+    write_atomically(file, content.getvalue())
   return png, svg
