@@ -252,7 +252,7 @@ def test_a_grid_looks_at_ats_alone(config, tmp_path, monkeypatch):
 
   monkeypatch.setattr(students, "_label_means", label_means)
   teacher = Teacher("wide", np.zeros((4, 10)))
-  (found,) = students.find_grid(wide.config, tmp_path, teacher, LABELS)
+  (found,) = students.find(wide.config, tmp_path, teacher, LABELS, grid=True)
   assert (found.tau1, found.tau2, found.alone) == (4, 3, 50)
   assert looked == [("ats", 4, 3)]
 

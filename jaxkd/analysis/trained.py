@@ -74,7 +74,7 @@ def studies(
     for one in source.experiments:
       taught += students.find(one, workdir, teacher, first.labels)
       if source is sources[-1]:
-        of_grid += students.find_grid(one, workdir, teacher, first.labels)
+        of_grid += students.find(one, workdir, teacher, first.labels, grid=True)
   found[0] = first._replace(
     stages=tuple(teacher._replace(name=_epochs(stage)) for stage, teacher in looked),
     students=tuple(taught),
