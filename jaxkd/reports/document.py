@@ -86,8 +86,9 @@ class Picture(NamedTuple):
   """A figure with the data that it shows."""
 
   name: str  # of its files
-  figure: Figure  # with its caption
+  figure: Figure
   csv: Lines | None = None  # content of its CSV file; None if a table has the data
+  caption: str = ""  # stands below the axes, if given
 
 
 Block = Heading | Text | Points | Table | Picture
@@ -109,7 +110,7 @@ def write(report: Report, folder: str | os.PathLike[str], name: str = "report") 
   folder.mkdir(parents=True, exist_ok=True)
   for block in report.blocks:
     if isinstance(block, Picture):
-      style.save(block.figure, folder / block.name)
+      style.save(style.captioned(block.figure, block.caption), folder / block.name)
     if isinstance(block, Table | Picture) and block.csv:
       write_atomically(folder / f"{block.name}.csv", tables.as_csv(block.csv))
   write_atomically(folder / f"{name}.html", _page(report.title, _html(report, folder)))

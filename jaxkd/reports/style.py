@@ -8,7 +8,6 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.rcsetup import cycler
 
 from jaxkd.common.files import write_atomically
@@ -65,30 +64,31 @@ def title(text: str, width: float, columns: int) -> str:
 
 
 def new_figure(
-  rows: int,
-  columns: int,
-  *,
-  caption: str,
-  height: float,
-  width: float = COLUMN_WIDTH,
-  **subplots: Any,
+  rows: int, columns: int, *, height: float, width: float = COLUMN_WIDTH, **subplots: Any
 ) -> tuple[Figure, np.ndarray]:
-  """Returns a figure with a caption below its axes, and the axes `[rows, columns]`.
+  """Returns a figure of a size in inches, and its axes `[rows, columns]`."""
+  figure = Figure(figsize=(width, height), layout="constrained")
+  return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
 
-  The height, in inches, is the axes'; the caption adds to it. The caption of a figure that is too
-  wide for one column of a page says so.
+
+@styled
+def captioned(figure: Figure, caption: str) -> Figure:
+  """Adds a caption, if there is one, below the axes, and its height to the figure's.
+
+  The caption of a figure that is too wide for one column of a page says so.
   """
-  if caption and width > COLUMN_WIDTH:
+  if not caption:
+    return figure
+  width, height = figure.get_size_inches()
+  if width > COLUMN_WIDTH:
     caption = f"{caption} Drawn to be two columns wide."
   lines = textwrap.wrap(caption, int(width * _CHARACTERS_PER_INCH))
-  below = (len(lines) + 0.5) * _LINE_HEIGHT if lines else 0.0
+  below = (len(lines) + 0.5) * _LINE_HEIGHT
   share = below / (height + below)
-  figure = Figure(
-    figsize=(width, height + below), layout=ConstrainedLayoutEngine(rect=(0, share, 1, 1 - share))
-  )
-  if lines:
-    figure.text(0.01, share, "\n".join(lines), va="top")
-  return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
+  figure.set_figheight(height + below)
+  figure.set_layout_engine("constrained", rect=(0, share, 1, 1 - share))
+  figure.text(0.01, share, "\n".join(lines), va="top")
+  return figure
 
 
 @styled

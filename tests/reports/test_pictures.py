@@ -49,7 +49,7 @@ def test_no_variance_at_all():
 @pytest.mark.parametrize(("count", "wide"), [(3, False), (4, True)])
 def test_a_wide_figure_says_so(count, wide):
   curves = {f"resnet{n}, TS": (np.ones(3), np.ones(3)) for n in range(count)}
-  figure = pictures.derived_curves(TAUS, curves, caption="About.")
+  figure = style.captioned(pictures.derived_curves(TAUS, curves), "About.")
   width = style.PAGE_WIDTH if wide else style.COLUMN_WIDTH
   assert figure.get_figwidth() == width
   (text,) = figure.texts

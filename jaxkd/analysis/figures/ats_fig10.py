@@ -37,9 +37,9 @@ def _picture(findings: Findings, students: Sequence[Student]) -> Picture:
   title = f"{students[0].teacher} teaches {network}"
   caption = _students.caption(findings, students, text)
   grid = accuracies.reshape(len(tau1), len(tau2))
-  figure = accuracy_grid(tau1, tau2, grid, title=title, caption=caption)
+  figure = accuracy_grid(tau1, tau2, grid, title=title)
   name = "ats-fig10"
   if len(_students.networks(study.grid)) > 1:
     name += "-" + re.sub(r"[^\w.-]", "_", network)
   lines = [{**_students.line(s), "tau1": s.tau1, "tau2": s.tau2} for s in students]
-  return Picture(name, figure, lines)
+  return Picture(name, figure, lines, caption)

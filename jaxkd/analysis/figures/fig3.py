@@ -30,13 +30,13 @@ def draw(findings: Findings) -> Drawn:
     "Fig. 3. Angles between penultimate features, mean and deviation over all pairs of examples."
   )
   lines = [{"network": name, **found._asdict()} for name, found in angles.items()]
-  yield Picture("fig3", plot(angles, caption=findings.caption(text)), lines)
+  yield Picture("fig3", plot(angles), lines, findings.caption(text))
 
 
 @style.styled
-def plot(angles: Mapping[str, FeatureAngles], *, caption: str = "") -> style.Figure:
+def plot(angles: Mapping[str, FeatureAngles]) -> style.Figure:
   """Draws means with standard deviations as bars, for pairs of one class and of two classes."""
-  figure, ((axes,),) = style.new_figure(1, 1, caption=caption, height=2.0)
+  figure, ((axes,),) = style.new_figure(1, 1, height=2.0)
   positions = np.arange(len(angles))
   curves = {
     "two classes": [(a.between_mean, a.between_std) for a in angles.values()],

@@ -35,7 +35,7 @@ def draw(findings: Findings) -> Drawn:
     "Area and colour are the probability, on the panel's own scale. The open rings are the class "
     "itself, whose probability is left out."
   )
-  figure = plot(posteriors, names, groups, caption=findings.caption(text))
+  figure = plot(posteriors, names, groups)
   lines = [
     {
       "network": network,
@@ -48,13 +48,11 @@ def draw(findings: Findings) -> Drawn:
     for members in groups.values()
     for name in members
   ]
-  yield Picture("fig7", figure, lines)
+  yield Picture("fig7", figure, lines, findings.caption(text))
 
 
 @style.styled
-def plot(
-  posteriors: ByNetwork, class_names: Sequence[str], groups: Groups, *, caption: str = ""
-) -> Figure:
+def plot(posteriors: ByNetwork, class_names: Sequence[str], groups: Groups) -> Figure:
   """Draws `posteriors`, `[C, C]` by network, as circles on the scale of a panel's wrong classes.
 
   A panel for the first class of each group, which is an open ring; a row for each network; a column
@@ -63,9 +61,7 @@ def plot(
   shown = [name for group in groups.values() for name in group]
   columns = np.array([class_names.index(name) for name in shown])
   height = (0.22 * len(posteriors) + 0.3) * len(groups) + 0.8
-  figure, axes = style.new_figure(
-    len(groups), 1, caption=caption, height=height, sharex=True, sharey=True
-  )
+  figure, axes = style.new_figure(len(groups), 1, height=height, sharex=True, sharey=True)
   across, down = np.meshgrid(np.arange(len(shown)), np.arange(len(posteriors)))
   for ax, (group, members) in zip(axes[:, 0], groups.items(), strict=True):
     target = class_names.index(members[0])

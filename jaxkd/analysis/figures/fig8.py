@@ -55,8 +55,8 @@ def draw(findings: Findings) -> Drawn:
   text = f"Fig. 8. Accuracy of students on the {study.split} split against their teachers' capacity"
   text += ", mean and standard deviation over seeds." if several else "."
   caption = _students.caption(findings, study.students, text)
-  figure = plot(panels, columns=len(families) if len(families) > 1 else 3, caption=caption)
-  yield Picture("fig8", figure, [_students.line(s) for s in study.students])
+  figure = plot(panels, columns=len(families) if len(families) > 1 else 3)
+  yield Picture("fig8", figure, [_students.line(s) for s in study.students], caption)
 
 
 def families_of(teachers: Sequence[Teacher]) -> dict[str, list[Teacher]]:
@@ -70,13 +70,13 @@ def families_of(teachers: Sequence[Teacher]) -> dict[str, list[Teacher]]:
 
 
 @style.styled
-def plot(panels: Sequence[AccuracyPanel], *, columns: int = 3, caption: str = "") -> style.Figure:
+def plot(panels: Sequence[AccuracyPanel], *, columns: int = 3) -> style.Figure:
   """Draws the panels; in the paper a row for each student, a column for each family."""
   # One or two panels stand above each other in one column of a page; more take the page's width.
   columns, width = (1, style.COLUMN_WIDTH) if len(panels) < 3 else (columns, style.PAGE_WIDTH)
   columns = min(columns, len(panels))
   rows = -(-len(panels) // columns)
-  figure, axes = style.new_figure(rows, columns, caption=caption, height=2.0 * rows, width=width)
+  figure, axes = style.new_figure(rows, columns, height=2.0 * rows, width=width)
   for ax, panel in zip(axes.flat, panels, strict=False):
     positions = np.arange(len(panel.capacities))
     for index, (method, values) in enumerate(panel.accuracies.items()):

@@ -57,15 +57,14 @@ def _picture(findings: Findings, levels: Levels, name: str, xlabel: str, text: s
     f"Fig. 9. {text}, for {_labels.name_of(study, example)}: above, at most four of the labels; "
     f"below, the variance of the wrong classes in all of them. {_labels.TRUTH}"
   )
-  caption = findings.caption(text)
-  figure = plot(probs, label, names, xlabel=xlabel, means=means, caption=caption)
+  figure = plot(probs, label, names, xlabel=xlabel, means=means)
   variances = {
     level: {"derived variance": float(own), "mean derived variance": of_all}
     for level, own, of_all in zip(names, variances_of(probs, label), means, strict=True)
   }
   lines = _labels.label_lines(study, labels, xlabel)
   lines = [{**line, **variances[str(line[xlabel])]} for line in lines]
-  return Picture(f"fig9-{name}", figure, lines)
+  return Picture(f"fig9-{name}", figure, lines, findings.caption(text))
 
 
 def variances_of(probs: Sequence[np.ndarray], label: int) -> np.ndarray:
@@ -86,7 +85,6 @@ def plot(
   *,
   xlabel: str = "confidence",
   means: Sequence[float] | None = None,
-  caption: str = "",
 ) -> style.Figure:
   """Draws labels as in Fig. 1, and below them the derived variance at every level.
 
@@ -97,7 +95,7 @@ def plot(
   shown = np.linspace(0, count - 1, min(count, _MOST_LABELS)).round().astype(int)
   rows, height = len(shown) + 1, 0.8 * len(shown) + 1.6
   ratios = [1] * len(shown) + [1.7]
-  figure, axes = style.new_figure(rows, 1, caption=caption, height=height, height_ratios=ratios)
+  figure, axes = style.new_figure(rows, 1, height=height, height_ratios=ratios)
   *above, below = axes[:, 0]
   _labels.draw_labels(above, {levels[index]: probs[index] for index in shown}, label)
   curves = {"this example": variances_of(probs, label)}
