@@ -126,12 +126,8 @@ class MobileNetV2(Network):
     return f"{block}.{(_TIMM_FIRST if block == 'blocks.0.0' else _TIMM)[layer]}"
 
 
-MODELS = {
-  "mobilenet_v2": Architecture(
-    "MobileNet",
-    (
-      Form(MobileNetV2, {"cifar": True}, 16, Reference(100, 32, 812_836)),
-      Form(MobileNetV2, {"cifar": False}, 65, Reference(1000, 224, 3_504_872)),
-    ),
-  )
-}
+_FORMS = (
+  Form(MobileNetV2, {"cifar": True}, 16, Reference(100, 32, 812_836)),
+  Form(MobileNetV2, {"cifar": False}, 65, Reference(1000, 224, 3_504_872)),
+)
+MODELS = {"mobilenet_v2": Architecture("MobileNet", _FORMS)}
