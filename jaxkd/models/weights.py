@@ -78,11 +78,6 @@ def to_torch(model: Network) -> dict[str, np.ndarray]:
   }
 
 
-def torch_shapes(model: Network) -> dict[str, tuple[int, ...]]:
-  """Returns the names and shapes that `from_torch` expects; the model may be abstract."""
-  return {name: shape for _, name, _, _, shape in _variables(model, model.reference_name)}
-
-
 class _Fit(NamedTuple):
   """How a state dict goes with a network."""
 
