@@ -18,7 +18,7 @@ class AccuracyPanel(NamedTuple):
   title: str  # the student and its teachers' family
   capacities: Sequence[str]  # the teachers' names, from small to large
   accuracies: Mapping[str, np.ndarray]  # in percent under each teacher, by method
-  deviations: Mapping[str, np.ndarray] | None = None  # over the seeds, likewise
+  deviations: Mapping[str, np.ndarray]  # over the seeds, likewise
 
 
 def draw(findings: Findings) -> Drawn:
@@ -80,9 +80,8 @@ def plot(panels: Sequence[AccuracyPanel], *, columns: int = 3) -> style.Figure:
   for ax, panel in zip(axes.flat, panels, strict=False):
     positions = np.arange(len(panel.capacities))
     for index, (method, values) in enumerate(panel.accuracies.items()):
-      spread = panel.deviations[method] if panel.deviations else None
       look = {"marker": style.MARKERS[index], "color": style.COLORS[index], "label": method}
-      draw_band(ax, positions, values, spread, **look)
+      draw_band(ax, positions, values, panel.deviations[method], **look)
     ax.set_xticks(positions, panel.capacities, rotation=30, ha="right")
     ax.set_title(panel.title)
   handles, methods = axes[0, 0].get_legend_handles_labels()

@@ -11,6 +11,7 @@ from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _labels
 from jaxkd.analysis.measure import mean, over_blocks
 from jaxkd.analysis.study import Teacher
 from jaxkd.reports import style
+from jaxkd.reports.pictures import Floats
 
 # In one column of a page, the bars of a hundred classes are too thin for more labels.
 _MOST_LABELS = 4
@@ -57,7 +58,7 @@ def _picture(findings: Findings, levels: Levels, name: str, xlabel: str, text: s
     f"Fig. 9. {text}, for {_labels.name_of(study, example)}: above, at most four of the labels; "
     f"below, the variance of the wrong classes in all of them. {_labels.TRUTH}"
   )
-  figure = plot(probs, label, names, xlabel=xlabel, means=means)
+  figure = plot(probs, label, names, means, xlabel)
   variances = {
     level: {"derived variance": float(own), "mean derived variance": of_all}
     for level, own, of_all in zip(names, variances_of(probs, label), means, strict=True)
@@ -79,12 +80,7 @@ def _variances(logits: jax.Array, labels: jax.Array, tau: float) -> jax.Array:
 
 @style.styled
 def plot(
-  probs: Sequence[np.ndarray],
-  label: int,
-  levels: Sequence[str],
-  *,
-  xlabel: str = "confidence",
-  means: Sequence[float] | None = None,
+  probs: Sequence[np.ndarray], label: int, levels: Sequence[str], means: Floats, xlabel: str
 ) -> style.Figure:
   """Draws labels as in Fig. 1, and below them the derived variance at every level.
 
@@ -98,9 +94,7 @@ def plot(
   figure, axes = style.new_figure(rows, 1, height=height, height_ratios=ratios)
   *above, below = axes[:, 0]
   _labels.draw_labels(above, {levels[index]: probs[index] for index in shown}, label)
-  curves = {"this example": variances_of(probs, label)}
-  if means is not None:
-    curves["mean over all examples"] = np.asarray(means)
+  curves = {"this example": variances_of(probs, label), "mean over all examples": np.asarray(means)}
   for marker, (name, values) in zip(style.MARKERS, curves.items(), strict=False):
     below.plot(np.arange(count), values, marker=marker, label=name)
   below.set_xticks(np.arange(count), levels, rotation=30, ha="right")
@@ -108,7 +102,6 @@ def plot(
   # Leaves room for the highest marker.
   below.set_ylim(0, 1.15 * max(map(np.max, curves.values())) or 1.0)
   below.set(xlabel=xlabel, ylabel="derived variance $v(q)$")
-  if means is not None:
-    below.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+  below.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
   figure.align_ylabels()
   return figure

@@ -17,8 +17,8 @@ def test_student_accuracy():
   spread = {"TS": np.array([0.5, 1.0]), "ISATS": np.array([0.5, np.nan])}
   panels = [
     fig8.AccuracyPanel("VGG8", ["20", "110"], curves, spread),
-    fig8.AccuracyPanel("MobileNetV2", ["20", "110"], curves),
-    fig8.AccuracyPanel("ShuffleNetV1", ["20", "110"], curves),
+    fig8.AccuracyPanel("MobileNetV2", ["20", "110"], curves, spread),
+    fig8.AccuracyPanel("ShuffleNetV1", ["20", "110"], curves, spread),
   ]
   figure = fig8.plot(panels, columns=2)
   assert [ax.get_title() for ax in axes_of(figure)] == [p.title for p in panels]
