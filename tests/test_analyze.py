@@ -624,7 +624,7 @@ def test_no_report_overwrites_another(save):
       ["CONFIG", "--config.analysis.teachers.wide.epochs=0"],
       "config.analysis.teachers.wide: config.teacher.epochs is 0.0",
     ),
-    (["CONFIG", "--config.analysis.students=mpl,resnet8"], "'mpl' must be one of "),
+    (["CONFIG", "--config.analysis.students=mpl,resnet8"], "'mpl', must be one of "),
     (["CONFIG", "--config.analysis.students=mpl"], "did you mean 'mlp'?"),
     (["CONFIG", "--config.analysis.students=mlp,mlp"], "must be without repetitions"),
     (
