@@ -11,6 +11,7 @@ import jax
 from ml_collections import ConfigDict
 
 from jaxkd.common.errors import ConfigError
+from jaxkd.reports import tables
 from jaxkd.runs import experiment
 from jaxkd.runs.experiment import Experiment
 from jaxkd.runs.phase import Phase
@@ -37,9 +38,7 @@ class Point(NamedTuple):
   @property
   def deviation(self) -> float:
     """Standard deviation over the seeds; NaN if there are fewer than two."""
-    if self.accuracies is None or len(self.accuracies) < 2:
-      return math.nan
-    return statistics.stdev(self.accuracies)
+    return tables.deviation(self.accuracies or ())
 
 
 def search(
