@@ -19,12 +19,10 @@ COLUMN_WIDTH, PAGE_WIDTH = 3.35, 6.9
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 
 # Tol's muted palette: ten colours that colour-blind readers can tell apart.
-# fmt: off
 CLASS_COLORS = (
-  "#332288", "#88ccee", "#117733", "#999933", "#cc6677",
-  "#882255", "#44aa99", "#ddcc77", "#aa4499", "#808080",
+  *("#332288", "#88ccee", "#117733", "#999933", "#cc6677"),
+  *("#882255", "#44aa99", "#ddcc77", "#aa4499", "#808080"),
 )
-# fmt: on
 
 # Tell curves apart in print without colours.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
