@@ -9,7 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxkd.common.digests import digest
-from jaxkd.reports import document, pictures
+from jaxkd.reports import document, pictures, tables
 from jaxkd.reports.document import Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
 from jaxkd.runs import row_options
@@ -53,10 +53,9 @@ def table(found: Sequence[Point]) -> Lines:
 def summary(found: Sequence[Point]) -> str:
   """Returns the choice in a sentence."""
   chosen = best(found)
-  spread = f" ± {100 * chosen.deviation:.2f}" if len(chosen.students) > 1 else ""
   return (
     f"Chosen: {row_options.shown(chosen.values)}, with a validation accuracy of "
-    f"{100 * chosen.mean:.2f}{spread} %."
+    f"{tables.percent(chosen.accuracies or ())} %."
   )
 
 
