@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _students
 from jaxkd.reports import style
@@ -43,7 +42,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 @style.styled
-def plot(averages: Floats, variances: Floats, improvements: Floats) -> Figure:
+def plot(averages: Floats, variances: Floats, improvements: Floats) -> style.Figure:
   """Draws a student's improvement in percent as a point; Pearson's correlation is the title."""
   figure, axes = style.new_figure(1, 2, height=1.8, sharey=True)
   statistics = {"derived average $e(q)$": averages, "derived variance $v(q)$": variances}

@@ -1,7 +1,6 @@
 """Fig. 4: the feature of one example among the weights of the classes."""
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from jaxkd.analysis.figures import ByNetwork, Drawn, Findings, Missing, Picture, _labels
@@ -50,7 +49,7 @@ def last_layers(study: Study) -> ByNetwork:
 
 
 @style.styled
-def plot(weights: ByNetwork, features: ByNetwork, label: int) -> Figure:
+def plot(weights: ByNetwork, features: ByNetwork, label: int) -> style.Figure:
   """Draws weights `[C, 2]` as arrows and a feature `[2]` as a triangle at length 1, by network.
 
   The titles have the logit of the example's class, which a larger teacher makes larger, and the

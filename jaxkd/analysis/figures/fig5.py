@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxkd import metrics
 from jaxkd.analysis.figures import Drawn, Findings, Picture
@@ -31,7 +30,7 @@ def draw(findings: Findings) -> Drawn:
 
 
 @style.styled
-def plot(distributions: Sequence[np.ndarray], *, title: str = "") -> Figure:
+def plot(distributions: Sequence[np.ndarray], *, title: str = "") -> style.Figure:
   """Draws a heat map of the distributions, `[K + 1]` for each K; colours range from 0 to 100 %."""
   figure, ((axes,),) = style.new_figure(1, 1, height=2.3)
   highest = max(map(len, distributions))

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxkd.analysis.figures import Drawn, Findings, Picture
 from jaxkd.reports import style
@@ -35,7 +34,7 @@ def draw(findings: Findings) -> Drawn:
 
 
 @style.styled
-def plot(names: Sequence[str], matrices: Mapping[str, np.ndarray]) -> Figure:
+def plot(names: Sequence[str], matrices: Mapping[str, np.ndarray]) -> style.Figure:
   """Draws the matrices, `[T, T]` by title, below each other; colours range from 0 to 1."""
   height = (0.22 * len(names) + 0.3) * len(matrices) + 0.5
   figure, axes = style.new_figure(len(matrices), 1, height=height, sharex=True)

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import jax.numpy as jnp
 import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxkd import losses
 from jaxkd.analysis import rules
@@ -52,7 +51,7 @@ def draw(findings: Findings) -> Drawn:
 
 
 @style.styled
-def plot(posteriors: ByNetwork, class_names: Sequence[str], groups: Groups) -> Figure:
+def plot(posteriors: ByNetwork, class_names: Sequence[str], groups: Groups) -> style.Figure:
   """Draws `posteriors`, `[C, C]` by network, as circles on the scale of a panel's wrong classes.
 
   A panel for the first class of each group, which is an open ring; a row for each network; a column

@@ -31,12 +31,11 @@ def draw(findings: Findings) -> Drawn:
     )
     return
 
-  def curves(network, teachers, statistic):
-    found = {
-      (s.method, s.teacher): statistic(s.accuracies) for s in study.students if s.network == network
-    }
+  found = {(s.network, s.method, s.teacher): s.accuracies for s in study.students}
+
+  def curves(network, teachers, reduce):
     return {
-      method: np.array([found.get((method, t.name), np.nan) for t in teachers])
+      method: np.array([reduce(found.get((network, method, t.name), [np.nan])) for t in teachers])
       for method in _students.methods(study.students)
     }
 
