@@ -31,8 +31,7 @@ from jaxkd.tuning.search import best, search
 flags.adopt_module_key_flags(cli)
 _GRID = flags.DEFINE_multi_string("grid", [], "OPTION=NUMBER,NUMBER,...; once for each option")
 
-# Of the training split, unless the config says how much.
-_VALIDATION = 0.1
+_VALIDATION = 0.1  # of the training split, unless the config says how much
 
 
 def main(_: list[str]) -> None:

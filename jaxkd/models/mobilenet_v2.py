@@ -25,8 +25,7 @@ _GROUPS = (
   (6, 160, 3, 2),
   (6, 320, 1, 1),
 )
-# The groups after which the resolution changes or the network ends.
-_STAGE_ENDS = (1, 2, 4, 6)
+_STAGE_ENDS = (1, 2, 4, 6)  # groups after which the resolution changes or the network ends
 
 # A block's layers in the authors' code, in timm, in timm's block that isn't widened; timm's others.
 _BLOCK = ("0.0", "0.1", "1.0", "1.1", "2", "3")

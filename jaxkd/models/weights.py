@@ -24,15 +24,10 @@ from jaxkd.models.base import Network, NetworkError
 from jaxkd.models.registry import Reference, create, find
 
 _LEAVES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
-
-# Where PyTorch's axes are in ours, by rank: OIHW in HWIO, OI in IO.
-_AXES = {4: (3, 2, 0, 1), 2: (1, 0)}
-
+_AXES = {4: (3, 2, 0, 1), 2: (1, 0)}  # PyTorch's in ours, by rank: OIHW in HWIO, OI in IO
 # Of several state dicts in a file, the first of these is taken.
 _CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model", "net", "student")
-
-# Names that a message lists of those that are wrong in the same way.
-_LISTED = 8
+_LISTED = 8  # names that a message lists of those that are wrong in the same way
 
 
 class WeightsError(FileError, ValueError):
@@ -81,15 +76,11 @@ def to_torch(model: Network) -> dict[str, np.ndarray]:
 class _Fit(NamedTuple):
   """How a state dict goes with a network."""
 
-  # How many names are wrong, and a list of them.
-  misfits: int
-  message: str
-  # Without a prefix of all names.
-  tensors: Mapping[str, np.ndarray]
-  # From a layer's path in the network to its name in the state dict.
-  naming: Callable[[str], str]
-  # Number of classes of the state dict's classifier; 0 without one.
-  classes: int
+  misfits: int  # the number of wrong names
+  message: str  # lists them
+  tensors: Mapping[str, np.ndarray]  # without a prefix of all names
+  naming: Callable[[str], str]  # from a layer's path in the network to its name in the state dict
+  classes: int  # of the state dict's classifier; 0 without one
 
   def check(self) -> None:
     """Raises a NetworkError if a name is wrong."""

@@ -16,12 +16,9 @@ TAU2 = "temperature of the other classes, $\\tau_2$"
 
 Floats = Sequence[float] | np.ndarray
 Curve = tuple[np.ndarray, np.ndarray]
+Derived = Mapping[str, tuple[Floats, Floats]]  # averages and variances by label, `[T]` each
 
-# Derived averages and variances by label, `[T]` each.
-Derived = Mapping[str, tuple[Floats, Floats]]
-
-# The lowest variance on a logarithmic axis, relative to the highest.
-_SPAN = 1e-4
+_SPAN = 1e-4  # the lowest variance on a logarithmic axis, relative to the highest
 
 
 def draw_band(

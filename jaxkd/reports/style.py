@@ -12,23 +12,17 @@ from matplotlib.rcsetup import cycler
 
 from jaxkd.common.files import write_atomically
 
-# Inches: one column of a two-column page, and both columns.
-COLUMN_WIDTH, PAGE_WIDTH = 3.35, 6.9
+COLUMN_WIDTH, PAGE_WIDTH = 3.35, 6.9  # inches: one column of a two-column page, and both columns
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-
 # Tol's muted palette: ten colours that colour-blind readers can tell apart.
 CLASS_COLORS = (
   *("#332288", "#88ccee", "#117733", "#999933", "#cc6677"),
   *("#882255", "#44aa99", "#ddcc77", "#aa4499", "#808080"),
 )
-
-# Tell curves apart in print without colours.
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-
-# For magnitudes: monotone in lightness, and equal for colour-blind readers.
-COLORMAP = "cividis"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # tell curves apart in print without colours
+COLORMAP = "cividis"  # of magnitudes: monotone in lightness, equal for colour-blind readers
 
 _FONT_SIZE = 7
 _LINE_HEIGHT = 1.35 * _FONT_SIZE / 72

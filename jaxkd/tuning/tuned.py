@@ -22,9 +22,7 @@ from jaxkd.runs.config import default
 from jaxkd.runs.row_options import Values, of_row, shown, with_values
 from jaxkd.runs.validation import validate
 
-# Name of the file, in the workdir.
-FILE = "tuned.json"
-
+FILE = "tuned.json"  # name of the file, in the workdir
 # An entry of the file: `row`, `options` and the experiment that they are for.
 Choice = Mapping[str, Any]
 

@@ -10,8 +10,7 @@ from jaxkd.reports import style
 
 Accuracies = Mapping[str, float] | None
 
-# More labels than these would cover the points.
-_MOST_LABELS = 20
+_MOST_LABELS = 20  # more would cover the points
 
 
 def draw(findings: Findings) -> Drawn:

@@ -9,8 +9,7 @@ from jaxkd.analysis.figures import Drawn, Findings, Picture
 from jaxkd.reports import style
 from jaxkd.reports.pictures import draw_cells
 
-# The paper's highest K.
-_HIGHEST_K = 8
+_HIGHEST_K = 8  # the paper's
 
 
 def draw(findings: Findings) -> Drawn:

@@ -11,8 +11,7 @@ from jaxkd.analysis import rules
 from jaxkd.analysis.figures import ByNetwork, Drawn, Findings, Missing, Picture
 from jaxkd.reports import style
 
-# Classes by the name of their group.
-Groups = Mapping[str, Sequence[str]]
+Groups = Mapping[str, Sequence[str]]  # classes by the name of their group
 
 
 def draw(findings: Findings) -> Drawn:
