@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxkd import metrics
@@ -21,9 +20,8 @@ def draw(findings: Findings) -> Drawn:
       "--logits."
     )
     return
-  labels = jnp.asarray(study.labels)
   angles = {
-    name: jax.tree.map(float, metrics.feature_angles(jnp.asarray(values), labels))
+    name: jax.tree.map(float, metrics.feature_angles(values, study.labels))
     for name, values in study.features.items()
   }
   text = (
