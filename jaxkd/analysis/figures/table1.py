@@ -45,11 +45,6 @@ def lines(study: Study, measures: Measures, settings: Settings) -> Lines:
     _, _, kendall, deviation = zip(*values, strict=True)
     values.append(("average", "", float(np.mean(kendall)), float(np.mean(deviation))))
     found += [(teacher.name, *value) for value in values]
-  heads = (
-    "network",
-    "rule",
-    "probabilities' order",
-    "Kendall's τ",
-    f"deviation of all but the first, τ = {settings.tau:g}",
-  )
+  spread = f"deviation of all but the first, τ = {settings.tau:g}"
+  heads = "network", "rule", "probabilities' order", "Kendall's τ", spread
   return [dict(zip(heads, line, strict=True)) for line in found]
