@@ -22,9 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   parser.add_argument("--model", required=True, help="name of the network")
   parser.add_argument("--out", required=True, help=".safetensors file")
   parser.add_argument(
-    "--num_classes",
-    type=int,
-    help="initialises the classifier anew where the file has another number",
+    "--num_classes", type=int, help="initialises the classifier anew if the file has another number"
   )
   parser.add_argument(
     "--image_size", type=int, help="chooses the form for CIFAR or for ImageNet (default: what fits)"
