@@ -47,14 +47,9 @@ def configs(
   table: str, dataset: str, students: Sequence[str], arg: str = ""
 ) -> dict[str, ml_collections.ConfigDict]:
   """Returns the experiment of each column, one a student; see `recipe` for `arg`."""
+  title, rows = f"table{table}-{dataset}", paper.TABLES[table]
   return {
-    student: recipe(
-      dataset,
-      ",".join(filter(None, (f"student={student}", arg))),
-      title=f"table{table}-{dataset}-{student}",
-      rows=paper.TABLES[table],
-    )
-    for student in students
+    s: recipe(dataset, f"student={s},{arg}", title=f"{title}-{s}", rows=rows) for s in students
   }
 
 
