@@ -1,7 +1,6 @@
 """The networks of an analysis, from its config."""
 
 import itertools
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ from ml_collections import ConfigDict, FieldReference, config_dict
 
 from jaxkd.analysis.study import LABELS_OF_ROWS, Settings
 from jaxkd.common.errors import ConfigError
+from jaxkd.common.files import StrPath
 from jaxkd.common.spelling import nearest
 from jaxkd.runs import planning, validation
 from jaxkd.runs.store import PhaseFolder
@@ -124,7 +124,7 @@ def _with_student(config: ConfigDict, name: str) -> ConfigDict:
   return one
 
 
-def sources(config: ConfigDict, workdir: str | os.PathLike[str]) -> list[list[Source]]:
+def sources(config: ConfigDict, workdir: StrPath) -> list[list[Source]]:
   """Returns the teachers, in the config's order, for each seed."""
   names = config.analysis.students or (config.student.name,)
 
@@ -137,7 +137,7 @@ def sources(config: ConfigDict, workdir: str | os.PathLike[str]) -> list[list[So
   return [[source(*found) for found in _experiments(config, seed)] for seed in seeds]
 
 
-def stages(source: Source, workdir: str | os.PathLike[str]) -> list[Source]:
+def stages(source: Source, workdir: StrPath) -> list[Source]:
   """Returns a teacher with less training, from little to much."""
   # The config does not say how to train a given checkpoint again.
   if source.config.teacher.checkpoint:

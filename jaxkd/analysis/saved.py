@@ -1,7 +1,6 @@
 """Studies of logits that any framework has saved with `numpy.savez`."""
 
 import hashlib
-import os
 import pathlib
 import zipfile
 import zlib
@@ -12,11 +11,12 @@ import numpy as np
 
 from jaxkd.analysis.study import Study, Teacher
 from jaxkd.common.errors import ConfigError, FileError
+from jaxkd.common.files import StrPath
 
 _Arrays = Mapping[str, np.typing.ArrayLike]
 
 
-def read(paths: Sequence[str | os.PathLike[str]]) -> Study:
+def read(paths: Sequence[StrPath]) -> Study:
   """Reads a `.npz` file for each teacher, from small to large, named after the file.
 
   Each has `logits` `[N, C]` and `labels` `[N]`, and may have `features` `[N, D]` and `class_names`

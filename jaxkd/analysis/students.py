@@ -1,6 +1,5 @@
 """Students of the teachers: their phases, and their results in the store."""
 
-import os
 from collections.abc import Iterator
 
 import jax
@@ -10,13 +9,12 @@ from ml_collections import ConfigDict
 from jaxkd import losses, metrics
 from jaxkd.analysis import measure
 from jaxkd.analysis.study import LABELS_OF_ROWS, Student, Teacher
+from jaxkd.common.files import StrPath
 from jaxkd.runs import planning
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.row_options import of_row, with_values
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.tuning import grid as grids
-
-Workdir = str | os.PathLike[str]
 
 
 def phases(config: ConfigDict, *, grid: bool) -> list[Phase]:
@@ -33,7 +31,7 @@ def _over_grid(config: ConfigDict) -> list[tuple[ConfigDict, str]]:
 
 
 def find(
-  config: ConfigDict, workdir: Workdir, teacher: Teacher, labels: np.ndarray, *, grid: bool = False
+  config: ConfigDict, workdir: StrPath, teacher: Teacher, labels: np.ndarray, *, grid: bool = False
 ) -> Iterator[Student]:
   """Yields the trained students of an experiment's teacher that the store has, under any seed.
 
@@ -61,7 +59,7 @@ def find(
     )
 
 
-def _finished(config: ConfigDict, workdir: Workdir, row: str) -> list[PhaseFolder]:
+def _finished(config: ConfigDict, workdir: StrPath, row: str) -> list[PhaseFolder]:
   """Returns the folders of the row's students that the store has, one for each seed."""
   entries = [PhaseFolder.of(workdir, each) for each in planning.phases(config, row)]
   return [entry for entry in entries if entry.finished]

@@ -1,7 +1,6 @@
 """Studies of teachers from the store; trains the teachers and students that it lacks."""
 
 import itertools
-import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from jaxkd.analysis import plan, students
 from jaxkd.analysis.plan import Source
 from jaxkd.analysis.study import Student, Study, Teacher, duration
 from jaxkd.common.digests import digest
+from jaxkd.common.files import StrPath
 from jaxkd.data.base import Split
 from jaxkd.runs import experiment, teachers
 from jaxkd.runs.paper import EPOCHS as PAPER_EPOCHS
@@ -27,9 +27,7 @@ from jaxkd.training.step import Evaluator
 
 
 def studies(
-  config: ConfigDict,
-  workdir: str | os.PathLike[str],
-  choose: Callable[[ConfigDict], None] = lambda _: None,
+  config: ConfigDict, workdir: StrPath, choose: Callable[[ConfigDict], None] = lambda _: None
 ) -> list[Study]:
   """Trains the missing networks; returns a study for each seed, the teachers from small to large.
 

@@ -6,7 +6,6 @@ network from outside of the package has Flax's names and layout: `Conv_0.kernel`
 """
 
 import functools
-import os
 import pathlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from flax import nnx
 
 from jaxkd.common.console import tell
 from jaxkd.common.errors import FileError
-from jaxkd.common.files import write_atomically
+from jaxkd.common.files import StrPath, write_atomically
 from jaxkd.models.base import Network, NetworkError
 from jaxkd.models.registry import Reference, create, find
 
@@ -151,7 +150,7 @@ def _compare(
   return _Fit(misfits, "; ".join(listed), tensors, naming, classes)
 
 
-def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+def read(path: StrPath) -> dict[str, np.ndarray]:
   """Reads the tensors of a safetensors file, or with PyTorch of a checkpoint of PyTorch.
 
   The content decides which it is, not the suffix. Of a checkpoint, the state dict in a container
@@ -242,13 +241,13 @@ def _state_dicts(
         yield from _state_dicts(value, tensor, (*place, key))
 
 
-def check_output(path: str | os.PathLike[str]) -> None:
+def check_output(path: StrPath) -> None:
   """Raises a WeightsError if `write` can't write files of this suffix."""
   if pathlib.Path(path).suffix != ".safetensors":
     raise WeightsError(f"can't write {path}: the name must end with .safetensors")
 
 
-def write(path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray]) -> None:
+def write(path: StrPath, tensors: Mapping[str, np.ndarray]) -> None:
   """Writes a `.safetensors` file, whole or not at all."""
   check_output(path)
   content = safetensors.numpy.save(dict(tensors), metadata={"format": "pt"})

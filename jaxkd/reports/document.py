@@ -1,14 +1,13 @@
 """The one writer of reports: blocks of text, tables and pictures become files."""
 
 import html
-import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from jaxkd.common.files import write_atomically
+from jaxkd.common.files import StrPath, write_atomically
 from jaxkd.reports import style, tables
 from jaxkd.reports.tables import Lines
 
@@ -101,7 +100,7 @@ class Report(NamedTuple):
   blocks: Sequence[Block]
 
 
-def write(report: Report, folder: str | os.PathLike[str], name: str = "report") -> pathlib.Path:
+def write(report: Report, folder: StrPath, name: str = "report") -> pathlib.Path:
   """Writes `<name>.md`, `<name>.html` with the pictures in it, and files of tables and pictures.
 
   Every file is written atomically, those with all blocks last. Returns the Markdown file.

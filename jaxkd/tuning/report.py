@@ -1,6 +1,5 @@
 """The report of a search: its table and its picture."""
 
-import os
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxkd.common.digests import digest
+from jaxkd.common.files import StrPath
 from jaxkd.reports import document, pictures, tables
 from jaxkd.reports.document import Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
@@ -23,7 +23,7 @@ _AXES = {"ats.tau1": pictures.TAU1, "ats.tau2": pictures.TAU2}
 
 
 def write(
-  config: ConfigDict, row: str, grid: Grid, found: Sequence[Point], workdir: str | os.PathLike[str]
+  config: ConfigDict, row: str, grid: Grid, found: Sequence[Point], workdir: StrPath
 ) -> pathlib.Path:
   """Writes the points of a row's search into the folder `tune-<title>-<hash>`, and returns it."""
   students = " ".join(phase.identity for point in found for phase in point.students)

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import os
 import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,6 +10,7 @@ import jax
 from ml_collections import ConfigDict
 
 from jaxkd.common.errors import ConfigError
+from jaxkd.common.files import StrPath
 from jaxkd.reports import tables
 from jaxkd.runs import experiment
 from jaxkd.runs.experiment import Experiment
@@ -41,9 +41,7 @@ class Point(NamedTuple):
     return tables.deviation(self.accuracies or ())
 
 
-def search(
-  config: ConfigDict, row: str, grid: Grid, workdir: str | os.PathLike[str]
-) -> list[Point] | None:
+def search(config: ConfigDict, row: str, grid: Grid, workdir: StrPath) -> list[Point] | None:
   """Trains the missing points of the grid, under every seed; None in processes but the first.
 
   A point whose loss does not stay finite does not stop the others, unless no point is left. When
