@@ -51,7 +51,8 @@ def _studies() -> tuple[list[Study], Settings]:
   config = cli.config()
   plan.validate(config, cli.given())
   num_classes = data.find(config.data.name, config.data.data_dir).num_classes
-  settings = _settings(plan.settings(config), num_classes)
+  settings = Settings(tau=config.kd.tau, grid=tuple(config.isats.grid), gap=config.isats.gap)
+  settings = _settings(settings, num_classes)
   choose = functools.partial(tuned.apply, path=cli.choices(), given=cli.given())
   return trained.studies(config, cli.WORKDIR.value, choose), settings
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict, FieldReference, config_dict
 
-from jaxkd.analysis.study import LABELS_OF_ROWS, Settings
+from jaxkd.analysis.study import LABELS_OF_ROWS
 from jaxkd.common.errors import ConfigError
 from jaxkd.common.files import StrPath
 from jaxkd.common.spelling import nearest
@@ -45,11 +45,6 @@ def add_teachers(config: ConfigDict, teachers: Mapping[str, tuple[str, Mapping[s
     # The largest teacher's students are also trained at all temperatures of the ATS paper's
     # Fig. 10: thirty times, under each seed.
     config.analysis.grid = False
-
-
-def settings(config: ConfigDict) -> Settings:
-  """Returns the options of the measures."""
-  return Settings(tau=config.kd.tau, grid=tuple(config.isats.grid), gap=config.isats.gap)
 
 
 class Source(NamedTuple):
