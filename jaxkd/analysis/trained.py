@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from jaxkd import data, models
@@ -87,9 +88,7 @@ def thin(split: Split, limit: int) -> Split:
   return split if stride == 1 else data.take(split, np.arange(0, data.size(split), stride))
 
 
-def _study(
-  sources: Sequence[Source], dataset: Dataset, split: Split, mesh: jax.sharding.Mesh
-) -> Study:
+def _study(sources: Sequence[Source], dataset: Dataset, split: Split, mesh: Mesh) -> Study:
   teachers, (labels, *_) = zip(*(_look(one, dataset, split, mesh) for one in sources), strict=True)
   config = sources[0].config
   return Study(
@@ -105,9 +104,7 @@ def _study(
   )
 
 
-def _look(
-  source: Source, dataset: Dataset, split: Split, mesh: jax.sharding.Mesh
-) -> tuple[Teacher, np.ndarray]:
+def _look(source: Source, dataset: Dataset, split: Split, mesh: Mesh) -> tuple[Teacher, np.ndarray]:
   """Returns the teacher with its outputs on the examples, and their labels."""
   loaded = teachers.load(source.entry, dataset, mesh)
   # As its own teacher it sees images normalised as in its training.
