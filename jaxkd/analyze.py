@@ -22,14 +22,11 @@ flags.adopt_module_key_flags(cli)
 _LOGITS = flags.DEFINE_list(
   "logits",
   None,
-  "instead of --config: a .npz file for each teacher, from small to large, "
-  "with arrays logits [N, C], labels [N] and, if there are, features [N, D], "
-  "class_names [C]",
+  "instead of --config: a .npz file for each teacher, from small to large, with arrays "
+  "logits [N, C], labels [N] and, if there are, features [N, D], class_names [C]",
 )
 _TAU = flags.DEFINE_float("tau", None, "temperature; if not given that of the config's kd, or 4")
-_K = flags.DEFINE_integer(
-  "k", None, "classes in the rank set overlap; default: 5, or all of fewer", 1
-)
+_K = flags.DEFINE_integer("k", None, "classes in the rank set overlap; 5 if not given, or all", 1)
 
 
 def _settings(settings: Settings, num_classes: int) -> Settings:

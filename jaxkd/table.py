@@ -33,14 +33,10 @@ _TABLE = flags.DEFINE_enum("table", "2", list(paper.TABLES), "which table")
 _DATASET = flags.DEFINE_string("dataset", None, "which data set's columns")
 _ROWS = flags.DEFINE_list("rows", None, "which rows; all if not given")
 _STUDENTS = flags.DEFINE_list("students", None, "which students; the paper's if not given")
-_SEEDS = flags.DEFINE_integer(
-  "seeds", None, "seeds of each cell; 3 if not given, 4 in table 3: two pairs", 1
-)
+_SEEDS = flags.DEFINE_integer("seeds", None, "seeds of a cell; 3 if not given, 4 in table 3", 1)
 _ARG = flags.DEFINE_string("arg", "", "more of the recipe's argument, e.g. runlocal")
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "where TFDS keeps its data")
-_SET = flags.DEFINE_multi_string(
-  "set", [], "OPTION=VALUE for all columns, an option of the config; may be repeated"
-)
+_SET = flags.DEFINE_multi_string("set", [], "OPTION=VALUE of all columns' config; repeatable")
 
 
 def configs(
