@@ -22,14 +22,11 @@ flags.adopt_module_key_flags(cli)
 _LOGITS = flags.DEFINE_list(
   "logits",
   None,
-  "instead of --config: a .npz file for each teacher, from small to large, "
-  "with arrays logits [N, C], labels [N] and optionally features [N, D], "
-  "class_names [C]",
+  "instead of --config: a .npz file for each teacher, from small to large, with arrays "
+  "logits [N, C], labels [N] and optionally features [N, D], class_names [C]",
 )
 _TAU = flags.DEFINE_float("tau", None, "temperature; default: that of the config's kd, or 4")
-_K = flags.DEFINE_integer(
-  "k", None, "classes in the rank set overlap; default: 5, or all if fewer", 1
-)
+_K = flags.DEFINE_integer("k", None, "classes in the rank set overlap; default: 5, or all", 1)
 
 
 def _settings(settings: Settings, num_classes: int) -> Settings:
@@ -51,7 +48,8 @@ def _studies() -> tuple[list[Study], Settings]:
   config = cli.config()
   plan.validate(config, cli.given())
   num_classes = data.find(config.data.name, config.data.data_dir).num_classes
-  settings = _settings(plan.settings(config), num_classes)
+  settings = Settings(tau=config.kd.tau, grid=tuple(config.isats.grid), gap=config.isats.gap)
+  settings = _settings(settings, num_classes)
   choose = functools.partial(tuned.apply, path=cli.choices(), given=cli.given())
   return trained.studies(config, cli.WORKDIR.value, choose), settings
 

@@ -33,28 +33,19 @@ _TABLE = flags.DEFINE_enum("table", "2", list(paper.TABLES), "number of the tabl
 _DATASET = flags.DEFINE_string("dataset", None, "data set of the columns")
 _ROWS = flags.DEFINE_list("rows", None, "rows; default: all")
 _STUDENTS = flags.DEFINE_list("students", None, "students; default: the paper's")
-_SEEDS = flags.DEFINE_integer(
-  "seeds", None, "seeds of each cell; default: 3, and 4 (two pairs) in table 3", 1
-)
+_SEEDS = flags.DEFINE_integer("seeds", None, "seeds of a cell; default: 3, and 4 in table 3", 1)
 _ARG = flags.DEFINE_string("arg", "", "further parts of the recipe's argument, e.g. runlocal")
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "folder of TFDS's data")
-_SET = flags.DEFINE_multi_string(
-  "set", [], "OPTION=VALUE for all columns, an option of the config; may be repeated"
-)
+_SET = flags.DEFINE_multi_string("set", [], "OPTION=VALUE of all columns' config; repeatable")
 
 
 def configs(
   table: str, dataset: str, students: Sequence[str], arg: str = ""
 ) -> dict[str, ml_collections.ConfigDict]:
   """Returns the experiment of each column, one a student; see `recipe` for `arg`."""
+  title, rows = f"table{table}-{dataset}", paper.TABLES[table]
   return {
-    student: recipe(
-      dataset,
-      ",".join(filter(None, (f"student={student}", arg))),
-      title=f"table{table}-{dataset}-{student}",
-      rows=paper.TABLES[table],
-    )
-    for student in students
+    s: recipe(dataset, f"student={s},{arg}", title=f"{title}-{s}", rows=rows) for s in students
   }
 
 

@@ -31,8 +31,7 @@ from jaxkd.tuning.search import best, search
 flags.adopt_module_key_flags(cli)
 _GRID = flags.DEFINE_multi_string("grid", [], "OPTION=NUMBER,NUMBER,...; once for each option")
 
-# The default share of the training split.
-_VALIDATION = 0.1
+_VALIDATION = 0.1  # the default share of the training split
 
 
 def main(_: list[str]) -> None:

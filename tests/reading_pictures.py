@@ -20,8 +20,3 @@ def cells_of(ax):
 
 def ticks_of(axis):
   return [label.get_text() for label in axis.get_ticklabels()]
-
-
-def caption_of(figure):
-  (text,) = figure.texts
-  return " ".join(text.get_text().split())

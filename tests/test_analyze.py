@@ -254,7 +254,7 @@ def test_the_grid_reads_students_of_ats_only(config, tmp_path, monkeypatch):
 
   monkeypatch.setattr(students, "_label_means", label_means)
   teacher = Teacher("wide", np.zeros((4, 10)))
-  (found,) = students.find_grid(wide.config, tmp_path, teacher, LABELS)
+  (found,) = students.find(wide.config, tmp_path, teacher, LABELS, grid=True)
   assert (found.tau1, found.tau2, found.alone) == (4, 3, 50)
   assert looked == [("ats", 4, 3)]
 
@@ -629,7 +629,7 @@ def test_different_analyses_have_different_folders(save):
       ["CONFIG", "--config.analysis.teachers.wide.epochs=0"],
       "config.analysis.teachers.wide: config.teacher.epochs is 0.0",
     ),
-    (["CONFIG", "--config.analysis.students=mpl,resnet8"], "'mpl' must be one of "),
+    (["CONFIG", "--config.analysis.students=mpl,resnet8"], "'mpl', must be one of "),
     (["CONFIG", "--config.analysis.students=mpl"], "did you mean 'mlp'?"),
     (["CONFIG", "--config.analysis.students=mlp,mlp"], "must be without repetitions"),
     (

@@ -89,14 +89,13 @@ class Findings(NamedTuple):
 
 def measure(study: Study, settings: Settings) -> Measures:
   """Measures a study; `jaxkd.analysis.saved` checks arrays from outside."""
-  labels = jnp.asarray(study.labels)
   of_examples = functools.partial(_per_example, settings=settings)
   examples = {t.name: over_blocks(of_examples, t.logits, study.labels) for t in study.teachers}
   # A stable sort keeps pairs of the same distance in the order of their sizes.
   pairs = itertools.combinations(enumerate(study.teachers), 2)
   by_distance = sorted(pairs, key=lambda pair: pair[0][0] - pair[1][0])
   calibration = {
-    t.name: float(metrics.expected_calibration_error(jnp.asarray(t.logits), labels))
+    t.name: float(metrics.expected_calibration_error(t.logits, study.labels))
     for t in study.teachers
   }
   comparisons = [_compare(a, b, examples, settings.k) for (_, a), (_, b) in by_distance]

@@ -1,15 +1,14 @@
 """The networks of an analysis, from its config."""
 
 import itertools
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict, FieldReference, config_dict
 
-from jaxkd import models
-from jaxkd.analysis.study import LABELS_OF_ROWS, Settings
+from jaxkd.analysis.study import LABELS_OF_ROWS
 from jaxkd.common.errors import ConfigError
+from jaxkd.common.files import StrPath
 from jaxkd.common.spelling import nearest
 from jaxkd.runs import planning, validation
 from jaxkd.runs.store import PhaseFolder
@@ -46,11 +45,6 @@ def add_teachers(config: ConfigDict, teachers: Mapping[str, tuple[str, Mapping[s
     # The largest teacher's students are also trained at all temperatures of the ATS paper's
     # Fig. 10: thirty times, under each seed.
     config.analysis.grid = False
-
-
-def settings(config: ConfigDict) -> Settings:
-  """Returns the options of the measures."""
-  return Settings(tau=config.kd.tau, grid=tuple(config.isats.grid), gap=config.isats.gap)
 
 
 class Source(NamedTuple):
@@ -98,10 +92,6 @@ def validate(config: ConfigDict, given: Iterable[str] = ()) -> None:
     )
   # The students of these rows are drawn.
   rows = ("nokd", *LABELS_OF_ROWS)
-  for name in names:
-    if name not in (known := models.list_models()):
-      near = nearest(name, known)
-      raise ConfigError(f"config.analysis.students is {names}: {name!r} must be {near}")
   for row in config.rows if names else ():
     if row not in rows:
       raise ConfigError(
@@ -129,7 +119,7 @@ def _with_student(config: ConfigDict, name: str) -> ConfigDict:
   return one
 
 
-def sources(config: ConfigDict, workdir: str | os.PathLike[str]) -> list[list[Source]]:
+def sources(config: ConfigDict, workdir: StrPath) -> list[list[Source]]:
   """Returns the teachers, in the config's order, for each seed."""
   names = config.analysis.students or (config.student.name,)
 
@@ -142,7 +132,7 @@ def sources(config: ConfigDict, workdir: str | os.PathLike[str]) -> list[list[So
   return [[source(*found) for found in _experiments(config, seed)] for seed in seeds]
 
 
-def stages(source: Source, workdir: str | os.PathLike[str]) -> list[Source]:
+def stages(source: Source, workdir: StrPath) -> list[Source]:
   """Returns a teacher with less training, from little to much."""
   # The config does not say how to train a given network again.
   if source.config.teacher.checkpoint or source.entry.phase.given:

@@ -45,9 +45,8 @@ def analysis(
     networks = dict(itertools.islice(networks.items(), 3))
   if options.teachers:
     networks = _networks(options.teachers.split("+"))
-  passed = [f"student={options.student}"] if options.student else []
-  passed += ["runlocal"] if options.runlocal else []
-  config = recipe(dataset, ",".join(passed), title=f"analysis_{dataset}")
+  passed = f"student={options.student}" + ",runlocal" * options.runlocal
+  config = recipe(dataset, passed, title=f"analysis_{dataset}")
   set_teacher(config, list(networks.values())[-1][0])
   if options.epochs:
     try:

@@ -1,7 +1,6 @@
 """Studies of logits that any framework has saved with `numpy.savez`."""
 
 import hashlib
-import os
 import pathlib
 import zipfile
 import zlib
@@ -12,11 +11,12 @@ import numpy as np
 
 from jaxkd.analysis.study import Study, Teacher
 from jaxkd.common.errors import ConfigError, FileError
+from jaxkd.common.files import StrPath
 
 _Arrays = Mapping[str, np.typing.ArrayLike]
 
 
-def read(paths: Sequence[str | os.PathLike[str]]) -> Study:
+def read(paths: Sequence[StrPath]) -> Study:
   """Reads a `.npz` file for each teacher, from small to large, named after the file.
 
   Each has `logits` `[N, C]` and `labels` `[N]`, and may have `features` `[N, D]` and `class_names`
@@ -110,51 +110,44 @@ def check_logits(logits: _Arrays, labels: np.typing.ArrayLike) -> None:
   labels = np.asarray(labels)
   first: Any = None
   for name, given in logits.items():
-    values = _matrix(name, "logits", "C", given)
-    if values.shape[1] < 2:
+    shape = _check(name, "logits", "C", given, labels)
+    if shape[1] < 2:
       raise ValueError(f"{name}: one class only, there is nothing to compare")
-    first = first or (name, values.shape)
-    if values.shape != first[1]:
-      raise ValueError(f"{name}: logits of shape {values.shape}, but {first[0]} has {first[1]}")
-    _check_labels(labels, name, values)
-    wrong = np.flatnonzero((labels < 0) | (labels >= values.shape[1]))
+    first = first or (name, shape)
+    if shape != first[1]:
+      raise ValueError(f"{name}: logits of shape {shape}, but {first[0]} has {first[1]}")
+    wrong = np.flatnonzero((labels < 0) | (labels >= shape[1]))
     if wrong.size:
       raise ValueError(
-        f"label {labels[wrong[0]]} of example {wrong[0]} is outside the {values.shape[1]} classes "
-        f"of {name}"
+        f"label {labels[wrong[0]]} of example {wrong[0]} is outside the {shape[1]} classes of "
+        f"{name}"
       )
-    _check_finite(values, f"{name}: logits")
 
 
 def check_features(features: _Arrays, labels: np.typing.ArrayLike) -> None:
   """Checks features `[N, D]` by network name, where D may differ, and labels of two classes."""
   labels = np.asarray(labels)
   for name, given in features.items():
-    values = _matrix(name, "features", "D", given)
-    _check_labels(labels, name, values)
+    _check(name, "features", "D", given, labels)
     if np.all(labels == labels[0]):
       raise ValueError(f"all labels are {labels[0]}: angles between classes need two classes")
-    _check_finite(values, f"{name}: features")
 
 
-def _matrix(name: str, what: str, width: str, values: np.typing.ArrayLike) -> np.ndarray:
-  array = np.asarray(values, np.float32)
-  if array.ndim != 2 or not len(array):
-    raise ValueError(f"{name}: {what} must be [N, {width}], not {array.shape}")
-  return array
-
-
-def _check_labels(labels: np.ndarray, name: str, values: np.ndarray) -> None:
+def _check(
+  name: str, kind: str, width: str, given: np.typing.ArrayLike, labels: np.ndarray
+) -> tuple[int, ...]:
+  """Checks that a network's outputs are finite and have integer labels; returns their shape."""
+  values = np.asarray(given, np.float32)
+  if values.ndim != 2 or not len(values):
+    raise ValueError(f"{name}: {kind} must be [N, {width}], not {values.shape}")
   if not np.issubdtype(labels.dtype, np.integer):
     raise ValueError(f"labels must be integers, not {labels.dtype}")
   if labels.shape != (len(values),):
     raise ValueError(f"{name}: {len(values)} examples, but labels of shape {labels.shape}")
-
-
-def _check_finite(values: np.ndarray, what: str) -> None:
   broken = np.flatnonzero(~np.isfinite(values).all(axis=-1))
   if broken.size:
     raise ValueError(
-      f"{what}: {broken.size} of {len(values)} examples are not finite, the first is number "
-      f"{broken[0]}"
+      f"{name}: {kind}: {broken.size} of {len(values)} examples are not finite, the first is "
+      f"number {broken[0]}"
     )
+  return values.shape

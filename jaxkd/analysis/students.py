@@ -1,6 +1,5 @@
 """Students of the teachers: their phases, and their results in the store."""
 
-import os
 from collections.abc import Iterator
 
 import jax
@@ -10,58 +9,48 @@ from ml_collections import ConfigDict
 from jaxkd import losses, metrics
 from jaxkd.analysis import measure
 from jaxkd.analysis.study import LABELS_OF_ROWS, Student, Teacher
+from jaxkd.common.files import StrPath
 from jaxkd.runs import planning
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.row_options import of_row, with_values
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.tuning import grid as grids
 
-Workdir = str | os.PathLike[str]
-
 
 def phases(config: ConfigDict, *, grid: bool) -> list[Phase]:
   """Returns the phases of an experiment's students; with `grid` also at all ATS temperatures."""
   trained = [(config, row) for row in config.rows]
-  trained += [(one, "ats") for one in (_over_grid(config) if grid else ())]
+  trained += _over_grid(config) if grid else []
   return [phase for one, row in trained for phase in planning.phases(one, row)]
 
 
-def _over_grid(config: ConfigDict) -> list[ConfigDict]:
-  """Returns the experiment at each point of the ATS paper's Fig. 10."""
-  return [with_values(config, "ats", values) for values in grids.points(grids.default("ats"))]
+def _over_grid(config: ConfigDict) -> list[tuple[ConfigDict, str]]:
+  """Returns the experiment and its row at each point of the ATS paper's Fig. 10."""
+  points = grids.points(grids.default("ats"))
+  return [(with_values(config, "ats", values), "ats") for values in points]
 
 
 def find(
-  config: ConfigDict, workdir: Workdir, teacher: Teacher, labels: np.ndarray
+  config: ConfigDict, workdir: StrPath, teacher: Teacher, labels: np.ndarray, *, grid: bool = False
 ) -> Iterator[Student]:
-  """Yields the trained students of an experiment's teacher, one for each kind of label."""
-  for row in LABELS_OF_ROWS:
-    yield from _of_row(config, workdir, row, teacher, labels)
+  """Yields the trained students of an experiment's teacher that the store has, under any seed.
 
-
-def find_grid(
-  config: ConfigDict, workdir: Workdir, teacher: Teacher, labels: np.ndarray
-) -> Iterator[Student]:
-  """Yields the trained students under ATS at the grid's temperatures."""
-  for one in _over_grid(config):
-    yield from _of_row(one, workdir, "ats", teacher, labels)
-
-
-def _of_row(
-  config: ConfigDict, workdir: Workdir, row: str, teacher: Teacher, labels: np.ndarray
-) -> Iterator[Student]:
-  """Yields the row's student if the store has any of its seeds."""
-  own = of_row(config, row)
-  if found := _finished(own, workdir, row):
-    alone = _finished(config, workdir, "nokd")
+  They are one for each kind of label, or with `grid` those under ATS at the grid's temperatures.
+  """
+  for one, row in _over_grid(config) if grid else [(config, row) for row in LABELS_OF_ROWS]:
+    own = of_row(one, row)
+    found = _finished(own, workdir, row)
+    if not found:
+      continue
+    alone = _finished(one, workdir, "nokd")
     average, variance = _label_means(own, row, teacher.logits, labels)
     yield Student(
-      network=config.student.name,
+      network=one.student.name,
       teacher=teacher.name,
       method=LABELS_OF_ROWS[row],
       accuracies=tuple(100 * entry.accuracy for entry in found),
       seeds=tuple(entry.phase.seed for entry in found),
-      epochs=config.student.epochs,
+      epochs=one.student.epochs,
       alone=100 * float(np.mean([entry.accuracy for entry in alone])) if alone else None,
       derived_average=average,
       derived_variance=variance,
@@ -70,7 +59,7 @@ def _of_row(
     )
 
 
-def _finished(config: ConfigDict, workdir: Workdir, row: str) -> list[PhaseFolder]:
+def _finished(config: ConfigDict, workdir: StrPath, row: str) -> list[PhaseFolder]:
   """Returns the folders of the row's students that the store has, one for each seed."""
   entries = [PhaseFolder.of(workdir, each) for each in planning.phases(config, row)]
   return [entry for entry in entries if entry.finished]

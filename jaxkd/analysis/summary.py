@@ -71,16 +71,9 @@ def _teachers(study: Study, measures: Measures, settings: Settings) -> Lines:
 
 def _pairs(study: Study, measures: Measures, settings: Settings) -> Lines:
   heads = (
-    "smaller",
-    "larger",
-    "times less distinct",
-    "larger's v(q) lower, share of examples",
-    "times raised by ISATS",
-    "ISATS to smaller's v(q)",
-    f"rank set overlap, K = {settings.k}",
-    "Spearman's ρ",
-    "Kendall's τ",
-    "Kendall's τ-b",
+    *("smaller", "larger", "times less distinct", "larger's v(q) lower, share of examples"),
+    *("times raised by ISATS", "ISATS to smaller's v(q)"),
+    *(f"rank set overlap, K = {settings.k}", "Spearman's ρ", "Kendall's τ", "Kendall's τ-b"),
   )
   return [dict(zip(heads, found, strict=True)) for found in measures.comparisons]
 

@@ -1,7 +1,6 @@
 """Studies of teachers from the store; trains the teachers and students that it lacks."""
 
 import itertools
-import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from jaxkd import data, models
@@ -16,6 +16,7 @@ from jaxkd.analysis import plan, students
 from jaxkd.analysis.plan import Source
 from jaxkd.analysis.study import Student, Study, Teacher
 from jaxkd.common.digests import digest
+from jaxkd.common.files import StrPath
 from jaxkd.data.base import Split
 from jaxkd.runs import experiment, teachers
 from jaxkd.runs.paper import EPOCHS as PAPER_EPOCHS
@@ -27,9 +28,7 @@ from jaxkd.training.step import Evaluator
 
 
 def studies(
-  config: ConfigDict,
-  workdir: str | os.PathLike[str],
-  choose: Callable[[ConfigDict], None] = lambda _: None,
+  config: ConfigDict, workdir: StrPath, choose: Callable[[ConfigDict], None] = lambda _: None
 ) -> list[Study]:
   """Trains the missing networks; returns a study for each seed, the teachers from small to large.
 
@@ -74,7 +73,7 @@ def studies(
     for one in source.experiments:
       taught += students.find(one, workdir, teacher, first.labels)
       if source is sources[-1]:
-        of_grid += students.find_grid(one, workdir, teacher, first.labels)
+        of_grid += students.find(one, workdir, teacher, first.labels, grid=True)
   found[0] = first._replace(
     stages=tuple(teacher._replace(name=_epochs(stage)) for stage, teacher in looked),
     students=tuple(taught),
@@ -89,9 +88,7 @@ def thin(split: Split, limit: int) -> Split:
   return split if stride == 1 else data.take(split, np.arange(0, data.size(split), stride))
 
 
-def _study(
-  sources: Sequence[Source], dataset: Dataset, split: Split, mesh: jax.sharding.Mesh
-) -> Study:
+def _study(sources: Sequence[Source], dataset: Dataset, split: Split, mesh: Mesh) -> Study:
   teachers, (labels, *_) = zip(*(_look(one, dataset, split, mesh) for one in sources), strict=True)
   config = sources[0].config
   return Study(
@@ -107,9 +104,7 @@ def _study(
   )
 
 
-def _look(
-  source: Source, dataset: Dataset, split: Split, mesh: jax.sharding.Mesh
-) -> tuple[Teacher, np.ndarray]:
+def _look(source: Source, dataset: Dataset, split: Split, mesh: Mesh) -> tuple[Teacher, np.ndarray]:
   """Returns the teacher with its outputs on the examples, and their labels."""
   loaded = teachers.load(source.entry, dataset, mesh)
   # The network is its own teacher here: teachers get images normalised as in their training.

@@ -8,14 +8,9 @@ import numpy as np
 from jaxkd.analysis.measure import Comparison, Findings, mean
 from jaxkd.analysis.study import Settings
 
-# Most pairs of the paper's Fig. 6 have a Spearman's rho above it.
-PAPER_SPEARMAN = 0.85
-
-# Variances whose ratio is smaller are called equal.
-_SAME = 1.05
-
-# The paper's teachers fit at least this share of the examples.
-_FITTED = 0.95
+PAPER_SPEARMAN = 0.85  # most pairs of the paper's Fig. 6 have a Spearman's rho above it
+_SAME = 1.05  # variances whose ratio is smaller are called equal
+_FITTED = 0.95  # the paper's teachers fit at least this share of the examples
 
 
 def _times(ratio: float) -> str:

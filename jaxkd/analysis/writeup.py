@@ -1,6 +1,5 @@
 """Writes an analysis: verdicts, tables, figures, and the figures that are missing."""
 
-import os
 import pathlib
 from collections.abc import Iterator, Sequence
 
@@ -9,13 +8,12 @@ from jaxkd.analysis.figures import Missing
 from jaxkd.analysis.measure import Findings
 from jaxkd.analysis.study import Settings, Study
 from jaxkd.common.digests import digest
+from jaxkd.common.files import StrPath
 from jaxkd.reports import document
 from jaxkd.reports.document import Block, Heading, Picture, Points, Report, Table, Text
 
 
-def write(
-  studies: Sequence[Study], settings: Settings, workdir: str | os.PathLike[str]
-) -> pathlib.Path:
+def write(studies: Sequence[Study], settings: Settings, workdir: StrPath) -> pathlib.Path:
   """Measures a study, or one for each seed, and writes the report. Arrays are not checked.
 
   Returns the folder `analysis-<title>-<digest>`: one for equal networks, examples and settings.

@@ -9,6 +9,8 @@ import uuid
 
 from jaxkd.common.errors import FileError
 
+StrPath = str | os.PathLike[str]
+
 
 def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
   """Writes a file whole or not at all, or raises a FileError.

@@ -17,8 +17,7 @@ from jaxkd.common.errors import FileError
 from jaxkd.data.base import Arrays, Examples, in_order, readable
 
 _DAMAGE = (OSError, ValueError, KeyError)  # errors of reading a damaged folder
-# Part of the folders' names and of identities: raised when decoding gives other pixels.
-VERSION = 3
+VERSION = 3  # part of folders' names and of identities: raised when decoding gives other pixels
 
 _Fields = dict[str, np.ndarray]
 _Shapes = dict[str, tuple[int, ...]]

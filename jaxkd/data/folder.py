@@ -17,8 +17,7 @@ from jaxkd.data import cache, images, specs
 from jaxkd.data.base import Arrays, DataError, Example, Examples, in_order, readable, tell_once
 
 _TEST = ("test", "validation", "val")
-# Seconds after which a changed file has another time of change, on any file system.
-_SETTLED = 2.0
+_SETTLED = 2.0  # seconds after which a changed file has another time of change, anywhere
 
 
 class Folder(Examples):

@@ -10,17 +10,18 @@ from jaxkd.losses import _checks, _numerics
 
 def _similarities(
   student: Array, teacher: Array, negatives: Array, tau: ArrayLike, where: Array | None
-) -> tuple[Array, Array, Array]:
-  """Returns cosines / tau with teachers `[...]`, with negatives `[..., K]`, and their mask."""
+) -> tuple[Array, Array]:
+  """Returns cosines / tau with the teacher and the negatives, `[..., 1 + K]`, and their mask."""
   _checks.embeddings(student, teacher, negatives, where)
   _checks.temperatures((), tau=tau)
   student = _numerics.unit(student)
-  tau = jnp.asarray(tau, student.dtype)
-  positive = jnp.sum(student * _numerics.unit(teacher), axis=-1)
+  positive = jnp.sum(student * _numerics.unit(teacher), axis=-1, keepdims=True)
   negatives = _numerics.unit(negatives)
   negative = jnp.einsum("...e,...ke->...k", student, negatives, precision="highest")
   counted = jnp.broadcast_to(True if where is None else where, negative.shape)
-  return positive / tau, negative / tau, counted
+  counted = jnp.concatenate([jnp.ones_like(positive, bool), counted], axis=-1)
+  pairs = jnp.concatenate([positive, negative], axis=-1)
+  return pairs / jnp.asarray(tau, pairs.dtype), counted
 
 
 def crd(
@@ -64,15 +65,13 @@ def crd(
     >>> print(crd(student, teacher, others, num_examples=1, log_normalizer=0.0, tau=1.0))
     1.0064...
   """
-  positive, negative, counted = _similarities(
-    student_embeddings, teacher_embeddings, negatives, tau, where
-  )
-  _checks.per_example(positive.shape, log_normalizer=log_normalizer)
-  noise = jnp.sum(counted, axis=-1, dtype=positive.dtype) / num_examples
-  offset = jnp.asarray(log_normalizer, positive.dtype) + jnp.log(noise)
-  attracted = jax.nn.log_sigmoid(positive - offset)
-  repelled = jax.nn.log_sigmoid(offset[..., None] - negative)
-  return -attracted - jnp.sum(repelled, axis=-1, where=counted)
+  pairs, counted = _similarities(student_embeddings, teacher_embeddings, negatives, tau, where)
+  _checks.per_example(pairs.shape[:-1], log_normalizer=log_normalizer)
+  noise = jnp.sum(counted[..., 1:], axis=-1, dtype=pairs.dtype) / num_examples
+  offset = jnp.asarray(log_normalizer, pairs.dtype) + jnp.log(noise)
+  attracted = jax.nn.log_sigmoid(pairs[..., 0] - offset)
+  repelled = jax.nn.log_sigmoid(offset[..., None] - pairs[..., 1:])
+  return -attracted - jnp.sum(repelled, axis=-1, where=counted[..., 1:])
 
 
 def crd_log_normalizer(
@@ -97,10 +96,6 @@ def crd_log_normalizer(
     >>> print(crd_log_normalizer(student, teacher, others, num_examples=10, tau=1.0))
     2.922...
   """
-  positive, negative, counted = _similarities(
-    student_embeddings, teacher_embeddings, negatives, tau, where
-  )
-  pairs = jnp.concatenate([positive[..., None], negative], axis=-1)
-  counted = jnp.concatenate([jnp.ones_like(positive[..., None], bool), counted], axis=-1)
+  pairs, counted = _similarities(student_embeddings, teacher_embeddings, negatives, tau, where)
   scale = num_examples / jnp.sum(counted, dtype=pairs.dtype)
   return jax.nn.logsumexp(pairs, where=counted) + jnp.log(scale)

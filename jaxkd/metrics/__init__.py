@@ -29,11 +29,8 @@ from jaxkd.metrics.distinctness import (
 )
 from jaxkd.metrics.geometry import FeatureAngles, feature_angles
 
-# fmt: off
-__all__ = [
-  "FeatureAngles", "RankCorrelations", "RuleConsistency", "derived_average", "derived_variance",
-  "entropy", "expected_calibration_error", "feature_angles", "inherent_variance", "kendall_tau",
-  "kendall_tau_b", "rank_correlations", "rank_set_overlap", "rule_consistency", "spearman",
-  "temperature_distribution", "topk_overlap",
-]
-# fmt: on
+__all__ = ["FeatureAngles", "RankCorrelations", "RuleConsistency", "derived_average"]
+__all__ += ["derived_variance", "entropy", "expected_calibration_error", "feature_angles"]
+__all__ += ["inherent_variance", "kendall_tau", "kendall_tau_b", "rank_correlations"]
+__all__ += ["rank_set_overlap", "rule_consistency", "spearman", "temperature_distribution"]
+__all__ += ["topk_overlap"]

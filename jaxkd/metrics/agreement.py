@@ -140,22 +140,20 @@ def _correlate(a: Array, b: Array) -> RankCorrelations:
   zeros = jnp.zeros(a.shape[1:], jnp.int32)
   (agreeing, agreement), _ = jax.lax.scan(add_class, (zeros, zeros), jnp.arange(num_classes))
   pairs = num_classes * (num_classes - 1) // 2
-  untied_a, untied_b = (pairs - jax.vmap(_tied_pairs, in_axes=1)(ranks) for ranks in (a, b))
   x, y = (ranks.astype(jnp.float32) - (num_classes + 1) for ranks in (a, b))
+  squares = jnp.sum(jnp.square(x), axis=0) * jnp.sum(jnp.square(y), axis=0)
+  untied_a, untied_b = (jax.vmap(_untied_pairs, in_axes=1)(ranks) for ranks in (a, b))
   # Without variation 0 / 0 is NaN, as it should be.
-  return RankCorrelations(
-    spearman=jnp.sum(x * y, axis=0)
-    / jnp.sqrt(jnp.sum(jnp.square(x), axis=0) * jnp.sum(jnp.square(y), axis=0)),
-    kendall=(2 * agreeing - pairs) / pairs,
-    kendall_b=agreement.astype(jnp.float32)
-    / jnp.sqrt(untied_a.astype(jnp.float32) * untied_b.astype(jnp.float32)),
-  )
+  spearman = jnp.sum(x * y, axis=0) / jnp.sqrt(squares)
+  kendall_b = agreement.astype(jnp.float32) / jnp.sqrt(untied_a * untied_b)
+  return RankCorrelations(spearman, (2 * agreeing - pairs) / pairs, kendall_b)
 
 
-def _tied_pairs(ranks: Array) -> Array:
-  """Counts the pairs of equal ranks in doubled ranks `[C]`."""
+def _untied_pairs(ranks: Array) -> Array:
+  """Counts the pairs of different ranks in doubled ranks `[C]`, as float32."""
   sizes = jnp.bincount(ranks, length=2 * len(ranks) + 1)
-  return jnp.sum(sizes * (sizes - 1) // 2)
+  pairs = len(ranks) * (len(ranks) - 1) // 2
+  return (pairs - jnp.sum(sizes * (sizes - 1) // 2)).astype(jnp.float32)
 
 
 @jax.jit

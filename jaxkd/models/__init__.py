@@ -16,12 +16,8 @@ from jaxkd.models.registry import (
   source_digest,
 )
 
-# fmt: off
-__all__ = [
-  "Architecture", "Form", "Network", "NetworkError", "Outputs", "Reference", "adapt",
-  "arrays_digest", "create", "find", "list_models", "register", "source_digest",
-]
-# fmt: on
+__all__ = ["Architecture", "Form", "Network", "NetworkError", "Outputs", "Reference", "adapt"]
+__all__ += ["arrays_digest", "create", "find", "list_models", "register", "source_digest"]
 
 for _family in (resnet, wrn, resnext, vgg, shufflenet, mobilenet_v2, alexnet, mlp):
   ARCHITECTURES.update(_family.MODELS)

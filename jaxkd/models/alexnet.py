@@ -78,12 +78,8 @@ class AlexNet(Network):
     return self.classify(features, stages, preactivations)
 
 
-MODELS = {
-  "alexnet": Architecture(
-    "AlexNet",
-    (
-      Form(AlexNet, {"small": True}, 32, Reference(200, 64, 57_823_240)),
-      Form(AlexNet, {"small": False}, 65, Reference(1000, 224, 61_100_840)),
-    ),
-  )
-}
+_FORMS = (
+  Form(AlexNet, {"small": True}, 32, Reference(200, 64, 57_823_240)),
+  Form(AlexNet, {"small": False}, 65, Reference(1000, 224, 61_100_840)),
+)
+MODELS = {"alexnet": Architecture("AlexNet", _FORMS)}

@@ -42,16 +42,12 @@ class Outputs(NamedTuple):
 class Network(nnx.Module):
   """Base of all families: a family defines `outputs`.
 
-  The families' constructors have these arguments in common, where they apply; their `**options` are
-  `dtype` and `remat`.
-    num_classes: number of classes.
-    image_size: height and width of the images.
-    in_channels: channels of the images.
+  The families' constructors have the arguments of `models.create`, and these where they apply;
+  their `**options` are `dtype` and `remat`.
     feature_dim: adds a linear layer to this number of features, without bias and ReLU, and removes
       the classifier's bias, for features that can be drawn.
     dtype: the dtype of activations; parameters, batch statistics and logits are float32.
     remat: recompute the blocks' activations in the backward pass.
-    rngs: the stream `params` is used, and `dropout` where the network has it.
 
   Attributes:
     classifier_name: the attribute that is the last layer; empty if it is unknown.

@@ -234,8 +234,7 @@ class Staged(Network):
   With `imagenet_stem` a max pool follows the stem. Features are averages after `top`.
   """
 
-  # The attributes that are the stages.
-  stage_names: tuple[str, ...]
+  stage_names: tuple[str, ...]  # the attributes that are the stages
   imagenet_stem = False
   conv1: Callable[[jax.Array], jax.Array]
   bn1: BatchNorm

@@ -25,8 +25,7 @@ _GROUPS = (
   (6, 160, 3, 2),
   (6, 320, 1, 1),
 )
-# The groups after which the resolution changes or the network ends.
-_STAGE_ENDS = (1, 2, 4, 6)
+_STAGE_ENDS = (1, 2, 4, 6)  # groups after which the resolution changes or the network ends
 
 # Names of a block's layers: the authors', timm's, timm's in the first block; timm's other layers.
 _BLOCK = ("0.0", "0.1", "1.0", "1.1", "2", "3")
@@ -126,12 +125,8 @@ class MobileNetV2(Network):
     return f"{block}.{(_TIMM_FIRST if block == 'blocks.0.0' else _TIMM)[layer]}"
 
 
-MODELS = {
-  "mobilenet_v2": Architecture(
-    "MobileNet",
-    (
-      Form(MobileNetV2, {"cifar": True}, 16, Reference(100, 32, 812_836)),
-      Form(MobileNetV2, {"cifar": False}, 65, Reference(1000, 224, 3_504_872)),
-    ),
-  )
-}
+_FORMS = (
+  Form(MobileNetV2, {"cifar": True}, 16, Reference(100, 32, 812_836)),
+  Form(MobileNetV2, {"cifar": False}, 65, Reference(1000, 224, 3_504_872)),
+)
+MODELS = {"mobilenet_v2": Architecture("MobileNet", _FORMS)}

@@ -31,12 +31,10 @@ class Reference(NamedTuple):
 class Form(NamedTuple):
   """A form of a network, for images from a minimum size on."""
 
-  # The class or the factory; arguments that `settings` leaves open are options.
-  network: Callable[..., Any]
-  settings: Mapping[str, Any]
+  network: Callable[..., Any]  # the class or the factory
+  settings: Mapping[str, Any]  # arguments; those that it leaves open are options
   min_image_size: int
-  # None for a network from outside of the package.
-  reference: Reference | None
+  reference: Reference | None  # None for a network from outside of the package
 
 
 class Architecture(NamedTuple):

@@ -142,15 +142,12 @@ class ShuffleNetV2(Staged):
     return f"layer{int(stage[-1]) - 1}.{number}.{('conv', 'bn')[layer % 2]}{count}"
 
 
+_V1_FORMS = (Form(ShuffleNetV1, {}, 8, Reference(100, 32, 949_258)),)
+_V2_FORMS = (
+  Form(ShuffleNetV2, {"cifar": True}, 8, Reference(100, 32, 1_355_528)),
+  Form(ShuffleNetV2, {"cifar": False}, 65, Reference(1000, 224, 2_278_604)),
+)
 MODELS = {
-  "shufflenet_v1": Architecture(
-    "ShuffleNet", (Form(ShuffleNetV1, {}, 8, Reference(100, 32, 949_258)),)
-  ),
-  "shufflenet_v2": Architecture(
-    "ShuffleNet",
-    (
-      Form(ShuffleNetV2, {"cifar": True}, 8, Reference(100, 32, 1_355_528)),
-      Form(ShuffleNetV2, {"cifar": False}, 65, Reference(1000, 224, 2_278_604)),
-    ),
-  ),
+  "shufflenet_v1": Architecture("ShuffleNet", _V1_FORMS),
+  "shufflenet_v2": Architecture("ShuffleNet", _V2_FORMS),
 }

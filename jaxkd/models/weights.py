@@ -6,7 +6,6 @@ network from outside of the package has Flax's names and layout: `Conv_0.kernel`
 """
 
 import functools
-import os
 import pathlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,20 +18,16 @@ from flax import nnx
 
 from jaxkd.common.console import tell
 from jaxkd.common.errors import FileError
-from jaxkd.common.files import write_atomically
+from jaxkd.common.files import StrPath, write_atomically
 from jaxkd.models.base import Network, NetworkError
 from jaxkd.models.registry import Reference, create, find
 
 _LEAVES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
-
 # Where PyTorch's axes are in ours, by rank: OIHW in HWIO, OI in IO.
 _AXES = {4: (3, 2, 0, 1), 2: (1, 0)}
-
 # The first of these is taken if a file has several state dicts.
 _CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model", "net", "student")
-
-# How many names a message lists for each kind of fault.
-_LISTED = 8
+_LISTED = 8  # names in a message for each kind of fault
 
 
 class WeightsError(FileError, ValueError):
@@ -80,23 +75,14 @@ def to_torch(model: Network) -> dict[str, np.ndarray]:
   }
 
 
-def torch_shapes(model: Network) -> dict[str, tuple[int, ...]]:
-  """Returns the names and shapes that `from_torch` expects; the model may be abstract."""
-  return {name: shape for _, name, _, _, shape in _variables(model, model.reference_name)}
-
-
 class _Fit(NamedTuple):
   """The fit of a state dict to a network."""
 
-  # The number of wrong names, and a message that lists them.
-  misfits: int
-  message: str
-  # Without a prefix of all names.
-  tensors: Mapping[str, np.ndarray]
-  # From a layer's path in the network to its name in the state dict.
-  naming: Callable[[str], str]
-  # Number of classes of the state dict's classifier; 0 without one.
-  classes: int
+  misfits: int  # the number of wrong names
+  message: str  # lists them
+  tensors: Mapping[str, np.ndarray]  # without a prefix of all names
+  naming: Callable[[str], str]  # from a layer's path in the network to its name in the state dict
+  classes: int  # of the state dict's classifier; 0 without one
 
   def check(self) -> None:
     """Raises a NetworkError if a name is wrong."""
@@ -167,7 +153,7 @@ def _compare(
   return _Fit(misfits, "; ".join(listed), tensors, naming, classes)
 
 
-def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+def read(path: StrPath) -> dict[str, np.ndarray]:
   """Reads the tensors of a safetensors file, or with PyTorch of a checkpoint of PyTorch.
 
   The content decides which it is, not the suffix. Of a checkpoint, the state dict in a container
@@ -258,13 +244,13 @@ def _state_dicts(
         yield from _state_dicts(value, tensor, (*place, key))
 
 
-def check_output(path: str | os.PathLike[str]) -> None:
+def check_output(path: StrPath) -> None:
   """Raises a WeightsError if `write` can't write files of this suffix."""
   if pathlib.Path(path).suffix != ".safetensors":
     raise WeightsError(f"can't write {path}: the name must end with .safetensors")
 
 
-def write(path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray]) -> None:
+def write(path: StrPath, tensors: Mapping[str, np.ndarray]) -> None:
   """Writes a `.safetensors` file, whole or not at all."""
   check_output(path)
   content = safetensors.numpy.save(dict(tensors), metadata={"format": "pt"})

@@ -1,14 +1,13 @@
 """The one writer of reports: blocks of text, tables and pictures become files."""
 
 import html
-import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from jaxkd.common.files import write_atomically
+from jaxkd.common.files import StrPath, write_atomically
 from jaxkd.reports import style, tables
 from jaxkd.reports.tables import Lines
 
@@ -86,8 +85,9 @@ class Picture(NamedTuple):
   """A figure with the data that it shows."""
 
   name: str  # of its files
-  figure: Figure  # with its caption
+  figure: Figure
   csv: Lines | None = None  # content of its CSV file; None if a table has the data
+  caption: str = ""  # stands below the axes, if given
 
 
 Block = Heading | Text | Points | Table | Picture
@@ -100,7 +100,7 @@ class Report(NamedTuple):
   blocks: Sequence[Block]
 
 
-def write(report: Report, folder: str | os.PathLike[str], name: str = "report") -> pathlib.Path:
+def write(report: Report, folder: StrPath, name: str = "report") -> pathlib.Path:
   """Writes `<name>.md`, `<name>.html` with the pictures in it, and files of tables and pictures.
 
   Every file is written atomically, those with all blocks last. Returns the Markdown file.
@@ -109,7 +109,7 @@ def write(report: Report, folder: str | os.PathLike[str], name: str = "report") 
   folder.mkdir(parents=True, exist_ok=True)
   for block in report.blocks:
     if isinstance(block, Picture):
-      style.save(block.figure, folder / block.name)
+      style.save(style.captioned(block.figure, block.caption), folder / block.name)
     if isinstance(block, Table | Picture) and block.csv:
       write_atomically(folder / f"{block.name}.csv", tables.as_csv(block.csv))
   write_atomically(folder / f"{name}.html", _page(report.title, _html(report, folder)))

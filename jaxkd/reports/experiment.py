@@ -72,8 +72,8 @@ def _pictures(experiment: Experiment) -> Iterator[Block]:
       f"{config.title}: the teachers' wrong-class probabilities, mean over the training split of "
       f"{config.data.name}. The variance's scale is logarithmic."
     )
-    figure = pictures.derived_curves(taus, derived, caption=caption)
-    yield Picture("derived", figure, pictures.derived_lines(taus, derived))
+    figure = pictures.derived_curves(taus, derived)
+    yield Picture("derived", figure, pictures.derived_lines(taus, derived), caption)
 
 
 def table(experiment: Experiment) -> Lines:
@@ -176,8 +176,8 @@ def _curves(experiment: Experiment) -> Picture:
     f"{config.title}: {config.student.name} on {config.data.name} in training{several} seeds "
     f"{', '.join(map(str, config.seeds))}."
   )
-  figure = pictures.learning_curves(curves, split=split(config), caption=caption)
-  return Picture("curves", figure, lines)
+  figure = pictures.learning_curves(curves, split=split(config))
+  return Picture("curves", figure, lines, caption)
 
 
 def split(config: ConfigDict) -> str:

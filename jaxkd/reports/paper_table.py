@@ -1,12 +1,12 @@
 """A table of the paper: the reports of its columns, joined."""
 
 import csv
-import os
 import pathlib
 from collections.abc import Mapping
 
 from ml_collections import ConfigDict
 
+from jaxkd.common.files import StrPath
 from jaxkd.reports import document, experiment, tables
 from jaxkd.reports.document import Report, Table, Text
 from jaxkd.reports.experiment import ACCURACY, DIFFERENCE, PAPER, SINGLE
@@ -32,7 +32,7 @@ def join(reports: Mapping[str, pathlib.Path]) -> Lines:
 
 
 def write(
-  title: str, caption: str, reports: Mapping[str, pathlib.Path], workdir: str | os.PathLike[str]
+  title: str, caption: str, reports: Mapping[str, pathlib.Path], workdir: StrPath
 ) -> pathlib.Path:
   """Writes the joined table as `<title>.md`, `.html` and `.csv`; returns the Markdown file."""
   report = Report(title, [Table(title, join(reports)), Text(caption)])

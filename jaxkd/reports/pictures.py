@@ -16,12 +16,9 @@ TAU2 = "temperature of the other classes, $\\tau_2$"
 
 Floats = Sequence[float] | np.ndarray
 Curve = tuple[np.ndarray, np.ndarray]
+Derived = Mapping[str, tuple[Floats, Floats]]  # averages and variances by label, `[T]` each
 
-# Derived averages and variances by label, `[T]` each.
-Derived = Mapping[str, tuple[Floats, Floats]]
-
-# The lowest variance on a logarithmic axis, relative to the highest.
-_SPAN = 1e-4
+_SPAN = 1e-4  # the lowest variance on a logarithmic axis, relative to the highest
 
 
 def draw_band(
@@ -38,15 +35,13 @@ def draw_band(
 
 
 @style.styled
-def learning_curves(
-  curves: Mapping[str, Sequence[Curve]], *, split: str = "test", caption: str = ""
-) -> Figure:
+def learning_curves(curves: Mapping[str, Sequence[Curve]], *, split: str = "test") -> Figure:
   """Draws accuracies `[T]` in percent against epochs `[T]`, one colour for each name.
 
   Several seeds are drawn as their mean and a band of one standard deviation, or as one curve each
   if they were evaluated at different epochs.
   """
-  figure, ((axes,),) = style.new_figure(1, 1, caption=caption, height=2.4)
+  figure, ((axes,),) = style.new_figure(1, 1, height=2.4)
   for index, (name, runs) in enumerate(curves.items()):
     turn, color = divmod(index, len(style.COLORS))
     line = {"color": style.COLORS[color], "linestyle": ("-", "--")[turn % 2]}
@@ -62,7 +57,7 @@ def learning_curves(
 
 
 @style.styled
-def derived_curves(taus: Floats, derived: Derived, *, caption: str = "") -> Figure:
+def derived_curves(taus: Floats, derived: Derived) -> Figure:
   """Draws derived averages and variances against temperatures `[T]` (ATS paper, Fig. 7).
 
   A column for each label on common scales. The variance's scale is logarithmic, down to 1e-4 of the
@@ -70,9 +65,7 @@ def derived_curves(taus: Floats, derived: Derived, *, caption: str = "") -> Figu
   """
   count = len(derived)
   width = style.COLUMN_WIDTH if count <= 3 else style.PAGE_WIDTH
-  figure, axes = style.new_figure(
-    2, count, caption=caption, height=2.8, width=width, sharex=True, sharey="row"
-  )
+  figure, axes = style.new_figure(2, count, height=2.8, width=width, sharex=True, sharey="row")
   for column, (name, curves) in enumerate(derived.items()):
     for row, values in enumerate(curves):
       marker = style.MARKERS[row] if len(taus) == 1 else None
@@ -110,10 +103,10 @@ class OptionPanel(NamedTuple):
 
 
 @style.styled
-def option_curves(panels: Sequence[OptionPanel], *, ylabel: str, caption: str = "") -> Figure:
+def option_curves(panels: Sequence[OptionPanel], *, ylabel: str) -> Figure:
   """Draws a student's accuracy against options, a panel for each."""
   count = len(panels)
-  figure, axes = style.new_figure(count, 1, caption=caption, height=1.8 * count + 0.2, sharey=True)
+  figure, axes = style.new_figure(count, 1, height=1.8 * count + 0.2, sharey=True)
   bars: Any = {"marker": style.MARKERS[0], "capsize": 2, "elinewidth": 0.8}
   for ax, (option, values, accuracies, deviations) in zip(axes[:, 0], panels, strict=True):
     positions = np.arange(len(values))
@@ -143,14 +136,12 @@ def draw_cells(
 
 
 @style.styled
-def accuracy_grid(
-  rows: Floats, columns: Floats, accuracies: np.ndarray, *, caption: str = "", **labels: str
-) -> Figure:
+def accuracy_grid(rows: Floats, columns: Floats, accuracies: np.ndarray, **labels: str) -> Figure:
   """Draws a student's accuracies `[R, C]` in percent over two options; NaN stays empty.
 
   The option `ylabel` has the values `rows` upwards, `xlabel` the values `columns` to the right.
   """
-  figure, ((axes,),) = style.new_figure(1, 1, caption=caption, height=2.5)
+  figure, ((axes,),) = style.new_figure(1, 1, height=2.5)
   across, up = ([f"{value:g}" for value in values] for values in (columns, rows))
   draw_cells(axes, np.asarray(accuracies), across, up, ".1f")
   axes.set(**{"xlabel": TAU2, "ylabel": TAU1, **labels})

@@ -1,39 +1,28 @@
 """The style of all figures: size, fonts, colours, caption, and the files that they are saved as."""
 
-import functools
 import io
 import pathlib
 import textwrap
-from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.rcsetup import cycler
 
 from jaxkd.common.files import write_atomically
 
-# Inches: one column of a two-column page, and both columns.
-COLUMN_WIDTH, PAGE_WIDTH = 3.35, 6.9
+COLUMN_WIDTH, PAGE_WIDTH = 3.35, 6.9  # inches: one column of a two-column page, and both columns
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-
 # Tol's muted palette: ten colours that colour-blind readers can tell apart.
-# fmt: off
 CLASS_COLORS = (
-  "#332288", "#88ccee", "#117733", "#999933", "#cc6677",
-  "#882255", "#44aa99", "#ddcc77", "#aa4499", "#808080",
+  *("#332288", "#88ccee", "#117733", "#999933", "#cc6677"),
+  *("#882255", "#44aa99", "#ddcc77", "#aa4499", "#808080"),
 )
-# fmt: on
-
-# Tell curves apart in print without colours.
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-
-# For magnitudes: monotone in lightness, and equal for colour-blind readers.
-COLORMAP = "cividis"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # tell curves apart in print without colours
+COLORMAP = "cividis"  # of magnitudes: monotone in lightness, equal for colour-blind readers
 
 _FONT_SIZE = 7
 _LINE_HEIGHT = 1.35 * _FONT_SIZE / 72
@@ -55,18 +44,8 @@ _RC: Any = {
   "svg.hashsalt": "jaxkd",
 }
 
-_Arguments = ParamSpec("_Arguments")
-
-
-def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
-  """Makes a drawing function use this style, and leaves Matplotlib's settings unchanged."""
-
-  @functools.wraps(draw)
-  def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Figure:
-    with matplotlib.rc_context(_RC):
-      return draw(*args, **kwargs)
-
-  return wrapper
+# As a decorator, it makes a function draw in this style and leaves Matplotlib's settings unchanged.
+styled = matplotlib.rc_context(_RC)
 
 
 def title(text: str, width: float, columns: int) -> str:
@@ -77,42 +56,43 @@ def title(text: str, width: float, columns: int) -> str:
 
 
 def new_figure(
-  rows: int,
-  columns: int,
-  *,
-  caption: str,
-  height: float,
-  width: float = COLUMN_WIDTH,
-  **subplots: Any,
+  rows: int, columns: int, *, height: float, width: float = COLUMN_WIDTH, **subplots: Any
 ) -> tuple[Figure, np.ndarray]:
-  """Returns a figure with a caption below its axes, and the axes `[rows, columns]`.
-
-  The height, in inches, is the axes'; the caption adds to it. The caption of a figure that is too
-  wide for one column of a page says so.
-  """
-  if caption and width > COLUMN_WIDTH:
-    caption = f"{caption} Drawn to be two columns wide."
-  lines = textwrap.wrap(caption, int(width * _CHARACTERS_PER_INCH))
-  below = (len(lines) + 0.5) * _LINE_HEIGHT if lines else 0.0
-  share = below / (height + below)
-  figure = Figure(
-    figsize=(width, height + below), layout=ConstrainedLayoutEngine(rect=(0, share, 1, 1 - share))
-  )
-  if lines:
-    figure.text(0.01, share, "\n".join(lines), va="top")
+  """Returns a figure of a size in inches, and its axes `[rows, columns]`."""
+  figure = Figure(figsize=(width, height), layout="constrained")
   return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
 
 
+@styled
+def captioned(figure: Figure, caption: str) -> Figure:
+  """Adds a caption, if there is one, below the axes, and its height to the figure's.
+
+  The caption of a figure that is too wide for one column of a page says so.
+  """
+  if not caption:
+    return figure
+  width, height = figure.get_size_inches()
+  if width > COLUMN_WIDTH:
+    caption = f"{caption} Drawn to be two columns wide."
+  lines = textwrap.wrap(caption, int(width * _CHARACTERS_PER_INCH))
+  below = (len(lines) + 0.5) * _LINE_HEIGHT
+  share = below / (height + below)
+  figure.set_figheight(height + below)
+  figure.set_layout_engine("constrained", rect=(0, share, 1, 1 - share))
+  figure.text(0.01, share, "\n".join(lines), va="top")
+  return figure
+
+
+@styled
 def save(figure: Figure, path: str | pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
   """Writes a figure as `<path>.png` for screens and `<path>.svg` for print; makes the folder."""
   path = pathlib.Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   png, svg = (path.with_name(path.name + end) for end in (".png", ".svg"))
-  with matplotlib.rc_context(_RC):
-    for file, metadata in ((png, None), (svg, {"Date": None})):
-      content = io.BytesIO()
-      figure.savefig(content, format=file.suffix[1:], metadata=metadata)
-      # The second file has the layout of the first, which takes half of the time.
-      figure.set_layout_engine("none")
-      write_atomically(file, content.getvalue())
+  for file, metadata in ((png, None), (svg, {"Date": None})):
+    content = io.BytesIO()
+    figure.savefig(content, format=file.suffix[1:], metadata=metadata)
+    # The second file has the layout of the first, which takes half of the time.
+    figure.set_layout_engine("none")
+    write_atomically(file, content.getvalue())
   return png, svg

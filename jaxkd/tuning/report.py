@@ -1,16 +1,15 @@
 """The report of a search: its table and its picture."""
 
-import os
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
 from jaxkd.common.digests import digest
-from jaxkd.reports import document, pictures
+from jaxkd.common.files import StrPath
+from jaxkd.reports import document, pictures, tables
 from jaxkd.reports.document import Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
 from jaxkd.runs import row_options
@@ -24,13 +23,13 @@ _AXES = {"ats.tau1": pictures.TAU1, "ats.tau2": pictures.TAU2}
 
 
 def write(
-  config: ConfigDict, row: str, grid: Grid, found: Sequence[Point], workdir: str | os.PathLike[str]
+  config: ConfigDict, row: str, grid: Grid, found: Sequence[Point], workdir: StrPath
 ) -> pathlib.Path:
   """Writes the points of a row's search into the folder `tune-<title>-<hash>`, and returns it."""
   students = " ".join(phase.identity for point in found for phase in point.students)
   folder = pathlib.Path(workdir) / f"tune-{config.title}-{digest(f'{row} {students}')}"
   about = " ".join(_about(config, row, found))
-  picture = Picture("grid", _picture(grid, found, about))
+  picture = _picture(grid, found, about)
   blocks = Table("table", table(found)), Text(summary(found)), Text(about), picture
   document.write(Report(f"{config.title}: {row}, tuned", blocks), folder)
   return folder
@@ -54,10 +53,9 @@ def table(found: Sequence[Point]) -> Lines:
 def summary(found: Sequence[Point]) -> str:
   """Returns the choice in a sentence."""
   chosen = best(found)
-  spread = f" ± {100 * chosen.deviation:.2f}" if len(chosen.students) > 1 else ""
   return (
     f"Chosen: {row_options.shown(chosen.values)}, with a validation accuracy of "
-    f"{100 * chosen.mean:.2f}{spread} %."
+    f"{tables.percent(chosen.accuracies or ())} %."
   )
 
 
@@ -91,7 +89,7 @@ def _about(config: ConfigDict, row: str, found: Sequence[Point]) -> Iterator[str
       )
 
 
-def _picture(grid: Grid, found: Sequence[Point], caption: str) -> Figure:
+def _picture(grid: Grid, found: Sequence[Point], caption: str) -> Picture:
   if len(grid) == 2:
     (up, rows), (right, columns) = grid.items()
     student = found[0].students[0]
@@ -99,7 +97,8 @@ def _picture(grid: Grid, found: Sequence[Point], caption: str) -> Figure:
     title = f"{teachers} teaches {student.network['name']}"
     accuracies = np.reshape([100 * point.mean for point in found], (len(rows), len(columns)))
     axes = {"xlabel": _AXES.get(right, right), "ylabel": _AXES.get(up, up)}
-    return pictures.accuracy_grid(rows, columns, accuracies, **axes, title=title, caption=caption)
+    figure = pictures.accuracy_grid(rows, columns, accuracies, **axes, title=title)
+    return Picture("grid", figure, caption=caption)
   if len(grid) > 1:
     caption = f"{summary(found)} A panel varies one option and keeps the others. {caption}"
   chosen, panels = best(found).values, []
@@ -108,4 +107,5 @@ def _picture(grid: Grid, found: Sequence[Point], caption: str) -> Figure:
     points = [p for p in found if {**p.values, option: chosen[option]} == chosen]
     triples = [(p.values[option], 100 * p.mean, 100 * p.deviation) for p in points]
     panels.append(pictures.OptionPanel(option, *zip(*triples, strict=True)))
-  return pictures.option_curves(panels, ylabel=VALIDATION_ACCURACY, caption=caption)
+  figure = pictures.option_curves(panels, ylabel=VALIDATION_ACCURACY)
+  return Picture("grid", figure, caption=caption)

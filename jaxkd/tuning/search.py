@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import os
 import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,6 +10,8 @@ import jax
 from ml_collections import ConfigDict
 
 from jaxkd.common.errors import ConfigError
+from jaxkd.common.files import StrPath
+from jaxkd.reports import tables
 from jaxkd.runs import experiment
 from jaxkd.runs.experiment import Experiment
 from jaxkd.runs.phase import Phase
@@ -37,14 +38,10 @@ class Point(NamedTuple):
   @property
   def deviation(self) -> float:
     """Standard deviation over the seeds; NaN if there are fewer than two."""
-    if self.accuracies is None or len(self.accuracies) < 2:
-      return math.nan
-    return statistics.stdev(self.accuracies)
+    return tables.deviation(self.accuracies or ())
 
 
-def search(
-  config: ConfigDict, row: str, grid: Grid, workdir: str | os.PathLike[str]
-) -> list[Point] | None:
+def search(config: ConfigDict, row: str, grid: Grid, workdir: StrPath) -> list[Point] | None:
   """Trains the missing points of the grid, under every seed; None in processes but the first.
 
   A point that diverges does not stop the others, unless no point is left. When

@@ -6,7 +6,6 @@ short run do not steer a long one.
 """
 
 import json
-import os
 import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,20 +15,18 @@ from ml_collections import ConfigDict
 
 from jaxkd.common.console import tell
 from jaxkd.common.errors import ConfigError
-from jaxkd.common.files import write_atomically
+from jaxkd.common.files import StrPath, write_atomically
 from jaxkd.runs import planning
 from jaxkd.runs.config import default
 from jaxkd.runs.row_options import Values, of_row, shown, with_values
 from jaxkd.runs.validation import validate
 
-# Name of the file, in the workdir.
-FILE = "tuned.json"
-
+FILE = "tuned.json"  # name of the file, in the workdir
 # An entry of the file: `row`, `options` and the experiment that they are for.
 Choice = Mapping[str, Any]
 
 
-def apply(config: ConfigDict, path: str | os.PathLike[str], given: Iterable[str] = ()) -> None:
+def apply(config: ConfigDict, path: StrPath, given: Iterable[str] = ()) -> None:
   """Gives the rows of a valid config the options that were chosen for them, and reports them.
 
   The file may not exist. `given` are options that were set by hand, which stay.
@@ -54,9 +51,7 @@ def apply(config: ConfigDict, path: str | os.PathLike[str], given: Iterable[str]
     validate(config)
 
 
-def write(
-  config: ConfigDict, path: str | os.PathLike[str], row: str, values: Values, **found: Any
-) -> None:
+def write(config: ConfigDict, path: StrPath, row: str, values: Values, **found: Any) -> None:
   """Adds a row's choice to a file, in place of the earlier choice for the same experiment.
 
   The file may not exist. The config has no tuned options for the row. `found` describes the search.

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from weight_shapes import torch_shapes
 
 from jaxkd import models
 from jaxkd.models import mobilenet_v2, shufflenet, weights
@@ -228,6 +229,6 @@ def test_names_and_shapes_of_all_weights_equal_the_reference(name):
       network = reference.build(name, classes, size)
     build = functools.partial(models.create, name, num_classes=classes, image_size=size)
     model = nnx.eval_shape(lambda build=build: build(rngs=nnx.Rngs(0)))
-    assert weights.torch_shapes(model) == {
+    assert torch_shapes(model) == {
       key: tuple(tensor.shape) for key, tensor in weights_of(network).items()
     }

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from flax import nnx
+from weight_shapes import torch_shapes
 
 from jaxkd import models
 from jaxkd.common.errors import FileError, UserError
@@ -30,7 +31,7 @@ def tensors():
   random = np.random.default_rng(0)
   return {
     name: random.normal(size=shape).astype(np.float32)
-    for name, shape in weights.torch_shapes(make()).items()
+    for name, shape in torch_shapes(make()).items()
   }
 
 
@@ -500,7 +501,7 @@ FORMS = [
 @pytest.mark.parametrize(("name", "reference"), FORMS)
 def test_classes_and_form_are_inferred_from_the_weights(name, reference):
   def shapes_of(build):
-    return weights.torch_shapes(nnx.eval_shape(build))
+    return torch_shapes(nnx.eval_shape(build))
 
   shapes = shapes_of(
     lambda: models.create(

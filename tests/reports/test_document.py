@@ -15,7 +15,7 @@ NAME = "<b>a|b</b> `*c* &lt; [d](e)"
 
 def picture(name="curves"):
   figure = pictures.learning_curves({"kd": [(np.array([1.0, 2.0]), np.array([50.0, 60.0]))]})
-  return Picture(name, figure, [{"epoch": 1.0, "accuracy (%)": 50.0}])
+  return Picture(name, figure, [{"epoch": 1.0, "accuracy (%)": 50.0}], "About.")
 
 
 def report():

@@ -49,7 +49,7 @@ def test_zero_variances_can_be_drawn():
 @pytest.mark.parametrize(("count", "wide"), [(3, False), (4, True)])
 def test_the_caption_states_a_width_of_two_columns(count, wide):
   curves = {f"resnet{n}, TS": (np.ones(3), np.ones(3)) for n in range(count)}
-  figure = pictures.derived_curves(TAUS, curves, caption="About.")
+  figure = style.captioned(pictures.derived_curves(TAUS, curves), "About.")
   width = style.PAGE_WIDTH if wide else style.COLUMN_WIDTH
   assert figure.get_figwidth() == width
   (text,) = figure.texts

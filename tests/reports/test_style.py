@@ -13,7 +13,7 @@ CURVE = {"kd": [(np.array([1.0, 2.0]), np.array([50.0, 60.0]))]}
 def test_the_caption_is_wrapped_below_the_axes():
   caption = "CIFAR-100, ResNet-14 and ResNet-110, 240 epochs, seed 0. " * 3
   plain = pictures.learning_curves(CURVE)
-  figure = pictures.learning_curves(CURVE, caption=caption)
+  figure = style.captioned(pictures.learning_curves(CURVE), caption)
   (text,) = figure.texts
   assert text.get_text().split() == caption.split()
   assert figure.get_figheight() > plain.get_figheight()
@@ -26,13 +26,13 @@ def test_the_caption_is_wrapped_below_the_axes():
 
 
 def test_a_figure_is_saved_as_png_and_as_reproducible_svg(tmp_path):
-  figure = pictures.learning_curves(CURVE, caption="digits")
+  figure = style.captioned(pictures.learning_curves(CURVE), "digits")
   png, svg = style.save(figure, tmp_path / "made" / "fig1.5")
   assert png == tmp_path / "made" / "fig1.5.png"
   assert png.read_bytes().startswith(b"\x89PNG")
   text = svg.read_text()
   assert "digits</text>" in text
-  again = style.save(pictures.learning_curves(CURVE, caption="digits"), png)
+  again = style.save(style.captioned(pictures.learning_curves(CURVE), "digits"), png)
   assert again[1].read_text() == text
 
 

@@ -23,9 +23,7 @@ class Missing(NamedTuple):
   needs: str  # the figure's title, its needs, and the option or config that meets them
 
 
-# Arrays by the name of a network.
-ByNetwork = Mapping[str, np.ndarray]
-
+ByNetwork = Mapping[str, np.ndarray]  # arrays by the name of a network
 Drawn = Iterator[Picture | Table | Missing]
 
 

@@ -1,6 +1,5 @@
 """ATS paper, Fig. 10: a student's accuracy over ATS' two temperatures."""
 
-import itertools
 import re
 from collections.abc import Sequence
 
@@ -29,17 +28,16 @@ def _picture(findings: Findings, students: Sequence[Student]) -> Picture:
   tau1 = sorted({s.tau1 for s in students if s.tau1 is not None})
   tau2 = sorted({s.tau2 for s in students if s.tau2 is not None})
   found = {(s.tau1, s.tau2): np.mean(s.accuracies) for s in students}
-  accuracies = np.array([found.get(pair, np.nan) for pair in itertools.product(tau1, tau2)])
+  accuracies = np.array([[found.get((a, b), np.nan) for b in tau2] for a in tau1])
   text = (
     f"ATS paper, Fig. 10. Accuracy (%) on the {study.split} split of students taught with "
     "asymmetric temperatures."
   )
   title = f"{students[0].teacher} teaches {network}"
   caption = _students.caption(findings, students, text)
-  grid = accuracies.reshape(len(tau1), len(tau2))
-  figure = accuracy_grid(tau1, tau2, grid, title=title, caption=caption)
+  figure = accuracy_grid(tau1, tau2, accuracies, title=title)
   name = "ats-fig10"
   if len(_students.networks(study.grid)) > 1:
     name += "-" + re.sub(r"[^\w.-]", "_", network)
   lines = [{**_students.line(s), "tau1": s.tau1, "tau2": s.tau2} for s in students]
-  return Picture(name, figure, lines)
+  return Picture(name, figure, lines, caption)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _students
 from jaxkd.reports import style
@@ -29,12 +28,12 @@ def draw(findings: Findings) -> Drawn:
   averages = [s.derived_average for s in students]
   variances = [s.derived_variance for s in students]
   caption = _students.caption(findings, students, text)
-  figure = plot(averages, variances, improvements, caption=caption)
+  figure = plot(averages, variances, improvements)
   lines = [
     {**_students.line(student), "improvement (%)": improvement}
     for student, improvement in zip(students, improvements, strict=True)
   ]
-  yield Picture("ats-fig3", figure, lines)
+  yield Picture("ats-fig3", figure, lines, caption)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -43,9 +42,9 @@ def _listed(names: Sequence[str]) -> str:
 
 
 @style.styled
-def plot(averages: Floats, variances: Floats, improvements: Floats, *, caption: str = "") -> Figure:
+def plot(averages: Floats, variances: Floats, improvements: Floats) -> style.Figure:
   """Draws a student's improvement in percent as a point; Pearson's correlation is the title."""
-  figure, axes = style.new_figure(1, 2, caption=caption, height=1.8, sharey=True)
+  figure, axes = style.new_figure(1, 2, height=1.8, sharey=True)
   statistics = {"derived average $e(q)$": averages, "derived variance $v(q)$": variances}
   for index, (ax, (name, values)) in enumerate(zip(axes[0], statistics.items(), strict=True)):
     look = {"color": style.COLORS[index], "marker": style.MARKERS[index]}

@@ -27,8 +27,8 @@ def draw(findings: Findings) -> Drawn:
     "temperature, mean over the examples. The variance's scale is logarithmic. ATS has "
     "τ1 = 1.25 τ and τ2 = 0.75 τ."
   )
-  figure = derived_curves(TAUS, derived, caption=findings.caption(text))
-  yield Picture("ats-fig7", figure, derived_lines(TAUS, derived))
+  figure = derived_curves(TAUS, derived)
+  yield Picture("ats-fig7", figure, derived_lines(TAUS, derived), findings.caption(text))
 
 
 @jax.jit

@@ -13,16 +13,14 @@ def draw(findings: Findings) -> Drawn:
     f"Fig. 1. Softened probabilities at τ = {tau:g} of {_labels.name_of(study, example)}, a "
     f"typical example. {_labels.TRUTH}"
   )
-  figure = plot(probs, int(study.labels[example]), caption=findings.caption(text))
-  yield Picture("fig1", figure, _labels.label_lines(study, probs, "network"))
+  figure, caption = plot(probs, int(study.labels[example])), findings.caption(text)
+  yield Picture("fig1", figure, _labels.label_lines(study, probs, "network"), caption)
 
 
 @style.styled
-def plot(probs: ByNetwork, label: int, *, caption: str = "") -> style.Figure:
+def plot(probs: ByNetwork, label: int) -> style.Figure:
   """Draws labels, `[C]` by network, as bars in a row each."""
   height = 0.95 * len(probs) + 0.2
-  figure, axes = style.new_figure(
-    len(probs), 1, caption=caption, height=height, sharex=True, sharey=True
-  )
+  figure, axes = style.new_figure(len(probs), 1, height=height, sharex=True, sharey=True)
   _labels.draw_labels(axes[:, 0], probs, label)
   return figure

@@ -10,8 +10,7 @@ from jaxkd.reports import style
 
 Accuracies = Mapping[str, float] | None
 
-# More labels than these would cover the points.
-_MOST_LABELS = 20
+_MOST_LABELS = 20  # more would cover the points
 
 
 def draw(findings: Findings) -> Drawn:
@@ -27,7 +26,7 @@ def draw(findings: Findings) -> Drawn:
   shown = accuracies if len(accuracies) == len(study.teachers) else None
   above = f" The titles have the {study.split} accuracy." if shown else ""
   caption = findings.caption(f"Fig. 2. Penultimate features by class.{above}")
-  figure = plot(study.features, study.labels, accuracies=shown, caption=caption)
+  figure = plot(study.features, study.labels, accuracies=shown)
   lines = [
     {
       "network": name,
@@ -37,13 +36,11 @@ def draw(findings: Findings) -> Drawn:
     for name, points in study.features.items()
     for label, point in zip(study.labels, points, strict=True)
   ]
-  yield Picture("fig2", figure, lines)
+  yield Picture("fig2", figure, lines, caption)
 
 
 @style.styled
-def plot(
-  features: ByNetwork, labels: np.ndarray, *, accuracies: Accuracies = None, caption: str = ""
-) -> style.Figure:
+def plot(features: ByNetwork, labels: np.ndarray, *, accuracies: Accuracies = None) -> style.Figure:
   """Draws features, `[N, 2]` or `[N, 3]` by network, as points; accuracies are for the titles.
 
   The label of each class, if there are no more than twenty, stands just outside the mean of its
@@ -53,9 +50,7 @@ def plot(
   classes = np.unique(labels)
   width = style.COLUMN_WIDTH if len(features) < 3 else style.PAGE_WIDTH
   solids = {"subplot_kw": {"projection": "3d"}} if solid else {}
-  figure, axes = style.new_figure(
-    1, len(features), caption=caption, height=1.9, width=width, **solids
-  )
+  figure, axes = style.new_figure(1, len(features), height=1.9, width=width, **solids)
   for ax, (name, values) in zip(axes[0], features.items(), strict=True):
     for index, label in enumerate(classes):
       points = values[labels == label]

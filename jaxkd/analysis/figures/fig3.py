@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxkd import metrics
@@ -21,22 +20,21 @@ def draw(findings: Findings) -> Drawn:
       "--logits."
     )
     return
-  labels = jnp.asarray(study.labels)
   angles = {
-    name: jax.tree.map(float, metrics.feature_angles(jnp.asarray(values), labels))
+    name: jax.tree.map(float, metrics.feature_angles(values, study.labels))
     for name, values in study.features.items()
   }
   text = (
     "Fig. 3. Angles between penultimate features, mean and deviation over all pairs of examples."
   )
   lines = [{"network": name, **found._asdict()} for name, found in angles.items()]
-  yield Picture("fig3", plot(angles, caption=findings.caption(text)), lines)
+  yield Picture("fig3", plot(angles), lines, findings.caption(text))
 
 
 @style.styled
-def plot(angles: Mapping[str, FeatureAngles], *, caption: str = "") -> style.Figure:
+def plot(angles: Mapping[str, FeatureAngles]) -> style.Figure:
   """Draws means with standard deviations as bars, for pairs of one class and of two classes."""
-  figure, ((axes,),) = style.new_figure(1, 1, caption=caption, height=2.0)
+  figure, ((axes,),) = style.new_figure(1, 1, height=2.0)
   positions = np.arange(len(angles))
   curves = {
     "two classes": [(a.between_mean, a.between_std) for a in angles.values()],

@@ -1,7 +1,6 @@
 """Fig. 4: the feature of one example among the weights of the classes."""
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from jaxkd.analysis.figures import ByNetwork, Drawn, Findings, Missing, Picture, _labels
@@ -28,13 +27,13 @@ def draw(findings: Findings) -> Drawn:
     f"of length 1) of {_labels.name_of(study, example)}. f_y is the logit of its class, σ(g) the "
     "standard deviation of the other logits. The numbers are labels."
   )
-  figure = plot(weights, features, int(study.labels[example]), caption=findings.caption(text))
+  figure = plot(weights, features, int(study.labels[example]))
   lines = [
     {"network": name, "what": what, "x": float(x), "y": float(y)}
     for name, rows in weights.items()
     for what, (x, y) in [*zip(study.class_names, rows, strict=True), ("feature", features[name])]
   ]
-  yield Picture("fig4", figure, lines)
+  yield Picture("fig4", figure, lines, findings.caption(text))
 
 
 def last_layers(study: Study) -> ByNetwork:
@@ -50,7 +49,7 @@ def last_layers(study: Study) -> ByNetwork:
 
 
 @style.styled
-def plot(weights: ByNetwork, features: ByNetwork, label: int, *, caption: str = "") -> Figure:
+def plot(weights: ByNetwork, features: ByNetwork, label: int) -> style.Figure:
   """Draws weights `[C, 2]` as arrows and a feature `[2]` as a triangle at length 1, by network.
 
   The titles have the logit of the example's class, which a larger teacher makes larger, and the
@@ -60,7 +59,7 @@ def plot(weights: ByNetwork, features: ByNetwork, label: int, *, caption: str = 
   width = style.COLUMN_WIDTH if count < 3 else style.PAGE_WIDTH
   # Square panels below titles of two lines.
   height = width / max(count, 2) + 0.5
-  figure, axes = style.new_figure(1, count, caption=caption, height=height, width=width)
+  figure, axes = style.new_figure(1, count, height=height, width=width)
   for ax, (name, rows) in zip(axes[0], weights.items(), strict=True):
     feature = features[name]
     # Directions matter, and the lengths of the weights relative to each other.

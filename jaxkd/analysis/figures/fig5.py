@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxkd import metrics
 from jaxkd.analysis.figures import Drawn, Findings, Picture
 from jaxkd.reports import style
 from jaxkd.reports.pictures import draw_cells
 
-# The paper's highest K.
-_HIGHEST_K = 8
+_HIGHEST_K = 8  # the paper's
 
 
 def draw(findings: Findings) -> Drawn:
@@ -21,20 +19,19 @@ def draw(findings: Findings) -> Drawn:
   overlaps = (metrics.topk_overlap(small.logits, large.logits, k) for k in range(1, most + 1))
   distributions = [*map(np.asarray, overlaps)]
   text = "Fig. 5. Number of common classes in the two teachers' top K, percent of the examples."
-  title, caption = f"{small.name}, {large.name}", findings.caption(text)
-  figure = plot(distributions, title=title, caption=caption)
+  figure = plot(distributions, title=f"{small.name}, {large.name}")
   lines = [
     {"K": k, "common classes": common, "fraction": float(value)}
     for k, distribution in enumerate(distributions, 1)
     for common, value in enumerate(distribution)
   ]
-  yield Picture("fig5", figure, lines)
+  yield Picture("fig5", figure, lines, findings.caption(text))
 
 
 @style.styled
-def plot(distributions: Sequence[np.ndarray], *, title: str = "", caption: str = "") -> Figure:
+def plot(distributions: Sequence[np.ndarray], *, title: str = "") -> style.Figure:
   """Draws a heat map of the distributions, `[K + 1]` for each K; colours range from 0 to 100 %."""
-  figure, ((axes,),) = style.new_figure(1, 1, caption=caption, height=2.3)
+  figure, ((axes,),) = style.new_figure(1, 1, height=2.3)
   highest = max(map(len, distributions))
   percent = np.full((highest, len(distributions)), np.nan)
   for column, distribution in enumerate(distributions):

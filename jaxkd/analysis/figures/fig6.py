@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxkd.analysis.figures import Drawn, Findings, Picture
 from jaxkd.reports import style
@@ -31,14 +30,14 @@ def draw(findings: Findings) -> Drawn:
     "Fig. 6. Agreement of each pair of teachers on the order of the classes, mean over the "
     "examples. Colours range from 0 to 1."
   )
-  yield Picture("fig6", plot(names, matrices, caption=findings.caption(text)), lines)
+  yield Picture("fig6", plot(names, matrices), lines, findings.caption(text))
 
 
 @style.styled
-def plot(names: Sequence[str], matrices: Mapping[str, np.ndarray], *, caption: str = "") -> Figure:
+def plot(names: Sequence[str], matrices: Mapping[str, np.ndarray]) -> style.Figure:
   """Draws the matrices, `[T, T]` by title, below each other; colours range from 0 to 1."""
   height = (0.22 * len(names) + 0.3) * len(matrices) + 0.5
-  figure, axes = style.new_figure(len(matrices), 1, caption=caption, height=height, sharex=True)
+  figure, axes = style.new_figure(len(matrices), 1, height=height, sharex=True)
   for ax, (title, matrix) in zip(axes[:, 0], matrices.items(), strict=True):
     draw_cells(ax, matrix, names, names, ".2f", (0, 1))
     ax.set_title(title)

@@ -5,15 +5,13 @@ from collections.abc import Mapping, Sequence
 import jax.numpy as jnp
 import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxkd import losses
 from jaxkd.analysis import rules
 from jaxkd.analysis.figures import ByNetwork, Drawn, Findings, Missing, Picture
 from jaxkd.reports import style
 
-# Classes by the name of their group.
-Groups = Mapping[str, Sequence[str]]
+Groups = Mapping[str, Sequence[str]]  # classes by the name of their group
 
 
 def draw(findings: Findings) -> Drawn:
@@ -35,7 +33,7 @@ def draw(findings: Findings) -> Drawn:
     "Area and colour are the probability, on the panel's own scale. The open rings are the class "
     "itself, whose probability is left out."
   )
-  figure = plot(posteriors, names, groups, caption=findings.caption(text))
+  figure = plot(posteriors, names, groups)
   lines = [
     {
       "network": network,
@@ -48,13 +46,11 @@ def draw(findings: Findings) -> Drawn:
     for members in groups.values()
     for name in members
   ]
-  yield Picture("fig7", figure, lines)
+  yield Picture("fig7", figure, lines, findings.caption(text))
 
 
 @style.styled
-def plot(
-  posteriors: ByNetwork, class_names: Sequence[str], groups: Groups, *, caption: str = ""
-) -> Figure:
+def plot(posteriors: ByNetwork, class_names: Sequence[str], groups: Groups) -> style.Figure:
   """Draws `posteriors`, `[C, C]` by network, as circles on the scale of a panel's wrong classes.
 
   Each group has a panel for its first class, an open ring. Rows are networks, and columns are the
@@ -63,9 +59,7 @@ def plot(
   shown = [name for group in groups.values() for name in group]
   columns = np.array([class_names.index(name) for name in shown])
   height = (0.22 * len(posteriors) + 0.3) * len(groups) + 0.8
-  figure, axes = style.new_figure(
-    len(groups), 1, caption=caption, height=height, sharex=True, sharey=True
-  )
+  figure, axes = style.new_figure(len(groups), 1, height=height, sharex=True, sharey=True)
   across, down = np.meshgrid(np.arange(len(shown)), np.arange(len(posteriors)))
   for ax, (group, members) in zip(axes[:, 0], groups.items(), strict=True):
     target = class_names.index(members[0])

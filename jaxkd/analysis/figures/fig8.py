@@ -18,7 +18,7 @@ class AccuracyPanel(NamedTuple):
   title: str  # the student and its teachers' family
   capacities: Sequence[str]  # the teachers' names, from small to large
   accuracies: Mapping[str, np.ndarray]  # in percent under each teacher, by method
-  deviations: Mapping[str, np.ndarray] | None = None  # over the seeds, by method
+  deviations: Mapping[str, np.ndarray]  # over the seeds, by method
 
 
 def draw(findings: Findings) -> Drawn:
@@ -31,12 +31,11 @@ def draw(findings: Findings) -> Drawn:
     )
     return
 
-  def curves(network, teachers, statistic):
-    found = {
-      (s.method, s.teacher): statistic(s.accuracies) for s in study.students if s.network == network
-    }
+  found = {(s.network, s.method, s.teacher): s.accuracies for s in study.students}
+
+  def curves(network, teachers, reduce):
     return {
-      method: np.array([found.get((method, t.name), np.nan) for t in teachers])
+      method: np.array([reduce(found.get((network, method, t.name), [np.nan])) for t in teachers])
       for method in _students.methods(study.students)
     }
 
@@ -55,8 +54,8 @@ def draw(findings: Findings) -> Drawn:
   text = f"Fig. 8. Accuracy of students on the {study.split} split against their teachers' capacity"
   text += ", mean and standard deviation over seeds." if several else "."
   caption = _students.caption(findings, study.students, text)
-  figure = plot(panels, columns=len(families) if len(families) > 1 else 3, caption=caption)
-  yield Picture("fig8", figure, [_students.line(s) for s in study.students])
+  figure = plot(panels, columns=len(families) if len(families) > 1 else 3)
+  yield Picture("fig8", figure, [_students.line(s) for s in study.students], caption)
 
 
 def families_of(teachers: Sequence[Teacher]) -> dict[str, list[Teacher]]:
@@ -70,19 +69,18 @@ def families_of(teachers: Sequence[Teacher]) -> dict[str, list[Teacher]]:
 
 
 @style.styled
-def plot(panels: Sequence[AccuracyPanel], *, columns: int = 3, caption: str = "") -> style.Figure:
+def plot(panels: Sequence[AccuracyPanel], *, columns: int = 3) -> style.Figure:
   """Draws the panels; in the paper a row for each student, a column for each family."""
   # One or two panels stand above each other in one column of a page; more take the page's width.
   columns, width = (1, style.COLUMN_WIDTH) if len(panels) < 3 else (columns, style.PAGE_WIDTH)
   columns = min(columns, len(panels))
   rows = -(-len(panels) // columns)
-  figure, axes = style.new_figure(rows, columns, caption=caption, height=2.0 * rows, width=width)
+  figure, axes = style.new_figure(rows, columns, height=2.0 * rows, width=width)
   for ax, panel in zip(axes.flat, panels, strict=False):
     positions = np.arange(len(panel.capacities))
     for index, (method, values) in enumerate(panel.accuracies.items()):
-      spread = panel.deviations[method] if panel.deviations else None
       look = {"marker": style.MARKERS[index], "color": style.COLORS[index], "label": method}
-      draw_band(ax, positions, values, spread, **look)
+      draw_band(ax, positions, values, panel.deviations[method], **look)
     ax.set_xticks(positions, panel.capacities, rotation=30, ha="right")
     ax.set_title(panel.title)
   handles, methods = axes[0, 0].get_legend_handles_labels()

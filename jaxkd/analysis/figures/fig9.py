@@ -11,6 +11,7 @@ from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _labels
 from jaxkd.analysis.measure import mean, over_blocks
 from jaxkd.analysis.study import Teacher
 from jaxkd.reports import style
+from jaxkd.reports.pictures import Floats
 
 # In one column of a page, the bars of a hundred classes are too thin for more labels.
 _MOST_LABELS = 4
@@ -57,15 +58,14 @@ def _picture(findings: Findings, levels: Levels, name: str, xlabel: str, text: s
     f"Fig. 9. {text}, for {_labels.name_of(study, example)}: above, at most four of the labels; "
     f"below, the variance of the wrong classes in every label. {_labels.TRUTH}"
   )
-  caption = findings.caption(text)
-  figure = plot(probs, label, names, xlabel=xlabel, means=means, caption=caption)
+  figure = plot(probs, label, names, means, xlabel)
   variances = {
     level: {"derived variance": float(own), "mean derived variance": of_all}
     for level, own, of_all in zip(names, variances_of(probs, label), means, strict=True)
   }
   lines = _labels.label_lines(study, labels, xlabel)
   lines = [{**line, **variances[str(line[xlabel])]} for line in lines]
-  return Picture(f"fig9-{name}", figure, lines)
+  return Picture(f"fig9-{name}", figure, lines, findings.caption(text))
 
 
 def variances_of(probs: Sequence[np.ndarray], label: int) -> np.ndarray:
@@ -80,13 +80,7 @@ def _variances(logits: jax.Array, labels: jax.Array, tau: float) -> jax.Array:
 
 @style.styled
 def plot(
-  probs: Sequence[np.ndarray],
-  label: int,
-  levels: Sequence[str],
-  *,
-  xlabel: str = "confidence",
-  means: Sequence[float] | None = None,
-  caption: str = "",
+  probs: Sequence[np.ndarray], label: int, levels: Sequence[str], means: Floats, xlabel: str
 ) -> style.Figure:
   """Draws labels as in Fig. 1, and below them the derived variance at every level.
 
@@ -97,12 +91,10 @@ def plot(
   shown = np.linspace(0, count - 1, min(count, _MOST_LABELS)).round().astype(int)
   rows, height = len(shown) + 1, 0.8 * len(shown) + 1.6
   ratios = [1] * len(shown) + [1.7]
-  figure, axes = style.new_figure(rows, 1, caption=caption, height=height, height_ratios=ratios)
+  figure, axes = style.new_figure(rows, 1, height=height, height_ratios=ratios)
   *above, below = axes[:, 0]
   _labels.draw_labels(above, {levels[index]: probs[index] for index in shown}, label)
-  curves = {"this example": variances_of(probs, label)}
-  if means is not None:
-    curves["mean over all examples"] = np.asarray(means)
+  curves = {"this example": variances_of(probs, label), "mean over all examples": np.asarray(means)}
   for marker, (name, values) in zip(style.MARKERS, curves.items(), strict=False):
     below.plot(np.arange(count), values, marker=marker, label=name)
   below.set_xticks(np.arange(count), levels, rotation=30, ha="right")
@@ -110,7 +102,6 @@ def plot(
   # Leaves room for the highest marker.
   below.set_ylim(0, 1.15 * max(map(np.max, curves.values())) or 1.0)
   below.set(xlabel=xlabel, ylabel="derived variance $v(q)$")
-  if means is not None:
-    below.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+  below.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
   figure.align_ylabels()
   return figure

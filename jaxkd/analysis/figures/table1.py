@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 
-import jax.numpy as jnp
 import numpy as np
 
 from jaxkd import metrics
@@ -40,18 +39,12 @@ def lines(study: Study, measures: Measures, settings: Settings) -> Lines:
   for teacher in study.teachers:
     values = []
     for rule in known_rules(study.rule_names):
-      arrays = jnp.asarray(teacher.logits), jnp.asarray(study.labels)
       chains = rules.label_chains(rule, study.rule_names)
-      consistency = metrics.rule_consistency(*arrays, chains, settings.tau)
-      values.append((rule.name, rule.order, *map(float, consistency)))
+      means = metrics.rule_consistency(teacher.logits, study.labels, chains, settings.tau)
+      values.append((rule.name, rule.order, *map(float, means)))
     _, _, kendall, deviation = zip(*values, strict=True)
     values.append(("average", "", float(np.mean(kendall)), float(np.mean(deviation))))
     found += [(teacher.name, *value) for value in values]
-  heads = (
-    "network",
-    "rule",
-    "probabilities' order",
-    "Kendall's τ",
-    f"deviation of all but the first, τ = {settings.tau:g}",
-  )
+  spread = f"deviation of all but the first, τ = {settings.tau:g}"
+  heads = "network", "rule", "probabilities' order", "Kendall's τ", spread
   return [dict(zip(heads, line, strict=True)) for line in found]

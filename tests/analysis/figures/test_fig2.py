@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from known_teachers import findings, study, unmeasured
-from reading_pictures import axes_of, caption_of, cells_of
+from reading_pictures import axes_of, cells_of
 
 from jaxkd.analysis import summary
 from jaxkd.analysis.figures import Missing, fig2
@@ -52,4 +52,4 @@ def test_the_split_of_the_accuracies_is_named(accuracy):
   assert "test accuracy (%)" not in columns
   (picture,) = fig2.draw(analysed)
   assert isinstance(picture, Picture)
-  assert ("The titles have the validation" in caption_of(picture.figure)) == (accuracy is not None)
+  assert ("The titles have the validation" in picture.caption) == (accuracy is not None)

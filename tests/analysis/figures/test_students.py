@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from known_teachers import student, study, unmeasured
-from reading_pictures import axes_of, caption_of, ticks_of
+from reading_pictures import axes_of, ticks_of
 
 from jaxkd.analysis.figures import Missing, ats_fig3, ats_fig10, fig8
 from jaxkd.reports import style
@@ -17,8 +17,8 @@ def test_fig_8_draws_means_and_deviations():
   spread = {"TS": np.array([0.5, 1.0]), "ISATS": np.array([0.5, np.nan])}
   panels = [
     fig8.AccuracyPanel("VGG8", ["20", "110"], curves, spread),
-    fig8.AccuracyPanel("MobileNetV2", ["20", "110"], curves),
-    fig8.AccuracyPanel("ShuffleNetV1", ["20", "110"], curves),
+    fig8.AccuracyPanel("MobileNetV2", ["20", "110"], curves, spread),
+    fig8.AccuracyPanel("ShuffleNetV1", ["20", "110"], curves, spread),
   ]
   figure = fig8.plot(panels, columns=2)
   assert [ax.get_title() for ax in axes_of(figure)] == [p.title for p in panels]
@@ -82,13 +82,13 @@ def test_the_sample_deviation_is_drawn_and_missing_for_one_seed():
   ax: Any = found.figure.axes[0]
   heights = ax.collections[0].get_paths()[0].vertices[:, 1]
   assert heights.max() == pytest.approx(60 + 2**0.5)
-  assert "mean and standard deviation over seeds" in caption_of(found.figure)
+  assert "mean and standard deviation over seeds" in found.caption
 
   alone = drawn(student("net0", "TS", 60.0), student("net1", "TS", 55.0))
   assert all(np.isnan(s["standard deviation"]) for s in alone["fig8"].csv)
   ax = alone["fig8"].figure.axes[0]
   assert not any(len(path) for c in ax.collections for path in c.get_paths())
-  assert "deviation" not in caption_of(alone["fig8"].figure)
+  assert "deviation" not in alone["fig8"].caption
 
 
 def test_captions_state_epochs_and_seeds():
@@ -102,14 +102,14 @@ def test_captions_state_epochs_and_seeds():
     ),
   )
   for name in ("fig8", "ats-fig3"):
-    said = caption_of(found[name].figure)
+    said = found[name].caption
     assert "mlp: 6 epochs, seeds 0, 1; vgg8: 240 epochs, seed 0." in said
     assert "Approximated: students trained 6 epochs, the papers' 240." in said
-  said = caption_of(found["ats-fig3"].figure)
+  said = found["ats-fig3"].caption
   assert "of mlp and vgg8, taught by TS and ISATS, over training alone" in said
-  assert "students trained 1 epoch, the papers'" in caption_of(found["ats-fig10"].figure)
+  assert "students trained 1 epoch, the papers'" in found["ats-fig10"].caption
   whole = drawn(student("net0", "TS", 60.0), student("net1", "TS", 55.0))
-  assert "Approximated" not in caption_of(whole["fig8"].figure)
+  assert "Approximated" not in whole["fig8"].caption
 
 
 def test_each_student_and_family_has_a_panel():
