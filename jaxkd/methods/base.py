@@ -195,6 +195,19 @@ def features(outputs: Outputs) -> jax.Array:
   return outputs.features
 
 
+def class_map(outputs: Outputs) -> jax.Array:
+  """Returns the classifier's logits at each pixel, `[B, H, W, C]`.
+
+  Raises:
+    ValueError: the network has none.
+  """
+  if outputs.class_map is None:
+    raise ValueError(
+      "the method needs the class_map of a network, whose classifier sees the average of a map"
+    )
+  return outputs.class_map
+
+
 def feature_map(outputs: Outputs, stage: int) -> jax.Array:
   """Returns the output of a stage as a map `[B, H, W, C]`; -1 is the last stage.
 
