@@ -41,11 +41,21 @@ from jaxkd.losses.labels import (
   softmax,
   standardize,
 )
-from jaxkd.losses.logits import ats, cross_entropy, distillation, dkd, fgcr, isats, kd, regt
+from jaxkd.losses.logits import (
+  ats,
+  cross_entropy,
+  distillation,
+  divergence,
+  dkd,
+  fgcr,
+  isats,
+  kd,
+  regt,
+)
 from jaxkd.losses.relations import at, dist, fitnet, rkd
 
 __all__ = ["ISATS_GRID", "TAU_RANGE", "asymmetric_softmax", "at", "ats", "class_mean_probabilities"]
-__all__ += ["crd", "crd_log_normalizer", "cross_entropy", "dist", "distillation", "dkd", "fgcr"]
-__all__ += ["fitnet", "gradient_agreement", "isats", "isats_temperatures", "kd"]
+__all__ += ["crd", "crd_log_normalizer", "cross_entropy", "dist", "distillation", "divergence"]
+__all__ += ["dkd", "fgcr", "fitnet", "gradient_agreement", "isats", "isats_temperatures", "kd"]
 __all__ += ["log_asymmetric_softmax", "optimal_temperature", "regt", "rkd", "softmax"]
 __all__ += ["standardize"]

@@ -11,7 +11,7 @@ from flax import nnx
 
 from jaxkd import losses
 from jaxkd.methods.options import checked
-from jaxkd.models import Outputs
+from jaxkd.models import Outputs, layers
 
 Scalars = dict[str, jax.Array]
 Terms = tuple[Scalars, Scalars]
@@ -166,6 +166,11 @@ def plus_cross_entropy(view: View, **terms: jax.Array) -> Scalars:
   return {"cross_entropy": losses.cross_entropy(view.student.logits, view.labels), **terms}
 
 
+def warmup(progress: jax.typing.ArrayLike, share: float) -> jax.Array:
+  """Returns a weight that rises linearly from 0 to 1 over a share of the training."""
+  return jnp.minimum(progress / share, 1.0) if share else jnp.ones(())
+
+
 def comparable(logits: jax.Array, standardize: bool) -> jax.Array:
   """Returns logits, or their z-scores, for a soft term to compare."""
   return losses.standardize(logits) if standardize else logits
@@ -190,15 +195,46 @@ def features(outputs: Outputs) -> jax.Array:
   return outputs.features
 
 
+def class_map(outputs: Outputs) -> jax.Array:
+  """Returns the classifier's logits at each pixel, `[B, H, W, C]`.
+
+  Raises:
+    ValueError: the network has none.
+  """
+  if outputs.class_map is None:
+    raise ValueError(
+      "the method needs the class_map of a network, whose classifier sees the average of a map"
+    )
+  return outputs.class_map
+
+
 def feature_map(outputs: Outputs, stage: int) -> jax.Array:
-  """Returns the output of a stage as a map `[B, H, W, C]`.
+  """Returns the output of a stage as a map `[B, H, W, C]`; -1 is the last stage.
 
   Raises:
     ValueError: the network has no such stage, or it is not a map.
   """
-  if not 0 <= stage < len(outputs.stages) or outputs.stages[stage].ndim != 4:
+  count = len(outputs.stages)
+  if not -count <= stage < count or outputs.stages[stage].ndim != 4:
     raise ValueError(
-      f"the method needs stage {stage} as a map, but a network has {len(outputs.stages)} stages, "
+      f"the method needs stage {stage} as a map, but a network has {count} stages, "
       f"of rank {[x.ndim for x in outputs.stages]}"
     )
   return outputs.stages[stage]
+
+
+def map_pairs(student: Outputs, teacher: Outputs) -> list[tuple[jax.Array, jax.Array]]:
+  """Returns the maps of each stage that both networks have, of equal size, as in the toolkits.
+
+  The first stages are paired where one network has more. The larger map is averaged down.
+
+  Raises:
+    ValueError: a network has no stages, or they are not maps.
+  """
+  pairs = []
+  for stage in range(max(min(len(student.stages), len(teacher.stages)), 1)):
+    maps = feature_map(student, stage), feature_map(teacher, stage)
+    size = min(x.shape[1] for x in maps)
+    own, target = (layers.adaptive_average_pool(x, size) for x in maps)
+    pairs.append((own, target))
+  return pairs

@@ -31,12 +31,15 @@ class Outputs(NamedTuple):
       stem, and a `WideResNet`'s maps are sums before batch norm and ReLU.
     preactivations: inputs of the ReLU at each stage's end; in a `WideResNet` the stage after the
       batch norm that follows it.
+    class_map: `[B, H, W, num_classes]`, the classifier at each pixel, float32. Its average over the
+      image is the logits. None for networks whose features are no average of a map.
   """
 
   logits: jax.Array
   features: jax.Array | None = None
   stages: tuple[jax.Array, ...] = ()
   preactivations: tuple[jax.Array, ...] = ()
+  class_map: jax.Array | None = None
 
 
 class Network(nnx.Module):
@@ -76,11 +79,20 @@ class Network(nnx.Module):
     return nnx.remat(lambda module, x: module(x))(block, x) if self.remat else block(x)
 
   def classify(
-    self, features: jax.Array, stages: Sequence[jax.Array], preactivations: Sequence[jax.Array]
+    self,
+    features: jax.Array,
+    stages: Sequence[jax.Array],
+    preactivations: Sequence[jax.Array],
+    averaged: jax.Array | None = None,
   ) -> Outputs:
-    """Completes the outputs by the logits of the last layer."""
-    logits = getattr(self, self.classifier_name)(features, jnp.float32)
-    return Outputs(logits, features, tuple(stages), tuple(preactivations))
+    """Completes the outputs by the logits of the last layer.
+
+    `averaged` is the map `[B, H, W, D]` whose average the features are.
+    """
+    classifier = getattr(self, self.classifier_name)
+    logits = classifier(features, jnp.float32)
+    class_map = None if averaged is None else classifier(averaged, jnp.float32)
+    return Outputs(logits, features, tuple(stages), tuple(preactivations), class_map)
 
   def reference_name(self, name: str) -> str:
     """Returns a layer's name in the state dict of torchvision, or of the authors for CIFAR.

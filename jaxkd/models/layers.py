@@ -91,7 +91,7 @@ class Conv(nnx.Module):
 
 
 class Linear(nnx.Module):
-  """`[B, in] -> [B, out]`, accumulated in float32; `init` draws kernel and bias."""
+  """`[..., in] -> [..., out]`, accumulated in float32; `init` draws kernel and bias."""
 
   def __init__(
     self,
@@ -274,4 +274,5 @@ class Staged(Network):
         x = nnx.relu(preactivation)
       stages.append(x)
       preactivations.append(preactivation)
-    return self.classify(global_average_pool(self.top(x)), stages, preactivations)
+    x = self.top(x)
+    return self.classify(global_average_pool(x), stages, preactivations, x)

@@ -98,9 +98,10 @@ class MobileNetV2(Network):
         x = self.run(block, x)
       if i in _STAGE_ENDS:
         stages.append(x)
-    features = layers.global_average_pool(self.conv2(x))
+    x = self.conv2(x)
+    features = layers.global_average_pool(x)
     dropped = features if self.dropout is None else self.dropout(features)
-    return self.classify(dropped, stages, stages)._replace(features=features)
+    return self.classify(dropped, stages, stages, x)._replace(features=features)
 
   def reference_name(self, name: str) -> str:
     """The authors flatten a block; torchvision flattens the groups instead."""

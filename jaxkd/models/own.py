@@ -130,6 +130,18 @@ def _checked(result: Any, name: str, batch_size: int, num_classes: int | None) -
     raise NetworkError(
       f"{name} must return features of shape [{batch_size}, D], returned {[*features.shape]}"
     )
+  class_map = result.class_map
+  if class_map is not None:
+    if class_map.ndim != 4 or class_map.shape[::3] != (batch_size, num_classes):
+      raise NetworkError(
+        f"{name} must return a class_map of shape [{batch_size}, H, W, {num_classes}], "
+        f"returned {[*class_map.shape]}"
+      )
+    class_map = class_map.astype(jnp.float32)
   return Outputs(
-    logits.astype(jnp.float32), features, tuple(result.stages), tuple(result.preactivations)
+    logits.astype(jnp.float32),
+    features,
+    tuple(result.stages),
+    tuple(result.preactivations),
+    class_map,
   )

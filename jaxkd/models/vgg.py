@@ -59,7 +59,7 @@ class VGG(Network):
       x = nnx.relu(preactivations[-1])
       stages.append(x)
     features = self.neck(layers.global_average_pool(x))
-    return self.classify(features, stages[1:], preactivations[1:])
+    return self.classify(features, stages[1:], preactivations[1:], self.neck(x))
 
 
 # Convolutions in each block; parameters for CIFAR-100.

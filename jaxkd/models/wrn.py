@@ -82,8 +82,8 @@ class WideResNet(Staged):
       stages.append(x)
     # The first is the stem's, which is no stage.
     preactivations = [*preactivations[1:], self.bn1(x)]
-    features = layers.global_average_pool(nnx.relu(preactivations[-1]))
-    return self.classify(features, stages, preactivations)
+    x = nnx.relu(preactivations[-1])
+    return self.classify(layers.global_average_pool(x), stages, preactivations, x)
 
 
 # Depths and widths, and their parameters for CIFAR-100.

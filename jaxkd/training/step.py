@@ -74,7 +74,9 @@ class Frozen:
     outputs = self.network.apply(variables, data.normalize(pixels, self.spec))
     if self.classes is None:
       return outputs
-    return outputs._replace(logits=outputs.logits[..., np.array(self.classes)])
+    order = np.array(self.classes)
+    class_map = None if outputs.class_map is None else outputs.class_map[..., order]
+    return outputs._replace(logits=outputs.logits[..., order], class_map=class_map)
 
 
 class TrainState(NamedTuple):

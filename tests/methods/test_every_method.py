@@ -12,7 +12,7 @@ from flax import nnx
 from jaxkd import data, methods
 from jaxkd.common.errors import ConfigError
 from jaxkd.methods.options import Bound
-from jaxkd.models import Network, Outputs, layers
+from jaxkd.models import Network, layers
 from jaxkd.runs import planning
 from jaxkd.training import optim, sharding
 from jaxkd.training.checkpoint import Checkpoints
@@ -51,9 +51,9 @@ class Tiny(Network):
   def outputs(self, x):
     first = self.norm(self.stem(x))
     second = self.body(nnx.relu(first))
-    features = self.dropout(jnp.mean(nnx.relu(second), axis=(1, 2)))
     stages = nnx.relu(first), nnx.relu(second)
-    return Outputs(self.classifier(features, jnp.float32), features, stages, (first, second))
+    features = self.dropout(jnp.mean(stages[-1], axis=(1, 2)))
+    return self.classify(features, stages, (first, second), stages[-1])
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,9 @@ def outputs(rng):
     return jnp.asarray(rng.standard_normal(shape), jnp.float32)
 
   stages = draw(4, 4, 4, 3), draw(4, 2, 2, 5)
-  return Outputs(3 * draw(4, 5), draw(4, 6), tuple(map(jax.nn.relu, stages)), stages)
+  logits, features = 3 * draw(4, 5), draw(4, 6)
+  class_map = logits[:, None, None] + 3 * stages[1]
+  return Outputs(logits, features, tuple(map(jax.nn.relu, stages)), stages, class_map)
 
 
 def value(name):

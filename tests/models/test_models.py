@@ -194,6 +194,10 @@ def test_stages_are_activations_and_features_feed_the_classifier(name):
   nnx.update(model, *initial_state(name))
   classifier = getattr(model, model.classifier_name)
   np.testing.assert_allclose(classifier(out.features), out.logits, rtol=1e-5, atol=1e-5)
+  if name == "mlp":
+    assert out.class_map is None
+  else:
+    np.testing.assert_allclose(out.class_map.mean((1, 2)), out.logits, rtol=1e-4, atol=1e-4)
 
 
 def step(graphdef, params, rest, x):

@@ -264,6 +264,11 @@ class NoMode(linen.Module):
     (lambda x: x.mean((1, 2, 3)), {}, r"logits of shape \[2, 5\] for 2 images and 5 classes, ret"),
     (lambda x: jnp.zeros((2, 5), jnp.int32), {}, r"must return float logits .* int32 \[2, 5\]"),
     (lambda x: models.Outputs(plain(x), x), {}, r"features of shape \[2, D\], returned \[2, 8, 8"),
+    (
+      lambda x: models.Outputs(plain(x), class_map=x),
+      {},
+      r"class_map of shape \[2, H, W, 5\], returned \[2, 8, 8",
+    ),
     (lambda x: (plain(x), x), {}, "return logits or jaxkd.models.Outputs, returned tuple"),
     (lambda num_classes: 3, {}, "own must give an NNX module, a Linen module or a function"),
     (Cached, {}, "own: seen is of type Cache; every array of a network must be an nnx.Param"),

@@ -166,6 +166,17 @@ def test_reweighed_terms_are_those_of_a_weighted_loss():
   assert_close(after.variables, expected.variables, rtol=1e-4)
 
 
+def test_logits_and_class_maps_of_a_teacher_get_the_student_s_order_of_classes():
+  class Known:
+    def apply(self, variables, images):
+      class_map = jnp.broadcast_to(variables, (1, 2, 2, 3))
+      return models.Outputs(variables[None], class_map=class_map)
+
+  outputs = Frozen(Known(), SPEC, (2, 0, 1)).apply(jnp.array([5.0, 6.0, 7.0]), TRAIN.images[:1])
+  np.testing.assert_array_equal(outputs.logits, [[7, 5, 6]])
+  np.testing.assert_array_equal(outputs.class_map, np.broadcast_to([7, 5, 6], (1, 2, 2, 3)))
+
+
 def test_one_call_of_several_steps_equals_single_steps(three_steps):
   train_steps, states, teachers, loader = setting(1)
   (looped,), _ = train_steps(states, teachers, KEYS, loader.source(0), np.int32(3))
