@@ -1,4 +1,4 @@
-"""WTTM: the teacher's probabilities to a power, on CIFAR-100.
+"""WTTM: the teacher's probabilities to a power, weighted, on CIFAR-100.
 
 Command   python -m jaxkd.main --config=configs/cifar100_wttm.py
           python -m jaxkd.main --config=configs/cifar100_wttm.py:student=mobilenet_v2
@@ -14,5 +14,4 @@ def get_config(arg=None):
   config = recipe("cifar100", arg, title="cifar100_wttm", rows=("wttm",))
   config.wttm.gamma = 0.1  # the original for 6 of 13 pairs; 0.2 to 0.4 for the others
   config.wttm.beta = 2.25  # the original for VGG13 to VGG8; 1.4 to 16 for the other pairs
-  config.wttm.weighted = True  # the paper, Sec. 4; False: TTM
   return config

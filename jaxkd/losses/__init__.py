@@ -41,14 +41,24 @@ from jaxkd.losses.labels import (
   softmax,
   standardize,
 )
-from jaxkd.losses.logits import ats, cross_entropy, distillation, dkd, fgcr, isats, kd, regt
+from jaxkd.losses.logits import (
+  ats,
+  cross_entropy,
+  distillation,
+  divergence,
+  dkd,
+  fgcr,
+  isats,
+  kd,
+  regt,
+)
 from jaxkd.losses.relations import at, dist, fitnet, rkd
 
 # fmt: off
 __all__ = [
   "ISATS_GRID", "TAU_RANGE", "asymmetric_softmax", "at", "ats", "class_mean_probabilities",
-  "crd", "crd_log_normalizer", "cross_entropy", "dist", "distillation", "dkd", "fgcr", "fitnet",
-  "gradient_agreement", "isats", "isats_temperatures", "kd", "log_asymmetric_softmax",
+  "crd", "crd_log_normalizer", "cross_entropy", "dist", "distillation", "divergence", "dkd", "fgcr",
+  "fitnet", "gradient_agreement", "isats", "isats_temperatures", "kd", "log_asymmetric_softmax",
   "optimal_temperature", "regt", "rkd", "softmax", "standardize",
 ]
 # fmt: on

@@ -68,6 +68,13 @@ def cross_entropy(probs: Array, log_probs: Array) -> Array:
   return jnp.sum(probs * -jnp.where(absent, 0.0, log_probs), axis=-1)
 
 
+def divergence(log_probs: Array, log_others: Array) -> Array:
+  """Returns KL(p || q), `[...]`; a class with p = 0 adds nothing, whatever its q."""
+  counted = ~jnp.isneginf(log_probs)
+  difference = jnp.where(counted, log_probs, 0.0) - jnp.where(counted, log_others, 0.0)
+  return jnp.sum(jnp.exp(log_probs) * difference, axis=-1)
+
+
 def variance(values: Array, where: Array) -> Array:
   """Returns the population variance of the entries that count, `[...]`; 0 without any."""
   number = jnp.maximum(jnp.sum(where, axis=-1, keepdims=True, dtype=values.dtype), 1)

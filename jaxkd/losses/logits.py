@@ -66,6 +66,27 @@ def distillation(
   return checked.mark((1 - lam) * hard + lam * jnp.square(tau) * soft)
 
 
+def divergence(student_logits: Array, teacher_logits: Array, *, tau: ArrayLike = 1.0) -> Array:
+  r"""Divergence of the student's probabilities from the teacher's, without labels.
+
+  .. math::
+    \ell = \tau^2 \sum_c p^t_c(\tau) \left(\log p^t_c(\tau) - \log p^s_c(\tau)\right)
+
+  This is :func:`kd` with lam = 1, less the entropy of the teacher's probabilities: its gradient in
+  the student is the same, and it is 0 where the networks agree. Logits are `[..., C]`, the
+  temperature > 0 is a scalar or `[...]`. Returns the loss of each example, `[...]`, >= 0.
+
+  Examples:
+    >>> student, teacher = jnp.array([[1.0, 0.0, -1.0], [3.0, 2.0, 0.0]])
+    >>> print(divergence(student, teacher, tau=4.0))
+    0.0868...
+  """
+  examples = _checks.logits(student_logits=student_logits, teacher_logits=teacher_logits)
+  _checks.temperatures(examples, tau=tau)
+  student, teacher = (_numerics.log_softmax(x, tau) for x in (student_logits, teacher_logits))
+  return jnp.square(jnp.asarray(tau, student.dtype)) * _numerics.divergence(teacher, student)
+
+
 def kd(
   student_logits: Array,
   teacher_logits: Array,
@@ -285,15 +306,9 @@ def dkd(
     own = jnp.sum(log_probs, axis=-1, where=right)
     others = jax.nn.logsumexp(log_probs, axis=-1, where=~right)
     rest = jax.nn.log_softmax(jnp.where(right, -jnp.inf, log_probs), axis=-1)
-    return jnp.stack([own, others], axis=-1), jnp.where(right, 0.0, rest)
-
-  def divergence(teacher, student):
-    # A class that the teacher masks has probability 0: it adds nothing.
-    counted = ~jnp.isneginf(teacher)
-    difference = jnp.where(counted, teacher, 0.0) - jnp.where(counted, student, 0.0)
-    return jnp.sum(jnp.exp(teacher) * difference, axis=-1)
+    return jnp.stack([own, others], axis=-1), rest
 
   student, teacher = decouple(student_logits), decouple(teacher_logits)
-  target, rest = map(divergence, teacher, student)
+  target, rest = map(_numerics.divergence, teacher, student)
   tau, alpha, beta = (jnp.asarray(v, target.dtype) for v in (tau, alpha, beta))
   return checked.mark(jnp.square(tau) * (alpha * target + beta * rest))

@@ -19,6 +19,7 @@ class WTTM(Method):
   Zheng and Yang, *Knowledge Distillation Based on Transformed Teacher Matching*, ICLR 2024,
   Sec. 4. The transformed teacher is the softmax at temperature 1 / gamma, and the student has
   temperature 1. U, the power sum, lies in [1, C^(1 - gamma)]: it is large for a smooth teacher.
+  Without it the method is TTM.
   """
 
   gamma: float = option(
@@ -33,18 +34,11 @@ class WTTM(Method):
     "entropy weighs 1 there and in the authors' code",
     NOT_NEGATIVE,
   )
-  weighted: bool = option(
-    True, "the paper, Sec. 4; False: TTM, without U, there with beta 45 for VGG13 to VGG8"
-  )
-
   search = {"gamma": (0.1, 0.2, 0.3), "beta": (1.5, 2.25, 4.0)}
 
   def loss(self, view: View) -> Terms:
     teacher = view.teacher.logits.astype(jnp.float32)
-    matched = losses.softmax(teacher, 1 / self.gamma)
-    soft = losses.distillation(view.student.logits, view.labels, matched, lam=1.0, tau=1.0)
-    # Less the entropy, which has no gradient in the student: the term is 0 where the two agree.
-    divergence = soft - jnp.sum(jax.scipy.special.entr(matched), axis=-1)
+    divergence = losses.divergence(view.student.logits, self.gamma * teacher)
     power_sum = jnp.sum(jnp.exp(self.gamma * jax.nn.log_softmax(teacher)), axis=-1)
-    weight = self.beta * power_sum if self.weighted else self.beta
-    return plus_cross_entropy(view, divergence=weight * divergence), {"power_sum": power_sum}
+    terms = plus_cross_entropy(view, divergence=self.beta * power_sum * divergence)
+    return terms, {"power_sum": power_sum}

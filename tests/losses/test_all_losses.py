@@ -63,6 +63,10 @@ PER_EXAMPLE = {
   "regt": Case(
     lambda s, t, y, **k: losses.regt(s, y, beta=0.5, **k), lambda s, t, y: reference.regt(s, y, 0.5)
   ),
+  "divergence": Case(
+    lambda s, t, y, **k: losses.divergence(s, t, tau=4.0),
+    lambda s, t, y: 16 * reference.kl(reference.softmax(t, 4), reference.softmax(s, 4)),
+  ),
   "dkd": Case(
     lambda s, t, y, **k: losses.dkd(s, t, y, alpha=1.0, beta=8.0, tau=4.0, **k),
     lambda s, t, y: reference.dkd(s, t, y, 1, 8, 4),
@@ -81,6 +85,8 @@ DIST = Case(
 
 per_example = pytest.mark.parametrize("name", PER_EXAMPLE)
 every = pytest.mark.parametrize("name", [*PER_EXAMPLE, "dist"])
+# A divergence has no labels.
+labelled = pytest.mark.parametrize("name", sorted({*PER_EXAMPLE} - {"divergence"}))
 
 
 def _case(name):
@@ -267,7 +273,7 @@ def test_a_class_that_only_the_student_masks_makes_the_loss_infinite(name):
   assert np.all(np.isfinite(value[1:]))
 
 
-@per_example
+@labelled
 def test_ignored_labels_give_zero_and_labels_outside_give_nan(name):
   labels = np.array([-100, 4, C, -1, 1, 0])
   student, teacher = STUDENT.copy(), TEACHER.copy()
@@ -298,7 +304,7 @@ def test_labels_outside_give_nan_without_jit_too(name):
   np.testing.assert_array_equal(np.isnan(value), name == "dist" or [1, 1, 1, 0, 0, 0])
 
 
-@every
+@pytest.mark.parametrize("name", sorted({*PER_EXAMPLE, "dist"} - {"divergence"}))
 def test_a_label_may_be_ignored_that_is_a_class(name):
   value = _jitted(name)(STUDENT, TEACHER, LABELS, ignore_label=4)
   kept = LABELS != 4

@@ -64,6 +64,12 @@ def test_a_teacher_of_other_examples_or_classes_is_refused(name, shape):
   _refused(message, OF_TEACHERS[name], STUDENT, np.ones(shape, np.float32), LABELS)
 
 
+def test_a_divergence_from_other_examples_or_classes_is_refused():
+  for shape in ((1, C), (B, C + 1), (C,)):
+    message = f"teacher_logits has shape {shape}; it must be (6, 5), the shape of student_logits"
+    _refused(message, losses.divergence, STUDENT, np.ones(shape, np.float32))
+
+
 @pytest.mark.parametrize("name", OF_LABELS)
 def test_labels_of_another_shape_or_dtype_are_refused(name):
   function = OF_LABELS[name]
@@ -117,6 +123,7 @@ def test_temperatures_out_of_range_are_refused(tau):
   for function in (
     lambda f, y: losses.softmax(f, tau),
     lambda f, y: losses.asymmetric_softmax(f, y, tau, 1.0),
+    lambda f, y: losses.divergence(f, f, tau=tau),
     lambda f, y: losses.kd(f, f, y, lam=0.5, tau=tau),
     lambda f, y: losses.kd(f, f, y, lam=0.5, tau=1.0, student_tau=tau),
     lambda f, y: losses.ats(f, f, y, lam=0.5, tau1=2.0, tau2=tau),

@@ -1,0 +1,71 @@
+"""Compares a method's loss and its gradient with a float64 NumPy reference."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from views import LABELS, STUDENT, TEACHER
+
+from jaxkd import methods
+from jaxkd.methods import View
+
+
+def softmax(logits, tau=1.0):
+  powers = np.exp((logits - logits.max(-1, keepdims=True)) / tau)
+  return powers / powers.sum(-1, keepdims=True)
+
+
+def kl(p, q):
+  """The divergence of each row; a class with p = 0 adds nothing."""
+  return np.sum(np.where(p > 0, p * np.log(np.where(p > 0, p / q, 1)), 0), -1)
+
+
+def cross_entropy(logits, labels=LABELS):
+  return -np.log(softmax(logits)[np.arange(len(labels)), labels])
+
+
+def differences(function, x, step=1e-6):
+  """Returns the gradient of a scalar function by central differences."""
+  gradient = np.zeros_like(x)
+  for index in np.ndindex(x.shape):
+    shift = np.zeros_like(x)
+    shift[index] = step
+    gradient[index] = (function(x + shift) - function(x - shift)) / (2 * step)
+  return gradient
+
+
+def minimised(options, student, teacher, **view):
+  """Returns the loss that a step minimises."""
+  terms, _ = methods.objective(options).loss(View(student, (teacher,), LABELS, **view))
+  return sum(map(jnp.mean, terms.values()))
+
+
+def agrees(options, reference, field="logits", student=STUDENT, teacher=TEACHER, **view):
+  """Asserts that value and gradient, in a field of the student's outputs, equal the reference's.
+
+  `reference` maps this field, float64, to the loss that is minimised; `view` has other fields of
+  the `View`.
+  """
+
+  def total(x):
+    return minimised(options, student._replace(**{field: x}), teacher, **view)
+
+  x = getattr(student, field)
+  value, gradient = jax.jit(jax.value_and_grad(total))(x)
+  x = np.asarray(x, np.float64)
+  np.testing.assert_allclose(value, reference(x), rtol=1e-5)
+  expected = differences(reference, x)
+  np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def bears_masked_classes(options, **view):
+  """Asserts that a class that both networks mask has no part in loss and gradient."""
+
+  def total(x, change):
+    teacher = TEACHER._replace(logits=change(TEACHER.logits))
+    return minimised(options, STUDENT._replace(logits=change(x)), teacher, **view)
+
+  gradient_of = jax.jit(jax.value_and_grad(total), static_argnums=1)
+  masked = gradient_of(STUDENT.logits, lambda x: x.at[:, 4].set(-jnp.inf))
+  without = gradient_of(STUDENT.logits, lambda x: x[:, :4])
+  for a, b in zip(masked, without, strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
