@@ -152,6 +152,11 @@ def plus_cross_entropy(view: View, **terms: jax.Array) -> Scalars:
   return {"cross_entropy": losses.cross_entropy(view.student.logits, view.labels), **terms}
 
 
+def warmup(progress: jax.typing.ArrayLike, share: float) -> jax.Array:
+  """Returns a weight that rises linearly from 0 to 1 over a share of the training."""
+  return jnp.minimum(progress / share, 1.0) if share else jnp.ones(())
+
+
 def comparable(logits: jax.Array, standardize: bool) -> jax.Array:
   """Returns logits, or their z-scores, for a soft term to compare."""
   return losses.standardize(logits) if standardize else logits

@@ -1,10 +1,8 @@
 """DKD (Zhao et al., CVPR 2022): target and non-target classes decoupled."""
 
-import jax.numpy as jnp
-
 from jaxkd import losses
 from jaxkd.methods import FRACTION, NOT_NEGATIVE, TEMPERATURE, Method, Terms, View, option, register
-from jaxkd.methods.base import plus_cross_entropy, soft_logits
+from jaxkd.methods.base import plus_cross_entropy, soft_logits, warmup
 
 
 @register("dkd")
@@ -29,5 +27,5 @@ class DKD(Method):
       beta=self.beta,
       tau=self.tau,
     )
-    weight = jnp.minimum(view.progress / self.warmup, 1.0) if self.warmup else 1.0
+    weight = warmup(view.progress, self.warmup)
     return plus_cross_entropy(view, decoupled=weight * decoupled), {}
