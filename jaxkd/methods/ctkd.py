@@ -52,7 +52,9 @@ class CTKD(Method):
   low: float = option(1.0, "the authors' code", TEMPERATURE)
   span: float = option(20.0, "the authors' code: temperatures up to 21", Bound(0, 1000))
   ramp: float = option(
-    10 / 240, "the authors' command for CIFAR-100: 10 of 240 epochs; their factor is -1", FRACTION
+    10 / 240,
+    "the authors' command for CIFAR-100: 10 of 240 epochs, there by epochs, here by steps",
+    FRACTION,
   )
 
   search = {"lam": (0.5, 0.9), "span": (10.0, 20.0), "ramp": (10 / 240, 40 / 240)}

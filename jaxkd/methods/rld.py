@@ -37,7 +37,11 @@ class RLD(Method):
     "the authors' command for CIFAR-100, whose --same-t takes tau; their code has 1 without it",
     TEMPERATURE,
   )
-  warmup: float = option(20 / 240, "the authors' code: 20 of 240 epochs, linear", FRACTION)
+  warmup: float = option(
+    20 / 240,
+    "the authors' code: 20 of 240 epochs, linear, there by epochs, here by steps",
+    FRACTION,
+  )
 
   search = {"alpha": (0.5, 1.0, 2.0), "beta": (2.0, 4.0, 8.0), "confidence_tau": (1.0, 4.0)}
 
