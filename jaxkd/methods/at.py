@@ -4,8 +4,7 @@ import jax.numpy as jnp
 
 from jaxkd import losses
 from jaxkd.methods import NOT_NEGATIVE, Method, Terms, View, option, register
-from jaxkd.methods.base import feature_map, plus_cross_entropy
-from jaxkd.models import layers
+from jaxkd.methods.base import map_pairs, plus_cross_entropy
 
 
 @register("at")
@@ -21,13 +20,6 @@ class AT(Method):
   version = 2
 
   def loss(self, view: View) -> Terms:
-    # The first stages where one network has more, and the larger map averaged down to the smaller,
-    # as in the toolkits.
-    count = max(min(len(view.student.stages), len(view.teacher.stages)), 1)
-    maps = []
-    for stage in range(count):
-      pair = feature_map(view.student, stage), feature_map(view.teacher, stage)
-      size = min(x.shape[1] for x in pair)
-      maps.append(losses.at(*(layers.adaptive_average_pool(x, size) for x in pair)))
+    maps = [losses.at(*pair) for pair in map_pairs(view.student, view.teacher)]
     attention = jnp.sum(jnp.stack(maps), axis=0)
     return plus_cross_entropy(view, attention=self.weight * attention), {}

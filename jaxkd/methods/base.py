@@ -11,7 +11,7 @@ from flax import nnx
 
 from jaxkd import losses
 from jaxkd.methods.options import checked
-from jaxkd.models import Outputs
+from jaxkd.models import Outputs, layers
 
 Scalars = dict[str, jax.Array]
 Terms = tuple[Scalars, Scalars]
@@ -182,14 +182,32 @@ def features(outputs: Outputs) -> jax.Array:
 
 
 def feature_map(outputs: Outputs, stage: int) -> jax.Array:
-  """Returns the output of a stage as a map `[B, H, W, C]`.
+  """Returns the output of a stage as a map `[B, H, W, C]`; -1 is the last stage.
 
   Raises:
     ValueError: the network has no such stage, or it is not a map.
   """
-  if not 0 <= stage < len(outputs.stages) or outputs.stages[stage].ndim != 4:
+  count = len(outputs.stages)
+  if not -count <= stage < count or outputs.stages[stage].ndim != 4:
     raise ValueError(
-      f"the method needs stage {stage} as a map, but a network has {len(outputs.stages)} stages, "
+      f"the method needs stage {stage} as a map, but a network has {count} stages, "
       f"of rank {[x.ndim for x in outputs.stages]}"
     )
   return outputs.stages[stage]
+
+
+def map_pairs(student: Outputs, teacher: Outputs) -> list[tuple[jax.Array, jax.Array]]:
+  """Returns the maps of each stage that both networks have, of equal size, as in the toolkits.
+
+  The first stages are paired where one network has more. The larger map is averaged down.
+
+  Raises:
+    ValueError: a network has no stages, or they are not maps.
+  """
+  pairs = []
+  for stage in range(max(min(len(student.stages), len(teacher.stages)), 1)):
+    maps = feature_map(student, stage), feature_map(teacher, stage)
+    size = min(x.shape[1] for x in maps)
+    own, target = (layers.adaptive_average_pool(x, size) for x in maps)
+    pairs.append((own, target))
+  return pairs

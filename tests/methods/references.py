@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from views import LABELS, STUDENT, TEACHER
+from views import LABELS, STUDENT, TEACHER, maps
 
 from jaxkd import methods
 from jaxkd.methods import View
@@ -33,6 +33,12 @@ def differences(function, x, step=1e-6):
   return gradient
 
 
+def positive_maps(seed, *sizes):
+  """Maps above 0, where ReLUs and lengths have gradients."""
+  outputs = maps(seed, *sizes)
+  return outputs._replace(stages=tuple(x + 0.1 for x in outputs.stages))
+
+
 def minimised(options, student, teacher, **view):
   """Returns the loss that a step minimises."""
   terms, _ = methods.objective(options).loss(View(student, (teacher,), LABELS, **view))
@@ -42,8 +48,8 @@ def minimised(options, student, teacher, **view):
 def agrees(options, reference, field="logits", student=STUDENT, teacher=TEACHER, **view):
   """Asserts that value and gradient, in a field of the student's outputs, equal the reference's.
 
-  `reference` maps this field, float64, to the loss that is minimised; `view` has other fields of
-  the `View`.
+  `reference` maps this field, an array or the stages in float64, to the loss that is minimised;
+  `view` has other fields of the `View`.
   """
 
   def total(x):
@@ -51,10 +57,16 @@ def agrees(options, reference, field="logits", student=STUDENT, teacher=TEACHER,
 
   x = getattr(student, field)
   value, gradient = jax.jit(jax.value_and_grad(total))(x)
-  x = np.asarray(x, np.float64)
+  x = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), x)
   np.testing.assert_allclose(value, reference(x), rtol=1e-5)
-  expected = differences(reference, x)
-  np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+  leaves, tree = jax.tree.flatten(x)
+  for i, (leaf, found) in enumerate(zip(leaves, jax.tree.leaves(gradient), strict=True)):
+
+    def replaced(leaf, i=i):
+      return reference(tree.unflatten([*leaves[:i], leaf, *leaves[i + 1 :]]))
+
+    expected = differences(replaced, leaf)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
 def bears_masked_classes(options, **view):
