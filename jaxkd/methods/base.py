@@ -98,9 +98,9 @@ class Method:
     loss: `View -> (terms, diagnostics)`, dicts of scalars or of per-example `[B]` arrays. The mean
       of each is logged; the sum of the terms is minimised. None if the method's networks are
       trained with other methods' objectives.
-    prepare: `(teachers' logits, labels, mask, num_classes) -> constants`. It is called with each
+    prepare: `(teachers' outputs, labels, mask, num_classes) -> constants`. It is called with each
       batch of the training split, not augmented, before the first step; results are added up.
-      None if the objective needs no constants.
+      The mask `[B]` is false on padding. None if the objective needs no constants.
     adapter: `(student's outputs, teachers' outputs, rngs) -> module`, from abstract outputs. The
       module is trained with the student and then dropped; its `nnx.BatchStat` are kept from step
       to step. None if the objective needs no module.
