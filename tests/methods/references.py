@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 from views import LABELS, STUDENT, TEACHER, maps
 
 from jaxkd import methods
@@ -41,6 +42,9 @@ def positive_maps(seed, *sizes):
 
 def minimised(options, student, teacher, **view):
   """Returns the loss that a step minimises."""
+  if "adapter" in view:
+    # Its statistics change, so that each trace needs its own.
+    view["adapter"] = nnx.clone(view["adapter"])
   terms, _ = methods.objective(options).loss(View(student, (teacher,), LABELS, **view))
   return sum(map(jnp.mean, terms.values()))
 
