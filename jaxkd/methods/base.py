@@ -152,6 +152,14 @@ def plus_cross_entropy(view: View, **terms: jax.Array) -> Scalars:
   return {"cross_entropy": losses.cross_entropy(view.student.logits, view.labels), **terms}
 
 
+def first_alone(view: View, share: float, **terms: jax.Array) -> Scalars:
+  """Returns a method's own terms over the first share of the training, then cross entropy."""
+  first = jnp.less(view.progress, share)
+  hard = jnp.where(first, 0.0, losses.cross_entropy(view.student.logits, view.labels))
+  own = {name: jnp.where(first, term, 0.0) for name, term in terms.items()}
+  return {"cross_entropy": hard, **own}
+
+
 def warmup(progress: jax.typing.ArrayLike, share: float) -> jax.Array:
   """Returns a weight that rises linearly from 0 to 1 over a share of the training."""
   return jnp.minimum(progress / share, 1.0) if share else jnp.ones(())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 from references import agrees, averaged, batch_normalized, cross_entropy, float64
-from views import LABELS, STUDENT, TEACHER
+from views import LABELS, STUDENT, TEACHER, preactivations
 
 from jaxkd import methods
 from jaxkd.methods.ofd import margin
@@ -18,18 +18,9 @@ RECORDED = {"ofd": (1, 2.18812)}
 OPTIONS = {"name": "ofd", "weight": 0.02}
 
 
-def normal_maps(outputs, seed, *sizes):
-  keys = jax.random.split(jax.random.key(seed), len(sizes))
-  maps = [
-    jax.random.normal(key, (4, size, size, channels))
-    for key, (size, channels) in zip(keys, sizes, strict=True)
-  ]
-  return outputs._replace(preactivations=tuple(maps))
-
-
-OWN = normal_maps(STUDENT, 0, (4, 2), (2, 3))
+OWN = preactivations(STUDENT, 0, (4, 2), (2, 3))
 # The first stage has no partner; the last has a channel that is never negative.
-TARGET = normal_maps(TEACHER, 1, (8, 3), (4, 2), (4, 4))
+TARGET = preactivations(TEACHER, 1, (8, 3), (4, 2), (4, 4))
 _FIRST, _SECOND, _LAST = TARGET.preactivations
 TARGET = TARGET._replace(preactivations=(_FIRST, _SECOND, _LAST.at[..., 0].add(10.0)))
 
