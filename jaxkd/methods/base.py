@@ -101,9 +101,9 @@ class Method:
     loss: `View -> (terms, diagnostics)`, dicts of scalars or of per-example `[B]` arrays. The mean
       of each is logged; the sum of the terms is minimised. None if the method's networks are
       trained with other methods' objectives.
-    prepare: `(teachers' logits, labels, mask, num_classes) -> constants`. It is called with each
+    prepare: `(teachers' outputs, labels, mask, num_classes) -> constants`. It is called with each
       batch of the training split, not augmented, before the first step; results are added up.
-      None if the objective needs no constants.
+      The mask `[B]` is false on padding. None if the objective needs no constants.
     adapter: `(student's outputs, teachers' outputs, rngs) -> module`, from abstract outputs. The
       module is trained with the student and then dropped; its `nnx.BatchStat` are kept from step
       to step. None if the objective needs no module.
@@ -166,6 +166,14 @@ def plus_cross_entropy(view: View, **terms: jax.Array) -> Scalars:
   return {"cross_entropy": losses.cross_entropy(view.student.logits, view.labels), **terms}
 
 
+def first_alone(view: View, share: float, **terms: jax.Array) -> Scalars:
+  """Returns a method's own terms over the first share of the training, then cross entropy."""
+  first = jnp.less(view.progress, share)
+  hard = jnp.where(first, 0.0, losses.cross_entropy(view.student.logits, view.labels))
+  own = {name: jnp.where(first, term, 0.0) for name, term in terms.items()}
+  return {"cross_entropy": hard, **own}
+
+
 def warmup(progress: jax.typing.ArrayLike, share: float) -> jax.Array:
   """Returns a weight that rises linearly from 0 to 1 over a share of the training."""
   return jnp.minimum(progress / share, 1.0) if share else jnp.ones(())
@@ -208,32 +216,51 @@ def class_map(outputs: Outputs) -> jax.Array:
   return outputs.class_map
 
 
-def feature_map(outputs: Outputs, stage: int) -> jax.Array:
+def feature_map(outputs: Outputs, stage: int, field: str = "stages") -> jax.Array:
   """Returns the output of a stage as a map `[B, H, W, C]`; -1 is the last stage.
+
+  The field may be `preactivations` instead.
 
   Raises:
     ValueError: the network has no such stage, or it is not a map.
   """
-  count = len(outputs.stages)
-  if not -count <= stage < count or outputs.stages[stage].ndim != 4:
+  maps = getattr(outputs, field)
+  count = len(maps)
+  if not -count <= stage < count or maps[stage].ndim != 4:
     raise ValueError(
-      f"the method needs stage {stage} as a map, but a network has {count} stages, "
-      f"of rank {[x.ndim for x in outputs.stages]}"
+      f"the method needs stage {stage} as a map, but a network has {count} {field}, "
+      f"of rank {[x.ndim for x in maps]}"
     )
-  return outputs.stages[stage]
+  return maps[stage]
 
 
-def map_pairs(student: Outputs, teacher: Outputs) -> list[tuple[jax.Array, jax.Array]]:
-  """Returns the maps of each stage that both networks have, of equal size, as in the toolkits.
+def stage_pairs(
+  student: Outputs,
+  teacher: Outputs,
+  own: str = "stages",
+  target: str = "stages",
+  *,
+  last: bool = False,
+) -> list[tuple[jax.Array, jax.Array]]:
+  """Returns the maps of the stages that both networks have, the student's and the teacher's.
 
-  The first stages are paired where one network has more. The larger map is averaged down.
+  `own` and `target` are fields of their outputs, `stages` or `preactivations`. The first stages are
+  paired where one network has more, or the last ones.
 
   Raises:
     ValueError: a network has no stages, or they are not maps.
   """
+  count = max(min(len(getattr(student, own)), len(getattr(teacher, target))), 1)
+  return [
+    (feature_map(student, stage, own), feature_map(teacher, stage, target))
+    for stage in (range(-count, 0) if last else range(count))
+  ]
+
+
+def map_pairs(student: Outputs, teacher: Outputs) -> list[tuple[jax.Array, jax.Array]]:
+  """Returns `stage_pairs` of equal size, as in the toolkits: the larger map is averaged down."""
   pairs = []
-  for stage in range(max(min(len(student.stages), len(teacher.stages)), 1)):
-    maps = feature_map(student, stage), feature_map(teacher, stage)
+  for maps in stage_pairs(student, teacher):
     size = min(x.shape[1] for x in maps)
     own, target = (layers.adaptive_average_pool(x, size) for x in maps)
     pairs.append((own, target))

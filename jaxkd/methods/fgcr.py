@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxkd import losses
 from jaxkd.methods import FRACTION, TEMPERATURE, Bound, Method, Terms, View, option, register
 from jaxkd.methods.base import comparable, hard_and_soft, soft_logits
+from jaxkd.models import Outputs
 
 
 @register("fgcr")
@@ -25,10 +26,10 @@ class FGCR(Method):
   search = {"alpha": (0.1, 0.5)}
 
   def prepare(
-    self, teacher_logits: list[jax.Array], labels: jax.Array, mask: jax.Array, num_classes: int
+    self, teachers: tuple[Outputs, ...], labels: jax.Array, mask: jax.Array, num_classes: int
   ) -> dict[str, Any]:
-    (teacher,) = teacher_logits
-    logits = comparable(teacher, self.standardize)
+    (teacher,) = teachers
+    logits = comparable(teacher.logits, self.standardize)
     # Masked examples get a label outside of the classes, which counts for no class.
     labels = jnp.where(mask, labels, num_classes)
     means = losses.class_mean_probabilities(logits, labels, num_classes, tau=self.tau - 1)

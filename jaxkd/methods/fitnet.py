@@ -22,6 +22,8 @@ def _transposed_default(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Arr
 class Regressor(nnx.Module):
   """Brings a stage of the student to the shape of the teacher's: convolution, batch norm, ReLU.
 
+  `relu` says whether there is a ReLU.
+
   The convolution is the toolkits'. It has 3x3 pixels and stride 2 if the student's map is twice as
   large, 4x4 pixels and a transposed stride of 2 if it is half as large. A map of equal size or
   larger by n pixels is convolved with (n+1)x(n+1) pixels and no padding. It has no bias, which
@@ -31,7 +33,7 @@ class Regressor(nnx.Module):
   student's map is then resized linearly, and convolved with 1x1 pixels.
   """
 
-  def __init__(self, student: jax.Array, teacher: jax.Array, rngs: nnx.Rngs):
+  def __init__(self, student: jax.Array, teacher: jax.Array, rngs: nnx.Rngs, relu: bool = True):
     own, target = student.shape[1:3], teacher.shape[1:3]
     larger, *unequal = {s - t for s, t in zip(own, target, strict=True)}
     halves = own == tuple(2 * size for size in target)
@@ -53,6 +55,7 @@ class Regressor(nnx.Module):
       rngs=rngs,
     )
     self.norm = layers.BatchNorm(teacher.shape[-1])
+    self.relu = relu
 
   def __call__(self, features: jax.Array, target: jax.Array) -> jax.Array:
     """Returns features of the target's shape."""
@@ -62,7 +65,8 @@ class Regressor(nnx.Module):
     elif self.resizes:
       shape = (*features.shape[:1], *target.shape[1:3], *features.shape[3:])
       features = jax.image.resize(features, shape, "linear")
-    return jax.nn.relu(self.norm(self.conv(features)))
+    features = self.norm(self.conv(features))
+    return jax.nn.relu(features) if self.relu else features
 
 
 @register("fitnet")

@@ -148,9 +148,7 @@ def _check_phase(phase: Phase) -> None:
   num_classes = planning.spec_of(phase).num_classes
 
   def loss(student, theirs, labels):
-    constants = objective.prepare and objective.prepare(
-      [teacher.logits for teacher in theirs], labels, labels >= 0, num_classes
-    )
+    constants = objective.prepare and objective.prepare(theirs, labels, labels >= 0, num_classes)
     adapter = objective.adapter and objective.adapter(student, theirs, nnx.Rngs(0))
     assert objective.loss is not None  # methods.objective refuses such methods
     return objective.loss(View(student, theirs, labels, constants, 0.0, adapter))

@@ -143,8 +143,8 @@ def distill(
   if prepare := objective.prepare:
 
     def prepared(inputs, labels, mask):
-      logits = teach(teacher_variables, preprocess(inputs)).logits
-      return prepare([logits], labels, mask, logits.shape[-1])
+      outputs = teach(teacher_variables, preprocess(inputs))
+      return prepare((outputs,), labels, mask, outputs.logits.shape[-1])
 
     constants = train.total(jax.jit(prepared), batch_size)
   put, split = sharding.replicate(mesh), sharding.split_batch(mesh)

@@ -41,8 +41,7 @@ def constants(
 
   def prepared(variables, source, index):
     (_, *teachers), labels, mask = evaluator.outputs(variables, source, index)
-    logits = [teacher.logits for teacher in teachers]
-    return prepare(logits, labels, mask, evaluator.spec.num_classes)
+    return prepare(tuple(teachers), labels, mask, evaluator.spec.num_classes)
 
   run = _replicated(evaluator, prepared)
   # Added on the host: several programs at once have deadlocked on CPUs.

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 from views import LABELS, STUDENT, TEACHER, maps
 
 from jaxkd import methods
@@ -33,6 +34,30 @@ def differences(function, x, step=1e-6):
   return gradient
 
 
+def float64(variable):
+  return np.asarray(variable[...], np.float64)
+
+
+def convolved(x, kernel, stride=1, padding=0):
+  """Each window of the padded maps times the kernel."""
+  x = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+  windows = np.lib.stride_tricks.sliding_window_view(x, kernel.shape[:2], axis=(1, 2))
+  return np.einsum("bhwiyx,yxio->bhwo", windows[:, ::stride, ::stride], kernel, optimize=True)
+
+
+def batch_normalized(x, epsilon=1e-5):
+  """Batch norm by the batch, with the initial scale and bias."""
+  axes = tuple(range(x.ndim - 1))
+  return (x - x.mean(axes)) / np.sqrt(x.var(axes) + epsilon)
+
+
+def averaged(x, size):
+  """Means over blocks of `[B, H, W, C]`, `size` of them along each side."""
+  batch, height, width, channels = x.shape
+  blocks = x.reshape(batch, size, height // size, size, width // size, channels)
+  return blocks.mean((2, 4))
+
+
 def positive_maps(seed, *sizes):
   """Maps above 0, where ReLUs and lengths have gradients."""
   outputs = maps(seed, *sizes)
@@ -41,6 +66,9 @@ def positive_maps(seed, *sizes):
 
 def minimised(options, student, teacher, **view):
   """Returns the loss that a step minimises."""
+  if "adapter" in view:
+    # Its statistics change, so that each trace needs its own.
+    view["adapter"] = nnx.clone(view["adapter"])
   terms, _ = methods.objective(options).loss(View(student, (teacher,), LABELS, **view))
   return sum(map(jnp.mean, terms.values()))
 

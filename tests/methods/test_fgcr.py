@@ -7,6 +7,7 @@ import pytest
 from views import LABELS, STANDARDIZED, S, T, whole
 
 from jaxkd import losses, methods
+from jaxkd.models import Outputs
 
 
 @pytest.mark.parametrize("standardize", [False, True])
@@ -22,8 +23,8 @@ def test_fgcr_prepares_class_means_one_temperature_lower(standardize):
   objective = methods.objective(options)
   # Two batches, each with one masked example.
   batches = (
-    objective.prepare([T[:3]], LABELS[:3], jnp.array([True, True, False]), 5),
-    objective.prepare([T[1:]], LABELS[1:], jnp.array([False, True, True]), 5),
+    objective.prepare((Outputs(T[:3]),), LABELS[:3], jnp.array([True, True, False]), 5),
+    objective.prepare((Outputs(T[1:]),), LABELS[1:], jnp.array([False, True, True]), 5),
   )
   constants = jax.tree.map(jnp.add, *batches)
   student, teacher = STANDARDIZED if standardize else (S, T)

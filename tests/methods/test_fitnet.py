@@ -7,18 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from references import batch_normalized, convolved
 from views import LABELS, maps, stage_sizes
 
 from jaxkd import methods
 from jaxkd.methods import View
 from jaxkd.methods.fitnet import Regressor
-
-
-def convolved(x, kernel, stride, padding):
-  """Each window of the padded maps times the kernel."""
-  x = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-  windows = np.lib.stride_tricks.sliding_window_view(x, kernel.shape[:2], axis=(1, 2))
-  return np.einsum("bhwiyx,yxio->bhwo", windows[:, ::stride, ::stride], kernel, optimize=True)
 
 
 def transposed(x, kernel):
@@ -45,7 +39,7 @@ def resized(x, height, width):
 
 def normalized(x):
   """ReLU of batch norm by the batch, with the initial scale and bias."""
-  return np.maximum((x - x.mean((0, 1, 2))) / np.sqrt(x.var((0, 1, 2)) + 1e-5), 0)
+  return np.maximum(batch_normalized(x), 0)
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,7 @@ def value(name):
   count = {"cross_entropy": 0, "regt": 0, "reskd": 2, "multi": 2}.get(name, 1)
   theirs, labels = tuple(teachers[:count]), jnp.array([0, 3, 1, 2])
   method = methods.objective(name)
-  logits = [teacher.logits for teacher in theirs]
-  constants = method.prepare and method.prepare(logits, labels, labels >= 0, 5)
+  constants = method.prepare and method.prepare(theirs, labels, labels >= 0, 5)
   adapter = method.adapter and method.adapter(student, theirs, nnx.Rngs(0))
   view = View(student, theirs, labels, constants, jnp.float32(0.5), adapter)
   terms, _ = method.loss(view)

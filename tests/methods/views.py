@@ -34,6 +34,16 @@ def maps(seed, *sizes):
   return STUDENT._replace(stages=stages)
 
 
+def preactivations(outputs, seed, *sizes):
+  """Outputs with preactivations of these sizes and channels."""
+  keys = jax.random.split(jax.random.key(seed), len(sizes))
+  maps = tuple(
+    jax.random.normal(key, (4, size, size, channels))
+    for key, (size, channels) in zip(keys, sizes, strict=True)
+  )
+  return outputs._replace(preactivations=maps)
+
+
 @functools.cache
 def stage_sizes(name):
   """Sizes and channels of a network's stages on 32x32 images."""
