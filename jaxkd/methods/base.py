@@ -27,7 +27,9 @@ class View(NamedTuple):
     labels: `[B]`.
     constants: the sum of what `Method.prepare` returned for all batches.
     progress: the share of the schedule that is done, in [0, 1).
-    adapter: the module that `Method.adapter` returned, trained with the student.
+    adapter: the module that `Method.adapter` returned, trained with the student; or the peers.
+    images: the student's input `[B, H, W, channels]`, for peers.
+    key: of this step, for methods that draw.
   """
 
   student: Outputs
@@ -36,6 +38,8 @@ class View(NamedTuple):
   constants: Any = ()
   progress: jax.Array | float = 0.0
   adapter: Any = None
+  images: Any = None
+  key: Any = None
 
   @property
   def teacher(self) -> Outputs:
@@ -130,6 +134,14 @@ class Method:
     for field in dataclasses.fields(self):
       value = checked(self.name, field, kinds[field.name], getattr(self, field.name))
       object.__setattr__(self, field.name, value)
+
+  @property
+  def peers(self) -> int:
+    """How many networks like the student, with other initial weights, are trained with it.
+
+    They are `view.adapter`, a list, and are dropped after the training.
+    """
+    return 0
 
   @property
   def reweigh(self) -> Callable[[Mapping[str, Any]], Terms] | None:

@@ -26,21 +26,29 @@ class TAKD(Method):
   search = STKD.search
 
   def phases(self, plan: Plan) -> Any:
-    """Returns the student of the last assistant.
+    return plan.student(plan.options("kd"), chain(plan, plan.options("kd"))[-1])
 
-    Raises:
-      ConfigError: there is no assistant, or one is larger than the network that teaches it.
-    """
-    if not self.assistants:
-      raise ConfigError("config.takd.assistants is (), must be one network or more")
-    last = plan.teacher()
-    for network in plan.assistants(self.assistants, self.init_from):
-      assistant = plan.train(network, plan.options("kd"), last)
-      own, theirs = plan.parameters(assistant), plan.parameters(last)
-      if own > theirs:
-        raise ConfigError(
-          f"config.takd.assistants is {self.assistants}, must be networks no larger than the one "
-          f"that teaches them: {network.name} has {own:,} parameters, its teacher has {theirs:,}"
-        )
-      last = assistant
-    return plan.student(plan.options("kd"), last)
+
+def chain(plan: Plan, objective: Method, *, dense: bool = False) -> list[Any]:
+  """Returns the teacher and the assistants of `takd`, each trained with an objective.
+
+  Each learns from the one before it, or if `dense` from all before it.
+
+  Raises:
+    ConfigError: there is no assistant, or one is larger than the network before it.
+  """
+  own: Any = plan.options("takd")
+  if not own.assistants:
+    raise ConfigError("config.takd.assistants is (), must be one network or more")
+  networks = [plan.teacher()]
+  for network in plan.assistants(own.assistants, own.init_from):
+    last = networks[-1]
+    assistant = plan.train(network, objective, *(networks if dense else [last]))
+    size, larger = plan.parameters(assistant), plan.parameters(last)
+    if size > larger:
+      raise ConfigError(
+        f"config.takd.assistants is {own.assistants}, must be networks no larger than the one that "
+        f"teaches them: {network.name} has {size:,} parameters, its teacher has {larger:,}"
+      )
+    networks.append(assistant)
+  return networks

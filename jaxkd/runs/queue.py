@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import functools
 import pathlib
 import time
 from collections.abc import Iterable, Sequence
@@ -177,5 +178,6 @@ class Queue:
       objective=planning.objective_of(phase),
       schedule=phase.schedule,
       seed=phase.seed,
+      create=functools.partial(planning.network, phase),
       given=bool(phase.weights),
     )

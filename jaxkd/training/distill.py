@@ -98,6 +98,8 @@ def distill(
   objective = method if isinstance(method, Method) else methods.objective(method)
   if objective.loss is None or objective.predicts_with_teachers or objective.several_teachers:
     raise ConfigError(f"method is {objective.name!r}, must be of one teacher and one student")
+  if objective.peers:
+    raise ConfigError(f"method is {objective.name!r}, must train the student alone")
   if not isinstance(student, nnx.Module | linen.Module):
     raise ConfigError(f"student is {type(student).__name__}, must be an NNX or a Linen module")
   mesh = sharding.mesh()

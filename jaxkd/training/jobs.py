@@ -2,11 +2,12 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import ml_collections
+from flax import nnx
 
 from jaxkd import data
 from jaxkd.methods import Method
@@ -34,7 +35,8 @@ class Student:
   """A network to train, as it is before the first step; checkpoints and metrics go to `folder`.
 
   `schedule` has the arguments of `optim.schedule` and `optim.optimizer`; `seed` is that of dropout,
-  and of the module that the objective adds; `given` says that the weights are not random.
+  and of the module that the objective adds. `create` makes another network like it; `given` says
+  that the weights are not random.
   """
 
   folder: pathlib.Path
@@ -42,6 +44,7 @@ class Student:
   objective: Method
   schedule: Mapping[str, Any]
   seed: int
+  create: Callable[[nnx.Rngs], Network]
   given: bool = False
 
 

@@ -178,7 +178,7 @@ class _Trainee:
       student.objective,
     )
     adapter, adapter_variables = make_adapter(
-      student.objective, student.seed, evaluator, (variables, *teachers)
+      student.objective, student.seed, evaluator, (variables, *teachers), student.create
     )
     rate = optim.schedule(student.schedule, job.schedule_steps)
     optimizer = optim.optimizer(student.schedule, rate)
@@ -221,9 +221,16 @@ class _Trainee:
 
 
 def make_adapter(
-  objective: Method, seed: int, evaluator: Evaluator, variables: tuple[Variables, ...]
+  objective: Method,
+  seed: int,
+  evaluator: Evaluator,
+  variables: tuple[Variables, ...],
+  create: Callable[[nnx.Rngs], Any],
 ) -> tuple[Functional | None, Variables]:
-  """Makes the objective's adapter, if it has one, for the shapes of student and teachers."""
+  """Makes the objective's peers or adapter, if it has any, for the shapes of its networks."""
+  rngs = nnx.Rngs(jax.random.fold_in(jax.random.key(seed), 1))
+  if objective.peers:
+    return functional(nnx.List([create(rngs) for _ in range(objective.peers)]))
   if objective.adapter is None:
     return None, Variables(nnx.State({}), nnx.State({}))
   spec = evaluator.spec
@@ -234,7 +241,6 @@ def make_adapter(
     jax.eval_shape(teacher.apply, arrays, jax.ShapeDtypeStruct(shape, jnp.uint8))
     for teacher, arrays in zip(evaluator.teachers, variables[1:], strict=True)
   )
-  rngs = nnx.Rngs(jax.random.fold_in(jax.random.key(seed), 1))
   return functional(objective.adapter(own, teachers, rngs))
 
 

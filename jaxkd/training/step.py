@@ -152,6 +152,7 @@ class Learner:
     `targets` are the teachers' outputs on the images, `key` is dropout's for this step, `progress`
     the share of the training that is done.
     """
+    own_key = jax.random.fold_in(key, 1)
 
     def terms_fn(trained):
       params, adapter_params = trained
@@ -160,6 +161,7 @@ class Learner:
       adapter = None
       if self.adapter:
         adapter = self.adapter.module(state.adapter._replace(params=adapter_params))
+        nnx.reseed(adapter, dropout=own_key)
       view = View(
         student=outputs,
         teachers=targets,
@@ -167,6 +169,8 @@ class Learner:
         constants=state.constants,
         progress=progress,
         adapter=adapter,
+        images=images,
+        key=own_key,
       )
       assert self.objective.loss is not None  # methods.objective refuses such methods
       terms, diagnostics = jax.tree.map(jnp.mean, self.objective.loss(view))

@@ -21,7 +21,13 @@ def kl(p, q):
 
 
 def cross_entropy(logits, labels=LABELS):
-  return -np.log(softmax(logits)[np.arange(len(labels)), labels])
+  return -np.log(softmax(np.asarray(logits, np.float64))[np.arange(len(labels)), labels])
+
+
+def soft(student, teacher, tau):
+  """The cross entropy with the teacher's softened probabilities, times tau squared."""
+  student, teacher = (np.asarray(x, np.float64) for x in (student, teacher))
+  return -(tau**2) * np.sum(softmax(teacher, tau) * np.log(softmax(student, tau)), -1)
 
 
 def differences(function, x, step=1e-6):

@@ -2,12 +2,14 @@
 
 import contextlib
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from views import count_teachers
 
 from jaxkd import data, methods
 from jaxkd.common.errors import ConfigError
@@ -79,7 +81,9 @@ def trainer_of(name, seeds, split, mesh):
   for seed in seeds:
     network, variables = functional(Tiny(4, nnx.Rngs(seed)))
     evaluator = Evaluator(network, SPEC, BATCH, mesh, frozen, method)
-    adapter, adapter_variables = make_adapter(method, seed, evaluator, (variables, *arrays))
+    adapter, adapter_variables = make_adapter(
+      method, seed, evaluator, (variables, *arrays), functools.partial(Tiny, 4)
+    )
     prepared = constants(evaluator, (put(variables), *arrays), split, None)
     rate = optim.schedule(SCHEDULE, STEPS)
     learners.append(Learner(network, adapter, method, optim.optimizer(SCHEDULE, rate)))
@@ -96,10 +100,6 @@ def trainer_of(name, seeds, split, mesh):
     return states
 
   return states, run
-
-
-def count_teachers(name):
-  return {"cross_entropy": 0, "regt": 0, "reskd": 2, "multi": 2}.get(name, 1)
 
 
 def test_a_row_has_the_number_of_teachers_of_its_method(tiny_config):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from views import Peer, count_teachers
 
 from jaxkd import methods
 from jaxkd.methods import View
@@ -40,12 +41,22 @@ def value(name):
   """The loss of a method with its defaults on a fixed batch."""
   rng = np.random.default_rng(0)
   student, *teachers = outputs(rng), outputs(rng), outputs(rng)
-  count = {"cross_entropy": 0, "regt": 0, "reskd": 2, "multi": 2}.get(name, 1)
-  theirs, labels = tuple(teachers[:count]), jnp.array([0, 3, 1, 2])
+  theirs, labels = tuple(teachers[: count_teachers(name)]), jnp.array([0, 3, 1, 2])
   method = methods.objective(name)
   constants = method.prepare and method.prepare(theirs, labels, labels >= 0, 5)
   adapter = method.adapter and method.adapter(student, theirs, nnx.Rngs(0))
-  view = View(student, theirs, labels, constants, jnp.float32(0.5), adapter)
+  if method.peers:
+    adapter = [Peer(peer.logits) for peer in teachers[: method.peers]]
+  view = View(
+    student,
+    theirs,
+    labels,
+    constants,
+    progress=jnp.float32(0.5),
+    adapter=adapter,
+    images=jnp.zeros((4, 4, 4, 1)),
+    key=jax.random.key(0),
+  )
   terms, _ = method.loss(view)
   return sum(float(jnp.mean(term)) for term in terms.values())
 
