@@ -1,7 +1,8 @@
-r"""Trains and prints a table of the paper, its figures beside ours.
+r"""Trains and prints a table of the paper or of the toolkits, published accuracies beside ours.
 
   python -m jaxkd.table --table=2 --dataset=cifar100 --workdir=runs --seeds=3 \
     --set=run.cohort=3
+  python -m jaxkd.table --table=toolkit --dataset=cifar100 --pairs=vgg13/vgg8,resnet56/resnet20
 
 Every cell is an experiment of the store: what is there is not trained again, a table that was
 stopped goes on, and runs on several machines that share a workdir share the cells.
@@ -19,20 +20,24 @@ from jaxkd.common.errors import ConfigError
 from jaxkd.common.spelling import nearest
 from jaxkd.reports import experiment as experiment_report
 from jaxkd.reports import paper_table
-from jaxkd.runs import paper, recipes
+from jaxkd.runs import paper, recipes, toolkit
 from jaxkd.runs.experiment import Experiment, run
 from jaxkd.runs.recipes import recipe
 from jaxkd.runs.validation import validate
 from jaxkd.tuning import tuned
 
-SEEDS = {"2": 3, "3": 4}
-"""How many there are if none are given; Table 3 is of ensembles of two."""
+TOOLKIT = "toolkit"
+SEEDS = {"2": 3, "3": 4, TOOLKIT: 3}
+"""By table, how many there are if none are given; Table 3 is of ensembles of two."""
 
 flags.adopt_module_key_flags(cli)
-_TABLE = flags.DEFINE_enum("table", "2", list(paper.TABLES), "which table")
+_TABLE = flags.DEFINE_enum("table", "2", list(SEEDS), "which table")
 _DATASET = flags.DEFINE_string("dataset", None, "which data set's columns")
 _ROWS = flags.DEFINE_list("rows", None, "which rows; all if not given")
 _STUDENTS = flags.DEFINE_list("students", None, "which students; the paper's if not given")
+_PAIRS = flags.DEFINE_list(
+  "pairs", None, "which pairs TEACHER/STUDENT of the toolkits' table; all if not given"
+)
 _SEEDS = flags.DEFINE_integer(
   "seeds", None, "seeds of each cell; 3 if not given, 4 in table 3: two pairs", 1
 )
@@ -44,18 +49,34 @@ _SET = flags.DEFINE_multi_string(
 
 
 def configs(
-  table: str, dataset: str, students: Sequence[str], arg: str = ""
+  table: str, dataset: str, columns: Sequence[str], arg: str = ""
 ) -> dict[str, ml_collections.ConfigDict]:
-  """Returns the experiment of each column, one a student; see `recipe` for `arg`."""
-  return {
-    student: recipe(
-      dataset,
-      ",".join(filter(None, (f"student={student}", arg))),
-      title=f"table{table}-{dataset}-{student}",
-      rows=paper.TABLES[table],
+  """Returns the experiment of each column, a student or a pair; see `recipe` for `arg`."""
+  made = {}
+  for column in columns:
+    title = f"table{table}-{dataset}-{column.replace('/', '-')}"
+    if table == TOOLKIT:
+      made[column] = toolkit.recipe(column, arg, title=title)
+    else:
+      argument = ",".join(filter(None, (f"student={column}", arg)))
+      made[column] = recipe(dataset, argument, title=title, rows=paper.TABLES[table])
+  return made
+
+
+def _columns(table: str, dataset: str) -> Sequence[str]:
+  """Returns the columns that the flags choose: students or pairs."""
+  if table != TOOLKIT:
+    if _PAIRS.value:
+      raise ConfigError(f"--pairs is {','.join(_PAIRS.value)}, must be left out of table {table}")
+    return _STUDENTS.value or recipes.students(dataset)
+  if _STUDENTS.value:
+    given = ",".join(_STUDENTS.value)
+    raise ConfigError(
+      f"--students is {given}, must be left out of table {table}, which has --pairs"
     )
-    for student in students
-  }
+  if dataset != toolkit.DATASET:
+    raise ConfigError(f"--dataset is {dataset}, must be {toolkit.DATASET} for table {table}")
+  return _PAIRS.value or toolkit.PAIRS
 
 
 def main(_: list[str]) -> None:
@@ -66,11 +87,11 @@ def main(_: list[str]) -> None:
       raise ConfigError(
         f"--dataset is {dataset}, must be {nearest(dataset or '', recipes.RECIPES)}"
       )
-    students = _STUDENTS.value or recipes.students(dataset)
-    columns = configs(_TABLE.value, dataset, students, _ARG.value)
+    table = _TABLE.value
+    columns = configs(table, dataset, _columns(table, dataset), _ARG.value)
     for config in columns.values():
       config.rows = tuple(_ROWS.value or config.rows)
-      config.seeds = tuple(range(_SEEDS.value or SEEDS[_TABLE.value]))
+      config.seeds = tuple(range(_SEEDS.value or SEEDS[table]))
       config.data.data_dir = _DATA_DIR.value
       cli.override(config, _SET.value)
       validate(config)
@@ -79,10 +100,11 @@ def main(_: list[str]) -> None:
     experiments = [Experiment.of(config, workdir) for config in columns.values()]
     failed = run(experiments)
     written = zip(columns, map(experiment_report.write, experiments), strict=True)
-    if reports := {student: folder for student, folder in written if folder}:
+    if reports := {column: folder for column, folder in written if folder}:
       folders = digest(" ".join(map(str, reports.values())))
-      title = f"table{_TABLE.value}-{_DATASET.value}-{folders}"
-      path = paper_table.write(title, paper_table.caption(columns), reports, workdir)
+      title = f"table{table}-{dataset}-{folders}"
+      caption = paper_table.caption(columns)
+      path = paper_table.write(title, caption, reports, workdir, wide=table != TOOLKIT)
       print(path.read_text())
       print(f"Written to {path}; .csv and .html lie beside it.")
     for error in failed.values():
