@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from jaxkd import losses, metrics
 from jaxkd.analysis import measure
-from jaxkd.analysis.study import LABELS_OF_ROWS, Student, Teacher
+from jaxkd.analysis.study import LABELS_OF_ROWS, MeasuredStudent, MeasuredTeacher
 from jaxkd.runs import planning
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.row_options import of_row, with_values
@@ -32,30 +32,30 @@ def _over_grid(config: ConfigDict) -> list[ConfigDict]:
 
 
 def find(
-  config: ConfigDict, workdir: Workdir, teacher: Teacher, labels: np.ndarray
-) -> Iterator[Student]:
+  config: ConfigDict, workdir: Workdir, teacher: MeasuredTeacher, labels: np.ndarray
+) -> Iterator[MeasuredStudent]:
   """Yields the trained students of an experiment's teacher, one for each kind of label."""
   for row in LABELS_OF_ROWS:
     yield from _of_row(config, workdir, row, teacher, labels)
 
 
 def find_grid(
-  config: ConfigDict, workdir: Workdir, teacher: Teacher, labels: np.ndarray
-) -> Iterator[Student]:
+  config: ConfigDict, workdir: Workdir, teacher: MeasuredTeacher, labels: np.ndarray
+) -> Iterator[MeasuredStudent]:
   """Yields the trained students under ATS at the grid's temperatures."""
   for one in _over_grid(config):
     yield from _of_row(one, workdir, "ats", teacher, labels)
 
 
 def _of_row(
-  config: ConfigDict, workdir: Workdir, row: str, teacher: Teacher, labels: np.ndarray
-) -> Iterator[Student]:
+  config: ConfigDict, workdir: Workdir, row: str, teacher: MeasuredTeacher, labels: np.ndarray
+) -> Iterator[MeasuredStudent]:
   """Yields the row's student if the store has any of its seeds."""
   own = of_row(config, row)
   if found := _finished(own, workdir, row):
     alone = _finished(config, workdir, "nokd")
     average, variance = _label_means(own, row, teacher.logits, labels)
-    yield Student(
+    yield MeasuredStudent(
       network=config.student.name,
       teacher=teacher.name,
       method=LABELS_OF_ROWS[row],

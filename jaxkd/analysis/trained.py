@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from jaxkd import data, models
 from jaxkd.analysis import plan, students
 from jaxkd.analysis.plan import Source
-from jaxkd.analysis.study import Student, Study, Teacher, duration
+from jaxkd.analysis.study import MeasuredStudent, MeasuredTeacher, Study, duration
 from jaxkd.common.digests import digest
 from jaxkd.data.base import Split
 from jaxkd.runs import experiment, teachers
@@ -69,7 +69,7 @@ def studies(
   looked = [(stage, _look(stage, dataset, split, mesh)[0]) for stage in stages]
   if looked:
     looked.append((sources[-1], first.teachers[-1]))
-  taught, of_grid = list[Student](), list[Student]()
+  taught, of_grid = list[MeasuredStudent](), list[MeasuredStudent]()
   for source, teacher in zip(sources, first.teachers, strict=True):
     for one in source.experiments:
       taught += students.find(one, workdir, teacher, first.labels)
@@ -109,7 +109,7 @@ def _study(
 
 def _look(
   source: Source, dataset: Dataset, split: Split, mesh: jax.sharding.Mesh
-) -> tuple[Teacher, np.ndarray]:
+) -> tuple[MeasuredTeacher, np.ndarray]:
   """Returns the teacher with its outputs on the examples, and their labels."""
   loaded = teachers.load(source.entry, dataset, mesh)
   # As its own teacher it sees images normalised as in its training.
@@ -125,7 +125,7 @@ def _look(
   logits, features, labels = evaluation.collect(
     evaluator, (loaded.variables,) * 2, split, take, dataset.workers
   )
-  teacher = Teacher(
+  teacher = MeasuredTeacher(
     source.title,
     logits,
     features,

@@ -9,14 +9,14 @@ import numpy as np
 from jaxkd import losses, metrics
 from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _labels
 from jaxkd.analysis.measure import mean, over_blocks
-from jaxkd.analysis.study import Teacher
+from jaxkd.analysis.study import MeasuredTeacher
 from jaxkd.reports import style
 
 # In one column of a page, the bars of a hundred classes are too thin for more labels.
 _MOST_LABELS = 4
 
 # Degrees of confidence from low to high: by name, a teacher and a temperature.
-Levels = Mapping[str, tuple[Teacher, float]]
+Levels = Mapping[str, tuple[MeasuredTeacher, float]]
 
 
 def draw(findings: Findings) -> Drawn:
