@@ -12,6 +12,9 @@ from jaxkd.data.base import Split
 from jaxkd.training import sharding
 from jaxkd.training.step import Evaluator, Variables
 
+# Batches of an evaluation that are on the devices at once.
+_IN_FLIGHT = 4
+
 
 def mean_over(
   evaluator: Evaluator, teachers: tuple[Variables, ...], workers: int | None
@@ -21,7 +24,11 @@ def mean_over(
   run = _replicated(evaluator, evaluator.sums)
 
   def means(variables: Variables, split: Split) -> dict[str, Any]:
-    sums = [run((variables, *teachers), *batch) for batch in _batches(evaluator, split, workers)]
+    sums: list[Any] = []
+    for batch in _batches(evaluator, split, workers):
+      sums.append(run((variables, *teachers), *batch))
+      # A streamed batch is in the device memory until its sums are there.
+      jax.block_until_ready(sums[-_IN_FLIGHT:][0])
     return {
       name: (np.sum([each[name] for each in sums], axis=0) / data.size(split)).tolist()
       for name in sums[0]
