@@ -112,3 +112,12 @@ def test_options_of_all_columns_are_read_as_flags_are(tiny_config):
 def test_an_unknown_data_set_is_named():
   with pytest.raises(ConfigError, match=r"the data set is 'digit', .*'digits'\?"):
     table.configs("2", "digit", ["mlp"])
+
+
+def test_a_config_file_is_refused(command, capsys, tmp_path):
+  argv = ["--config=configs/digits_isats.py", "--dataset=digits", f"--workdir={tmp_path}"]
+  with pytest.raises(SystemExit) as ended:
+    command(table.main, *argv)
+  assert ended.value.code == 2
+  (line,) = capsys.readouterr().err.splitlines()
+  assert line.startswith("jaxkd: --config is given, but a table has its own configs")

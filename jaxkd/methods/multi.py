@@ -73,15 +73,8 @@ class Multi(Method):
     return plan.student(dataclasses.replace(self, student_tau=student_tau), *teachers)
 
   def parts(self) -> Sequence[CRD]:
-    if not self.contrast:
-      return ()
-    crd = CRD(
-      weight=self.contrast,
-      features=self.contrast_features,
-      negatives=self.contrast_negatives,
-      tau=self.contrast_tau,
-    )
-    return (crd,)
+    options = self.contrast, self.contrast_features, self.contrast_negatives, self.contrast_tau
+    return (CRD(*options),) if self.contrast else ()
 
   def adapter(self, student: Outputs, teachers: tuple[Outputs, ...], rngs: nnx.Rngs) -> nnx.Module:
     contrasts = [crd.contrast(student, each, rngs) for crd in self.parts() for each in teachers]

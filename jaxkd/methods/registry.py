@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
-from jaxkd.common.errors import ConfigError, UserError
+from jaxkd.common.errors import ConfigError
 from jaxkd.common.imports import resolve
 from jaxkd.common.source import source_digest
 from jaxkd.common.spelling import nearest
@@ -92,10 +92,7 @@ def find(name: str) -> type[Method]:
 
 
 def _imported(name: str) -> type[Method]:
-  try:
-    found = resolve(name)
-  except UserError as error:
-    raise ConfigError(f"there is no method {error}") from error
+  found = resolve(name, "method", ConfigError)
   if not (isinstance(found, type) and issubclass(found, Method)):
     raise ConfigError(f"{name!r} is not a subclass of jaxkd.methods.Method")
   found = _frozen(found)

@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import itertools
 import pathlib
 import time
 from collections.abc import Iterable, Sequence
@@ -104,8 +103,8 @@ class Queue:
       free = [phase for phase in cohort if self._claim(phase, stack)]
       # Until now another run may have finished some, or trained some further than the others.
       unfinished = [phase for phase in free if not sharding.agreed(self._folder(phase).finished)]
-      together, *later = self._cohorts(unfinished) or [[]]
-      done = [phase for phase in free if phase not in itertools.chain(*later)]
+      together = next(iter(self._cohorts(unfinished)), [])
+      done = [phase for phase in free if phase in together or phase not in unfinished]
       try:
         if together:
           self._train(together)

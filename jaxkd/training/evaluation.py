@@ -12,9 +12,6 @@ from jaxkd.data.base import Split
 from jaxkd.training import sharding
 from jaxkd.training.step import Evaluator, Variables
 
-# Batches of an evaluation that are on the devices at once.
-_IN_FLIGHT = 4
-
 
 def mean_over(
   evaluator: Evaluator, teachers: tuple[Variables, ...], workers: int | None
@@ -27,8 +24,8 @@ def mean_over(
     sums: list[Any] = []
     for batch in _batches(evaluator, split, workers):
       sums.append(run((variables, *teachers), *batch))
-      # A streamed batch is in the device memory until its sums are there.
-      jax.block_until_ready(sums[-_IN_FLIGHT:][0])
+      # At most four batches are in the devices' memory.
+      jax.block_until_ready(sums[-4:][0])
     return {
       name: (np.sum([each[name] for each in sums], axis=0) / data.size(split)).tolist()
       for name in sums[0]
