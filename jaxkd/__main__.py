@@ -7,6 +7,7 @@ import runpy
 import sys
 
 from jaxkd.common import extras
+from jaxkd.common.errors import end
 from jaxkd.common.spelling import nearest
 
 
@@ -32,8 +33,7 @@ def main() -> None:
     print("\n`jaxkd COMMAND --help` lists the flags of a command.")
     return
   if name not in found:
-    print(f"jaxkd: the command is {name!r}, must be {nearest(name, found)}", file=sys.stderr)
-    raise SystemExit(2)
+    end(f"the command is {name!r}, must be {nearest(name, found)}")
   extras.report_missing_extras()
   del sys.argv[1]
   # `python -m` finds a user's own modules in the working directory.

@@ -5,20 +5,19 @@ import contextlib
 import logging
 import os
 import pathlib
+import re
 import sys
-import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
-import ml_collections
 from absl import app, flags
 from absl import logging as absl_logging
 from flax import traverse_util
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
-from jaxkd.common.errors import ConfigError, UserError
+from jaxkd.common.errors import ConfigError, UserError, described, end, explained, place_of
 from jaxkd.common.spelling import hint, nearest
 from jaxkd.runs.config import default
 from jaxkd.training import sharding
@@ -35,19 +34,30 @@ def parse(argv: list[str]) -> list[str]:
   if not {"-h", "--help"}.isdisjoint(argv):
     # The flag --help of absl exits with status 1.
     app.usage(shorthelp=True, writeto_stdout=True, exitcode=0)
+  # Orbax tells of every checkpoint, and of an error in each of its threads; jaxkd says it once.
+  absl_logging.set_verbosity(absl_logging.WARNING)
+  logging.getLogger("absl").setLevel(logging.CRITICAL)
+  found = re.search(r"\n--?config[=\n]([^:\n]*)", "\n".join(argv))
+  file = found and found[1]
   try:
+    if file is not None and not os.path.isfile(file):
+      folders = () if os.path.isdir(file) else {os.path.dirname(file), "configs"}
+      known = (str(path) for folder in folders for path in pathlib.Path(folder).glob("[!_]*.py"))
+      raise ConfigError(f"--config is {file!r}, must be a file of `ls configs`{hint(file, known)}")
+    names = [word.partition("=")[0] for word in argv if word.startswith("--config")]
+    if twice := [name for name in names if names.count(name) > 1]:
+      raise ConfigError(f"{twice[0]} is given twice; give it once, several values with commas")
     rest = flags.FLAGS(argv)
     if rest[1:]:
       raise ConfigError(f"{rest[1]!r} is not a flag")
-    if CONFIG.value is not None:
-      # A file that could not be loaded fails at the first use.
-      _ = CONFIG.value.rows
+    if file is not None and not hasattr(CONFIG.value, "rows"):
+      raise TypeError(f"it returned a {type(CONFIG.value).__name__} without rows")
   except Exception as error:
-    end(_explained(argv, error))
+    end(_explained(argv, file, error))
   return rest
 
 
-def config() -> ml_collections.ConfigDict:
+def config() -> ConfigDict:
   """Returns the config that the flags describe; it is an error if there is none."""
   if CONFIG.value is None:
     raise ConfigError("--config is missing: a file of configs/")
@@ -60,7 +70,7 @@ def config() -> ml_collections.ConfigDict:
   return options
 
 
-def override(config: ml_collections.ConfigDict, texts: Sequence[str]) -> None:
+def override(config: ConfigDict, texts: Sequence[str]) -> None:
   """Sets options of a config, `OPTION=VALUE` each, as its flags would.
 
   Examples:
@@ -84,10 +94,8 @@ def override(config: ml_collections.ConfigDict, texts: Sequence[str]) -> None:
       parsed = {"true": True, "false": False}.get(value.lower(), value)
     if isinstance(names[option], tuple) and not isinstance(parsed, tuple):
       parsed = tuple(value.split(",")) if parsed == value else (parsed,)
-    try:
+    with explained(ConfigError, f"--set is {text!r}", TypeError):
       config.update_from_flattened_dict({option: parsed})
-    except TypeError as error:
-      raise ConfigError(f"--set is {text!r}: {error}") from error
 
 
 def given() -> Mapping[str, Any]:
@@ -110,9 +118,6 @@ def print_report(folder: pathlib.Path | None) -> None:
 @contextlib.contextmanager
 def command() -> Iterator[None]:
   """Starts a run; a user's mistake ends the process with one line."""
-  # Orbax logs every checkpoint, and an error in each of its threads; jaxkd reports it once.
-  absl_logging.set_verbosity(absl_logging.WARNING)
-  logging.getLogger("absl").setLevel(logging.CRITICAL)
   # A cache that can't be written only costs time.
   warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation")
   # Seeds and resumed runs share compilations.
@@ -142,31 +147,26 @@ def command() -> Iterator[None]:
     end(ConfigError(f"{error.filename or 'a file'}: {error.strerror}"))
 
 
-def end(error: Exception) -> None:
-  """Ends the process with the error's message in one line, and code 2."""
-  message = " ".join(str(error).split()) or type(error).__name__
-  print(f"jaxkd: {message}", file=sys.stderr)
-  raise SystemExit(2)
-
-
-def _explained(argv: list[str], error: Exception) -> Exception:
+def _explained(argv: Sequence[str], file: str | None, error: BaseException) -> BaseException:
   """Adds to an error the flag, or the line of the config, that caused it."""
-  files = [flag.partition("=")[2] for flag in argv if "--config=" in flag]
-  path = pathlib.Path(files[-1].partition(":")[0]) if files else None
-  if isinstance(error, OSError) and path and not path.exists():
-    others = map(str, sorted(path.parent.glob("*.py")))
-    return ConfigError(f"--config is '{path}', must be {nearest(str(path), others)}")
-  if path and not isinstance(error, UserError | flags.Error):
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-      if pathlib.Path(frame.filename).absolute() == path.absolute():
-        return ConfigError(f"{path}, line {frame.lineno}: {type(error).__name__}: {error}")
-  if isinstance(error, AttributeError | KeyError):
-    for flag in (flag for flag in argv if flag.startswith("--config.")):
-      option, _, value = flag[2:].partition("=")
-      section: Any = default().to_dict()
-      for key in option.split(".")[1:]:
-        if key not in section and key in str(error):
-          names = f": must be {nearest(key, section)}" if section else "; set it in the config file"
-          return ConfigError(f"{option} is {value!r}, but there is no option {key!r}{names}")
-        section = section[key] if isinstance(section.get(key), dict) else {}
-  return error
+  while "whilst parsing config file" in str(error) and error.__context__:
+    # Its message is a traceback.
+    error = error.__context__
+  if isinstance(error, flags.UnrecognizedFlagError):
+    name = error.flagname
+    if name.startswith("config."):
+      return ConfigError(f"--config is missing, the file that --{name} changes")
+    if name in traverse_util.flatten_dict(default().to_dict(), sep="."):
+      return ConfigError(f"--{name} is not a flag; did you mean --config.{name}?")
+  if isinstance(error, UserError | flags.Error):
+    return error
+  for flag in (flag for flag in argv if flag.startswith("--config.") and not place_of(error)):
+    option, _, value = flag[2:].partition("=")
+    section: Any = default().to_dict()
+    for key in option.split(".")[1:]:
+      if key not in section and key in str(error):
+        names = f": must be {nearest(key, section)}" if section else "; set it in the config file"
+        return ConfigError(f"{option} is {value!r}, but there is no option {key!r}{names}")
+      section = section[key] if isinstance(section.get(key), dict) else {}
+  wanted = ", must have a get_config() that returns a config like jaxkd.runs.config.default()"
+  return ConfigError(f"--config is {file!r}{'' if place_of(error) else wanted}: {described(error)}")

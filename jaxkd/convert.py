@@ -6,18 +6,18 @@ writes a file that `config.teacher.init_from` reads without PyTorch. The number 
 form of the network, for CIFAR or for ImageNet, are those of the file.
 """
 
-import argparse
 from collections.abc import Sequence
 
 from flax import nnx
 
-from jaxkd.common.errors import UserError
+from jaxkd.common.arguments import Parser
+from jaxkd.common.errors import UserError, end, explained
 from jaxkd.models import weights
 
 
 def main(argv: Sequence[str] | None = None) -> None:
   """Converts a file of weights."""
-  parser = argparse.ArgumentParser(prog="python -m jaxkd.convert")
+  parser = Parser(prog="python -m jaxkd.convert", description=__doc__)
   parser.add_argument("src", help="safetensors file or checkpoint of PyTorch")
   parser.add_argument("--model", required=True, help="name of the network")
   parser.add_argument("--out", required=True, help=".safetensors file")
@@ -35,11 +35,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     weights.check_output(flags.out)
     tensors = weights.read(flags.src)
     shape = {key: vars(flags)[key] for key in ("num_classes", "image_size", "in_channels")}
-    model = weights.network_of(flags.model, tensors, **shape)
+    with explained(UserError, f"--model is {flags.model!r}"):
+      model = weights.network_of(flags.model, tensors, **shape)
     nnx.update(model, *weights.from_torch(model, tensors))
     weights.write(flags.out, weights.to_torch(model))
   except UserError as error:
-    parser.exit(2, f"{parser.prog}: {error}\n")
+    end(error)
 
 
 if __name__ == "__main__":

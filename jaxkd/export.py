@@ -6,12 +6,12 @@ It takes the newest checkpoint of a phase, whether or not the phase is finished;
 the checkpoint of a step.
 """
 
-import argparse
 from collections.abc import Sequence
 
 from flax import nnx
 
-from jaxkd.common.errors import UserError
+from jaxkd.common.arguments import Parser
+from jaxkd.common.errors import UserError, end
 from jaxkd.models import weights
 from jaxkd.runs import planning, teachers
 from jaxkd.runs.store import PhaseFolder
@@ -20,7 +20,7 @@ from jaxkd.training import sharding
 
 def main(argv: Sequence[str] | None = None) -> None:
   """Exports a checkpoint of a phase, whether or not it is finished."""
-  parser = argparse.ArgumentParser(prog="python -m jaxkd.export")
+  parser = Parser(prog="python -m jaxkd.export", description=__doc__)
   parser.add_argument("phase", help="folder of a phase")
   parser.add_argument("out", help=".safetensors file")
   parser.add_argument("--step", type=int, help="step of the checkpoint (default: the newest)")
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     nnx.update(model, *trained)
     weights.write(flags.out, weights.to_torch(model))
   except (UserError, OSError) as error:
-    parser.exit(2, f"{parser.prog}: {error}\n")
+    end(error)
 
 
 if __name__ == "__main__":

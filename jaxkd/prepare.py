@@ -5,18 +5,19 @@ archives are downloaded where TFDS knows a source. An interrupted run starts ove
 data set is never read.
 """
 
-import argparse
 import logging
 import sys
 
 from jaxkd.common import signals
+from jaxkd.common.arguments import Parser
+from jaxkd.common.errors import end
 from jaxkd.data import SPECS, DataError, preparation
 from jaxkd.data.specs import DIGITS
 
 
 def main() -> None:
   """Runs the command; an error is one line."""
-  parser = argparse.ArgumentParser(prog="python -m jaxkd.prepare", description=__doc__)
+  parser = Parser(prog="python -m jaxkd.prepare", description=__doc__)
   names = f"one of {', '.join(SPECS)}, or several of {', '.join(DIGITS)} with + in between"
   parser.add_argument("name", metavar="NAME", help=names)
   parser.add_argument("--data_dir", default="", help="the folder of TFDS's data")
@@ -28,8 +29,7 @@ def main() -> None:
     with signals.exit_when_terminated():
       preparation.prepare(args.name, args.data_dir, args.archives)
   except DataError as error:
-    print(f"jaxkd: {' '.join(str(error).split())}", file=sys.stderr)
-    raise SystemExit(2) from None
+    end(error)
   except KeyboardInterrupt:
     print("jaxkd: interrupted; the half-written data set is deleted", file=sys.stderr)
     raise SystemExit(130) from None

@@ -76,6 +76,8 @@ def _columns(table: str, dataset: str) -> Sequence[str]:
 def main(_: list[str]) -> None:
   """Trains the missing phases of the table that the flags describe."""
   with cli.command():
+    if cli.CONFIG.value is not None:
+      raise ConfigError("--config is given, but a table has its own configs: change them by --set")
     dataset = _DATASET.value
     if dataset not in recipes.RECIPES:
       raise ConfigError(

@@ -1,7 +1,10 @@
 """For every test: strict numerics, eight host devices, one compilation cache; shared fixtures."""
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 
 # Read when JAX is imported. Subprocesses of tests inherit it.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -24,11 +27,18 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 def pytest_configure(config):
-  cache = config.cache.mkdir("jax-compilations")
+  # Without pytest's cache (`-p no:cacheprovider`) compilations last as long as the tests.
+  cache = config.cache.mkdir("jax-compilations") if hasattr(config, "cache") else _temporary()
   # Subprocesses of tests share the cache.
   os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache)
   jax.config.update("jax_compilation_cache_dir", str(cache))
   jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
+def _temporary():
+  folder = tempfile.mkdtemp(prefix="jaxkd-compilations-")
+  atexit.register(shutil.rmtree, folder, ignore_errors=True)
+  return folder
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,15 @@ import numpy as np
 
 from jaxkd.analysis import measure
 from jaxkd.analysis.measure import Comparison, Findings, Measures, PerExample
-from jaxkd.analysis.study import Settings, Student, Study, Teacher
+from jaxkd.analysis.study import MeasuredStudent, MeasuredTeacher, Settings, Study
 
 SETTINGS = Settings()
 
 
 def study(*logits, labels=(0, 1, 2, 0), **fields):
   teachers = tuple(
-    Teacher(f"net{number}", np.asarray(values, np.float32)) for number, values in enumerate(logits)
+    MeasuredTeacher(f"net{number}", np.asarray(values, np.float32))
+    for number, values in enumerate(logits)
   )
   num_classes = logits[0].shape[1]
   return Study(
@@ -59,7 +60,7 @@ def measures(variances=(), rhos=(), correct=True):
 def student(teacher, method, *accuracies, network="mlp", **fields):
   fields = {"epochs": 240.0, "alone": 50.0, **fields}
   mean = float(np.mean(accuracies))
-  return Student(
+  return MeasuredStudent(
     network=network,
     teacher=teacher,
     method=method,

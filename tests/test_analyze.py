@@ -17,7 +17,7 @@ from absl import flags
 
 from jaxkd import analyze, cli, data, metrics
 from jaxkd.analysis import plan, saved, students, trained, writeup
-from jaxkd.analysis.study import Settings, Teacher
+from jaxkd.analysis.study import MeasuredTeacher, Settings
 from jaxkd.common.errors import ConfigError
 from jaxkd.runs import planning, queue, teachers
 from jaxkd.runs.store import PhaseFolder
@@ -253,7 +253,7 @@ def test_the_grid_reads_students_of_ats_only(config, tmp_path, monkeypatch):
     return 0.1, 0.2
 
   monkeypatch.setattr(students, "_label_means", label_means)
-  teacher = Teacher("wide", np.zeros((4, 10)))
+  teacher = MeasuredTeacher("wide", np.zeros((4, 10)))
   (found,) = students.find(wide.config, tmp_path, teacher, LABELS, grid=True)
   assert (found.tau1, found.tau2, found.alone) == (4, 3, 50)
   assert looked == [("ats", 4, 3)]

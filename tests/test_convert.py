@@ -38,9 +38,24 @@ def test_weights_are_checked_and_written(tmp_path, tensors, capsys):
   assert written["fc.weight"].shape == (7, 64)
   np.testing.assert_array_equal(written["conv1.weight"], tensors["conv1.weight"])
   for wrong, message in (
-    ([*arguments, "--num_classes=0"], "num_classes must be at least 2, got 0"),
-    ([str(src), "--model=resnet9", f"--out={out}"], "unknown network 'resnet9', must be one of "),
-    ([str(src), "--model=resnet14", f"--out={out}"], "weights don't fit the network; missing: "),
+    (
+      [*arguments, "--num_classes=-1"],
+      "--model is 'resnet8': num_classes must be at least 2, got -",
+    ),
+    (
+      [*arguments, "--in_channels=-1"],
+      "--model is 'resnet8': in_channels must be at least 1, got -",
+    ),
+    ([*arguments, "--image_size=-1"], "--model is 'resnet8': resnet8 needs images of at least 4 "),
+    ([*arguments, "--num_classes=ten"], "argument --num_classes: invalid int value: 'ten'"),
+    ([str(src)], "the following arguments are required: --model, --out"),
+    ([str(src), "--modle=resnet8", f"--out={out}"], "the flag is --modle, must be one of --help, "),
+    ([str(src), "--model=resnet9", f"--out={out}"], "--model is 'resnet9': unknown network "),
+    ([str(src), "--model=resnet14", f"--out={out}"], "--model is 'resnet14': weights don't fit "),
+    (
+      [str(src), "--model=math:sqrt", f"--out={out}", "--num_classes=5"],
+      "--model is 'math:sqrt': ",
+    ),
     ([str(src), "--model=resnet8", "--out=a.pth"], "can't write a.pth: the name must end with .s"),
     (["absent", *arguments[1:]], "can't read absent: No such file or directory"),
   ):
@@ -48,7 +63,7 @@ def test_weights_are_checked_and_written(tmp_path, tensors, capsys):
       convert.main(wrong)
     assert error.value.code == 2
     told = capsys.readouterr().err
-    assert told.startswith(f"python -m jaxkd.convert: {message}")
+    assert told.startswith(f"jaxkd: {message}")
     assert told.count("\n") == 1
 
 
@@ -93,3 +108,13 @@ def test_a_teacher_of_repdistiller_is_read(tmp_path, legacy):
   written = weights.read(out)
   assert {name: tensor.shape for name, tensor in written.items()} == shapes[32]
   assert (written["layer4.0.shortcut.0.weight"] == 0.5).all()
+
+
+@pytest.mark.parametrize(("size", "flags"), [(8, []), (28, []), (32, ["--in_channels=3"])])
+def test_an_mlp_tells_the_size_of_its_images(tmp_path, size, flags):
+  src, out = tmp_path / "src.safetensors", tmp_path / "out.safetensors"
+  settings = {"image_size": size, "in_channels": 3 if flags else 1}
+  model = models.create("mlp", num_classes=10, rngs=nnx.Rngs(0), **settings)
+  weights.write(src, weights.to_torch(model))
+  convert.main([str(src), "--model=mlp", f"--out={out}", *flags])
+  assert out.read_bytes() == src.read_bytes()

@@ -68,10 +68,10 @@ def refused(capsys, *argv):
     export.main([*map(str, argv)])
   assert error.value.code == 2
   told = capsys.readouterr().err
-  assert told.startswith("python -m jaxkd.export: ")
+  assert told.startswith("jaxkd: ")
   assert told.endswith("\n")
   assert told.count("\n") == 1
-  return told.removeprefix("python -m jaxkd.export: ").rstrip()
+  return told.removeprefix("jaxkd: ").rstrip()
 
 
 def test_a_folder_without_a_phase_is_refused(tmp_path, capsys):

@@ -129,7 +129,6 @@ def test_no_two_modules_define_one_public_name():
     for name, modules in homes.items()
     if not name.startswith("_") and len(modules) > 1
   }
-  # Each family of networks has its list and its block; an analysis has its own teachers and
-  # students.
-  allowed = {"MODELS", "Bottleneck", "Teacher", "Student"}
+  # Each family of networks has its list and its block.
+  allowed = {"MODELS", "Bottleneck"}
   assert shared.keys() <= allowed, shared

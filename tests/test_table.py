@@ -177,3 +177,12 @@ def test_a_wrong_choice_of_the_toolkits_table_ends_with_one_line(
   assert error.value.code == 2
   (line,) = capsys.readouterr().err.splitlines()
   assert re.fullmatch(f"jaxkd: {message.rstrip('?')}.*", line)
+
+
+def test_a_config_file_is_refused(command, capsys, tmp_path):
+  argv = ["--config=configs/digits_isats.py", "--dataset=digits", f"--workdir={tmp_path}"]
+  with pytest.raises(SystemExit) as ended:
+    command(table.main, *argv)
+  assert ended.value.code == 2
+  (line,) = capsys.readouterr().err.splitlines()
+  assert line.startswith("jaxkd: --config is given, but a table has its own configs")

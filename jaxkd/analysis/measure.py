@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkd import losses, metrics
-from jaxkd.analysis.study import Settings, Study, Teacher
+from jaxkd.analysis.study import MeasuredTeacher, Settings, Study
 
 # Number of examples that are measured at a time, which bounds the memory.
 _BLOCK = 8192
@@ -142,7 +142,9 @@ def _agreement(a: jax.Array, b: jax.Array, k: int) -> tuple[jax.Array, ...]:
   return metrics.rank_set_overlap(a, b, k), *metrics.rank_correlations(a, b)
 
 
-def _compare(small: Teacher, large: Teacher, examples: dict[str, PerExample], k: int) -> Comparison:
+def _compare(
+  small: MeasuredTeacher, large: MeasuredTeacher, examples: dict[str, PerExample], k: int
+) -> Comparison:
   before, after = examples[small.name], examples[large.name]
   small_variance, large_variance = mean(before.derived_variance), mean(after.derived_variance)
   isats_variance = mean(after.isats_variance)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxkd.analysis.study import Study, Teacher
+from jaxkd.analysis.study import MeasuredTeacher, Study
 from jaxkd.common.errors import ConfigError, FileError
 from jaxkd.common.files import StrPath
 
@@ -51,7 +51,7 @@ def read(paths: Sequence[StrPath]) -> Study:
   num_examples, num_classes = logits[first].shape
   return Study(
     title="-".join(stems),
-    teachers=tuple(Teacher(name, logits[name], features.get(name)) for name in names),
+    teachers=tuple(MeasuredTeacher(name, logits[name], features.get(name)) for name in names),
     labels=labels.astype(np.int32),
     class_names=_class_names(arrays, num_classes),
     about=f"{num_examples} examples of {num_classes} classes; logits saved as "

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from jaxkd import losses, metrics
 from jaxkd.analysis import measure
-from jaxkd.analysis.study import LABELS_OF_ROWS, Student, Teacher
+from jaxkd.analysis.study import LABELS_OF_ROWS, MeasuredStudent, MeasuredTeacher
 from jaxkd.common.files import StrPath
 from jaxkd.runs import planning
 from jaxkd.runs.phase import Phase
@@ -31,8 +31,13 @@ def _over_grid(config: ConfigDict) -> list[tuple[ConfigDict, str]]:
 
 
 def find(
-  config: ConfigDict, workdir: StrPath, teacher: Teacher, labels: np.ndarray, *, grid: bool = False
-) -> Iterator[Student]:
+  config: ConfigDict,
+  workdir: StrPath,
+  teacher: MeasuredTeacher,
+  labels: np.ndarray,
+  *,
+  grid: bool = False,
+) -> Iterator[MeasuredStudent]:
   """Yields the trained students of an experiment's teacher that the store has, under any seed.
 
   They are one for each kind of label, or with `grid` those under ATS at the grid's temperatures.
@@ -44,7 +49,7 @@ def find(
       continue
     alone = _finished(one, workdir, "nokd")
     average, variance = _label_means(own, row, teacher.logits, labels)
-    yield Student(
+    yield MeasuredStudent(
       network=one.student.name,
       teacher=teacher.name,
       method=LABELS_OF_ROWS[row],

@@ -33,7 +33,7 @@ class Settings(NamedTuple):
       raise ConfigError(f"tau = {self.tau}; it must be > 0")
 
 
-class Teacher(NamedTuple):
+class MeasuredTeacher(NamedTuple):
   """A network's outputs on the examples."""
 
   name: str
@@ -44,7 +44,7 @@ class Teacher(NamedTuple):
   family: str = ""  # the network's; empty if not known
 
 
-class Student(NamedTuple):
+class MeasuredStudent(NamedTuple):
   """Accuracy of a student that one teacher taught with one kind of label."""
 
   network: str  # the student's name
@@ -64,7 +64,7 @@ class Study(NamedTuple):
   """Teachers, from small to large, with their outputs on the same examples."""
 
   title: str  # names the report
-  teachers: tuple[Teacher, ...]  # two or more
+  teachers: tuple[MeasuredTeacher, ...]  # two or more
   labels: np.ndarray  # of the examples, `[N]`, int32
   class_names: tuple[str, ...]  # by label
   about: str  # data, networks, epochs and seeds, for the captions
@@ -72,9 +72,9 @@ class Study(NamedTuple):
   digest: str = ""  # identifies the networks
   seed: int | None = None  # seed of the first teacher; None if not known
   split: str = "test"  # of the accuracies
-  stages: tuple[Teacher, ...] = ()  # the largest after few to all epochs, named after them
-  students: tuple[Student, ...] = ()
-  grid: tuple[Student, ...] = ()  # of the largest teacher, under ATS at several temperatures
+  stages: tuple[MeasuredTeacher, ...] = ()  # the largest after few to all epochs, named after them
+  students: tuple[MeasuredStudent, ...] = ()
+  grid: tuple[MeasuredStudent, ...] = ()  # of the largest teacher under ATS, by temperatures
 
   @property
   def names(self) -> list[str]:

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from jaxkd import data, models
 from jaxkd.analysis import plan, students
 from jaxkd.analysis.plan import Source
-from jaxkd.analysis.study import Student, Study, Teacher
+from jaxkd.analysis.study import MeasuredStudent, MeasuredTeacher, Study
 from jaxkd.common.digests import digest
 from jaxkd.common.files import StrPath
 from jaxkd.data.base import Split
@@ -68,7 +68,7 @@ def studies(
   looked = [(stage, _look(stage, dataset, split, mesh)[0]) for stage in stages]
   if looked:
     looked.append((sources[-1], first.teachers[-1]))
-  taught, of_grid = list[Student](), list[Student]()
+  taught, of_grid = list[MeasuredStudent](), list[MeasuredStudent]()
   for source, teacher in zip(sources, first.teachers, strict=True):
     for one in source.experiments:
       taught += students.find(one, workdir, teacher, first.labels)
@@ -104,7 +104,9 @@ def _study(sources: Sequence[Source], dataset: Dataset, split: Split, mesh: Mesh
   )
 
 
-def _look(source: Source, dataset: Dataset, split: Split, mesh: Mesh) -> tuple[Teacher, np.ndarray]:
+def _look(
+  source: Source, dataset: Dataset, split: Split, mesh: Mesh
+) -> tuple[MeasuredTeacher, np.ndarray]:
   """Returns the teacher with its outputs on the examples, and their labels."""
   loaded = teachers.load(source.entry, dataset, mesh)
   # The network is its own teacher here: teachers get images normalised as in their training.
@@ -120,7 +122,7 @@ def _look(source: Source, dataset: Dataset, split: Split, mesh: Mesh) -> tuple[T
   logits, features, labels = evaluation.collect(
     evaluator, (loaded.variables,) * 2, split, take, dataset.workers
   )
-  teacher = Teacher(
+  teacher = MeasuredTeacher(
     source.title,
     logits,
     features,

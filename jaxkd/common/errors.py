@@ -1,5 +1,20 @@
 """User-correctable errors, shown as one line."""
 
+import contextlib
+import pathlib
+import sys
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from typing import NoReturn
+
+INSTALLED = tuple(map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")))
+"""Folders of the standard library and of installed packages."""
+
+_NOT_THE_USERS = (*INSTALLED, str(pathlib.Path(__file__).parents[1]), "<frozen ")
+
+_Kinds = type[Exception] | tuple[type[Exception], ...]
+
 
 class UserError(Exception):
   """A mistake that a user can correct; commands print its one line and exit with status 2."""
@@ -11,3 +26,39 @@ class FileError(UserError):
 
 class ConfigError(UserError):
   """An option is wrong; the message names it."""
+
+
+@contextlib.contextmanager
+def explained(kind: type[UserError], prefix: str, caught: _Kinds = Exception) -> Iterator[None]:
+  """Makes errors, by default all, a `kind` whose one line begins with `prefix`.
+
+  A ConfigError stays as it is: it names an option already.
+  """
+  try:
+    yield
+  except ConfigError:
+    raise
+  except caught as error:
+    raise kind(f"{prefix}: {described(error)}") from error
+
+
+def described(error: BaseException) -> str:
+  """Returns an error's message in one line, with type and place if a user's own code raised it."""
+  # The prefix of an error of the operating system names the file.
+  place, text = place_of(error), getattr(error, "strerror", None) or str(error)
+  if not isinstance(error, UserError) and (place or not text or isinstance(error, KeyError)):
+    text = f"{place}{type(error).__name__}: {error}"
+  return " ".join(text.split())
+
+
+def place_of(error: BaseException) -> str:
+  """Returns the file and line of a user's own code that raised an error; '' if none did."""
+  frames = [(f.f_code.co_filename, line) for f, line in traceback.walk_tb(error.__traceback__)]
+  own = [frame for frame in frames if not frame[0].startswith(_NOT_THE_USERS)]
+  return "{}, line {}: ".format(*own[-1]) if own else ""
+
+
+def end(message: object) -> NoReturn:
+  """Ends the process with one line on stderr, and status 2."""
+  print(f"jaxkd: {' '.join(str(message).split())}", file=sys.stderr)
+  raise SystemExit(2)

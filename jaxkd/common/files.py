@@ -7,7 +7,7 @@ import os
 import pathlib
 import uuid
 
-from jaxkd.common.errors import FileError
+from jaxkd.common.errors import FileError, explained
 
 StrPath = str | os.PathLike[str]
 
@@ -32,11 +32,9 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
 
 def file_hash(path: str) -> str:
   """Returns the SHA-256 of a file's content, or raises a FileError."""
-  try:
+  with explained(FileError, f"can't read {path}", OSError):
     found = os.stat(path)
     return _file_hash(path, found.st_mtime_ns, found.st_size)
-  except OSError as error:
-    raise FileError(f"can't read {path}: {error.strerror}") from error
 
 
 @functools.cache

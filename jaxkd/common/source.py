@@ -5,15 +5,12 @@ import functools
 import hashlib
 import inspect
 import sys
-import sysconfig
 import textwrap
 import types
 from collections.abc import Iterator
 from typing import Any
 
-from jaxkd.common.errors import UserError
-
-_INSTALLED = tuple(map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")))
+from jaxkd.common.errors import INSTALLED, UserError
 
 
 def source_digest(thing: Any) -> str:
@@ -99,7 +96,7 @@ def _is_followed(thing: type | types.FunctionType, home: str) -> bool:
   if package in ("jaxkd", "builtins"):
     return False
   file = getattr(sys.modules.get(thing.__module__), "__file__", None) or ""
-  return package == home or not file.startswith(_INSTALLED)
+  return package == home or not file.startswith(INSTALLED)
 
 
 def _without_docstrings(tree: ast.AST) -> ast.AST:

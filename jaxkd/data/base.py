@@ -1,7 +1,6 @@
 """Splits and batches: the types that the data modules share."""
 
 import abc
-import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
@@ -123,15 +122,6 @@ Split = Arrays | Examples
 def size(split: Split) -> int:
   """Returns the number of examples."""
   return len(split.labels if isinstance(split, Arrays) else split)
-
-
-@contextlib.contextmanager
-def explained(prefix: str, *kinds: type[Exception]) -> Iterator[None]:
-  """Turns errors of these kinds into a DataError whose message begins with `prefix`."""
-  try:
-    yield
-  except kinds as error:
-    raise DataError(f"{prefix}: {error}") from error
 
 
 def check_batch_size(batch_size: int, size: int) -> None:

@@ -108,8 +108,8 @@ def classes(path: str) -> list[str]:
   """Returns the names of the classes' folders, sorted."""
   train = pathlib.Path(path).expanduser() / "train"
   if not train.is_dir():
-    wanted = "a folder that has train/<class>/*.jpg and test/<class>/*.jpg"
-    raise DataError(f"{readable(train)} is missing: config.data.data_dir must name {wanted}")
+    wanted = "the folder that has train/<class>/*.jpg and test/<class>/*.jpg"
+    raise DataError(f"{readable(path)!r} must be {wanted}, but there is no {readable(train)}")
   names = _subfolders(train)
   if len(names) < 2:
     raise DataError(f"{readable(train)} must have a folder for each of two classes or more")

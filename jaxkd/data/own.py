@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxkd.common.console import tell
+from jaxkd.common.errors import explained
 from jaxkd.data.base import DataError, Example, Examples, InMemory, in_order
 from jaxkd.data.specs import IMAGENET_MEAN, IMAGENET_STD, Spec
 
@@ -45,7 +46,8 @@ class Own:
   @functools.cached_property
   def splits(self) -> tuple[Examples, Examples]:
     """The training and the test split; a DataError names a fault in them."""
-    loaded = self.load() if callable(self.load) else self.load
+    with explained(DataError, f"data set {self.name!r}: load() must give (train, test), but fails"):
+      loaded = self.load() if callable(self.load) else self.load
     if not isinstance(loaded, tuple | list) or len(loaded) != 2:
       raise self._wrong(f"load gives {_called(loaded)}, must give (train, test)")
     where = (f"data set {self.name!r}, {part}" for part in ("train", "test"))
@@ -109,7 +111,8 @@ class _Source(Examples):
     return Example(image, np.int32(label))
 
   def _read(self, index: int) -> list[np.ndarray]:
-    example = self._source[index]
+    with explained(DataError, f"{self._where}: example {index} can't be read"):
+      example = self._source[index]
     if not isinstance(example, Mapping) or not {"image", "label"} <= example.keys():
       has = f"{self._where}: example {index} is {_called(example)}"
       raise DataError(f"{has}, must be a dict with 'image' and 'label'")

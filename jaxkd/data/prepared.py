@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import constants, read_only_builder
 
+from jaxkd.common.errors import explained
 from jaxkd.data import cache, images
-from jaxkd.data.base import Arrays, DataError, Example, Examples, MissingError, explained, in_order
+from jaxkd.data.base import Arrays, DataError, Example, Examples, MissingError, in_order
 from jaxkd.data.specs import Spec
 
 
@@ -93,7 +94,7 @@ class Prepared(Examples):
     return Example(image, np.int32(example[self._spec.label]), size)
 
   def _read(self, index: int) -> Mapping[str, Any]:
-    with explained(f"{self._origin(index)} can't be read", Exception):
+    with explained(DataError, f"{self._origin(index)} can't be read"):
       return self._source[index]
 
   def _origin(self, index: int) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from jaxkd.common.errors import UserError
 from jaxkd.common.imports import resolve
 from jaxkd.common.spelling import nearest
 from jaxkd.data import cache, folder, own, specs
@@ -110,10 +109,7 @@ def find(name: str, data_dir: str = "") -> Spec:
 
 def _import(name: str) -> None:
   """Registers the object that `package.module:attribute` names, once unless it is reloaded."""
-  try:
-    thing = resolve(name)
-  except UserError as error:
-    raise DataError(f"data set {error}") from error
+  thing = resolve(name, "data set", DataError)
   if name in _OWN and _IMPORTED.get(name) is thing:
     return
   found = own.Own(name, thing) if callable(thing) else thing

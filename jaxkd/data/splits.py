@@ -11,8 +11,9 @@ import jax
 import numpy as np
 from jax.sharding import Sharding
 
+from jaxkd.common.errors import explained
 from jaxkd.data import registry, streamed
-from jaxkd.data.base import Arrays, DataError, EvalBatch, Example, Examples, Split, explained, size
+from jaxkd.data.base import Arrays, DataError, EvalBatch, Example, Examples, Split, size
 from jaxkd.data.resident import Resident
 from jaxkd.data.specs import Spec
 
@@ -87,7 +88,7 @@ def holdout(split: Split, fraction: float, seed: int = 0) -> tuple[Split, Split]
 
   labels = np.asarray(split.labels)
   options = {"test_size": fraction, "stratify": labels, "random_state": seed}
-  with explained(f"a share of {fraction} can't be held out", ValueError):
+  with explained(DataError, f"a share of {fraction} can't be held out", ValueError):
     rows = model_selection.train_test_split(np.arange(len(labels)), **options)
   train, validation = map(np.sort, rows)
   return take(split, train), take(split, validation)

@@ -158,6 +158,10 @@ class Method:
     """Returns the last phase of the row, which holds its teachers."""
     return plan.student(self, plan.teacher())
 
+  def parts(self) -> "Sequence[Method]":
+    """Returns the methods of the package that `loss` computes with; their versions identify it."""
+    return ()
+
   def predict(self, student: Outputs, teachers: tuple[Outputs, ...]) -> jax.Array:
     """Returns the logits that are evaluated, `[B, C]`."""
     del teachers

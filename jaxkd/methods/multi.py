@@ -1,6 +1,7 @@
 """Several teachers: the weighted mean of their labels, and a contrastive term with each."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -71,16 +72,13 @@ class Multi(Method):
       student_tau = label.student_tau
     return plan.student(dataclasses.replace(self, student_tau=student_tau), *teachers)
 
+  def parts(self) -> Sequence[CRD]:
+    options = self.contrast, self.contrast_features, self.contrast_negatives, self.contrast_tau
+    return (CRD(*options),) if self.contrast else ()
+
   def adapter(self, student: Outputs, teachers: tuple[Outputs, ...], rngs: nnx.Rngs) -> nnx.Module:
-    if not self.contrast:
-      return nnx.List([])
-    crd = CRD(
-      weight=self.contrast,
-      features=self.contrast_features,
-      negatives=self.contrast_negatives,
-      tau=self.contrast_tau,
-    )
-    return nnx.List([crd.contrast(student, teacher, rngs) for teacher in teachers])
+    contrasts = [crd.contrast(student, each, rngs) for crd in self.parts() for each in teachers]
+    return nnx.List(contrasts)
 
   def _probabilities(self, teacher: Outputs, labels: jax.Array) -> jax.Array:
     logits = comparable(teacher.logits, self.standardize)

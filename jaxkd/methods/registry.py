@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
-from jaxkd.common.errors import ConfigError, UserError
+from jaxkd.common.errors import ConfigError
 from jaxkd.common.imports import resolve
 from jaxkd.common.source import source_digest
 from jaxkd.common.spelling import nearest
@@ -92,10 +92,7 @@ def find(name: str) -> type[Method]:
 
 
 def _imported(name: str) -> type[Method]:
-  try:
-    found = resolve(name)
-  except UserError as error:
-    raise ConfigError(f"there is no method {error}") from error
+  found = resolve(name, "method", ConfigError)
   if not (isinstance(found, type) and issubclass(found, Method)):
     raise ConfigError(f"{name!r} is not a subclass of jaxkd.methods.Method")
   found = _frozen(found)
@@ -161,13 +158,14 @@ def identity(method: Method) -> dict[str, Any]:
   """Returns everything that determines what a method computes, as JSON holds it.
 
   For a method of this package its version stands for its definition; for any other its source, with
-  the versions of the package's methods that it extends.
+  the versions of the package's methods that it extends. The versions of its `parts` follow.
   """
   bases = [c for c in type(method).__mro__ if c.__module__.startswith("jaxkd.methods.")]
-  definition: dict[str, Any] = {"version": method.version}
+  parts = [part.version for part in method.parts()]
+  definition: dict[str, Any] = {"version": [method.version, *parts] if parts else method.version}
   if type(method) not in bases:
     versions = [getattr(base, "version", 0) for base in bases]
-    definition = {"version": versions, "source": source_digest(type(method))}
+    definition = {"version": [*versions, *parts], "source": source_digest(type(method))}
   options = {
     field.name: getattr(method, field.name)
     for field in dataclasses.fields(method)

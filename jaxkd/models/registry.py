@@ -12,7 +12,6 @@ from jax.typing import DTypeLike
 
 from jaxkd.common import source
 from jaxkd.common.digests import digest
-from jaxkd.common.errors import UserError
 from jaxkd.common.imports import resolve
 from jaxkd.common.spelling import nearest
 from jaxkd.models import own
@@ -134,11 +133,7 @@ def find(name: str) -> Architecture:
     return ARCHITECTURES[name]
   if ":" not in name:
     raise NetworkError(f"unknown network {name!r}, must be {nearest(name, ARCHITECTURES)}")
-  try:
-    factory = resolve(name)
-  except UserError as error:
-    raise NetworkError(f"network {error}") from error
-  return _own(name, factory, "own")
+  return _own(name, resolve(name, "network", NetworkError), "own")
 
 
 def create(
@@ -173,8 +168,9 @@ def create(
       are fewer than two classes, or a network from outside gives no logits of that many classes.
   """
   forms = find(name).forms
-  if num_classes < 2:
-    raise NetworkError(f"num_classes must be at least 2, got {num_classes}")
+  for argument, value, least in (("num_classes", num_classes, 2), ("in_channels", in_channels, 1)):
+    if value < least:
+      raise NetworkError(f"{argument} must be at least {least}, got {value}")
   smallest = forms[0].min_image_size
   if image_size < smallest:
     raise NetworkError(f"{name} needs images of at least {smallest} pixels, got {image_size=}")

@@ -6,6 +6,7 @@ network from outside of the package has Flax's names and layout: `Conv_0.kernel`
 """
 
 import functools
+import math
 import pathlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ import safetensors.numpy
 from flax import nnx
 
 from jaxkd.common.console import tell
-from jaxkd.common.errors import FileError
+from jaxkd.common.errors import FileError, explained
 from jaxkd.common.files import StrPath, write_atomically
 from jaxkd.models.base import Network, NetworkError
 from jaxkd.models.registry import Reference, create, find
@@ -164,11 +165,8 @@ def read(path: StrPath) -> dict[str, np.ndarray]:
       is needed and absent.
   """
   path = pathlib.Path(path)
-  try:
-    with open(path, "rb") as file:
-      start = file.read(9)
-  except OSError as error:
-    raise WeightsError(f"can't read {path}: {error.strerror}") from error
+  with explained(WeightsError, f"can't read {path}", OSError), open(path, "rb") as file:
+    start = file.read(9)
   # A safetensors file begins with the length of its header, which is JSON; its length can look like
   # the start of a pickle.
   if start[8:] != b"{" and start.startswith((b"PK\x03\x04", b"\x80")):
@@ -268,11 +266,17 @@ def network_of(
   """Makes the network that a state dict belongs to, with initial values.
 
   By default the number of classes is the tensors'; size and channels of the images are those that
-  the network's form for CIFAR or for ImageNet, whichever the tensors fit, has in the literature.
+  the network's form for CIFAR or for ImageNet, whichever the tensors fit, has in the literature. Of
+  an mlp the size is the tensors'.
 
   Raises:
     NetworkError: the tensors don't fit, or there is no such network.
   """
+  if name == "mlp" and image_size is None:
+    # The pixels are what the first layer takes and no layer gives.
+    layers = [tensor.shape for tensor in tensors.values() if tensor.ndim == 2]
+    pixels = max({size for _, size in layers} - {size for size, _ in layers}, default=0)
+    image_size = math.isqrt(pixels // max(in_channels or 1, 1)) or None
   fits = []
   for form in find(name).forms:
     if form.reference is None and num_classes is None:

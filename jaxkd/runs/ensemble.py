@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkd import losses
+from jaxkd.common.errors import explained
 from jaxkd.common.files import write_atomically
 from jaxkd.models import Outputs
 from jaxkd.runs import planning, teachers
@@ -36,10 +37,8 @@ class Ensemble:
   @property
   def accuracy(self) -> float:
     """Accuracy on the evaluated split, as `evaluate` found it."""
-    try:
+    with explained(StoreError, f"can't read {self.path}", (OSError, ValueError, KeyError)):
       return json.loads(self.path.read_text())["accuracy"]
-    except (OSError, ValueError, KeyError) as error:
-      raise StoreError(f"can't read {self.path}: {error}") from error
 
   def evaluate(self, dataset: Dataset, mesh: jax.sharding.Mesh) -> None:
     """Evaluates the phases together and writes their accuracy."""

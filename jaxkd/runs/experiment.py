@@ -11,7 +11,7 @@ import jax
 from ml_collections import ConfigDict
 
 from jaxkd import data
-from jaxkd.common.errors import ConfigError
+from jaxkd.common.errors import ConfigError, explained
 from jaxkd.runs import planning
 from jaxkd.runs.ensemble import Ensemble
 from jaxkd.runs.phase import Phase
@@ -89,15 +89,12 @@ def load_dataset(options: ConfigDict, run_options: ConfigDict, mesh: jax.shardin
   """Reads the training and the evaluated split, from `config.data` and `config.run`."""
   spec = data.find(options.name, options.data_dir)
   train, evaluated = data.read(spec, options.data_dir, run_options.loader, run_options.resident_gib)
-  try:
+  shares = f"config.data.validation is {options.validation}, train_share {options.train_share}"
+  with explained(ConfigError, shares, data.DataError):
     if options.validation:
       train, evaluated = data.holdout(train, options.validation)
     if options.train_share < 1:
       _, train = data.holdout(train, options.train_share)
-  except data.DataError as error:
-    raise ConfigError(
-      f"config.data.validation is {options.validation}, train_share {options.train_share}: {error}"
-    ) from error
   if options.batch_size > data.size(train):
     raise ConfigError(
       f"config.data.batch_size is {options.batch_size}, must be at most {data.size(train)}, the "

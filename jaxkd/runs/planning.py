@@ -11,7 +11,7 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from jaxkd import data, methods, models
-from jaxkd.common.errors import ConfigError
+from jaxkd.common.errors import ConfigError, UserError, explained
 from jaxkd.common.files import file_hash
 from jaxkd.methods import Method
 from jaxkd.runs.phase import Phase
@@ -37,7 +37,8 @@ def student(
   """Returns the phase of a row's student under a seed; `identity` is that of its data set."""
   row = row.removesuffix(ENSEMBLE)
   plan = ExperimentPlan(of_row(config, row), seed, identity)
-  return plan.options(row).phases(plan)
+  with explained(ConfigError, f"config.{row}", UserError):
+    return plan.options(row).phases(plan)
 
 
 def teacher(config: ConfigDict) -> Phase:
@@ -63,25 +64,26 @@ class ExperimentPlan:
     if objective:
       self._require_training(f"{objective.name}, which trains its own teacher")
     if not section.checkpoint:
-      return self._phase(section, objective, (), section.seed)
-    try:
+      with explained(ConfigError, "config.teacher.name", models.NetworkError):
+        return self._phase(section, objective, (), section.seed)
+    with explained(ConfigError, "config.teacher.checkpoint", StoreError):
       return PhaseFolder.open(section.checkpoint).phase
-    except StoreError as error:
-      raise ConfigError(f"config.teacher.checkpoint: {error}") from error
 
   def small_teacher(self) -> Phase:
     """Returns the phase of the small teacher."""
     section = self._config.small_teacher
-    return self._phase(section, None, (), section.seed)
+    with explained(ConfigError, "config.small_teacher.name", models.NetworkError):
+      return self._phase(section, None, (), section.seed)
 
   def student(self, objective: Method, *teachers: Phase) -> Phase:
     """Returns a phase that trains the experiment's student under its seed."""
-    return self._phase(self._config.student, objective, teachers, self._seed)
+    with explained(ConfigError, "config.student.name", models.NetworkError):
+      return self._phase(self._config.student, objective, teachers, self._seed)
 
   def assistants(self, names: Sequence[str], weights: Sequence[str] = ()) -> list[ConfigDict]:
     """Returns networks to train: sections of the config, or names of networks."""
     if weights and len(weights) != len(names):
-      raise ConfigError(
+      raise UserError(
         f"init_from is {tuple(weights)}, must be (), or {len(names)} files, one for each of "
         f"{', '.join(names)}, '' for none"
       )
@@ -197,7 +199,7 @@ def outputs(phase: Phase) -> models.Outputs:
 def _traced(described: Mapping[str, Any], spec: data.Spec, *, outputs: bool = False) -> Any:
   """Returns a network without its arrays, or its abstract outputs for one image.
 
-  It is a ConfigError if the network can't be made for the data set.
+  It is a NetworkError if the network can't be made for the data set.
   """
   own = {field: described[field] for field in ("name", "dtype", "options")}
   # A network may be registered again under its name.
@@ -214,10 +216,8 @@ def _traced_once(text: str, spec: data.Spec, outputs: bool) -> Any:
     model = _create(described, spec, nnx.Rngs(0))
     return model.outputs(jnp.zeros(shape)) if outputs else model
 
-  try:
+  with explained(models.NetworkError, f"network {described['name']!r} on {spec.name}"):
     return nnx.eval_shape(make)
-  except (TypeError, ValueError) as error:
-    raise ConfigError(f"network {described['name']!r} on {spec.name}: {error}") from error
 
 
 def with_teachers(students: Iterable[Phase]) -> list[Phase]:

@@ -80,8 +80,7 @@ class Queue:
     with stop_requested() as self._stop:
       while self._waiting:
         before = len(self._waiting)
-        steps = {phase: self._steps(phase) for phase in self._waiting}
-        for cohort in cohorts(steps, self._run.cohort, self._run.checkpoint_every_steps):
+        for cohort in self._cohorts(self._waiting):
           if sharding.agreed(all(self._folder(t).finished for t in cohort[0].teachers)):
             self._train_free(cohort)
         failed = self._failed.keys()
@@ -103,18 +102,24 @@ class Queue:
     newest = np.array(sorted(self._folder(phase).steps)[-count:])
     return {0, *sharding.of_first(np.resize(newest, count)).tolist()}
 
+  def _cohorts(self, phases: Iterable[Phase]) -> list[list[Phase]]:
+    """Returns the cohorts of phases as they are in the store now."""
+    steps = {phase: self._steps(phase) for phase in phases}
+    return cohorts(steps, self._run.cohort, self._run.checkpoint_every_steps)
+
   def _train_free(self, cohort: Sequence[Phase]) -> None:
     """Trains those phases of a cohort that no other run is training."""
     with contextlib.ExitStack() as stack:
       free = [phase for phase in cohort if self._claim(phase, stack)]
-      # Another run may have finished some meanwhile.
-      todo = [phase for phase in free if not sharding.agreed(self._folder(phase).finished)]
-      done = free
+      # Until now another run may have finished some, or trained some further than the others.
+      unfinished = [phase for phase in free if not sharding.agreed(self._folder(phase).finished)]
+      together = next(iter(self._cohorts(unfinished)), [])
+      done = [phase for phase in free if phase in together or phase not in unfinished]
       try:
-        if todo:
-          self._train(todo)
+        if together:
+          self._train(together)
       except NonFiniteError as error:
-        bad = todo[error.student]
+        bad = together[error.student]
         self._failed[bad] = error
         # The others of its cohort resume in the next round.
         done = [bad]

@@ -9,7 +9,7 @@ from typing import Any
 
 import filelock
 
-from jaxkd.common.errors import UserError
+from jaxkd.common.errors import UserError, explained
 from jaxkd.common.files import write_atomically
 from jaxkd.runs.phase import Phase
 
@@ -83,10 +83,8 @@ class PhaseFolder:
   def create(self) -> None:
     """Makes the folder and writes `config.json`, unless it exists."""
     file = self.path / "config.json"
-    try:
+    with explained(StoreError, f"can't write to {self.path}", OSError):
       self.path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-      raise StoreError(f"can't write to {self.path}: {error.strerror}") from error
     if not file.exists():
       _write(file, self.phase.to_dict())
 
@@ -102,10 +100,8 @@ class PhaseFolder:
     'train' and `phase.split` the measures on that split.
     """
     file = self.path / "result.json"
-    try:
+    with explained(StoreError, f"can't read {file}", (OSError, ValueError)):
       return json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-      raise StoreError(f"can't read {file}: {error}") from error
 
   @property
   def accuracy(self) -> float:

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -10,8 +9,9 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from jaxkd import data, methods, models
-from jaxkd.common.errors import ConfigError, UserError
-from jaxkd.common.spelling import nearest
+from jaxkd.common.errors import ConfigError, UserError, explained
+from jaxkd.common.files import file_hash
+from jaxkd.common.spelling import hint, nearest
 from jaxkd.methods import FRACTION, NOT_NEGATIVE, POSITIVE, Bound, View
 from jaxkd.models import weights
 from jaxkd.runs import planning, teachers
@@ -62,18 +62,17 @@ def _require(ok: Any, option: str, value: Any, allowed: object) -> None:
     raise ConfigError(f"config.{option} is {value!r}, must be {allowed}")
 
 
-def _require_name(option: str, name: str, names: Iterable[str]) -> None:
-  _require(name in names, option, name, nearest(name, names))
-
-
 def _check_names(config: ConfigDict) -> None:
   rows, seeds, size, title = config.rows, config.seeds, config.ensemble, config.title
   _require(bool(rows), "rows", rows, "one row or more")
-  for option, names in (("rows", rows), ("tuned", config.tuned)):
-    for name in names:
-      single = name.removesuffix(ENSEMBLE)
-      if ":" not in single:
-        _require_name(option, single, methods.list_methods())
+  single = list(methods.list_methods())
+  both = [*single, *(f"{name}{ENSEMBLE}" for name in single)]
+  allowed = f"one of {', '.join(single)}, each alone or with {ENSEMBLE!r} behind it"
+  for name in rows:
+    _require(name in both or ":" in name, "rows", name, allowed + hint(name, both))
+  # An ensemble has the options of its row.
+  for name in config.tuned:
+    _require(name in single or ":" in name, "tuned", name, nearest(name, single))
   allowed = "letters, digits, _, . and -: it names a folder"
   _require(re.fullmatch(r"[\w.-]+", title) and title.strip("."), "title", title, allowed)
   _require(size > 1, "ensemble", size, "2 or more")
@@ -84,17 +83,19 @@ def _check_names(config: ConfigDict) -> None:
     _require(len(set(values)) == len(values), option, values, "without repetitions")
   integers = all(type(seed) is int and seed in _SEED for seed in seeds)
   _require(seeds and integers, "seeds", seeds, "one integer or more in [0, 2**32)")
-  _require_name("dtype", config.dtype, ("float32", "bfloat16"))
-  _require_name("run.loader", config.run.loader, data.LOADERS)
-  try:
+  allowed = "'float32' or 'bfloat16'"
+  _require(repr(config.dtype) in allowed.split(), "dtype", config.dtype, allowed)
+  loader, loaders = config.run.loader, data.LOADERS
+  _require(loader in loaders, "run.loader", loader, nearest(loader, loaders))
+  option = "data_dir" if config.data.name == "folder" else "name"
+  with explained(ConfigError, f"config.data.{option}", data.DataError):
     data.find(config.data.name, config.data.data_dir)
-  except data.DataError as error:
-    raise ConfigError(f"config.data.name: {error}") from error
   for section in (*planning.SECTIONS, "student"):
-    try:
+    with explained(ConfigError, f"config.{section}.name", UserError):
       models.find(config[section].name)
-    except (UserError, ValueError) as error:
-      raise ConfigError(f"config.{section}.name: {error}") from error
+    if file := config[section].init_from:
+      with explained(ConfigError, f"config.{section}.init_from", UserError):
+        file_hash(file)
 
 
 def _check_numbers(config: ConfigDict) -> None:
@@ -140,10 +141,8 @@ def _check_phase(phase: Phase) -> None:
   """Compares initial weights with the network, and evaluates the loss on shapes."""
   if phase.weights:
     model = nnx.eval_shape(lambda: planning.network(phase, nnx.Rngs(0)))
-    try:
+    with explained(ConfigError, f"init_from of network {phase.network['name']!r}"):
       weights.from_torch(model, weights.read(phase.weights), exact=phase.given)
-    except (OSError, TypeError, ValueError) as error:
-      raise ConfigError(f"init_from of network {phase.network['name']!r}: {error}") from error
   objective = planning.objective_of(phase)
   num_classes = planning.spec_of(phase).num_classes
 
@@ -154,12 +153,9 @@ def _check_phase(phase: Phase) -> None:
     return objective.loss(View(student, theirs, labels, constants, 0.0, adapter))
 
   own, theirs = planning.outputs(phase), tuple(map(planning.outputs, phase.teachers))
-  try:
+  student = phase.network["name"]
+  with explained(ConfigError, f"method {objective.name!r} with student {student!r}"):
     jax.eval_shape(loss, own, theirs, jax.ShapeDtypeStruct((1,), "int32"))
-  except (TypeError, ValueError) as error:
-    raise ConfigError(
-      f"method {objective.name!r} with student {phase.network['name']!r}: {error}"
-    ) from error
 
 
 def _check_teacher(config: ConfigDict) -> None:

@@ -21,7 +21,11 @@ def mean_over(
   run = _replicated(evaluator, evaluator.sums)
 
   def means(variables: Variables, split: Split) -> dict[str, Any]:
-    sums = [run((variables, *teachers), *batch) for batch in _batches(evaluator, split, workers)]
+    sums: list[Any] = []
+    for batch in _batches(evaluator, split, workers):
+      sums.append(run((variables, *teachers), *batch))
+      # At most four batches are in the devices' memory.
+      jax.block_until_ready(sums[-4:][0])
     return {
       name: (np.sum([each[name] for each in sums], axis=0) / data.size(split)).tolist()
       for name in sums[0]

@@ -10,7 +10,7 @@ import jax
 from clu import parameter_overview
 from flax import nnx
 
-from jaxkd.common.errors import FileError
+from jaxkd.common.errors import FileError, explained
 from jaxkd.common.files import write_atomically
 
 
@@ -51,13 +51,10 @@ class Writer:
     self.lines.append(line)
     if not self._writes:
       return
-    try:
-      with open(self._path, "a") as file:
-        file.write(json.dumps(line) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    except OSError as error:
-      raise FileError(f"can't write {self._path}: {error.strerror}") from error
+    with explained(FileError, f"can't write {self._path}", OSError), open(self._path, "a") as file:
+      file.write(json.dumps(line) + "\n")
+      file.flush()
+      os.fsync(file.fileno())
     if self._board:
       self._board.write_scalars(step, scalars)
       self._board.flush()

@@ -134,8 +134,8 @@ def _empty(photos):
       lambda p: (p / "train" / "cat" / "1.JPG").write_bytes(b"no"),
       r"train/cat/1\.JPG is not a readable image",
     ),
-    (lambda p: (p / "train").rename(p / "t"), r"train is missing"),
-    (lambda p: (p / "val").rename(p / "v"), r"none of the folders test, validation, val"),
+    (lambda p: (p / "train").rename(p / "t"), r"must be the folder that has train/<class>"),
+    (lambda p: (p / "val").rename(p / "v"), r"no folder test, validation, val"),
   ],
 )
 def test_a_faulty_folder_is_refused_by_path(photos, change, message):

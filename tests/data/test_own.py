@@ -220,11 +220,11 @@ def test_a_data_set_is_found_by_module_and_attribute(module):
 @pytest.mark.parametrize(
   ("name", "message"),
   [
-    ("own_package.images:lod", r"'lod' is not in own_package\.images, .*did you mean 'load'"),
+    ("own_package.images:lod", r"'lod' is not in own_package\.images; did you mean 'load'"),
     ("own_package.images:number", r"is a int, must be a function load\(\) -> \(train, test\)"),
     ("own_package.nothing:load", r"can't import 'own_package\.nothing': No module named"),
-    ("own_package.broken:load", r"can't import 'own_package\.broken': No module named 'no_such"),
-    (":load", r"can't import ''"),
+    ("own_package.broken:load", r"'own_package\.broken': .*, line 1: .* No module named 'no_such"),
+    (":load", "must be MODULE:ATTRIBUTE"),
   ],
 )
 def test_a_wrong_address_is_refused_in_one_line(module, name, message):
@@ -326,3 +326,27 @@ def test_malformed_splits_are_refused(load, message):
   data.register("mine", load)
   with pytest.raises(data.DataError, match=message):
     data.find("mine")
+
+
+@pytest.mark.parametrize(
+  ("load", "reason"),
+  [
+    (lambda a, b: (GOOD, GOOD), "missing 2 required positional arguments: 'a' and 'b'"),
+    (lambda: GOOD[0].nothing, r"test_own\.py, line \d+: AttributeError: .* 'nothing'"),
+  ],
+)
+def test_a_load_function_that_fails_is_one_line(load, reason):
+  data.register("mine", load)
+  message = rf"^data set 'mine': load\(\) must give \(train, test\), but fails: .*{reason}$"
+  with pytest.raises(data.DataError, match=message):
+    data.find("mine")
+
+
+def test_a_source_that_fails_is_one_line():
+  source = Source(*GOOD)
+  source.images = source.images[:4]
+  data.register("mine", (source, GOOD))
+  message = r"train: example 4 can't be read: .*test_own\.py, line \d+: IndexError: index 4 is out"
+  with pytest.raises(data.DataError, match=message) as error:
+    data.find("mine")
+  assert "\n" not in str(error.value)

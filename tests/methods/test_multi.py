@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from views import KD, LABELS, TEACHER, S, T, outputs, whole
 
-from jaxkd import losses
+from jaxkd import losses, methods
 from jaxkd.runs import planning
 
 
@@ -71,3 +71,20 @@ def test_the_teachers_default_to_both_teachers_of_the_config(tiny_config):
     planning.teacher(tiny_config),
     planning.ExperimentPlan(tiny_config, 0).small_teacher(),
   )
+
+
+def test_the_version_of_crd_identifies_the_contrastive_term(tiny_config, monkeypatch):
+  def phases():
+    without = planning.student(tiny_config, "multi", 0)
+    tiny_config.multi.contrast = 0.5
+    with_term = planning.student(tiny_config, "multi", 0)
+    tiny_config.multi.contrast = 0.0
+    return without, with_term
+
+  before = phases()
+  # The phase can be made again from what the store keeps of it.
+  assert planning.objective_of(before[1]).contrast == 0.5
+  monkeypatch.setattr(methods.find("crd"), "version", methods.find("crd").version + 1)
+  after = phases()
+  assert after[0] == before[0]
+  assert after[1] != before[1]

@@ -193,7 +193,7 @@ class Nets:
   for address, message in {
     "my_nets:Nets.Tyni": r"network 'my_nets:Nets.Tyni': 'Tyni' is not .*; did you mean 'Tiny'\?",
     "my_net:Nets": "network 'my_net:Nets': can't import 'my_net': No module named 'my_net'",
-    ":Nets": "network ':Nets': can't import ''",
+    ":Nets": "network ':Nets' must be MODULE:ATTRIBUTE",
     ".my_nets:Nets": "network '.my_nets:Nets': can't import '.my_nets'",
     "my_nets:__name__": "my_nets:__name__ must be the class of a network or a function",
   }.items():

@@ -10,6 +10,7 @@ from jaxkd.runs import planning, teachers
 from jaxkd.runs.cohorts import cohorts
 from jaxkd.runs.experiment import Experiment
 from jaxkd.runs.experiment import run as train
+from jaxkd.runs.queue import Queue
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.runs.validation import validate
 from jaxkd.training import sharding
@@ -106,6 +107,28 @@ def test_a_cohort_resumes_if_killed_while_it_saves_its_checkpoints(config, both,
     compare(folder, both[1][key], np.testing.assert_array_equal)
     assert [line["step"] for line in folder.logged()] == [6, 11]
     assert folder.result() == both[1][key].result()
+
+
+def test_a_student_that_another_run_trained_further_meanwhile_leaves_the_cohort(
+  config, both, tmp_path, capsys, monkeypatch
+):
+  config.rows, config.seeds = ("kd", "crd"), (0,)
+  claim = Queue._claim
+
+  def claim_late(self, phase, stack):
+    # Another run has trained this student and stopped, since the cohort was formed.
+    if phase.objective["name"] == "crd" and not (tmp_path / phase.folder).exists():
+      shutil.copytree(both[1]["crd", 0].path, tmp_path / phase.folder)
+      (tmp_path / phase.folder / "result.json").unlink()
+    return claim(self, phase, stack)
+
+  monkeypatch.setattr(Queue, "_claim", claim_late)
+  folders = run(config, tmp_path, 2)
+  told = capsys.readouterr().err
+  assert "kd and 1 more" not in told
+  assert "crd] resumes at step 11" in told
+  compare(folders["crd", 0], both[1]["crd", 0], np.testing.assert_array_equal)
+  assert folders["kd", 0].finished
 
 
 def test_a_student_that_is_not_finite_does_not_stop_the_others(config, tmp_path):

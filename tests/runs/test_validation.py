@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from jaxkd.common.errors import ConfigError, UserError
+from jaxkd.common.errors import ConfigError
 from jaxkd.methods import TEMPERATURE
 from jaxkd.runs import config as jaxkd_config
 from jaxkd.runs import planning
@@ -19,6 +19,7 @@ TEMPERATURES = re.escape(str(TEMPERATURE))
   [
     ("rows", (), "one row or more"),
     ("rows", ("isat",), "'isat', must be one of .*did you mean 'isats'"),
+    ("rows", ("ats+en",), r"each alone or with '\+ens' behind it; did you mean 'ats\+ens'"),
     ("rows", ("kd", "kd"), "without repetitions"),
     ("title", "../up", "it names a folder"),
     ("optim.milestones", ("a",), "numbers"),
@@ -27,11 +28,12 @@ TEMPERATURES = re.escape(str(TEMPERATURE))
     ("seeds", (), "one integer or more"),
     ("seeds", (0.5,), "one integer or more"),
     ("seeds", (-1,), r"in \[0, 2\*\*32\)"),
-    ("dtype", "float16", "one of float32, bfloat16"),
+    ("dtype", "float16", "float16', must be 'float32' or 'bfloat16'$"),
     ("data.name", "cifar-100", "did you mean 'cifar100'"),
     ("data.batch_size", 0, "positive multiple of the number of devices, 8"),
     ("data.batch_size", 100, "100, must be a positive multiple .* 8"),
     ("tuned", {"isat": {}}, "did you mean 'isats'"),
+    ("tuned", {"ats+ens": {}}, "did you mean 'ats'"),
     ("data.train_share", 0.0, r"in \(0, 1\]"),
     ("data.seed", -1, r"in \[0, 2\*\*32\)"),
     ("teacher.name", "resnt20", "'resnt20', must be one of .*; did you mean 'resnet20'"),
@@ -43,6 +45,11 @@ TEMPERATURES = re.escape(str(TEMPERATURE))
     ("student.learning_rate", float("nan"), "nan, must be > 0"),
     ("teacher.seed", -1, r"\[0, 2\*\*32\)"),
     ("teacher.checkpoint", "/nowhere", "/nowhere is not the folder of a phase"),
+    ("teacher.init_from", "/nowhere", "can't read /nowhere: No such file"),
+    ("student.init_from", "/nowhere", "can't read /nowhere: No such file"),
+    ("student.name", "os:", "network 'os:' must be MODULE:ATTRIBUTE"),
+    ("student.name", ":Net", "network ':Net' must be MODULE:ATTRIBUTE"),
+    ("student.name", "os:pth", "'pth' is not in os; did you mean 'path'.$"),
     ("optim.momentum", 1.0, r"in \[0, 1\)"),
     ("optim.weight_decay", -1e-4, ">= 0"),
     ("optim.warmup", 1.0, r"in \[0, 1\)"),
@@ -103,8 +110,9 @@ def test_a_wrong_network_of_a_row_is_refused(tiny_config, option, value, message
   row, key = option.split(".")
   tiny_config[row][key] = value
   tiny_config.rows = (row,)
-  with pytest.raises(UserError, match=message) as caught:
+  with pytest.raises(ConfigError, match=message) as caught:
     validate(tiny_config)
+  assert str(caught.value).startswith(f"config.{row}")
   assert "\n" not in str(caught.value)
 
 

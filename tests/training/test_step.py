@@ -13,7 +13,7 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from jaxkd import data, losses, methods, models
-from jaxkd.training import sharding
+from jaxkd.training import evaluation, sharding
 from jaxkd.training.step import Evaluator, Frozen, Keys, Learner, Trainer, Variables, functional
 
 BATCH = 16
@@ -243,3 +243,24 @@ def test_evaluation_counts_every_example_once(devices):
   at_four = losses.ISATS_GRID.index(4.0)
   np.testing.assert_allclose(totals["derived_average"][at_four], wrong.mean(1).sum(), rtol=1e-5)
   np.testing.assert_allclose(totals["derived_variance"][at_four], wrong.var(1).sum(), rtol=1e-4)
+
+
+def test_an_evaluation_has_few_batches_on_the_devices_at_once(monkeypatch):
+  waited = []
+
+  class Counting:
+    mesh, batch_size = mesh_of(1), 1
+
+    def sums(self, variables, index):
+      return {"index": index}
+
+  def batches(*_):
+    for index in range(20):
+      # The sums of all but the newest batches have been waited for.
+      assert index - max(waited, default=-1) <= 4
+      yield (np.int32(index),)
+
+  monkeypatch.setattr(evaluation, "_batches", batches)
+  monkeypatch.setattr(jax, "block_until_ready", lambda sums: waited.append(int(sums["index"])))
+  means = evaluation.mean_over(Counting(), (), None)((), data.Arrays(np.zeros(20), np.zeros(20)))
+  assert means == {"index": 9.5}

@@ -38,6 +38,16 @@ def test_a_choice_holds_for_its_row_alone(tiny_config, tmp_path):
   assert student.objective["tau"] == 2.0
 
 
+def test_an_ensemble_has_the_choices_of_its_row(tiny_config, tmp_path):
+  path = tmp_path / tuned.FILE
+  tuned.write(tiny_config, path, "ats", {"ats.tau1": 2.0})
+  tiny_config.rows, tiny_config.seeds = ("ats", "ats+ens"), (0, 1)
+  tuned.apply(tiny_config, path)
+  students = planning.phases(tiny_config, "ats+ens")
+  assert [student.objective["tau1"] for student in students] == [2.0, 2.0]
+  assert students == planning.phases(tiny_config, "ats")
+
+
 @pytest.mark.parametrize(
   ("option", "value"),
   [("student.epochs", 3.0), ("teacher.epochs", 3.0), ("data.batch_size", 128), ("ats.lam", 0.9)],

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from jaxkd import losses
 from jaxkd.analysis.measure import Findings
-from jaxkd.analysis.study import Study, Teacher
+from jaxkd.analysis.study import MeasuredTeacher, Study
 from jaxkd.reports import style
 from jaxkd.reports.tables import Lines
 
@@ -38,7 +38,7 @@ def name_of(study: Study, example: int) -> str:
   return f"example {example}, of class {study.class_names[study.labels[example]]}"
 
 
-def softened(teacher: Teacher, example: int, tau: float) -> np.ndarray:
+def softened(teacher: MeasuredTeacher, example: int, tau: float) -> np.ndarray:
   """Returns a teacher's label of an example, `[C]`."""
   return np.asarray(losses.softmax(teacher.logits[example], tau))
 

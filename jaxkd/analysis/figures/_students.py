@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxkd.analysis.measure import Findings
-from jaxkd.analysis.study import LABELS_OF_ROWS, Student
+from jaxkd.analysis.study import LABELS_OF_ROWS, MeasuredStudent
 from jaxkd.reports.tables import deviation
 from jaxkd.runs.paper import EPOCHS as PAPER_EPOCHS
 from jaxkd.runs.phase import duration
 
 
-def caption(findings: Findings, students: Sequence[Student], text: str) -> str:
+def caption(findings: Findings, students: Sequence[MeasuredStudent], text: str) -> str:
   """Returns a caption that also describes how the students were trained."""
   trained: dict[str, dict[str, None]] = {}
   for student in students:
@@ -27,18 +27,18 @@ def caption(findings: Findings, students: Sequence[Student], text: str) -> str:
   return f"{text} Students: {described}. {study.context}"
 
 
-def networks(students: Sequence[Student]) -> list[str]:
+def networks(students: Sequence[MeasuredStudent]) -> list[str]:
   """Returns the students' networks, once each."""
   return list(dict.fromkeys(student.network for student in students))
 
 
-def methods(students: Sequence[Student]) -> list[str]:
+def methods(students: Sequence[MeasuredStudent]) -> list[str]:
   """Returns the students' methods in the papers' order."""
   found = {student.method for student in students}
   return [method for method in LABELS_OF_ROWS.values() if method in found]
 
 
-def line(student: Student) -> dict[str, object]:
+def line(student: MeasuredStudent) -> dict[str, object]:
   """Returns a student's line of a CSV file."""
   return {
     "student": student.network,

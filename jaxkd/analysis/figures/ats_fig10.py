@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _students
-from jaxkd.analysis.study import Student
+from jaxkd.analysis.study import MeasuredStudent
 from jaxkd.reports.pictures import accuracy_grid
 
 
@@ -23,7 +23,7 @@ def draw(findings: Findings) -> Drawn:
     )
 
 
-def _picture(findings: Findings, students: Sequence[Student]) -> Picture:
+def _picture(findings: Findings, students: Sequence[MeasuredStudent]) -> Picture:
   study, network = findings.study, students[0].network
   tau1 = sorted({s.tau1 for s in students if s.tau1 is not None})
   tau2 = sorted({s.tau2 for s in students if s.tau2 is not None})

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _students
-from jaxkd.analysis.study import Teacher
+from jaxkd.analysis.study import MeasuredTeacher
 from jaxkd.reports import style
 from jaxkd.reports.pictures import draw_band
 from jaxkd.reports.tables import deviation
@@ -58,9 +58,9 @@ def draw(findings: Findings) -> Drawn:
   yield Picture("fig8", figure, [_students.line(s) for s in study.students], caption)
 
 
-def families_of(teachers: Sequence[Teacher]) -> dict[str, list[Teacher]]:
+def families_of(teachers: Sequence[MeasuredTeacher]) -> dict[str, list[MeasuredTeacher]]:
   """Returns the teachers by family; all together if no family has two teachers."""
-  families: dict[str, list[Teacher]] = {}
+  families: dict[str, list[MeasuredTeacher]] = {}
   for teacher in teachers:
     families.setdefault(teacher.family, []).append(teacher)
   if len(families) > 1 and any(len(own) > 1 for own in families.values()):

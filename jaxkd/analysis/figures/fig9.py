@@ -9,7 +9,7 @@ import numpy as np
 from jaxkd import losses, metrics
 from jaxkd.analysis.figures import Drawn, Findings, Missing, Picture, _labels
 from jaxkd.analysis.measure import mean, over_blocks
-from jaxkd.analysis.study import Teacher
+from jaxkd.analysis.study import MeasuredTeacher
 from jaxkd.reports import style
 from jaxkd.reports.pictures import Floats
 
@@ -17,7 +17,7 @@ from jaxkd.reports.pictures import Floats
 _MOST_LABELS = 4
 
 # Degrees of confidence from low to high: by name, a teacher and a temperature.
-Levels = Mapping[str, tuple[Teacher, float]]
+Levels = Mapping[str, tuple[MeasuredTeacher, float]]
 
 
 def draw(findings: Findings) -> Drawn:

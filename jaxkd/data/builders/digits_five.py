@@ -7,7 +7,8 @@ import numpy as np
 import scipy.io
 import tensorflow_datasets as tfds
 
-from jaxkd.data.base import DataError, explained
+from jaxkd.common.errors import explained
+from jaxkd.data.base import DataError
 from jaxkd.data.builders import files
 
 # Images `[N, H, W, channels]` in [0, 255]; labels `[N, 1]`, or one-hot.
@@ -64,7 +65,7 @@ def _load(file: pathlib.Path) -> dict[str, np.ndarray]:
   if not file.is_file():
     raise DataError(f"{file} is missing")
   # SciPy has no common class for errors of damaged files.
-  with explained(f"{file} is damaged", Exception):
+  with explained(DataError, f"{file} is damaged"):
     return scipy.io.loadmat(file)
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from jaxkd.common.errors import explained
 from jaxkd.data import images
-from jaxkd.data.base import DataError, explained
+from jaxkd.data.base import DataError
 
 # Errors of damaged archives have no common class.
 _DAMAGED = (EOFError, OSError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
@@ -27,7 +28,7 @@ class Archive:
   def __init__(self, path: pathlib.Path, folder: str):
     self.path = path
     self._prefix = f"{folder}/"
-    with explained(f"{path} is damaged", *_DAMAGED):
+    with explained(DataError, f"{path} is damaged", _DAMAGED):
       self.names = [name for name, _ in self._files()]
 
   def read(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
@@ -35,7 +36,7 @@ class Archive:
     wanted = set(names)
     if missing := wanted - set(self.names):
       raise DataError(f"{self.path} lacks {min(missing)}")
-    with explained(f"{self.path} is damaged", *_DAMAGED):
+    with explained(DataError, f"{self.path} is damaged", _DAMAGED):
       for name, content in self._files():
         if name in wanted:
           yield name, content()
@@ -55,7 +56,7 @@ class Archive:
   def texts(self, *names: str) -> list[str]:
     """Returns the contents of text files."""
     contents = dict(self.read(names))
-    with explained(f"{', '.join(names)} in {self.path} are not all text", UnicodeDecodeError):
+    with explained(DataError, f"{', '.join(names)} in {self.path} are not all text", UnicodeError):
       return [contents[name].decode() for name in names]
 
   def _files(self) -> Iterator[tuple[str, Callable[[], bytes]]]:

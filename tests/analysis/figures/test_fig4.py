@@ -7,7 +7,7 @@ from known_teachers import study
 from reading_pictures import axes_of, cells_of
 
 from jaxkd.analysis.figures import fig4
-from jaxkd.analysis.study import Teacher
+from jaxkd.analysis.study import MeasuredTeacher
 
 _RNG: Any = np.random.default_rng(0)
 
@@ -32,7 +32,8 @@ def test_the_last_layer_is_solved_from_features_and_logits():
 
   def with_features(logits):
     teachers = tuple(
-      Teacher(name, logits.astype(np.float32), features.astype(np.float32)) for name in ("a", "b")
+      MeasuredTeacher(name, logits.astype(np.float32), features.astype(np.float32))
+      for name in ("a", "b")
     )
     return study(logits)._replace(teachers=teachers)
 

@@ -1,0 +1,24 @@
+"""Arguments of the commands that read no config."""
+
+import argparse
+import sys
+
+from jaxkd.common.errors import end
+from jaxkd.common.spelling import nearest
+
+
+class Parser(argparse.ArgumentParser):
+  """Parses the arguments of a command; a mistake ends the process with one line."""
+
+  def parse_args(self, args=None, namespace=None):
+    """Returns the arguments; an unknown flag gets the nearest one."""
+    flags = [name for name in self._option_string_actions if name.startswith("--")]
+    for word in sys.argv[1:] if args is None else args:
+      flag = word.partition("=")[0]
+      if flag.startswith("--") and flag not in flags:
+        self.error(f"the flag is {flag}, must be {nearest(flag, flags)}")
+    return super().parse_args(args, namespace)
+
+  def error(self, message):
+    """Ends the process."""
+    end(message)
