@@ -13,8 +13,7 @@ import numpy as np
 from jaxkd import losses, metrics
 from jaxkd.analysis.study import Settings, Study, Teacher
 
-# Number of examples that are measured at a time, so that memory does not grow with their number.
-_BLOCK = 8192
+_BLOCK = 8192  # examples at a time, so that memory does not grow with their number
 
 _Values = np.ndarray | jax.Array
 

@@ -13,8 +13,7 @@ from jaxkd.analysis.study import Teacher
 from jaxkd.reports import style
 from jaxkd.reports.pictures import Floats
 
-# In one column of a page, the bars of a hundred classes are too thin for more labels.
-_MOST_LABELS = 4
+_MOST_LABELS = 4  # in one column of a page, the bars of a hundred classes are too thin for more
 
 # Degrees of confidence from low to high: by name, a teacher and a temperature.
 Levels = Mapping[str, tuple[Teacher, float]]
