@@ -14,7 +14,8 @@ import jaxkd
 from jaxkd.common import extras
 
 ROOT = pathlib.Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = CONFIGURATION["project"]
 
 # Packages that the dependencies of the bare install bring with them.
 BARE = {"absl", "scipy"}
@@ -69,6 +70,13 @@ def run(tmp_path):
     )
 
   return python
+
+
+def test_the_page_of_reports_is_packaged():
+  packaged = CONFIGURATION["tool"]["setuptools"]["package-data"]["jaxkd"]
+  pages = [str(path.relative_to(ROOT / "jaxkd")) for path in (ROOT / "jaxkd").rglob("*.html")]
+  assert pages
+  assert set(pages) <= set(packaged)
 
 
 def test_every_imported_package_is_installed_by_an_extra():

@@ -13,8 +13,7 @@ import numpy as np
 from jaxkd import losses, metrics
 from jaxkd.analysis.study import MeasuredTeacher, Settings, Study
 
-# Number of examples that are measured at a time, which bounds the memory.
-_BLOCK = 8192
+_BLOCK = 8192  # examples that are measured at a time, which bounds the memory
 
 _Values = np.ndarray | jax.Array
 

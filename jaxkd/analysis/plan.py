@@ -26,8 +26,7 @@ def add_teachers(config: ConfigDict, teachers: Mapping[str, tuple[str, Mapping[s
 
   with config.unlocked():
     config.analysis = ConfigDict()
-    # The highest number of training examples that are measured.
-    config.analysis.examples = 50_000
+    config.analysis.examples = 50_000  # the most training examples that are measured
     config.analysis.teachers = {
       title: {**unset(), "name": name, "options": dict(options)}
       for title, (name, options) in teachers.items()

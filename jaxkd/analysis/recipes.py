@@ -14,9 +14,8 @@ from jaxkd.runs.recipes import parse_arg, recipe, set_teacher
 # Names and options of networks by title, from small to large.
 Networks = Mapping[str, tuple[str, Mapping[str, Any]]]
 
-Names = Sequence[str]
+Names = Sequence[str]  # of networks of one family, from small to large
 
-# Names of networks of one family, from small to large.
 CIFAR_SERIES = {
   "resnet": [f"resnet{depth}" for depth in (8, 14, 20, 32, 44, 56, 110)],
   "wrn": [f"wrn28_{width}" for width in (1, 2, 3, 4, 8)],

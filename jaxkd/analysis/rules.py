@@ -42,7 +42,6 @@ def _digits(name: str, *domains: str) -> Rule:
   return Rule(name, tuple(tuple(f"{domain}@{digit}" for domain in domains) for digit in range(10)))
 
 
-# Table 1.
 CIFAR100_RULES = (
   Rule("C.1", (("hamster", "mouse", "rabbit", "squirrel", "shrew"),)),
   Rule("C.2", (("orchid", "tulip", "rose", "poppy", "sunflower"),)),

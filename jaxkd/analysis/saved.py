@@ -13,6 +13,7 @@ from jaxkd.analysis.study import MeasuredTeacher, Study
 from jaxkd.common.errors import ConfigError, FileError
 from jaxkd.common.files import StrPath
 
+_KEYS = ("logits", "labels", "features", "class_names")
 _Arrays = Mapping[str, np.typing.ArrayLike]
 
 
@@ -29,31 +30,31 @@ def read(paths: Sequence[StrPath]) -> Study:
   names = stems if len(set(stems)) == len(stems) else [*map(str, files)]
   if len(set(names)) < len(names):
     raise ConfigError("--logits names a file twice")
-  arrays = {name: _load(file) for name, file in zip(names, files, strict=True)}
-  first, *others = names
-  labels = arrays[first]["labels"]
-  logits = {name: loaded["logits"] for name, loaded in arrays.items()}
-  features = {name: loaded["features"] for name, loaded in arrays.items() if "features" in loaded}
+  loaded = {name: _load(file) for name, file in zip(names, files, strict=True)}
+  logits, all_labels, features, all_classes = (
+    {name: arrays[key] for name, arrays in loaded.items() if key in arrays} for key in _KEYS
+  )
+  labels = all_labels[names[0]]
   try:
     check_logits(logits, labels)
-    for name in others:
-      if not np.array_equal(arrays[name]["labels"], labels):
-        raise FileError(
-          f"the labels of {name} differ from those of {first}; both must belong to the same "
-          "examples in the same order"
-        )
+    _check_equal("labels", all_labels)
     check_features(features, labels)
+    _check_equal("class_names", all_classes)
   except ValueError as error:
     raise FileError(str(error)) from error
+  num_examples, num_classes = logits[names[0]].shape
+  classes = np.ravel(next(iter(all_classes.values()), np.arange(num_classes)))
+  if len(classes) != num_classes:
+    name = next(iter(all_classes))
+    raise FileError(f"{name}: {len(classes)} class_names for {num_classes} classes")
   contents = hashlib.sha256()
-  for key, values in (found for loaded in arrays.values() for found in loaded.items()):
+  for key, values in (found for arrays in loaded.values() for found in arrays.items()):
     contents.update(f"{key} {values.shape} {values.dtype} ".encode() + values.tobytes())
-  num_examples, num_classes = logits[first].shape
   return Study(
     title="-".join(stems),
     teachers=tuple(MeasuredTeacher(name, logits[name], features.get(name)) for name in names),
     labels=labels.astype(np.int32),
-    class_names=_class_names(arrays, num_classes),
+    class_names=tuple(map(str, classes)),
     about=f"{num_examples} examples of {num_classes} classes; logits saved as "
     f"{', '.join(file.name for file in files)}.",
     digest=contents.hexdigest()[:8],
@@ -66,8 +67,7 @@ def _load(path: pathlib.Path) -> dict[str, np.ndarray]:
       archive = np.load(file, allow_pickle=False)
       if not isinstance(archive, np.lib.npyio.NpzFile):
         raise FileError(f"{path} holds one array, must be a .npz file")
-      known = ("logits", "labels", "features", "class_names")
-      loaded = {name: archive[name] for name in known if name in archive.files}
+      loaded = {name: archive[name] for name in _KEYS if name in archive.files}
       found = ", ".join(archive.files) or "none"
   except OSError as error:
     raise FileError(f"can't read {path}: {error.strerror or error}") from error
@@ -87,22 +87,15 @@ def _load(path: pathlib.Path) -> dict[str, np.ndarray]:
   return loaded
 
 
-def _class_names(arrays: dict[str, dict[str, np.ndarray]], num_classes: int) -> tuple[str, ...]:
-  """Returns the class names of the files, or numbers if they have none."""
-  named = {
-    file: tuple(map(str, np.ravel(loaded["class_names"])))
-    for file, loaded in arrays.items()
-    if "class_names" in loaded
-  }
-  if not named:
-    return tuple(map(str, range(num_classes)))
-  first, names = next(iter(named.items()))
-  if len(names) != num_classes:
-    raise FileError(f"{first}: {len(names)} class_names for {num_classes} classes")
-  for file, theirs in named.items():
-    if theirs != names:
-      raise FileError(f"the class_names of {file} differ from those of {first}")
-  return names
+def _check_equal(key: str, arrays: Mapping[str, np.ndarray]) -> None:
+  """Checks that all files that have an array have the same one."""
+  for name, values in arrays.items():
+    first, expected = next(iter(arrays.items()))
+    if not np.array_equal(values, expected):
+      raise ValueError(
+        f"the {key} of {name} differ from those of {first}; all files must have the same examples "
+        "and classes in the same order"
+      )
 
 
 def check_logits(logits: _Arrays, labels: np.typing.ArrayLike) -> None:

@@ -44,26 +44,24 @@ def over_seeds(found: Sequence[Lines]) -> Lines:
 
 
 def _teachers(study: Study, measures: Measures, settings: Settings) -> Lines:
-  lines = []
-  for teacher in study.teachers:
-    examples = measures.examples[teacher.name]
-    lines.append(
-      {
-        "network": teacher.name,
-        "parameters": teacher.parameters,
-        "training accuracy (%)": 100 * float(np.mean(examples.correct)),
-        f"{study.split} accuracy (%)": teacher.accuracy,
-        "label's logit f_y": mean(examples.label_logit),
-        "deviation of others σ(g)": mean(examples.wrong_deviation),
-        "entropy": mean(examples.entropy),
-        "calibration error": measures.calibration[teacher.name],
-        f"e(q), τ = {settings.tau:g}": mean(examples.derived_average),
-        f"v(q), τ = {settings.tau:g}": mean(examples.derived_variance),
-        "inherent variance": mean(examples.inherent_variance),
-        "v(q), ATS": mean(examples.ats_variance),
-        "v(q), ISATS": mean(examples.isats_variance),
-      }
-    )
+  lines = [
+    {
+      "network": teacher.name,
+      "parameters": teacher.parameters,
+      "training accuracy (%)": 100 * float(np.mean(examples.correct)),
+      f"{study.split} accuracy (%)": teacher.accuracy,
+      "label's logit f_y": mean(examples.label_logit),
+      "deviation of others σ(g)": mean(examples.wrong_deviation),
+      "entropy": mean(examples.entropy),
+      "calibration error": measures.calibration[teacher.name],
+      f"e(q), τ = {settings.tau:g}": mean(examples.derived_average),
+      f"v(q), τ = {settings.tau:g}": mean(examples.derived_variance),
+      "inherent variance": mean(examples.inherent_variance),
+      "v(q), ATS": mean(examples.ats_variance),
+      "v(q), ISATS": mean(examples.isats_variance),
+    }
+    for teacher, examples in zip(study.teachers, measures.examples.values(), strict=True)
+  ]
   # Saved logits have no number of parameters and no accuracy.
   known = [c for c in lines[0] if any(line[c] is not None for line in lines)]
   return [{column: line[column] for column in known} for line in lines]

@@ -11,9 +11,7 @@ from jax.typing import ArrayLike
 from jaxkd import losses
 from jaxkd.losses import _checks, _numerics
 
-# Examples per step of the rank statistics: enough to vectorise over, few enough
-# for the cache at C = 1000.
-_BLOCK = 64
+_BLOCK = 64  # examples per step: enough to vectorise over, few enough for the cache at C = 1000
 
 
 def _flatten_pair(logits_a: Array, logits_b: Array) -> tuple[Array, Array]:

@@ -1,6 +1,5 @@
 """Trains a row at every point of a grid, and finds the best point."""
 
-import itertools
 import math
 import statistics
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from jaxkd.reports import tables
 from jaxkd.runs import experiment
 from jaxkd.runs.experiment import Experiment
 from jaxkd.runs.phase import Phase
+from jaxkd.runs.planning import with_teachers
 from jaxkd.runs.row_options import Values, with_values
 from jaxkd.runs.validation import validate
 from jaxkd.tuning.grid import Grid, points
@@ -57,10 +57,7 @@ def search(config: ConfigDict, row: str, grid: Grid, workdir: StrPath) -> list[P
     experiments.append(Experiment.of(one, workdir))
   failed = experiment.run(experiments)
   # Whether no student of a point, and no teacher of theirs, diverged.
-  finite = [
-    failed.keys().isdisjoint(itertools.chain(*(phase.with_teachers() for phase in one.students)))
-    for one in experiments
-  ]
+  finite = [failed.keys().isdisjoint(with_teachers(one.students)) for one in experiments]
   if not any(finite):
     raise next(iter(failed.values()))
   if jax.process_index() != 0:

@@ -12,7 +12,6 @@ from jaxkd.analysis.study import MeasuredTeacher, Study
 from jaxkd.reports import style
 from jaxkd.reports.tables import Lines
 
-# Explains the bars.
 TRUTH = (
   "The bar of the ground truth comes first and is cut where it exceeds the scale of the others; "
   "p_y is its probability."

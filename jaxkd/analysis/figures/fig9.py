@@ -1,7 +1,7 @@
 """Fig. 9: a teacher's label and its derived variance under rising confidence."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import jax
 import numpy as np
@@ -13,8 +13,7 @@ from jaxkd.analysis.study import MeasuredTeacher
 from jaxkd.reports import style
 from jaxkd.reports.pictures import Floats
 
-# In one column of a page, the bars of a hundred classes are too thin for more labels.
-_MOST_LABELS = 4
+_MOST_LABELS = 4  # in one column of a page, the bars of a hundred classes are too thin for more
 
 # Degrees of confidence from low to high: by name, a teacher and a temperature.
 Levels = Mapping[str, tuple[MeasuredTeacher, float]]
@@ -49,28 +48,23 @@ def _picture(findings: Findings, levels: Levels, name: str, xlabel: str, text: s
   study, example = findings.study, _labels.typical_example(findings)
   label = int(study.labels[example])
   labels = {level: _labels.softened(t, example, tau) for level, (t, tau) in levels.items()}
-  means = [
-    mean(over_blocks(functools.partial(_variances, tau=tau), teacher.logits, study.labels))
+  variances = [
+    over_blocks(functools.partial(_variances, tau=tau), teacher.logits, study.labels)
     for teacher, tau in levels.values()
   ]
-  probs, names = [*labels.values()], [*labels]
+  own, means = [float(values[example]) for values in variances], [*map(mean, variances)]
   text = (
     f"Fig. 9. {text}, for {_labels.name_of(study, example)}: above, at most four of the labels; "
     f"below, the variance of the wrong classes in every label. {_labels.TRUTH}"
   )
-  figure = plot(probs, label, names, means, xlabel)
-  variances = {
-    level: {"derived variance": float(own), "mean derived variance": of_all}
-    for level, own, of_all in zip(names, variances_of(probs, label), means, strict=True)
+  figure = plot(labels, label, {"this example": own, "mean over all examples": means}, xlabel)
+  found = {
+    level: {"derived variance": of_one, "mean derived variance": of_all}
+    for level, of_one, of_all in zip(labels, own, means, strict=True)
   }
   lines = _labels.label_lines(study, labels, xlabel)
-  lines = [{**line, **variances[str(line[xlabel])]} for line in lines]
+  lines = [{**line, **found[str(line[xlabel])]} for line in lines]
   return Picture(f"fig9-{name}", figure, lines, findings.caption(text))
-
-
-def variances_of(probs: Sequence[np.ndarray], label: int) -> np.ndarray:
-  """Returns the derived variance of each label of one example."""
-  return np.asarray(metrics.derived_variance(np.stack(probs), np.full(len(probs), label)))
 
 
 @jax.jit
@@ -80,27 +74,25 @@ def _variances(logits: jax.Array, labels: jax.Array, tau: float) -> jax.Array:
 
 @style.styled
 def plot(
-  probs: Sequence[np.ndarray], label: int, levels: Sequence[str], means: Floats, xlabel: str
+  labels: Mapping[str, np.ndarray], label: int, variances: Mapping[str, Floats], xlabel: str
 ) -> style.Figure:
-  """Draws labels as in Fig. 1, and below them the derived variance at every level.
+  """Draws labels, `[C]` by level, as in Fig. 1, and below them variances `[L]` at every level.
 
-  `probs` are `[C]` for each level, from unsure to sure; at most four are drawn, from first to last.
-  `means` are the mean derived variance over all examples at each level.
+  The levels go from unsure to sure; the labels of at most four are drawn, from first to last.
   """
-  count = len(probs)
+  levels, count = [*labels], len(labels)
   shown = np.linspace(0, count - 1, min(count, _MOST_LABELS)).round().astype(int)
   rows, height = len(shown) + 1, 0.8 * len(shown) + 1.6
   ratios = [1] * len(shown) + [1.7]
   figure, axes = style.new_figure(rows, 1, height=height, height_ratios=ratios)
   *above, below = axes[:, 0]
-  _labels.draw_labels(above, {levels[index]: probs[index] for index in shown}, label)
-  curves = {"this example": variances_of(probs, label), "mean over all examples": np.asarray(means)}
-  for marker, (name, values) in zip(style.MARKERS, curves.items(), strict=False):
+  _labels.draw_labels(above, {levels[index]: labels[levels[index]] for index in shown}, label)
+  for marker, (name, values) in zip(style.MARKERS, variances.items(), strict=False):
     below.plot(np.arange(count), values, marker=marker, label=name)
   below.set_xticks(np.arange(count), levels, rotation=30, ha="right")
   below.set_xlim(-0.5, count - 0.5)
   # Leaves room for the highest marker.
-  below.set_ylim(0, 1.15 * max(map(np.max, curves.values())) or 1.0)
+  below.set_ylim(0, 1.15 * max(map(np.max, variances.values())) or 1.0)
   below.set(xlabel=xlabel, ylabel="derived variance $v(q)$")
   below.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
   figure.align_ylabels()

@@ -16,12 +16,12 @@ PROBS = {"small": np.array([0.1, 0.6, 0.2, 0.1]), "large": np.array([0.01, 0.96,
 
 
 def test_panels_show_labels_and_variances():
-  figure = fig9.plot(list(PROBS.values()), 1, ["14", "110"], [0.2, 0.1], "depth")
+  variances = {"this example": [0.3, 0.4], "mean over all examples": [0.2, 0.1]}
+  figure = fig9.plot(dict(zip(("14", "110"), PROBS.values(), strict=True)), 1, variances, "depth")
   *labels, variance = axes_of(figure)
   assert [heights_of(ax)[0] for ax in labels] == [0.6, 0.96]
   assert [ax.get_title() for ax in labels] == ["14", "110"]
-  wrong = [np.var(np.delete(p, 1)) for p in PROBS.values()]
-  np.testing.assert_allclose(variance.lines[0].get_ydata(), wrong, rtol=1e-5)
+  np.testing.assert_array_equal(variance.lines[0].get_ydata(), [0.3, 0.4])
   np.testing.assert_array_equal(variance.lines[1].get_ydata(), [0.2, 0.1])
   assert [cells_of(ax) for ax in labels] == [["$p_y$ = 0.60"], ["$p_y$ = 0.96"]]
   assert variance.get_xlabel() == "depth"
@@ -31,7 +31,8 @@ def test_panels_show_labels_and_variances():
 def test_seven_levels_are_thinned_to_four_panels():
   probs = [np.array([1 - 2 * p, 1.5 * p, 0.5 * p]) for p in np.arange(1, 8) / 30]
   names = [f"τ = {n}" for n in range(7)]
-  figure = fig9.plot(probs, 0, names, [0.1] * 7, "temperature")
+  labels = dict(zip(names, probs, strict=True))
+  figure = fig9.plot(labels, 0, {"mean over all examples": [0.1] * 7}, "temperature")
   *labels, variance = axes_of(figure)
   assert [ax.get_title() for ax in labels] == [names[n] for n in (0, 2, 4, 6)]
   assert ticks_of(variance.xaxis) == names
@@ -40,11 +41,12 @@ def test_seven_levels_are_thinned_to_four_panels():
 
 def test_markers_stay_inside_the_axes():
   # Nearly equal variances: a margin in proportion to their difference would be zero.
-  probs = [np.array([0.5, 0.4, 0.1]), np.array([0.5, 0.4001, 0.0999])]
-  figure = fig9.plot(probs, 0, ["14", "110"], [0.0, 0.0], "depth")
+  labels = {"14": np.array([0.5, 0.4, 0.1]), "110": np.array([0.5, 0.4001, 0.0999])}
+  variances = [np.var(probs[1:]) for probs in labels.values()]
+  figure = fig9.plot(labels, 0, {"this example": variances}, "depth")
   figure.draw_without_rendering()
   variance = axes_of(figure)[-1]
-  line, _ = variance.lines
+  (line,) = variance.lines
   _, highest = line.get_transform().transform((0, line.get_ydata().max()))
   radius = line.get_markersize() / 2 * figure.dpi / 72
   assert highest + radius < variance.get_window_extent().y1
