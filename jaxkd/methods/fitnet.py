@@ -12,11 +12,12 @@ from jaxkd.methods.base import feature_map, plus_cross_entropy
 from jaxkd.models import Outputs, layers
 
 
-def _transposed_default(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+def transposed_default(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
   """PyTorch's default for transposed convolutions, which counts a kernel's outputs."""
   bound = 1 / math.sqrt(math.prod(shape[:-2]) * shape[-1])
   kernel = jax.random.uniform(key, shape, minval=-bound, maxval=bound)
-  return kernel, jnp.zeros(shape[-1:])
+  bias = jax.random.uniform(jax.random.fold_in(key, 1), shape[-1:], minval=-bound, maxval=bound)
+  return kernel, bias
 
 
 class Regressor(nnx.Module):
@@ -51,7 +52,7 @@ class Regressor(nnx.Module):
       size,
       strides=strides,
       padding=padding,
-      init=_transposed_default if self.doubles else layers.torch_default,
+      init=transposed_default if self.doubles else layers.torch_default,
       rngs=rngs,
     )
     self.norm = layers.BatchNorm(teacher.shape[-1])

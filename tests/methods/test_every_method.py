@@ -37,6 +37,8 @@ SMALLER = {
   "crd": {"negatives": 40, "features": 8},
   "multi": {"contrast": 0.5, "contrast_negatives": 40, "contrast_features": 8},
 }
+# FSP takes networks of equal widths; the student's is 4.
+TEACHER_WIDTHS = {"fsp": 4}
 OBJECTIVES = sorted(name for name, m in methods.all_methods().items() if m.loss is not None)
 
 
@@ -73,7 +75,8 @@ def split(mesh):
 def trainer_of(name, seeds, split, mesh):
   """A jitted step of students, one for each seed, and their first states."""
   method = methods.objective({"name": name, **SMALLER.get(name, {})})
-  teachers = [functional(Tiny(6, nnx.Rngs(9 + i))) for i in range(count_teachers(name))]
+  width = TEACHER_WIDTHS.get(name, 6)
+  teachers = [functional(Tiny(width, nnx.Rngs(9 + i))) for i in range(count_teachers(name))]
   frozen = tuple(Frozen(network, SPEC) for network, _ in teachers)
   put = sharding.replicate(mesh)
   arrays = put(tuple(variables for _, variables in teachers))
