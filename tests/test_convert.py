@@ -65,3 +65,31 @@ def test_stderr_reports_only_the_kept_classifier(tmp_path, tensors):
     check=True,
   )
   assert process.stderr == ("fc keeps its initial values: the weights are for 10 classes, not 7\n")
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_a_teacher_of_repdistiller_is_read(tmp_path, legacy):
+  torch = pytest.importorskip("torch", reason="the checkpoint is PyTorch's")
+  src, out = tmp_path / "ckpt_epoch_240.pth", tmp_path / "out.safetensors"
+  shapes = {}
+  for size in (32, 224):
+    model = nnx.eval_shape(
+      lambda size=size: models.create(
+        "resnet50", num_classes=100, image_size=size, rngs=nnx.Rngs(0)
+      )
+    )
+    shapes[size] = weights.torch_shapes(model)
+  state = {name: torch.full(shape, 0.5) for name, shape in shapes[32].items()}
+  # Its names, which differ from torchvision's.
+  assert state.keys() - shapes[224].keys() > {"linear.weight", "layer1.0.shortcut.0.weight"}
+  content = {
+    "epoch": 240,
+    "model": state | {"bn1.num_batches_tracked": torch.tensor(7)},
+    "accuracy": torch.tensor(79.34),
+    "optimizer": {"state": {0: {"momentum_buffer": torch.zeros(2)}}, "param_groups": [{"lr": 0.1}]},
+  }
+  torch.save(content, src, _use_new_zipfile_serialization=not legacy)
+  convert.main([str(src), "--model=resnet50", f"--out={out}"])
+  written = weights.read(out)
+  assert {name: tensor.shape for name, tensor in written.items()} == shapes[32]
+  assert (written["layer4.0.shortcut.0.weight"] == 0.5).all()

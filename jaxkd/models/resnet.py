@@ -5,6 +5,7 @@ Residual Networks, 2016. The series `resnet20` follows the authors of ATS: where
 the shortcut is a projection with batch normalisation (the paper's option B). In the series
 `resnet20_a` the shortcut has no parameters (option A); layers have the names of
 akamaster/pytorch_resnet_cifar10, which publishes weights for CIFAR-10.
+RepDistiller defines `resnet8x4`, `resnet32x4` and the form of `resnet50` for CIFAR.
 """
 
 import functools
@@ -103,7 +104,8 @@ class Bottleneck(nnx.Module):
 class ResNet(Staged):
   """A residual network for CIFAR or, with a 7x7 stem of stride 2 and a max pool, for ImageNet.
 
-  Each stage has `depths` blocks of so many `planes`; the stem has as many as the first stage.
+  Each stage has `depths` blocks of so many `planes`; the stem has `stem` channels, by default as
+  many as the first stage has planes.
   """
 
   classifier_name = "fc"
@@ -116,6 +118,7 @@ class ResNet(Staged):
     planes: Sequence[int],
     depths: Sequence[int],
     imagenet_stem: bool,
+    stem: int | None = None,
     num_classes: int,
     in_channels: int = 3,
     rngs: nnx.Rngs,
@@ -123,10 +126,11 @@ class ResNet(Staged):
   ):
     super().__init__(**options)
     size, strides = (7, 2) if imagenet_stem else (3, 1)
-    self.conv1 = Conv(in_channels, planes[0], size, strides=strides, rngs=rngs)
-    self.bn1 = BatchNorm(planes[0])
+    stem = stem or planes[0]
+    self.conv1 = Conv(in_channels, stem, size, strides=strides, rngs=rngs)
+    self.bn1 = BatchNorm(stem)
     self.stage_names = tuple(f"layer{i + 1}" for i in range(len(depths)))
-    features = [planes[0], *(width * block.expansion for width in planes)]
+    features = [stem, *(width * block.expansion for width in planes)]
     make_block = functools.partial(block, rngs=rngs, **block_options)
     self.add_stages(make_block, features, depths, strides=1)
     init = layers.torch_default if imagenet_stem else layers.he_fan_in
@@ -140,6 +144,12 @@ class OptionAResNet(ResNet):
   reference_names = {"^fc$": "linear"}
 
 
+class RepDistillerResNet(ResNet):
+  """A ResNet with the names of RepDistiller's `ResNet50`."""
+
+  reference_names = {"^fc$": "linear", "downsample": "shortcut"}
+
+
 def entry(
   family: str,
   block: type[BasicBlock] | type[Bottleneck],
@@ -147,26 +157,38 @@ def entry(
   parameters: int,
   planes: Sequence[int] = (64, 128, 256, 512),
   network: type[ResNet] = ResNet,
+  imagenet: bool = True,
+  stem: int | None = None,
   **block_options: Any,
 ) -> Architecture:
-  """Returns an entry of `MODELS`, for CIFAR if it has three stages, else for ImageNet."""
-  imagenet = len(planes) == 4
+  """Returns an entry of `MODELS` with one form, for ImageNet or for CIFAR."""
   settings: dict[str, Any] = {"block": block, "block_options": block_options, "planes": planes}
-  settings |= {"depths": depths, "imagenet_stem": imagenet}
+  settings |= {"depths": depths, "imagenet_stem": imagenet, "stem": stem}
   reference = Reference(1000, 224, parameters) if imagenet else Reference(100, 32, parameters)
   return Architecture(family, (Form(network, settings, 32 if imagenet else 4, reference),))
 
 
 # A block in each of the three stages adds 97,216 parameters.
-_cifar = functools.partial(entry, "ResNet", BasicBlock, planes=(16, 32, 64))
+_cifar = functools.partial(entry, "ResNet", BasicBlock, planes=(16, 32, 64), imagenet=False)
 _option_a = functools.partial(_cifar, network=OptionAResNet, shortcut=ZeroPadding)
+_times_4 = functools.partial(_cifar, planes=(64, 128, 256), stem=32)
+_resnet50 = functools.partial(entry, "ResNet", Bottleneck, (3, 4, 6, 3))
 
 MODELS = {
   **{f"resnet{6 * n + 2}": _cifar((n,) * 3, 97_216 * n - 13_324) for n in (1, 2, 3, 5, 7, 9, 18)},
   **{f"resnet{6 * n + 2}_a": _option_a((n,) * 3, 97_216 * n - 16_076) for n in (3, 5, 7, 9, 18)},
+  "resnet8x4": _times_4((1, 1, 1), 1_233_540),
+  "resnet32x4": _times_4((5, 5, 5), 7_433_860),
   "resnet18": entry("ResNet", BasicBlock, (2, 2, 2, 2), 11_689_512),
   "resnet34": entry("ResNet", BasicBlock, (3, 4, 6, 3), 21_797_672),
-  "resnet50": entry("ResNet", Bottleneck, (3, 4, 6, 3), 25_557_032),
+  # Larger images, as Tiny ImageNet's 64x64, keep the ImageNet form.
+  "resnet50": Architecture(
+    "ResNet",
+    (
+      *_resnet50(23_705_252, network=RepDistillerResNet, imagenet=False).forms,
+      _resnet50(25_557_032).forms[0]._replace(min_image_size=33),
+    ),
+  ),
   "wide_resnet26_2": entry("WideResNet", Bottleneck, (2, 2, 2, 2), 39_673_640, base_width=128),
   "wide_resnet50_2": entry("WideResNet", Bottleneck, (3, 4, 6, 3), 68_883_240, base_width=128),
 }

@@ -141,6 +141,32 @@ def option_a_resnet(depths, classes):
   return network
 
 
+def toolkit_resnet(depth, classes):
+  """RepDistiller's `resnet8x4` and `resnet32x4`."""
+  n = (depth - 2) // 6
+  return ResNet(BasicBlock, (64, 128, 256), (n, n, n), 32, False, classes)
+
+
+class ShortcutBottleneck(Bottleneck):
+  """Of RepDistiller's `ResNet50`, which names the projection `shortcut`."""
+
+  def __init__(self, features_in, planes, stride):
+    super().__init__(features_in, planes, stride)
+    self.shortcut, self.downsample = self.downsample, None
+
+  def forward(self, x):
+    y = F.relu(self.bn1(self.conv1(x)))
+    y = self.bn3(self.conv3(F.relu(self.bn2(self.conv2(y)))))
+    return y + (self.shortcut(x) if self.shortcut else x)
+
+
+def toolkit_resnet50(depths, classes):
+  network = ResNet(ShortcutBottleneck, (64, 128, 256, 512), depths, 64, False, classes)
+  network.linear, network.fc = network.fc, None
+  network.classifier_name = "linear"
+  return network
+
+
 def cifar_resnext(groups, classes, depth=3):
   return ResNet(
     Bottleneck, (64, 128, 256), (depth,) * 3, 64, False, classes, groups=groups, base_width=4
@@ -574,6 +600,8 @@ def build(name, classes, image_size=32):
     "resnext50_32x4d": (Bottleneck, (3, 4, 6, 3), {"groups": 32, "base_width": 4}),
     "resnext101_32x8d": (Bottleneck, (3, 4, 23, 3), {"groups": 32, "base_width": 8}),
   }
+  if name == "resnet50" and image_size <= 32:
+    return toolkit_resnet50((3, 4, 6, 3), classes)
   if name in vgg:
     return VGG(vgg[name], classes)
   if name in imagenet:
@@ -583,6 +611,8 @@ def build(name, classes, image_size=32):
     return cifar_resnext(int(name[10:].split("x")[0]), classes)
   if name.endswith("_a"):
     return option_a_resnet(((int(name[6:-2]) - 2) // 6,) * 3, classes)
+  if name.endswith("x4"):
+    return toolkit_resnet(int(name[6:-2]), classes)
   if name.startswith("resnet"):
     return cifar_resnet(int(name[6:]), classes)
   if name.startswith("wrn"):

@@ -81,7 +81,7 @@ def count(model):
   return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
 
 
-# Published counts: the authors' networks for CIFAR-100, torchvision's.
+# Published counts: the networks of the authors and of RepDistiller for CIFAR-100, torchvision's.
 COUNTS = {
   ("resnet8", 100, 32): 83_892,
   ("resnet14", 100, 32): 181_108,
@@ -95,12 +95,16 @@ COUNTS = {
   ("resnet44_a", 100, 32): 664_436,
   ("resnet56_a", 100, 32): 858_868,
   ("resnet110_a", 100, 32): 1_733_812,
+  ("resnet8x4", 100, 32): 1_233_540,
+  ("resnet32x4", 100, 32): 7_433_860,
+  ("resnet50", 100, 32): 23_705_252,
   ("wrn16_2", 100, 32): 703_284,
   ("wrn28_1", 100, 32): 375_348,
   ("wrn28_2", 100, 32): 1_479_220,
   ("wrn28_3", 100, 32): 3_311_412,
   ("wrn28_4", 100, 32): 5_872_180,
   ("wrn28_8", 100, 32): 23_401_012,
+  ("wrn40_1", 100, 32): 569_780,
   ("wrn40_2", 100, 32): 2_255_156,
   ("resnext29_4x4d", 100, 32): 1_300_132,
   ("resnext29_8x4d", 100, 32): 1_809_828,
@@ -307,6 +311,12 @@ def test_wide_resnet_takes_any_depth_and_width():
   assert model.fc.kernel.shape == (192, 10)
   with pytest.raises(ValueError, match="6n"):
     models.wrn.WideResNet(depth=11, width=3, num_classes=10, rngs=nnx.Rngs(0))
+
+
+@pytest.mark.parametrize(("image_size", "stem"), [(32, 3), (33, 7), (64, 7), (224, 7)])
+def test_resnet50_has_the_toolkits_stem_for_cifar_alone(image_size, stem):
+  model = abstract("resnet50", image_size=image_size)
+  assert model.conv1.kernel.shape == (stem, stem, 3, 64)
 
 
 def test_feature_layer_has_no_bias_and_no_relu():

@@ -11,7 +11,14 @@ from weight_shapes import torch_shapes
 
 from jaxkd import models
 from jaxkd.models import mobilenet_v2, shufflenet, weights
-from jaxkd.models.resnet import BasicBlock, Bottleneck, OptionAResNet, ResNet, ZeroPadding
+from jaxkd.models.resnet import (
+  BasicBlock,
+  Bottleneck,
+  OptionAResNet,
+  RepDistillerResNet,
+  ResNet,
+  ZeroPadding,
+)
 
 torch = pytest.importorskip("torch", reason="the reference is PyTorch: install the extra `torch`")
 
@@ -46,6 +53,7 @@ CASES = {
   )
   for name, size in (
     ("resnet14", 16),
+    ("resnet8x4", 16),
     ("wrn16_2", 16),
     ("resnext29_4x4d", 16),
     ("vgg8", 32),
@@ -98,6 +106,19 @@ CASES = {
     imagenet_resnet(BasicBlock, (1, 2, 1, 1)),
     lambda: reference.imagenet_resnet(reference.BasicBlock, (1, 2, 1, 1), CLASSES),
     65,
+  ),
+  "resnet50, CIFAR": (
+    functools.partial(
+      RepDistillerResNet,
+      block=Bottleneck,
+      block_options={},
+      planes=(64, 128, 256, 512),
+      depths=(1, 2, 1, 1),
+      imagenet_stem=False,
+      num_classes=CLASSES,
+    ),
+    lambda: reference.toolkit_resnet50((1, 2, 1, 1), CLASSES),
+    16,
   ),
   "resnet50": (
     imagenet_resnet(Bottleneck, (1, 2, 1, 1)),
