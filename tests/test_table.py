@@ -1,6 +1,7 @@
-"""A table of the paper, with the paper's accuracies beside ours in every cell."""
+"""A table of the paper or of the toolkits, with published accuracies beside ours in every cell."""
 
 import csv
+import re
 
 import pytest
 
@@ -8,7 +9,7 @@ from jaxkd import cli, table
 from jaxkd.common.errors import ConfigError
 from jaxkd.reports import experiment as experiment_report
 from jaxkd.reports import paper_table
-from jaxkd.runs import paper
+from jaxkd.runs import paper, toolkit
 from jaxkd.runs.experiment import Experiment, run
 
 
@@ -58,7 +59,7 @@ def test_columns_join_into_one_table(digits, tmp_path):
   assert len(list(tmp_path.glob("*/result.json"))) == 1 + 2 * 2
   path = paper_table.write("table3-digits", "How.", reports, tmp_path)
   lines = read(path.with_suffix(".csv"))
-  assert list(lines) == ["teacher of kd, kd+ens", "kd", "kd+ens"]
+  assert list(lines) == ["teacher", "kd", "kd+ens"]
   for student, folder in reports.items():
     cells = read(folder / "table.csv")
     for row, figure in (("kd", "70.00"), ("kd+ens", "75.00")):
@@ -112,3 +113,67 @@ def test_options_for_all_columns_are_read_like_flags(tiny_config):
 def test_an_unknown_data_set_is_named():
   with pytest.raises(ConfigError, match=r"the data set is 'digit', .*'digits'\?"):
     table.configs("2", "digit", ["mlp"])
+
+
+TINY = (
+  *(
+    "--set=data.name=digits",
+    "--set=run.eval_every_epochs=1",
+    "--set=run.checkpoint_every_steps=99",
+  ),
+  *(f"--set={role}.name=mlp" for role in ("teacher", "student")),
+  *(f"--set={role}.epochs=0.5" for role in ("teacher", "student")),
+)
+
+
+def test_the_toolkits_table_has_a_column_for_each_pair(command, tmp_path, capsys, monkeypatch):
+  pairs = ["vgg13/vgg8", "resnet56/resnet20"]
+  # The networks are tiny: figures stand beside ours as if they were the pair's.
+  monkeypatch.setattr(toolkit, "pair_of", lambda config: pairs["resnet56" in config.title])
+  monkeypatch.setattr(toolkit, "differences", lambda *_: [])
+  flags = ["--table=toolkit", "--dataset=cifar100", f"--pairs={','.join(pairs)}", "--arg=runlocal"]
+  command(table.main, *flags, *TINY, "--rows=nokd,kd,isats", "--seeds=1", f"--workdir={tmp_path}")
+  text = capsys.readouterr().out
+  (path,) = tmp_path.glob("tabletoolkit-cifar100-*.csv")
+  lines = read(path)
+  assert list(lines) == ["teacher", "nokd", "kd", "isats"]
+  figures = {"teacher": (74.64, 72.34), "nokd": (70.36, 69.06), "kd": (72.98, 70.66)}
+  for row, line in lines.items():
+    shown = next(line for line in text.splitlines() if line.startswith(f"| {row} "))
+    for pair, figure in zip(pairs, figures.get(row, ("", "")), strict=True):
+      ours = line[pair]
+      assert line[f"{pair}: published"] == (figure and f"{figure:.2f}")
+      difference = line[f"{pair}: ours - published"]
+      if figure:
+        assert float(difference) == pytest.approx(float(ours) - figure, abs=0.011)
+        assert f"| {ours} ({figure:.2f}) " in shown
+      else:
+        assert difference == ""
+        assert f"| {ours} " in shown
+  assert "Published accuracies: RepDistiller's README (teacher, nokd, kd)." in text
+
+
+@pytest.mark.parametrize(
+  ("argv", "message"),
+  [
+    (["--pairs=vgg13/vgg9"], "the pair is 'vgg13/vgg9', must be one of .*mean 'vgg13/vgg8'?"),
+    (["--pairs=vgg8"], "the pair is 'vgg8', must be one of "),
+    (["--rows=kdd"], "config.rows is 'kdd', must be one of .*; did you mean 'kd'?"),
+    (
+      ["--students=vgg8"],
+      "--students is vgg8, must be left out of table toolkit, which has --pairs",
+    ),
+    (["--dataset=cifar10"], "--dataset is cifar10, must be cifar100 for table toolkit"),
+    (["--table=2", "--pairs=vgg13/vgg8"], "--pairs is vgg13/vgg8, must be left out of table 2"),
+    (["--table=toolkits"], "flag --table=toolkits: value should be one of "),
+  ],
+)
+def test_a_wrong_choice_of_the_toolkits_table_ends_with_one_line(
+  command, tmp_path, capsys, argv, message
+):
+  flags = ["--table=toolkit", "--dataset=cifar100", f"--workdir={tmp_path}"]
+  with pytest.raises(SystemExit) as error:
+    command(table.main, *flags, *argv)
+  assert error.value.code == 2
+  (line,) = capsys.readouterr().err.splitlines()
+  assert re.fullmatch(f"jaxkd: {message.rstrip('?')}.*", line)

@@ -1,4 +1,4 @@
-"""The report of a run: its table with the paper's figures, and its pictures."""
+"""The report of a run: its table with published accuracies, and its pictures."""
 
 import collections
 import dataclasses
@@ -13,13 +13,14 @@ from jaxkd.common.digests import digest
 from jaxkd.reports import document, pictures, tables
 from jaxkd.reports.document import Block, Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
-from jaxkd.runs import paper, row_options
+from jaxkd.runs import published, row_options, toolkit
 from jaxkd.runs.experiment import Experiment
 from jaxkd.runs.phase import GIVEN, Phase
 from jaxkd.runs.planning import ENSEMBLE
 
-# Columns of the table: the accuracy, that of an ensemble's students, the paper's, the difference.
-ACCURACY, SINGLE, PAPER, DIFFERENCE = "accuracy (%)", "each alone (%)", "paper (%)", "ours - paper"
+# Columns of the table: the accuracy, that of an ensemble's students. A published accuracy and the
+# difference follow, see `Published.by`.
+ACCURACY, SINGLE = "accuracy (%)", "each alone (%)"
 
 _TAU_STAR = "train_tau_star_"
 
@@ -41,7 +42,7 @@ def write(experiment: Experiment) -> pathlib.Path | None:
     f"Accuracy of the last step on the {split(config)} split of {config.data.name}, mean ± "
     "standard deviation over seeds. Derived average and derived variance describe the teacher's "
     "wrong-class probabilities at a temperature, mean over the training split."
-    f"{notes(config)}"
+    f"{published.sources([config])}{notes(config)}"
   )
   pictured = _pictures(dataclasses.replace(experiment, rows=finished))
   blocks = [Table("table", table(experiment)), Text(about), *pictured]
@@ -80,6 +81,7 @@ def table(experiment: Experiment) -> Lines:
   """Returns a line for each teacher and for each row of the config."""
   config = experiment.config
   lines = []
+  known = published.of(config)
   for phase, rows in _finished_teachers(experiment).items():
     result = experiment.folder(phase).result()
     index = int(np.argmin(np.abs(np.array(result["temperatures"]) - config.kd.tau)))
@@ -87,10 +89,9 @@ def table(experiment: Experiment) -> Lines:
     for name in ("derived average", "derived variance"):
       value = result["train"][name.replace(" ", "_")][index]
       line[f"{name} at {result['temperatures'][index]:g}"] = f"{value:.3e}"
+    if phase.network["name"] == config.teacher.name and phase.objective["name"] == "cross_entropy":
+      line |= _compared(known, toolkit.TEACHER, _accuracies(experiment, [phase]))
     lines.append(line)
-  papers = paper.accuracies(config.data.name, config.student.name)
-  if papers and paper.differences(config):
-    papers = {}
   for row, phases in experiment.rows.items():
     line = _line(experiment, row, phases)
     accuracies = _accuracies(experiment, phases)
@@ -99,12 +100,19 @@ def table(experiment: Experiment) -> Lines:
       accuracies = [ensemble.accuracy for ensemble in experiment.ensembles[row]]
       line[ACCURACY] = tables.percent(accuracies)
       line["seeds"] += f", {config.ensemble} together"
-    if row in papers:
-      line[PAPER] = f"{papers[row]:.2f}"
-      if accuracies:
-        line[DIFFERENCE] = f"{100 * float(np.mean(accuracies)) - papers[row]:+.2f}"
-    lines.append(line)
+    lines.append(line | _compared(known, row, accuracies))
   return tables.joined(lines)
+
+
+def _compared(known: published.Published, row: str, accuracies: Sequence[float]) -> dict[str, str]:
+  """Returns the cells of a row's published accuracy; none if it has no comparable one."""
+  if row not in known.accuracies:
+    return {}
+  theirs = known.accuracies[row]
+  cells = {f"{known.by} (%)": f"{theirs:.2f}"}
+  if accuracies:
+    cells[f"ours - {known.by}"] = f"{100 * float(np.mean(accuracies)) - theirs:+.2f}"
+  return cells
 
 
 def _finished_teachers(experiment: Experiment) -> dict[Phase, str]:
@@ -186,9 +194,10 @@ def split(config: ConfigDict) -> str:
 
 
 def notes(config: ConfigDict) -> str:
-  """Returns sentences on tuned options, and on missing figures of the paper; may be empty."""
-  found = row_options.told(config)
-  papers = paper.accuracies(config.data.name, config.student.name)
-  if papers.keys() & set(config.rows) and (differ := paper.differences(config)):
-    found += f" The paper's accuracies are not shown, because of differences: {'; '.join(differ)}."
+  """Returns sentences on tuned options, and on published accuracies that are not shown."""
+  known, found = published.of(config), row_options.told(config)
+  if known.differences:
+    whose = "The paper's" if known.by == published.PAPER else "Some published"
+    differ = "; ".join(known.differences)
+    found += f" {whose} accuracies are not shown, because of differences: {differ}."
   return found
