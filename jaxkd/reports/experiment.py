@@ -89,7 +89,9 @@ def table(experiment: Experiment) -> Lines:
     for name in ("derived average", "derived variance"):
       value = result["train"][name.replace(" ", "_")][index]
       line[f"{name} at {result['temperatures'][index]:g}"] = f"{value:.3e}"
-    if phase.network["name"] == config.teacher.name and phase.objective["name"] == "cross_entropy":
+    # Some rows have teachers of their own.
+    own = phase.network["name"], phase.objective["name"], phase.epochs
+    if own == (config.teacher.name, "cross_entropy", config.teacher.epochs):
       line |= _compared(known, toolkit.TEACHER, _accuracies(experiment, [phase]))
     lines.append(line)
   for row, phases in experiment.rows.items():

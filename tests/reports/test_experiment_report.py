@@ -7,7 +7,7 @@ import io
 import pytest
 
 from jaxkd.reports import experiment as report
-from jaxkd.runs import paper, planning
+from jaxkd.runs import paper, planning, published
 from jaxkd.runs.experiment import Experiment, run
 from jaxkd.runs.store import PhaseFolder
 
@@ -83,3 +83,14 @@ def test_a_row_outside_the_paper_states_no_differences(held_out, monkeypatch):
   monkeypatch.setattr(paper, "accuracies", lambda *_: {"ats": 70.0})
   monkeypatch.setattr(paper, "differences", lambda _: ["student: 1 of 240 epochs"])
   assert "differences" not in (report.write(held_out) / "report.md").read_text()
+
+
+def test_a_published_teacher_stands_beside_the_fully_trained_one_alone(
+  tiny_config, tmp_path, monkeypatch, run_experiment
+):
+  tiny_config.rows = ("kd", "eskd")
+  known = published.Published("published", {"teacher": 50.0, "kd": 60.0}, ())
+  monkeypatch.setattr(published, "of", lambda _: known)
+  lines = table_of(run_experiment(tiny_config, tmp_path))
+  shown = {row: line["published (%)"] for row, line in lines.items()}
+  assert shown == {"teacher of kd": "50.00", "teacher of eskd": "", "kd": "60.00", "eskd": ""}

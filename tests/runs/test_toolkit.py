@@ -9,6 +9,7 @@ from jaxkd import methods, models
 from jaxkd.common.errors import ConfigError
 from jaxkd.reports import experiment, paper_table
 from jaxkd.runs import published, toolkit
+from jaxkd.runs.validation import validate
 
 # Methods of the files that are not registered yet.
 AWAITED = {"ab", "catkd", "cc", "ctkd", "fsp", "ft", "nkd", "nst", "ofd", "pkt"}
@@ -112,6 +113,11 @@ def test_the_recipe_of_a_pair_is_the_toolkits(pair):
   known = published.of(config)
   assert known.differences == ()
   assert known.accuracies.keys() == {"teacher", *config.rows}
+
+
+@pytest.mark.parametrize("pair", ["vgg13/vgg8", "resnet50/mobilenet_v2", "wrn40_2/shufflenet_v1"])
+def test_every_row_of_a_pair_fits_its_networks(pair):
+  validate(recipe(pair))
 
 
 @pytest.mark.parametrize(
