@@ -7,6 +7,7 @@ differ from their defaults; both have a column for each pair. RepDistiller repor
 mdistiller's code the best one.
 """
 
+import ast
 import csv
 import functools
 import pathlib
@@ -86,7 +87,7 @@ def recipe(pair: str, arg: str = "", *, title: str) -> ml_collections.ConfigDict
     network.learning_rate = 0.01 if network.name in _LOWER_RATE else 0.05
   for line in _read("options"):
     if line[pair] and line["option"].partition(".")[0] in methods.all_methods():
-      config.update_from_flattened_dict({line["option"]: float(line[pair])})
+      config.update_from_flattened_dict({line["option"]: ast.literal_eval(line[pair])})
   return config
 
 
