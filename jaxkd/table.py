@@ -28,14 +28,14 @@ from jaxkd.tuning import tuned
 
 TOOLKIT = "toolkit"
 SEEDS = {"2": 3, "3": 4, TOOLKIT: 3}
-"""The default number of seeds; Table 3 has ensembles of two."""
+"""The default number of seeds by table; Table 3 has ensembles of two."""
 
 flags.adopt_module_key_flags(cli)
 _TABLE = flags.DEFINE_enum("table", "2", list(SEEDS), "name of the table")
 _DATASET = flags.DEFINE_string("dataset", None, "data set of the columns")
 _ROWS = flags.DEFINE_list("rows", None, "rows; default: all")
 _STUDENTS = flags.DEFINE_list("students", None, "students; default: the paper's")
-_PAIRS = flags.DEFINE_list("pairs", None, "pairs TEACHER/STUDENT of table toolkit; default: all")
+_PAIRS = flags.DEFINE_list("pairs", None, "TEACHER/STUDENT of table toolkit; default: all")
 _SEEDS = flags.DEFINE_integer("seeds", None, "seeds of a cell; default: 3, and 4 in table 3", 1)
 _ARG = flags.DEFINE_string("arg", "", "further parts of the recipe's argument, e.g. runlocal")
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "folder of TFDS's data")
@@ -46,15 +46,15 @@ def configs(
   table: str, dataset: str, columns: Sequence[str], arg: str = ""
 ) -> dict[str, ml_collections.ConfigDict]:
   """Returns the experiment of each column, a student or a pair; see `recipe` for `arg`."""
-  made = {}
-  for column in columns:
-    title = f"table{table}-{dataset}-{column.replace('/', '-')}"
-    if table == TOOLKIT:
-      made[column] = toolkit.recipe(column, arg, title=title)
-    else:
-      argument = ",".join(filter(None, (f"student={column}", arg)))
-      made[column] = recipe(dataset, argument, title=title, rows=paper.TABLES[table])
-  return made
+  title = f"table{table}-{dataset}"
+  if table == TOOLKIT:
+    return {
+      pair: toolkit.recipe(pair, arg, title=f"{title}-{pair.replace('/', '-')}") for pair in columns
+    }
+  rows = paper.TABLES[table]
+  return {
+    s: recipe(dataset, f"student={s},{arg}", title=f"{title}-{s}", rows=rows) for s in columns
+  }
 
 
 def _columns(table: str, dataset: str) -> Sequence[str]:
@@ -65,9 +65,7 @@ def _columns(table: str, dataset: str) -> Sequence[str]:
     return _STUDENTS.value or recipes.students(dataset)
   if _STUDENTS.value:
     given = ",".join(_STUDENTS.value)
-    raise ConfigError(
-      f"--students is {given}, must be left out of table {table}, which has --pairs"
-    )
+    raise ConfigError(f"--students is {given}, must be left out of table {table}: see --pairs")
   if dataset != toolkit.DATASET:
     raise ConfigError(f"--dataset is {dataset}, must be {toolkit.DATASET} for table {table}")
   return _PAIRS.value or toolkit.PAIRS

@@ -14,7 +14,7 @@ from jaxkd.reports.tables import Lines
 from jaxkd.runs import published
 from jaxkd.runs.phase import duration
 
-# Suffixes of a column's name, by column of a report.
+# Suffixes of the name of a column, by column of a report.
 _COLUMNS = {ACCURACY: "", SINGLE: f": {SINGLE}", "seeds": ": seeds"}
 for _by in (published.PAPER, published.TOOLKITS):
   _COLUMNS |= {f"{_by} (%)": f": {_by}", f"ours - {_by}": f": ours - {_by}"}
