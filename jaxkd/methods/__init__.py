@@ -22,12 +22,15 @@ from jaxkd.methods.base import (
   Scalars,
   Terms,
   View,
+  class_map,
   comparable,
   feature_map,
   features,
   hard_and_soft,
+  map_pairs,
   plus_cross_entropy,
   soft_logits,
+  warmup,
 )
 from jaxkd.methods.options import FRACTION, NOT_NEGATIVE, POSITIVE, TEMPERATURE, Bound, option
 from jaxkd.methods.registry import (
@@ -44,9 +47,9 @@ from jaxkd.methods.registry import (
 # fmt: off
 __all__ = [
   "FRACTION", "NOT_NEGATIVE", "POSITIVE", "TEMPERATURE", "Bound", "Method", "Plan", "Scalars",
-  "Terms", "View", "all_methods", "comparable", "create", "feature_map", "features", "find",
-  "hard_and_soft", "identity", "list_methods", "objective", "option", "plus_cross_entropy",
-  "register", "soft_logits", "unregister",
+  "Terms", "View", "all_methods", "class_map", "comparable", "create", "feature_map", "features",
+  "find", "hard_and_soft", "identity", "list_methods", "map_pairs", "objective", "option",
+  "plus_cross_entropy", "register", "soft_logits", "unregister", "warmup",
 ]
 # fmt: on
 

@@ -7,7 +7,7 @@ from jaxkd.losses._numerics import unit
 from jaxkd.methods import NOT_NEGATIVE, Method, Terms, View, option, register
 from jaxkd.methods.base import features, plus_cross_entropy
 
-EPSILON = 1e-7
+_EPSILON = 1e-7
 
 
 def neighbours(features: jax.Array) -> jax.Array:
@@ -37,5 +37,5 @@ class PKT(Method):
   def loss(self, view: View) -> Terms:
     q = neighbours(features(view.student))
     p = neighbours(features(view.teacher))
-    divergence = jnp.mean(p * (jnp.log(p + EPSILON) - jnp.log(q + EPSILON)))
+    divergence = jnp.mean(p * (jnp.log(p + _EPSILON) - jnp.log(q + _EPSILON)))
     return plus_cross_entropy(view, neighbours=self.weight * divergence), {}

@@ -11,7 +11,7 @@ from jaxkd.methods.base import map_pairs, plus_cross_entropy
 from jaxkd.models import Outputs
 from jaxkd.models.layers import Conv, Sequential, along_channels, torch_default
 
-EPSILON = 1e-5
+_EPSILON = 1e-5
 
 
 class Gaussian(nnx.Module):
@@ -25,13 +25,13 @@ class Gaussian(nnx.Module):
       return Conv(channels, target, 1, init=torch_default, rngs=rngs)
 
     self.mean = Sequential([conv(own), nnx.relu, conv(target), nnx.relu, conv(target)])
-    # The softplus of it is the variance, less EPSILON.
-    self.scale = nnx.Param(jnp.full(target, math.log(math.expm1(variance - EPSILON))))
+    # The softplus of it is the variance, less _EPSILON.
+    self.scale = nnx.Param(jnp.full(target, math.log(math.expm1(variance - _EPSILON))))
 
   def __call__(self, student: jax.Array, teacher: jax.Array) -> jax.Array:
     """Returns the mean negative log likelihood, less a constant."""
     squares = jnp.square((self.mean(student) - teacher).astype(jnp.float32))
-    variance = along_channels(jax.nn.softplus(self.scale[...]) + EPSILON, squares)
+    variance = along_channels(jax.nn.softplus(self.scale[...]) + _EPSILON, squares)
     return jnp.mean(squares / variance + jnp.log(variance)) / 2
 
 
