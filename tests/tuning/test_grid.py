@@ -42,7 +42,8 @@ def test_the_default_grid_of_a_row_has_valid_options(row, tiny_config):
     validate(tiny_config)
   except ConfigError as error:
     # An MLP has no maps.
-    assert "the method needs" in str(error)
+    if "the method needs" not in str(error):
+      raise
     for network in (tiny_config.teacher, tiny_config.student):
       network.name, network.options = "resnet8", {}
   for values in grid.points(found):
