@@ -132,7 +132,7 @@ def sources(config: ConfigDict, workdir: StrPath) -> list[list[Source]]:
 
 
 def stages(source: Source, workdir: StrPath) -> list[Source]:
-  """Returns a teacher with less training, from little to much."""
+  """Returns a teacher after each share of its epochs, from short to long."""
   # The config does not say how to train a given network again.
   if source.config.teacher.checkpoint or source.entry.phase.given:
     return []

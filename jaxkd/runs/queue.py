@@ -65,8 +65,8 @@ class Queue:
   ) -> dict[Phase, NonFiniteError]:
     """Trains all phases, each as soon as its teachers are finished.
 
-    It returns the phases that did not stay finite; the phases that need them were not trained.
-    A signal raises Stopped once what was trained is saved. Epochs below a step are a ConfigError.
+    It returns the phases that diverged; phases that need them are not trained. A signal raises
+    Stopped after the trained phases are saved. Epochs below one step are a ConfigError.
     """
     for phase in self.missing:
       epochs, steps = phase.epochs, data.size(dataset.train) / phase.data["batch_size"]

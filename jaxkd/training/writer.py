@@ -46,7 +46,7 @@ class Writer:
       self._board = metric_writers.SummaryWriter(str(folder / "tensorboard"))
 
   def write(self, step: int, scalars: Mapping[str, float]) -> None:
-    """Appends one evaluation and brings it to disk, or raises a FileError."""
+    """Appends one evaluation and syncs it to disk, or raises a FileError."""
     line = {"step": step, **scalars}
     self.lines.append(line)
     if not self._writes:

@@ -33,13 +33,13 @@ def boundaries(stages, regressor):
   return total / 4
 
 
-def test_it_is_the_loss_of_repdistiller_at_first():
+def test_the_loss_equals_that_of_repdistiller_at_first():
   connectors = adapter()
   view = {"adapter": connectors, "progress": 0.2}
   agrees(OPTIONS, lambda x: boundaries(x, connectors[0]), "preactivations", OWN, TARGET, **view)
 
 
-def test_it_is_cross_entropy_alone_then():
+def test_cross_entropy_alone_follows():
   def total(stages):
     own = OWN._replace(preactivations=stages)
     return minimised(OPTIONS, own, TARGET, adapter=adapter(), progress=0.25)
@@ -54,7 +54,7 @@ def test_maps_of_equal_shape_need_no_regressor():
   assert [isinstance(connect, Regressor) for connect in adapter()] == [True, False]
 
 
-def test_it_needs_preactivations():
+def test_a_network_without_preactivations_is_refused():
   with pytest.raises(
     ValueError, match="needs stage 0 as a map, but a network has 0 preactivations"
   ):

@@ -23,7 +23,7 @@ def attention(class_map, side, normalize):
 
 
 @pytest.mark.parametrize(("side", "normalize"), [(2, True), (4, True), (2, False)])
-def test_it_is_the_loss_of_the_authors_code(side, normalize):
+def test_the_loss_equals_that_of_the_authors_code(side, normalize):
   hard = np.mean(cross_entropy(np.asarray(STUDENT.logits, np.float64)))
 
   def expected(class_map):

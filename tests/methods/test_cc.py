@@ -20,7 +20,7 @@ def adapter(features):
   return method.adapter(STUDENT, (WIDE,), nnx.Rngs(0))
 
 
-def test_it_is_the_loss_of_repdistiller():
+def test_the_loss_equals_that_of_repdistiller():
   embeddings = adapter(3)
   hard = np.mean(cross_entropy(np.asarray(STUDENT.logits, np.float64)))
 

@@ -38,7 +38,7 @@ def paper(number, low=1.0, span=20.0, lam=0.9):
 
 
 @pytest.mark.parametrize("options", [{}, {"low": 2, "span": 5, "lam": 0.5}])
-def test_it_is_the_paper_s_loss(options):
+def test_the_loss_equals_that_of_the_paper(options):
   agrees({"name": "ctkd", **options}, paper(-0.3, **options), adapter=temperature(-0.3))
 
 

@@ -27,11 +27,11 @@ def expected(stages):
   return 3 * (first + second)
 
 
-def test_it_is_the_loss_of_repdistiller_at_first():
+def test_the_loss_equals_that_of_repdistiller_at_first():
   agrees(OPTIONS, expected, "stages", OWN, TARGET, progress=0.2)
 
 
-def test_it_is_cross_entropy_alone_then():
+def test_cross_entropy_alone_follows():
   def total(stages):
     return minimised(OPTIONS, OWN._replace(stages=stages), TARGET, progress=0.25)
 

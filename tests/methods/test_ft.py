@@ -54,7 +54,7 @@ def expected(stage, factors):
   return np.mean(cross_entropy(float64(STUDENT.logits))) + 30 * distance + 0.4 * error
 
 
-def test_it_is_the_loss_of_repdistiller():
+def test_the_loss_equals_that_of_repdistiller():
   factors = adapter()
   view = {"adapter": factors, "progress": 0.25}
   agrees(OPTIONS, lambda stages: expected(stages[1], factors), "stages", OWN, TARGET, **view)

@@ -40,7 +40,7 @@ def example(student, teacher, k):
 
 
 @pytest.mark.parametrize("k", [1, 2])
-def test_it_is_the_loss_of_mdistiller(k):
+def test_the_loss_equals_that_of_mdistiller(k):
   student, teacher = maps(0, (5, 3), (4, 2), (2, 6)), maps(1, (5, 4), (4, 7), (2, 2))
   hard = np.mean(cross_entropy(np.asarray(STUDENT.logits, np.float64)))
 

@@ -33,7 +33,7 @@ TIED = TEACHER._replace(logits=TEACHER.logits.at[1:].set(TEACHER.logits[0]))
 
 @pytest.mark.parametrize("teacher", [TEACHER, TIED])
 @pytest.mark.parametrize("options", [{}, {"lam": 0.5, "taus": (1.0, 4.0)}])
-def test_it_is_the_loss_of_the_authors_code_for_one_view(teacher, options):
+def test_the_loss_equals_that_of_the_authors_code_for_one_view(teacher, options):
   agrees({"name": "mlkd", **options}, paper(teacher, **options), teacher=teacher)
 
 

@@ -14,7 +14,7 @@ def wrong(logits):
 
 
 @pytest.mark.parametrize(("gamma", "tau"), [(1.5, 1.0), (3.5, 3.0)])
-def test_it_is_the_paper_s_loss(gamma, tau):
+def test_the_loss_equals_that_of_the_paper(gamma, tau):
   teacher = np.asarray(TEACHER.logits, np.float64)
   confidence = softmax(teacher)[np.arange(4), LABELS]
 

@@ -19,7 +19,7 @@ def halved(features):
   return np.asarray(features).reshape(4, size, 2, size, 2, -1).mean((2, 4))
 
 
-def test_it_is_the_loss_of_the_toolkits_on_all_stages():
+def test_the_loss_equals_that_of_the_toolkits_on_all_stages():
   student, teacher = positive_maps(0, (4, 3), (2, 2)), positive_maps(1, (2, 5), (4, 3), (2, 7))
   hard = np.mean(cross_entropy(np.asarray(STUDENT.logits, np.float64)))
 

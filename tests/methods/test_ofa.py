@@ -59,7 +59,7 @@ def expected(stages, exits, logits=S):
   return np.mean(cross_entropy(logits)) + 0.4 * distance(logits) + 0.7 * leaving
 
 
-def test_it_is_the_loss_of_the_authors():
+def test_the_loss_equals_that_of_the_authors():
   exits = adapter()
   stages = [float64(x) for x in OWN.stages]
   view = {"student": OWN, "teacher": TARGET, "adapter": exits}
@@ -80,7 +80,7 @@ def test_the_vectors_of_an_mlp_are_taken_as_pixels():
   agrees(OPTIONS, lambda x: expected(x, exits), "stages", student, TARGET, adapter=exits)
 
 
-def test_it_bears_a_class_that_both_networks_mask():
+def test_a_class_that_both_networks_mask_does_not_change_the_loss():
   def total(logits):
     student = OWN._replace(logits=logits.at[:, 4].set(-jnp.inf))
     teacher = TARGET._replace(logits=T.at[:, 4].set(-jnp.inf))

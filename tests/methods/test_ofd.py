@@ -52,7 +52,7 @@ def expected(stages, connectors):
   return total
 
 
-def test_it_is_the_loss_of_the_authors():
+def test_the_loss_equals_that_of_the_authors():
   connectors = methods.objective(OPTIONS).adapter(OWN, (TARGET,), nnx.Rngs(0))
   constants = prepared(TARGET, [True, False, True, False], [False, True, False, True])
   view = {"adapter": connectors, "constants": constants}
@@ -79,7 +79,7 @@ def test_padding_does_not_count():
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), some, alone)
 
 
-def test_it_needs_preactivations():
+def test_a_network_without_preactivations_is_refused():
   with pytest.raises(
     ValueError, match="needs stage 0 as a map, but a network has 0 preactivations"
   ):

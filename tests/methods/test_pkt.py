@@ -16,7 +16,7 @@ def neighbours(features):
   return similarity / similarity.sum(1, keepdims=True)
 
 
-def test_it_is_the_loss_of_the_authors_code():
+def test_the_loss_equals_that_of_the_authors_code():
   p = neighbours(np.asarray(FEATURES, np.float64))
   hard = np.mean(cross_entropy(np.asarray(STUDENT.logits, np.float64)))
 

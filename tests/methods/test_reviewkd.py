@@ -74,7 +74,7 @@ def review(fusions, stages, features):
   return np.mean(cross_entropy(float64(STUDENT.logits))) + 3 * loss
 
 
-def test_it_is_the_loss_of_the_authors():
+def test_the_loss_equals_that_of_the_authors():
   fusions = adapter()
   stages, features = [float64(x) for x in OWN.stages], float64(OWN.features)
   view = {"student": OWN, "teacher": TARGET, "adapter": fusions, "progress": 1.0}
@@ -82,7 +82,7 @@ def test_it_is_the_loss_of_the_authors():
   agrees(OPTIONS, lambda x: review(fusions, stages, x), "features", **view)
 
 
-def test_it_warms_up():
+def test_the_weight_rises_over_the_warmup():
   hard, some, more, most = (
     minimised(OPTIONS, OWN, TARGET, adapter=adapter(), progress=p) for p in (0, 0.2, 0.4, 0.6)
   )
@@ -105,7 +105,7 @@ def test_the_fusions_start_as_in_pytorch():
   assert 0.9 * bound < np.abs(kernel).max() <= bound
 
 
-def test_it_needs_the_teachers_preactivations():
+def test_a_teacher_without_preactivations_is_refused():
   with pytest.raises(
     ValueError, match="needs stage 0 as a map, but a network has 0 preactivations"
   ):

@@ -35,11 +35,11 @@ def paper(teacher, alpha=1, beta=8, tau=4.0, confidence_tau=4.0):
 
 @pytest.mark.parametrize("teacher", [TEACHER, RANKED])
 @pytest.mark.parametrize("options", [{}, {"alpha": 2, "beta": 3, "tau": 2.0, "confidence_tau": 1}])
-def test_it_is_the_paper_s_loss(teacher, options):
+def test_the_loss_equals_that_of_the_paper(teacher, options):
   agrees({"name": "rld", **options}, paper(teacher, **options), teacher=teacher, progress=0.5)
 
 
-def test_it_warms_up():
+def test_the_weight_rises_over_the_warmup():
   agrees({"name": "rld", "warmup": 0.2}, paper(TEACHER, 0.25, 2), progress=0.05)
   agrees({"name": "rld", "warmup": 0.0}, paper(TEACHER), progress=0.0)
 

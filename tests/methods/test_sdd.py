@@ -58,7 +58,7 @@ def weighted(loss, class_map, scales, complementary, tau):
 @pytest.mark.parametrize(
   "options", [{}, {"scales": (1, 2), "tau": 2.0, "complementary": 3.0}, {"scales": (4,)}]
 )
-def test_it_is_the_loss_of_the_authors_code(options):
+def test_the_loss_equals_that_of_the_authors_code(options):
   def soft(class_map, loss):
     known = {"scales": (1, 2, 4), "tau": 4.0, "complementary": 2.0} | options
     return weighted(loss, class_map, **known)

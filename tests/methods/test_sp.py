@@ -14,7 +14,7 @@ def similarities(features):
   return products / np.linalg.norm(products, axis=1, keepdims=True)
 
 
-def test_it_is_the_loss_of_the_toolkits_on_the_last_stages():
+def test_the_loss_equals_that_of_the_toolkits_on_the_last_stages():
   student, teacher = maps(0, (4, 2), (2, 3)), maps(1, (6, 2), (5, 3), (4, 2))
   hard = np.mean(cross_entropy(np.asarray(STUDENT.logits, np.float64)))
 

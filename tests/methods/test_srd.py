@@ -35,7 +35,7 @@ def expected(features, projector, logits=S):
   return np.mean(cross_entropy(student)) + 0.7 * log_sum + 0.5 * soft
 
 
-def test_it_is_the_loss_of_the_authors():
+def test_the_loss_equals_that_of_the_authors():
   projector = adapter()
   agrees(OPTIONS, lambda x: expected(x, projector), "features", OWN, TARGET, adapter=projector)
 

@@ -37,7 +37,7 @@ def expected(gaussians, stages, scale=None):
   return hard + 2 * (first + likelihood(gaussians[1], stages[1], TARGET.stages[1]))
 
 
-def test_it_is_the_loss_of_repdistiller():
+def test_the_loss_equals_that_of_repdistiller():
   gaussians = adapter()
   agrees(OPTIONS, lambda x: expected(gaussians, x), "stages", OWN, TARGET, adapter=gaussians)
 

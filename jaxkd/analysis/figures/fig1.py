@@ -19,7 +19,7 @@ def draw(findings: Findings) -> Drawn:
 
 @style.styled
 def plot(probs: ByNetwork, label: int) -> style.Figure:
-  """Draws labels, `[C]` by network, as bars in a row each."""
+  """Draws each network's label `[C]` as a row of bars."""
   height = 0.95 * len(probs) + 0.2
   figure, axes = style.new_figure(len(probs), 1, height=height, sharex=True, sharey=True)
   _labels.draw_labels(axes[:, 0], probs, label)
