@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from flax import nnx
+from weight_shapes import torch_shapes
 
 from jaxkd import convert, models
 from jaxkd.models import weights
@@ -19,7 +20,7 @@ def tensors():
   model = nnx.eval_shape(lambda: models.create("resnet8", num_classes=10, rngs=nnx.Rngs(0)))
   return {
     name: random.normal(size=shape).astype(np.float32)
-    for name, shape in weights.torch_shapes(model).items()
+    for name, shape in torch_shapes(model).items()
   }
 
 
@@ -93,7 +94,7 @@ def test_a_teacher_of_repdistiller_is_read(tmp_path, legacy):
         "resnet50", num_classes=100, image_size=size, rngs=nnx.Rngs(0)
       )
     )
-    shapes[size] = weights.torch_shapes(model)
+    shapes[size] = torch_shapes(model)
   state = {name: torch.full(shape, 0.5) for name, shape in shapes[32].items()}
   # Its names, which differ from torchvision's.
   assert state.keys() - shapes[224].keys() > {"linear.weight", "layer1.0.shortcut.0.weight"}
