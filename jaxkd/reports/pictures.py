@@ -117,15 +117,10 @@ def option_curves(panels: Sequence[OptionPanel], *, ylabel: str) -> Figure:
 
 
 def draw_cells(
-  axes: Axes,
-  values: np.ndarray,
-  columns: Sequence[object],
-  rows: Sequence[object],
-  form: str,
-  limits: tuple[float | None, float | None] = (None, None),
+  axes: Axes, values: np.ndarray, columns: Sequence, rows: Sequence, form: str, **limits: Any
 ) -> None:
   """Draws a heat map `[rows, columns]` with numbers; without limits, colours span the values."""
-  image = axes.imshow(values, aspect="auto", origin="lower", vmin=limits[0], vmax=limits[1])
+  image = axes.imshow(values, aspect="auto", origin="lower", **limits)
   axes.set_xticks(np.arange(len(columns)), [str(c) for c in columns])
   axes.set_yticks(np.arange(len(rows)), [str(r) for r in rows])
   center: Any = {"ha": "center", "va": "center", "fontsize": "small"}

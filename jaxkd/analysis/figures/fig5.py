@@ -36,6 +36,7 @@ def plot(distributions: Sequence[np.ndarray], *, title: str = "") -> style.Figur
   percent = np.full((highest, len(distributions)), np.nan)
   for column, distribution in enumerate(distributions):
     percent[: len(distribution), column] = 100 * np.asarray(distribution)
-  draw_cells(axes, percent, [len(d) - 1 for d in distributions], range(highest), ".0f", (0, 100))
+  ks = [len(distribution) - 1 for distribution in distributions]
+  draw_cells(axes, percent, ks, range(highest), ".0f", vmin=0, vmax=100)
   axes.set(title=title, xlabel="K", ylabel="common classes")
   return figure

@@ -39,7 +39,7 @@ def plot(names: Sequence[str], matrices: Mapping[str, np.ndarray]) -> style.Figu
   height = (0.22 * len(names) + 0.3) * len(matrices) + 0.5
   figure, axes = style.new_figure(len(matrices), 1, height=height, sharex=True)
   for ax, (title, matrix) in zip(axes[:, 0], matrices.items(), strict=True):
-    draw_cells(ax, matrix, names, names, ".2f", (0, 1))
+    draw_cells(ax, matrix, names, names, ".2f", vmin=0, vmax=1)
     ax.set_title(title)
   for name in axes[-1, 0].get_xticklabels():
     name.set(rotation=30, ha="right", rotation_mode="anchor")
