@@ -82,15 +82,11 @@ def validate(config: ConfigDict, given: Iterable[str] = ()) -> None:
     ("seeds", proper and len(set(seeds)) == len(seeds), "integers in [0, 2**32), each once"),
     ("stages", ascending, "ascending in (0, 1)"),
     ("students", len(set(names)) == len(names), "without repetitions"),
+    ("students", names or not options.grid, "one or more, since config.analysis.grid is True"),
   ):
     if not holds:
       raise ConfigError(f"config.analysis.{option} is {options[option]}, must be {must}")
-  if options.grid and not names:
-    raise ConfigError(
-      "config.analysis.grid is True, but config.analysis.students is empty: no student to train"
-    )
-  # The students of these rows are drawn.
-  rows = ("nokd", *LABELS_OF_ROWS)
+  rows = ("nokd", *LABELS_OF_ROWS)  # the students of these are drawn
   for row in config.rows if names else ():
     if row not in rows:
       raise ConfigError(
