@@ -11,7 +11,7 @@ from typing import NoReturn
 INSTALLED = tuple(map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")))
 """Folders of the standard library and of installed packages."""
 
-_NOT_THE_USERS = (*INSTALLED, str(pathlib.Path(__file__).parents[1]), "<frozen ")
+_LIBRARIES = (*INSTALLED, f"{pathlib.Path(__file__).parents[1]}/", "<frozen ")
 
 _Kinds = type[Exception] | tuple[type[Exception], ...]
 
@@ -54,7 +54,7 @@ def described(error: BaseException) -> str:
 def place_of(error: BaseException) -> str:
   """Returns the file and line of a user's own code that raised an error; '' if none did."""
   frames = [(f.f_code.co_filename, line) for f, line in traceback.walk_tb(error.__traceback__)]
-  own = [frame for frame in frames if not frame[0].startswith(_NOT_THE_USERS)]
+  own = [frame for frame in frames if not frame[0].startswith(_LIBRARIES)]
   return "{}, line {}: ".format(*own[-1]) if own else ""
 
 

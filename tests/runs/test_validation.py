@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from jaxkd import methods
 from jaxkd.common.errors import ConfigError
 from jaxkd.methods import TEMPERATURE
 from jaxkd.runs import config as jaxkd_config
@@ -175,6 +176,22 @@ def test_a_given_teacher_can_be_one_of_several(tiny_config, tmp_path):
   tiny_config.rows = ("multi",)
   validate(tiny_config)
   assert planning.student(tiny_config, "multi", 0).teachers[0] == given
+
+
+def test_an_own_method_that_fails_is_one_line(tiny_config):
+  @methods.register("failing")
+  class Failing(methods.Method):
+    def loss(self, view):
+      return undefined(view)  # noqa: F821
+
+  tiny_config.rows = ("failing",)
+  try:
+    message = r"^method 'failing' with student 'mlp': .*test_validation\.py, line \d+: NameError: "
+    with pytest.raises(ConfigError, match=message) as caught:
+      validate(tiny_config)
+  finally:
+    methods.unregister("failing")
+  assert "\n" not in str(caught.value)
 
 
 def test_the_config_is_locked_and_typed(tiny_config):
