@@ -13,8 +13,7 @@ from jaxkd.runs import published, toolkit
 from jaxkd.runs.validation import validate
 
 # Methods of the files that are not registered yet.
-AWAITED = {"ab", "catkd", "cc", "ctkd", "fsp", "ft", "nkd", "nst", "ofd", "pkt"}
-AWAITED |= {"reviewkd", "rld", "sdd", "sdd_dkd", "simkd", "sp", "ttm", "vid"}
+AWAITED = {"simkd"}
 
 
 def recipe(pair="vgg13/vgg8", rows=None):
