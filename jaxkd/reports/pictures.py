@@ -1,5 +1,6 @@
 """The pictures that several reports share: from arrays to Matplotlib figures."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ Floats = Sequence[float] | np.ndarray
 Curve = tuple[np.ndarray, np.ndarray]
 Derived = Mapping[str, tuple[Floats, Floats]]  # averages and variances by label, `[T]` each
 
+_LEGEND_LINES = 15  # of a legend beside the axes
 _SPAN = 1e-4  # the lowest variance on a logarithmic axis, relative to the highest
 
 
@@ -39,9 +41,11 @@ def learning_curves(curves: Mapping[str, Sequence[Curve]], *, split: str = "test
   """Draws accuracies `[T]` in percent against epochs `[T]`, one colour for each name.
 
   Several seeds are drawn as their mean and a band of one standard deviation, or as one curve each
-  if they were evaluated at different epochs.
+  if they were evaluated at different epochs. Names of more than seven stand beside the axes.
   """
-  figure, ((axes,),) = style.new_figure(1, 1, height=2.4)
+  many = len(curves) > len(style.COLORS)
+  width = style.PAGE_WIDTH if many else style.COLUMN_WIDTH
+  figure, ((axes,),) = style.new_figure(1, 1, height=2.4, width=width)
   for index, (name, runs) in enumerate(curves.items()):
     turn, color = divmod(index, len(style.COLORS))
     line = {"color": style.COLORS[color], "linestyle": ("-", "--")[turn % 2]}
@@ -52,7 +56,10 @@ def learning_curves(curves: Mapping[str, Sequence[Curve]], *, split: str = "test
       label = None if number else name
       draw_band(axes, group[0][0], accuracies.mean(axis=0), deviation, label=label, **line)
   axes.set(xlabel="epoch", ylabel=f"{split} accuracy (%)")
-  axes.legend()
+  if many:
+    figure.legend(loc="outside right upper", ncols=math.ceil(len(curves) / _LEGEND_LINES))
+  else:
+    axes.legend()
   return figure
 
 

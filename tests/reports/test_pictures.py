@@ -109,6 +109,16 @@ def test_learning_curves_show_mean_and_deviation_over_seeds():
   assert legend == ["nokd", "kd"]
 
 
+def test_the_names_of_many_curves_leave_room_for_the_axes(tmp_path):
+  epochs = np.array([1.0, 2.0])
+  figure = pictures.learning_curves({f"row_{i}": [(epochs, epochs + i)] for i in range(45)})
+  style.save(figure, tmp_path / "curves")
+  (legend,) = figure.legends
+  assert len(legend.get_texts()) == 45
+  (ax,) = axes_of(figure)
+  assert ax.get_position().width > 0.3
+
+
 def test_seeds_with_unequal_epochs_have_one_curve_each():
   runs = [(np.array([1.0, 2.0]), np.array([50.0, 60.0])), (np.array([2.0]), np.array([55.0]))]
   (ax,) = axes_of(pictures.learning_curves({"kd": runs}))
