@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from ml_collections import ConfigDict
 
@@ -144,13 +145,19 @@ def _check_phase(phase: Phase) -> None:
     with explained(ConfigError, f"init_from of network {phase.network['name']!r}"):
       weights.from_torch(model, weights.read(phase.weights), exact=phase.given)
   objective = planning.objective_of(phase)
-  num_classes = planning.spec_of(phase).num_classes
+  spec = planning.spec_of(phase)
 
   def loss(student, theirs, labels):
-    constants = objective.prepare and objective.prepare(theirs, labels, labels >= 0, num_classes)
-    adapter = objective.adapter and objective.adapter(student, theirs, nnx.Rngs(0))
+    constants = objective.prepare and objective.prepare(
+      theirs, labels, labels >= 0, spec.num_classes
+    )
+    adapter: Any = objective.adapter and objective.adapter(student, theirs, nnx.Rngs(0))
+    if objective.peers:
+      adapter = [planning.network(phase) for _ in range(objective.peers)]
+    images = jnp.zeros((1, spec.image_size, spec.image_size, spec.channels))
     assert objective.loss is not None  # methods.objective refuses such methods
-    return objective.loss(View(student, theirs, labels, constants, 0.0, adapter))
+    view = View(student, theirs, labels, constants, 0.0, adapter, images, jax.random.key(0))
+    return objective.loss(view)
 
   own, theirs = planning.outputs(phase), tuple(map(planning.outputs, phase.teachers))
   student = phase.network["name"]
