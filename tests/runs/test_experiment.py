@@ -75,7 +75,7 @@ def test_every_row_trains_and_is_reported(all_rows, report):
   assert float(table["kd"]["ours - paper"]) == pytest.approx(
     float(table["kd"]["accuracy (%)"]) - 90, abs=0.011
   )
-  (teacher,) = (line for name, line in table.items() if name.startswith("teacher of ats, crd, "))
+  (teacher,) = (line for name, line in table.items() if name.startswith("teacher of kd, "))
   result = PhaseFolder.of(report.parent, planning.teacher(all_rows)).result()
   at_four = losses.ISATS_GRID.index(4.0)
   assert float(teacher["derived variance at 4"]) == pytest.approx(
