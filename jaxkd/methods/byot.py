@@ -22,7 +22,7 @@ from jaxkd.methods.base import feature_map, features
 from jaxkd.models import Outputs, layers
 
 
-class Exit(nnx.Module):
+class EarlyClassifier(nnx.Module):
   """A classifier on a stage: a bottleneck of three convolutions, average pool, linear layer."""
 
   def __init__(self, stage: jax.Array, student: Outputs, size: int, rngs: nnx.Rngs):
@@ -79,7 +79,7 @@ class BYOT(Method):
     del teachers
     maps = [feature_map(student, stage) for stage in range(max(len(student.stages), 1))]
     size = maps[-1].shape[1]
-    return nnx.List([Exit(stage, student, size, rngs) for stage in maps[:-1]])
+    return nnx.List([EarlyClassifier(stage, student, size, rngs) for stage in maps[:-1]])
 
   def loss(self, view: View) -> Terms:
     own, zero = view.student, jnp.zeros(view.labels.shape)

@@ -135,7 +135,7 @@ def _empty(photos):
       r"train/cat/1\.JPG is not a readable image",
     ),
     (lambda p: (p / "train").rename(p / "t"), r"must be the folder that has train/<class>"),
-    (lambda p: (p / "val").rename(p / "v"), r"no folder test, validation, val"),
+    (lambda p: (p / "val").rename(p / "v"), r"none of the folders test, validation, val"),
   ],
 )
 def test_a_faulty_folder_is_refused_by_path(photos, change, message):
