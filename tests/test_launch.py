@@ -49,7 +49,14 @@ class Checkout:
     self.script = self.root / "launch.sh"
     shutil.copy(ROOT / "launch.sh", self.script)
     shutil.copy(ROOT / "pyproject.toml", self.root)
-    for name in ("__init__", "__main__", "common/__init__", "common/extras", "common/spelling"):
+    for name in (
+      "__init__",
+      "__main__",
+      "common/__init__",
+      "common/errors",
+      "common/extras",
+      "common/spelling",
+    ):
       shutil.copy(ROOT / "jaxkd" / f"{name}.py", self.root / "jaxkd" / f"{name}.py")
     for name in ("main", "table"):
       (self.root / "jaxkd" / f"{name}.py").write_text(COMMAND)

@@ -26,6 +26,10 @@ CHAINS = {
   "regt": ["regt", "kd"],
   "reskd": ["cross_entropy", "kd", "reskd"],
   "multi": ["cross_entropy", "cross_entropy", "multi"],
+  "dgkd": ["cross_entropy", "dgkd", "dgkd"],
+  "ban": ["cross_entropy", "ban", "ban", "ban"],
+  "byot": ["byot"],
+  "dml": ["dml"],
 }
 
 
