@@ -114,7 +114,7 @@ def test_a_killed_run_resumes_bit_identically(uninterrupted, tmp_path, flags, ki
       lambda p=phase, s=step: max(checkpoint_steps(tmp_path, p), default=0) > s,
     )
   # The number of processes that decode does not change the result.
-  said = finish(tmp_path, *flags, "--config.run.workers=1")
+  said = finish(tmp_path, *(STREAMED_BY_ONE if flags else ()))
   assert "resumes at step" in said
 
   folders = sorted(folder.name for folder in uninterrupted.iterdir() if folder.is_dir())
