@@ -644,7 +644,10 @@ def test_different_analyses_have_different_folders(save):
       ["CONFIG", "--config.analysis.students=mlp", "--config.student.name=mlp"],
       "config.student.name has no effect here: the networks are those of config.analysis.students",
     ),
-    (["CONFIG", "--config.analysis.students=resnet50"], "config.analysis.students, resnet50: "),
+    (
+      ["CONFIG", "--config.analysis.students=wide_resnet50_2"],
+      "config.analysis.students, wide_resnet50_2: ",
+    ),
     (["CONFIG", "--config.analysis.grid=True"], "config.analysis.students is"),
     (
       ["CONFIG", "--config.teacher.options.width=8"],
