@@ -168,6 +168,22 @@ class Method:
     return student.logits
 
 
+def make_module(
+  method: Method,
+  student: Outputs,
+  teachers: tuple[Outputs, ...],
+  rngs: nnx.Rngs,
+  create: Callable[[nnx.Rngs], nnx.Module],
+) -> nnx.Module | None:
+  """Returns the peers or the adapter of a method; None if it has neither.
+
+  `create` makes a network like the student, and the outputs may be abstract.
+  """
+  if method.peers:
+    return nnx.List([create(rngs) for _ in range(method.peers)])
+  return method.adapter and method.adapter(student, teachers, rngs)
+
+
 def hard_and_soft(
   lam: jax.typing.ArrayLike, student: jax.Array, labels: jax.Array, soft: jax.Array
 ) -> Scalars:

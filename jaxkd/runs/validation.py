@@ -1,5 +1,6 @@
 """Checks of a config before any work: names, numbers, networks, weights and teachers."""
 
+import functools
 import itertools
 import re
 from typing import Any
@@ -14,6 +15,7 @@ from jaxkd.common.errors import ConfigError, UserError, explained
 from jaxkd.common.files import file_hash
 from jaxkd.common.spelling import hint, nearest
 from jaxkd.methods import FRACTION, NOT_NEGATIVE, POSITIVE, Bound, View
+from jaxkd.methods.base import make_module
 from jaxkd.models import weights
 from jaxkd.runs import planning, teachers
 from jaxkd.runs.phase import Phase
@@ -151,12 +153,17 @@ def _check_phase(phase: Phase) -> None:
     constants = objective.prepare and objective.prepare(
       theirs, labels, labels >= 0, spec.num_classes
     )
-    adapter: Any = objective.adapter and objective.adapter(student, theirs, nnx.Rngs(0))
-    if objective.peers:
-      adapter = [planning.network(phase) for _ in range(objective.peers)]
-    images = jnp.zeros((1, spec.image_size, spec.image_size, spec.channels))
+    create = functools.partial(planning.network, phase)
     assert objective.loss is not None  # methods.objective refuses such methods
-    view = View(student, theirs, labels, constants, 0.0, adapter, images, jax.random.key(0))
+    view = View(
+      student,
+      theirs,
+      labels,
+      constants,
+      adapter=make_module(objective, student, theirs, nnx.Rngs(0), create),
+      images=jnp.zeros((1, spec.image_size, spec.image_size, spec.channels)),
+      key=jax.random.key(0),
+    )
     return objective.loss(view)
 
   own, theirs = planning.outputs(phase), tuple(map(planning.outputs, phase.teachers))

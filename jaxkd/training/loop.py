@@ -16,6 +16,7 @@ from jaxkd import data, losses
 from jaxkd.common.errors import UserError
 from jaxkd.common.signals import Stopped
 from jaxkd.methods import Method
+from jaxkd.methods.base import make_module
 from jaxkd.training import evaluation, optim, sharding
 from jaxkd.training.checkpoint import Checkpoints
 from jaxkd.training.jobs import Job, Student
@@ -228,10 +229,7 @@ def make_adapter(
   create: Callable[[nnx.Rngs], Any],
 ) -> tuple[Functional | None, Variables]:
   """Makes the objective's peers or adapter, if it has any, for the shapes of its networks."""
-  rngs = nnx.Rngs(jax.random.fold_in(jax.random.key(seed), 1))
-  if objective.peers:
-    return functional(nnx.List([create(rngs) for _ in range(objective.peers)]))
-  if objective.adapter is None:
+  if not (objective.peers or objective.adapter):
     return None, Variables(nnx.State({}), nnx.State({}))
   spec = evaluator.spec
   shape = (1, spec.image_size, spec.image_size, spec.channels)
@@ -241,7 +239,10 @@ def make_adapter(
     jax.eval_shape(teacher.apply, arrays, jax.ShapeDtypeStruct(shape, jnp.uint8))
     for teacher, arrays in zip(evaluator.teachers, variables[1:], strict=True)
   )
-  return functional(objective.adapter(own, teachers, rngs))
+  rngs = nnx.Rngs(jax.random.fold_in(jax.random.key(seed), 1))
+  module = make_module(objective, own, teachers, rngs, create)
+  assert module is not None  # of an objective with peers or an adapter
+  return functional(module)
 
 
 def _run_keys(seed: int) -> jax.Array:
