@@ -30,20 +30,15 @@ class EarlyClassifier(nnx.Module):
     middle = max(depth // 4, 1)
     reach = max(stage.shape[1] // size, 1)
 
-    def block(width, out, kernel):
-      convolution = layers.Conv(width, out, kernel, strides=kernel, padding=0, rngs=rngs)
-      return [convolution, layers.BatchNorm(out)]
-
-    self.layers = nnx.List(
-      [*block(stage.shape[-1], middle, 1), *block(middle, middle, reach), *block(middle, depth, 1)]
+    shapes = (stage.shape[-1], middle, 1), (middle, middle, reach), (middle, depth, 1)
+    self.bottleneck = layers.Sequential(
+      layers.conv_bn(*shape, nnx.relu, strides=shape[-1], padding=0, rngs=rngs) for shape in shapes
     )
     self.classifier = layers.Linear(depth, student.logits.shape[-1], rngs=rngs)
 
   def __call__(self, stage: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Returns logits `[B, C]` and features `[B, D]`."""
-    for convolution, norm in zip(self.layers[::2], self.layers[1::2], strict=True):
-      stage = nnx.relu(norm(convolution(stage)))
-    pooled = layers.global_average_pool(stage)
+    pooled = layers.global_average_pool(self.bottleneck(stage))
     return self.classifier(pooled, jnp.float32), pooled
 
 

@@ -42,7 +42,7 @@ def test_byots_student_teaches_a_classifier_on_each_stage_but_the_last():
 def test_byots_bottleneck_is_three_convolutions_with_batch_norm():
   _, view = byot_view()
   leave, x = view.adapter[0], np.asarray(view.student.stages[0], np.float64)
-  for convolution in leave.layers[::2]:
+  for convolution, *_ in leave.bottleneck:
     kernel = np.asarray(convolution.kernel[...], np.float64)
     size = kernel.shape[0]
     b, h, w, c = x.shape
