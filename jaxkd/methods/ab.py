@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxkd.methods import NOT_NEGATIVE, Bound, Method, Terms, View, option, register
-from jaxkd.methods.base import first_alone, stage_pairs
+from jaxkd.methods.base import doubling, first_alone, stage_pairs
 from jaxkd.methods.fitnet import Regressor
 from jaxkd.models import Outputs
 
@@ -67,12 +67,11 @@ class AB(Method):
 
   def loss(self, view: View) -> Terms:
     pairs = self._pairs(view.student, view.teacher)
-    weight, distances = self.weight / 2 ** (len(pairs) - 1), []
-    for connect, (own, target) in zip(view.adapter, pairs, strict=True):
-      distances.append(weight * boundary_distance(connect(own, target), target, self.margin))
-      weight *= 2
-    boundaries = jnp.sum(jnp.stack(distances), axis=0)
-    return first_alone(view, self.init, boundaries=boundaries), {}
+    distances = [
+      boundary_distance(connect(own, target), target, self.margin)
+      for connect, (own, target) in zip(view.adapter, pairs, strict=True)
+    ]
+    return first_alone(view, self.init, boundaries=doubling(self.weight, distances)), {}
 
   def _pairs(self, student: Outputs, teacher: Outputs) -> list[tuple[jax.Array, jax.Array]]:
     return stage_pairs(student, teacher, "preactivations", "preactivations")

@@ -206,6 +206,12 @@ def first_alone(view: View, share: float, **terms: jax.Array) -> Scalars:
   return {"cross_entropy": hard, **own}
 
 
+def doubling(weight: float, distances: Sequence[jax.Array]) -> jax.Array:
+  """Returns the sum of the stages' distances; the last has the weight, each half of the next's."""
+  last = len(distances) - 1
+  return jnp.sum(jnp.stack([weight / 2 ** (last - i) * x for i, x in enumerate(distances)]), axis=0)
+
+
 def warmup(progress: jax.typing.ArrayLike, share: float) -> jax.Array:
   """Returns a weight that rises linearly from 0 to 1 over a share of the training."""
   return jnp.minimum(progress / share, 1.0) if share else jnp.ones(())

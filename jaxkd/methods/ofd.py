@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxkd.methods import NOT_NEGATIVE, Method, Scalars, Terms, View, option, register
-from jaxkd.methods.base import feature_map, plus_cross_entropy, stage_pairs
+from jaxkd.methods.base import doubling, feature_map, plus_cross_entropy, stage_pairs
 from jaxkd.models import Outputs, layers
 
 
@@ -93,12 +93,11 @@ class OFD(Method):
   def loss(self, view: View) -> Terms:
     pairs = self._pairs(view.student, view.teacher)
     sums = view.constants[-len(pairs) :]
-    weight, distances = self.weight / 2 ** (len(pairs) - 1), []
+    distances = []
     for (own, target), connect, each in zip(pairs, view.adapter, sums, strict=True):
       target = layers.adaptive_average_pool(target, own.shape[1])
-      distances.append(weight * partial_distance(connect(own), target, margin(each)))
-      weight *= 2
-    return plus_cross_entropy(view, partial=jnp.sum(jnp.stack(distances), axis=0)), {}
+      distances.append(partial_distance(connect(own), target, margin(each)))
+    return plus_cross_entropy(view, partial=doubling(self.weight, distances)), {}
 
   def _pairs(self, student: Outputs, teacher: Outputs) -> list[tuple[jax.Array, jax.Array]]:
     return stage_pairs(student, teacher, "preactivations", "preactivations", last=True)
