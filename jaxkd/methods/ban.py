@@ -29,9 +29,8 @@ class BAN(Method):
 
   def phases(self, plan: Plan) -> Any:
     network = plan.residual("")
-    seed = plan.student(CrossEntropy()).seed
     # Seeds far from those of experiments.
-    seeds = [(seed + 2**31 + 2**20 * number) % 2**32 for number in range(self.generations)]
+    seeds = [(plan.seed + 2**31 + 2**20 * number) % 2**32 for number in range(self.generations)]
     last = plan.train(network, CrossEntropy(), seed=seeds[0])
     for other in seeds[1:]:
       last = plan.train(network, self, last, seed=other)

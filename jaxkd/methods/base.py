@@ -51,6 +51,10 @@ class View(NamedTuple):
 class Plan(Protocol):
   """An experiment under one seed: it makes the phases that a method asks for."""
 
+  @property
+  def seed(self) -> int:
+    """Seed of the experiment's student."""
+
   def options(self, name: str) -> "Method":
     """Returns a method with the options that the experiment gives it."""
 

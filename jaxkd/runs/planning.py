@@ -50,7 +50,7 @@ class ExperimentPlan:
   """An experiment under one seed; see `jaxkd.methods.Plan`, which it implements."""
 
   def __init__(self, config: ConfigDict, seed: int, identity: Mapping[str, Any] | None = None):
-    self._config, self._seed = config, seed
+    self._config, self.seed = config, seed
     # The identity of a folder takes a look at every file.
     self._identity = identity or data.identity(config.data.name, config.data.data_dir)
 
@@ -78,7 +78,7 @@ class ExperimentPlan:
   def student(self, objective: Method, *teachers: Phase) -> Phase:
     """Returns a phase that trains the experiment's student under its seed."""
     with explained(ConfigError, "config.student.name", models.NetworkError):
-      return self._phase(self._config.student, objective, teachers, self._seed)
+      return self._phase(self._config.student, objective, teachers, self.seed)
 
   def assistants(self, names: Sequence[str], weights: Sequence[str] = ()) -> list[ConfigDict]:
     """Returns networks to train: sections of the config, or names of networks."""
