@@ -15,8 +15,9 @@ from jaxkd.reports.document import Block, Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
 from jaxkd.runs import published, row_options, toolkit
 from jaxkd.runs.experiment import Experiment
-from jaxkd.runs.phase import GIVEN, Phase
+from jaxkd.runs.phase import Phase
 from jaxkd.runs.planning import ENSEMBLE
+from jaxkd.training.jobs import GIVEN
 
 # Columns of the table: the accuracy, that of an ensemble's students. A published accuracy and the
 # difference follow, see `Published.by`.

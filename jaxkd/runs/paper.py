@@ -3,8 +3,8 @@
 import ml_collections
 
 from jaxkd import data
-from jaxkd.runs.phase import GIVEN
 from jaxkd.runs.store import PhaseFolder
+from jaxkd.training.jobs import GIVEN
 
 TABLES = {
   "2": ("nokd", "stkd", "kd", "eskd", "takd", "sckd", "dist", "ats", "fgcr", "regt", "isats"),

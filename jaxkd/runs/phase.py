@@ -8,11 +8,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from jaxkd.training.jobs import GIVEN
+
 SCHEMA = 2
 """Goes into every identity; raised when a phase, or the training step, changes its meaning."""
-
-GIVEN = "given, not trained"
-"""Stands for a training of no epochs."""
 
 
 def duration(epochs: float) -> str:

@@ -14,6 +14,9 @@ from jaxkd.methods import Method
 from jaxkd.models import Network
 from jaxkd.training.step import Frozen, Variables
 
+GIVEN = "given, not trained"
+"""Stands for a training of no epochs."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:

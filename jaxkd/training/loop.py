@@ -19,7 +19,7 @@ from jaxkd.methods import Method
 from jaxkd.methods.base import make_module
 from jaxkd.training import evaluation, optim, sharding
 from jaxkd.training.checkpoint import Checkpoints
-from jaxkd.training.jobs import Job, Student
+from jaxkd.training.jobs import GIVEN, Job, Student
 from jaxkd.training.progress import Progress
 from jaxkd.training.step import (
   Evaluator,
@@ -254,7 +254,7 @@ def _summary(trainee: _Trainee, lines: Sequence[Mapping[str, float]], job: Job) 
   """Returns a progress line about the last evaluation; it warns if given weights lost 5 points."""
   line, total, accuracy = lines[-1], job.total_steps, f"{job.dataset.split}_accuracy"
   name = f"{trainee.student.folder.name}, " if len(job.students) > 1 else ""
-  about = "given weights" if total else "given, not trained"
+  about = "given weights" if total else GIVEN
   if line["step"]:
     about = f"step {line['step']}/{total}: train loss {line['train_loss']:.4f}"
   text = f"{name}{about}, {job.dataset.split} accuracy {line[accuracy]:.2%}"
