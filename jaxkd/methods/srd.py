@@ -9,7 +9,7 @@ from jaxkd.methods import NOT_NEGATIVE, TEMPERATURE, Bound, Method, Terms, View,
 from jaxkd.methods.base import features, plus_cross_entropy
 from jaxkd.models import Outputs, layers
 
-EPSILON = 1e-4
+_EPSILON = 1e-4
 _SOURCE = "the authors' code for ImageNet; they publish none for CIFAR-100"
 
 
@@ -17,7 +17,7 @@ def normalized(x: jax.Array) -> jax.Array:
   """Returns `[B, D]` with mean 0 and variance 1 over the batch."""
   x = x.astype(jnp.float32)
   variance = jnp.var(x, axis=0, keepdims=True)
-  return (x - jnp.mean(x, axis=0, keepdims=True)) * jax.lax.rsqrt(variance + EPSILON)
+  return (x - jnp.mean(x, axis=0, keepdims=True)) * jax.lax.rsqrt(variance + _EPSILON)
 
 
 @register("srd")

@@ -80,7 +80,7 @@ def recipe(pair: str, arg: str = "", *, title: str) -> ml_collections.ConfigDict
   if pair not in PAIRS:
     raise ConfigError(f"the pair is {pair!r}, must be {nearest(pair, PAIRS)}")
   teacher, student = pair.split("/")
-  arg = ",".join(filter(None, (f"teacher={teacher},student={student}", arg)))
+  arg = f"teacher={teacher},student={student},{arg}"
   config = recipes.recipe(DATASET, arg, title=title, rows=rows(pair))
   config.data.batch_size, config.optim.warmup = 64, 0.0
   for network in (config.teacher, config.small_teacher, config.student):
