@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import operator
-import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -12,6 +11,7 @@ from ml_collections import ConfigDict
 
 from jaxkd import data
 from jaxkd.common.errors import ConfigError, explained
+from jaxkd.common.files import StrPath
 from jaxkd.runs import planning
 from jaxkd.runs.ensemble import Ensemble
 from jaxkd.runs.phase import Phase
@@ -33,7 +33,7 @@ class Experiment:
   ensembles: Mapping[str, Sequence[Ensemble]]
 
   @classmethod
-  def of(cls, config: ConfigDict, workdir: str | os.PathLike[str]) -> "Experiment":
+  def of(cls, config: ConfigDict, workdir: StrPath) -> "Experiment":
     """Returns the experiment of a config; nothing is trained."""
     workdir = pathlib.Path(workdir)
     rows = {row: planning.phases(config, row) for row in config.rows}

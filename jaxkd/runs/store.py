@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import filelock
 
 from jaxkd.common.errors import UserError, explained
-from jaxkd.common.files import write_atomically
+from jaxkd.common.files import StrPath, write_atomically
 from jaxkd.runs.phase import Phase
 
 
@@ -29,16 +28,16 @@ class PhaseFolder:
   a line per evaluation, `result.json` is written last.
   """
 
-  def __init__(self, path: str | os.PathLike[str], phase: Phase):
+  def __init__(self, path: StrPath, phase: Phase):
     self.path, self.phase = pathlib.Path(path), phase
 
   @classmethod
-  def of(cls, workdir: str | os.PathLike[str], phase: Phase) -> "PhaseFolder":
+  def of(cls, workdir: StrPath, phase: Phase) -> "PhaseFolder":
     """Returns the phase's folder, in a store or outside of it; it may not exist."""
     return cls(phase.location or pathlib.Path(workdir) / phase.folder, phase)
 
   @classmethod
-  def open(cls, path: str | os.PathLike[str], *, finished: bool = True) -> "PhaseFolder":
+  def open(cls, path: StrPath, *, finished: bool = True) -> "PhaseFolder":
     """Opens the folder of a phase, which must have its result if `finished`.
 
     Raises:

@@ -15,6 +15,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from jaxkd.common.errors import UserError
+from jaxkd.common.files import StrPath
 from jaxkd.training.step import TrainState, Variables
 
 
@@ -35,7 +36,7 @@ def _unnamed(named: dict[str, Any], template: Any) -> Any:
 class Checkpoints:
   """The checkpoints of one phase. The newest `keep` are kept; None is for reading."""
 
-  def __init__(self, directory: str | os.PathLike[str], keep: int | None):
+  def __init__(self, directory: StrPath, keep: int | None):
     self._directory = pathlib.Path(directory).absolute()
     options = ocp.CheckpointManagerOptions(
       max_to_keep=keep,
