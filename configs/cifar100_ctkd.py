@@ -12,6 +12,9 @@ from jaxkd.runs.recipes import recipe
 
 def get_config(arg=None):
   config = recipe("cifar100", arg, title="cifar100_ctkd", rows=("ctkd",))
+  config.ctkd.temperature = (
+    "global"  # the authors' command for CIFAR-100; instance: of each example
+  )
   config.ctkd.lam = 0.9  # the authors' command for CIFAR-100
   config.ctkd.low = 1.0  # the authors' code
   config.ctkd.span = 20.0  # the authors' code: temperatures up to 21

@@ -11,7 +11,7 @@ from flax import nnx
 
 from jaxkd import losses
 from jaxkd.methods.options import checked
-from jaxkd.models import Outputs, layers
+from jaxkd.models import Network, Outputs, layers
 
 Scalars = dict[str, jax.Array]
 Terms = tuple[Scalars, Scalars]
@@ -115,6 +115,10 @@ class Method:
     adapter: `(student's outputs, teachers' outputs, rngs) -> module`, from abstract outputs. The
       module is trained with the student and then dropped; its `nnx.BatchStat` are kept from step
       to step. None if the objective needs no module.
+    compose: `(student, teachers, images, rngs) -> network`, from networks and abstract images. The
+      new network takes the student's place: it is trained, evaluated, saved and exported. Its parts
+      that come from the teachers are `models.Given`. The arguments stay as they are. None if the
+      student itself is trained.
     predicts_with_teachers: whether `predict` needs the teachers' outputs.
     several_teachers: whether `loss` takes several teachers.
   """
@@ -125,6 +129,7 @@ class Method:
   loss: ClassVar[Callable[..., tuple[Scalars, Scalars]] | None] = None
   prepare: ClassVar[Callable[..., Any] | None] = None
   adapter: ClassVar[Callable[..., nnx.Module] | None] = None
+  compose: ClassVar[Callable[..., Network] | None] = None
   predicts_with_teachers: ClassVar[bool] = False
   several_teachers: ClassVar[bool] = False
 

@@ -33,6 +33,7 @@ class Outputs(NamedTuple):
       batch norm that follows it.
     class_map: `[B, H, W, num_classes]`, the classifier at each pixel, float32. Its average over the
       image is the logits. None for networks whose features are no average of a map.
+    averaged: `[B, H, W, D]`, the map whose average the features are. None as for `class_map`.
   """
 
   logits: jax.Array
@@ -40,6 +41,11 @@ class Outputs(NamedTuple):
   stages: tuple[jax.Array, ...] = ()
   preactivations: tuple[jax.Array, ...] = ()
   class_map: jax.Array | None = None
+  averaged: jax.Array | None = None
+
+
+class Given(nnx.BatchStat):
+  """An array of a network that is part of it and is not trained, as from another network."""
 
 
 class Network(nnx.Module):
@@ -92,7 +98,7 @@ class Network(nnx.Module):
     classifier = getattr(self, self.classifier_name)
     logits = classifier(features, jnp.float32)
     class_map = None if averaged is None else classifier(averaged, jnp.float32)
-    return Outputs(logits, features, tuple(stages), tuple(preactivations), class_map)
+    return Outputs(logits, features, tuple(stages), tuple(preactivations), class_map, averaged)
 
   def reference_name(self, name: str) -> str:
     """Returns a layer's name in the state dict of torchvision, or of the authors for CIFAR.

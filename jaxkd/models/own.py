@@ -138,10 +138,9 @@ def _checked(result: Any, name: str, batch_size: int, num_classes: int | None) -
         f"returned {[*class_map.shape]}"
       )
     class_map = class_map.astype(jnp.float32)
-  return Outputs(
-    logits.astype(jnp.float32),
-    features,
-    tuple(result.stages),
-    tuple(result.preactivations),
-    class_map,
+  return result._replace(
+    logits=logits.astype(jnp.float32),
+    stages=tuple(result.stages),
+    preactivations=tuple(result.preactivations),
+    class_map=class_map,
   )

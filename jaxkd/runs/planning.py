@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -148,13 +148,16 @@ class ExperimentPlan:
       described["source"] = source
     if network.init_from:
       described["init_from"] = file_hash(network.init_from)
+    objective = objective or methods.objective("cross_entropy")
+    if objective.compose:
+      described["composed_by"] = objective.name
     # Without training the rate doesn't matter.
     own = {"epochs": network.epochs, "learning_rate": network.epochs and network.learning_rate}
     return Phase(
       data=dataset,
       network=described,
       schedule={**config.optim.to_dict(), **own},
-      objective=methods.identity(objective or methods.objective("cross_entropy")),
+      objective=methods.identity(objective),
       seed=seed,
       teachers=teachers,
       weights=network.init_from,
@@ -169,8 +172,31 @@ def spec_of(phase: Phase) -> data.Spec:
 
 
 def network(phase: Phase, rngs: nnx.Rngs | None = None) -> models.Network:
-  """Makes the phase's network, initialised under its seed unless `rngs` are given."""
-  return _create(phase.network, spec_of(phase), rngs or nnx.Rngs(phase.seed))
+  """Makes the phase's network, initialised under its seed unless `rngs` are given.
+
+  Its parts that are `models.Given` have random values: checkpoints have the teacher's.
+  """
+  rngs = rngs or nnx.Rngs(phase.seed)
+  made = plain_network(phase, rngs)
+  if "composed_by" not in phase.network:
+    return made
+  return composed(phase, made, [network(teacher) for teacher in phase.teachers], rngs)
+
+
+def plain_network(phase: Phase, rngs: nnx.Rngs) -> models.Network:
+  """Makes the network that a phase names, without the parts that its method adds."""
+  return _create(phase.network, spec_of(phase), rngs)
+
+
+def composed(
+  phase: Phase, student: models.Network, teachers: Sequence[models.Network], rngs: nnx.Rngs
+) -> models.Network:
+  """Returns the network that the phase's method makes of the student; see `Method.compose`."""
+  objective = objective_of(phase)
+  if objective.compose is None:
+    return student
+  images = jax.ShapeDtypeStruct(_shape(spec_of(phase)), jnp.float32)
+  return objective.compose(student, teachers, images, rngs)
 
 
 def _create(described: Any, spec: data.Spec, rngs: nnx.Rngs) -> models.Network:
@@ -187,13 +213,21 @@ def _create(described: Any, spec: data.Spec, rngs: nnx.Rngs) -> models.Network:
 
 def num_parameters(phase: Phase) -> int:
   """Returns the number of parameters of a phase's network."""
-  model = _traced(phase.network, spec_of(phase))
-  return sum(x.size for x in jax.tree.leaves(nnx.state(model, nnx.Param)))
+  weights = nnx.state(_traced_phase(phase), nnx.Any(nnx.Param, models.Given))
+  return sum(x.size for x in jax.tree.leaves(weights))
 
 
 def outputs(phase: Phase) -> models.Outputs:
   """Returns the shapes of a network's outputs for one image."""
-  return _traced(phase.network, spec_of(phase), outputs=True)
+  return _traced_phase(phase, outputs=True)
+
+
+def _traced_phase(phase: Phase, *, outputs: bool = False) -> Any:
+  """Returns the phase's network without its arrays, or its abstract outputs for one image."""
+  spec = spec_of(phase)
+  if "composed_by" in phase.network:
+    return _abstract(functools.partial(network, phase), spec, outputs)
+  return _traced(phase.network, spec, outputs=outputs)
 
 
 def _traced(described: Mapping[str, Any], spec: data.Spec, *, outputs: bool = False) -> Any:
@@ -210,14 +244,21 @@ def _traced(described: Mapping[str, Any], spec: data.Spec, *, outputs: bool = Fa
 @functools.cache
 def _traced_once(text: str, spec: data.Spec, outputs: bool) -> Any:
   described = json.loads(text)
-  shape = (1, spec.image_size, spec.image_size, spec.channels)
-
-  def make() -> Any:
-    model = _create(described, spec, nnx.Rngs(0))
-    return model.outputs(jnp.zeros(shape)) if outputs else model
-
   with explained(models.NetworkError, f"network {described['name']!r} on {spec.name}"):
-    return nnx.eval_shape(make)
+    return _abstract(lambda: _create(described, spec, nnx.Rngs(0)), spec, outputs)
+
+
+def _abstract(create: Callable[[], models.Network], spec: data.Spec, outputs: bool) -> Any:
+  def make() -> Any:
+    model = create()
+    return model.outputs(jnp.zeros(_shape(spec))) if outputs else model
+
+  return nnx.eval_shape(make)
+
+
+def _shape(spec: data.Spec) -> tuple[int, int, int, int]:
+  """Returns the shape of one image."""
+  return 1, spec.image_size, spec.image_size, spec.channels
 
 
 def with_teachers(students: Iterable[Phase]) -> list[Phase]:

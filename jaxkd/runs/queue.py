@@ -22,7 +22,7 @@ from jaxkd.runs.cohorts import cohorts, common_step
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.store import LockedError, PhaseFolder
 from jaxkd.training import sharding
-from jaxkd.training.jobs import Dataset, Job, Student
+from jaxkd.training.jobs import Dataset, Job, Student, Teacher
 from jaxkd.training.loop import NonFiniteError, train
 
 
@@ -149,12 +149,13 @@ class Queue:
     """Trains phases in one job and writes their results."""
     first = cohort[0]
     others = f" and {len(cohort) - 1} more" if len(cohort) > 1 else ""
+    loaded = tuple(
+      teachers.load(self._folder(t), self._dataset, self._mesh) for t in first.teachers
+    )
     job = Job(
       label=f"[{self.missing[first]}/{len(self.missing)} {first.name}{others}]",
-      students=tuple(map(self._student, cohort)),
-      teachers=tuple(
-        teachers.load(self._folder(t), self._dataset, self._mesh) for t in first.teachers
-      ),
+      students=tuple(self._student(phase, loaded) for phase in cohort),
+      teachers=loaded,
       dataset=self._dataset,
       batch_size=first.data["batch_size"],
       epochs=first.epochs,
@@ -172,11 +173,14 @@ class Queue:
       folder = self._folder(first).path
       raise Stopped(f"stopped after {folder}{others}; run the same command to resume")
 
-  def _student(self, phase: Phase) -> Student:
-    model = planning.network(phase)
+  def _student(self, phase: Phase, loaded: Sequence[Teacher]) -> Student:
+    rngs = nnx.Rngs(phase.seed)
+    model = planning.plain_network(phase, rngs)
     if phase.weights:
       tensors = weights.read(phase.weights)
       nnx.update(model, *weights.from_torch(model, tensors, exact=phase.given))
+    given = [teacher.network.module(teacher.variables) for teacher in loaded]
+    model = planning.composed(phase, model, given, rngs)
     return Student(
       folder=self._folder(phase).path,
       model=model,

@@ -143,10 +143,15 @@ def _check_rows(config: ConfigDict) -> None:
 def _check_phase(phase: Phase) -> None:
   """Compares initial weights with the network, and evaluates the loss on shapes."""
   if phase.weights:
-    model = nnx.eval_shape(lambda: planning.network(phase, nnx.Rngs(0)))
+    model = nnx.eval_shape(lambda: planning.plain_network(phase, nnx.Rngs(0)))
     with explained(ConfigError, f"init_from of network {phase.network['name']!r}"):
       weights.from_torch(model, weights.read(phase.weights), exact=phase.given)
   objective = planning.objective_of(phase)
+  if phase.given and objective.compose:
+    raise ConfigError(
+      f"epochs of {phase.name} is 0, must be > 0: {objective.name!r} adds layers to the network, "
+      "and trains them"
+    )
   spec = planning.spec_of(phase)
 
   def loss(student, theirs, labels):
@@ -166,9 +171,10 @@ def _check_phase(phase: Phase) -> None:
     )
     return objective.loss(view)
 
-  own, theirs = planning.outputs(phase), tuple(map(planning.outputs, phase.teachers))
+  theirs = tuple(map(planning.outputs, phase.teachers))
   student = phase.network["name"]
   with explained(ConfigError, f"method {objective.name!r} with student {student!r}"):
+    own = planning.outputs(phase)
     jax.eval_shape(loss, own, theirs, jax.ShapeDtypeStruct((1,), "int32"))
 
 

@@ -13,7 +13,7 @@ import optax
 from flax import linen, nnx
 
 from jaxkd import methods
-from jaxkd.common.errors import ConfigError
+from jaxkd.common.errors import ConfigError, explained
 from jaxkd.methods import Method
 from jaxkd.models import Network, Outputs, adapt
 from jaxkd.models.own import EVAL, TRAIN
@@ -29,10 +29,11 @@ class Distilled(NamedTuple):
 
   Attributes:
     module: the student in evaluation mode; `module(x)` gives logits. An NNX student is trained in
-      place, and this is the module itself.
+      place, and this is the module itself. With `simkd` it is a new module, which has a copy of the
+      student, a projector and the teacher's classifier.
     metrics: a dict for each epoch: `step`, `train_loss` and its terms, `train_accuracy`, and
       `test_accuracy` if there is a test split.
-    variables: the variables of a Linen student for its `apply`; None for an NNX student.
+    variables: the variables of a Linen student for its `apply`; None for an NNX module.
   """
 
   module: Any
@@ -125,6 +126,12 @@ def distill(
     )
 
   network = adapt(student, images=example, rngs=nnx.Rngs(seed))
+  own_rngs = nnx.Rngs(jax.random.fold_in(jax.random.key(seed), 1))
+  if objective.compose is not None:
+    if not isinstance(teacher, Network):
+      raise ConfigError(f"method is {objective.name!r}, needs a jaxkd.models.Network as teacher")
+    with explained(ConfigError, f"method is {objective.name!r}"):
+      network = objective.compose(network, (teacher,), example, own_rngs)
   net, variables = functional(network)
   teach, teacher_variables = _teacher(teacher, example)
   own = jax.eval_shape(net.apply, variables, example)
@@ -135,8 +142,7 @@ def distill(
     )
   adapter, adapter_variables = None, Variables(nnx.State({}), nnx.State({}))
   if objective.adapter is not None:
-    rngs = nnx.Rngs(jax.random.fold_in(jax.random.key(seed), 1))
-    adapter, adapter_variables = functional(objective.adapter(own, (theirs,), rngs))
+    adapter, adapter_variables = functional(objective.adapter(own, (theirs,), own_rngs))
   recipe = {**optim.RECIPE, "learning_rate": learning_rate}
   optimizer = optimizer or optim.optimizer(recipe, optim.schedule(recipe, total))
   learner = Learner(net, adapter, objective, optimizer)
@@ -199,6 +205,8 @@ def distill(
     raise ConfigError(f"data ended after {number} of {total} batches")
   nnx.update(network, *state.variables)
   network.eval()
+  if objective.compose is not None:
+    return Distilled(network, metrics)
   if isinstance(student, nnx.Module):
     return Distilled(student, metrics)
   return Distilled(network, metrics, _linen_variables(network))

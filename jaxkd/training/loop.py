@@ -90,7 +90,7 @@ def train(job: Job, stop: threading.Event) -> list[dict[str, Any]]:
       for own in checkpoints:
         own.forget_after(0)
     writers = [
-      closing(Writer(student.folder, step, state.variables.params))
+      closing(Writer(student.folder, step, state.variables.weights))
       for student, state in zip(job.students, states, strict=True)
     ]
     batch_sharding = sharding.split_batch(job.mesh)
@@ -213,7 +213,7 @@ class _Trainee:
     dataset = self.job.dataset
     return {
       "steps": self.job.total_steps,
-      "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.variables.params)),
+      "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.variables.weights)),
       "temperatures": list(losses.ISATS_GRID),
       "class_names": list(dataset.class_names),
       "train": self.evaluate(state.variables, dataset.train),

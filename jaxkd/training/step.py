@@ -12,15 +12,20 @@ from flax import nnx
 
 from jaxkd import data, losses, metrics
 from jaxkd.methods import Method, Scalars, View
-from jaxkd.models import Outputs
+from jaxkd.models import Given, Outputs
 from jaxkd.training import sharding
 
 
 class Variables(NamedTuple):
-  """The arrays of a network: trained ones; running statistics and memories of adapters."""
+  """The arrays of a network: trained ones; statistics, memories of adapters, and given ones."""
 
   params: nnx.State
   stats: nnx.State
+
+  @property
+  def weights(self) -> nnx.State:
+    """The trained arrays and those that are `Given`, without statistics."""
+    return nnx.merge_state(self.params, nnx.filter_state(self.stats, Given))
 
 
 class Functional(NamedTuple):
@@ -68,6 +73,15 @@ class Frozen:
   network: Functional
   spec: data.Spec
   classes: tuple[int, ...] | None = None
+
+  def module(self, variables: Variables) -> Any:
+    """Returns the network, with the last layer in the student's order of classes if it has one."""
+    model = self.network.module(variables)
+    last = getattr(model, model.classifier_name, None)
+    if self.classes is not None and last is not None:
+      order = np.array(self.classes)
+      nnx.update(last, jax.tree.map(lambda x: x[..., order], nnx.state(last)))
+    return model
 
   def apply(self, variables: Variables, pixels: jax.Array) -> Outputs:
     """Returns its outputs on images `[B, H, W, channels]` of uint8, in evaluation mode."""

@@ -72,6 +72,15 @@ def split(mesh):
   return sharding.replicate(mesh)(some)
 
 
+def student_of(method, seed, width):
+  """The network that a step trains."""
+  student, teacher = Tiny(4, nnx.Rngs(seed)), Tiny(width, nnx.Rngs(9))
+  if method.compose is None:
+    return student
+  images = jax.ShapeDtypeStruct((1, SPEC.image_size, SPEC.image_size, 1), jnp.float32)
+  return method.compose(student, (teacher,), images, nnx.Rngs(seed))
+
+
 def trainer_of(name, seeds, split, mesh):
   """A jitted step of students, one for each seed, and their first states."""
   method = methods.objective({"name": name, **SMALLER.get(name, {})})
@@ -82,7 +91,7 @@ def trainer_of(name, seeds, split, mesh):
   arrays = put(tuple(variables for _, variables in teachers))
   learners, starts = [], []
   for seed in seeds:
-    network, variables = functional(Tiny(4, nnx.Rngs(seed)))
+    network, variables = functional(student_of(method, seed, width))
     evaluator = Evaluator(network, SPEC, BATCH, mesh, frozen, method)
     adapter, adapter_variables = make_adapter(
       method, seed, evaluator, (variables, *arrays), functools.partial(Tiny, 4)

@@ -34,7 +34,8 @@ def outputs(rng):
   stages = draw(4, 4, 4, 3), draw(4, 2, 2, 5)
   logits, features = 3 * draw(4, 5), draw(4, 6)
   class_map = logits[:, None, None] + 3 * stages[1]
-  return Outputs(logits, features, tuple(map(jax.nn.relu, stages)), stages, class_map)
+  maps = tuple(map(jax.nn.relu, stages))
+  return Outputs(logits, features, maps, stages, class_map, averaged=maps[1])
 
 
 def value(name):

@@ -12,9 +12,6 @@ from jaxkd.reports import experiment, paper_table
 from jaxkd.runs import published, toolkit
 from jaxkd.runs.validation import validate
 
-# Methods of the files that are not registered yet.
-AWAITED = {"simkd"}
-
 
 def recipe(pair="vgg13/vgg8", rows=None):
   config = toolkit.recipe(pair, title="t")
@@ -68,7 +65,7 @@ def read(name):
 
 def test_the_files_have_one_plausible_value_a_cell():
   lines = read("accuracies")
-  assert {line["row"] for line in lines} <= {"teacher", *methods.list_methods()} | AWAITED
+  assert {line["row"] for line in lines} <= {"teacher", *methods.list_methods()}
   for pair in toolkit.PAIRS:
     cells = [(line["row"], line[pair]) for line in lines if line[pair]]
     assert len(cells) == len(dict(cells))
@@ -80,9 +77,8 @@ def test_the_files_have_one_plausible_value_a_cell():
 def test_options_of_the_file_are_options_of_methods():
   for line in read("options"):
     name, option = line["option"].split(".")
-    if name not in AWAITED or name in methods.all_methods():
-      for value in filter(None, map(line.get, toolkit.PAIRS)):
-        methods.create(name, {option: ast.literal_eval(value)})
+    for value in filter(None, map(line.get, toolkit.PAIRS)):
+      methods.create(name, {option: ast.literal_eval(value)})
 
 
 def test_rows_are_the_registered_methods_that_have_a_figure(monkeypatch):
