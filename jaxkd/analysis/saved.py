@@ -2,16 +2,16 @@
 
 import hashlib
 import pathlib
-import zipfile
-import zlib
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxkd.analysis.study import MeasuredTeacher, Study
-from jaxkd.common.errors import ConfigError, FileError
-from jaxkd.common.files import StrPath
+from jaxkd.common.errors import ConfigError, FileError, described, one_line
+from jaxkd.common.files import StrPath, check_zip
 
 _KEYS = ("logits", "labels", "features", "class_names")
 _Arrays = Mapping[str, np.typing.ArrayLike]
@@ -26,8 +26,8 @@ def read(paths: Sequence[StrPath]) -> Study:
   if len(paths) < 2:
     raise ConfigError("--logits names one file; a comparison needs two or more")
   files = [pathlib.Path(path) for path in paths]
-  stems = [file.stem for file in files]
-  names = stems if len(set(stems)) == len(stems) else [*map(str, files)]
+  stems = [one_line(file.stem) for file in files]
+  names = stems if len(set(stems)) == len(stems) else [one_line(str(file)) for file in files]
   if len(set(names)) < len(names):
     raise ConfigError("--logits names a file twice")
   loaded = {name: _load(file) for name, file in zip(names, files, strict=True)}
@@ -54,33 +54,46 @@ def read(paths: Sequence[StrPath]) -> Study:
     title="-".join(stems),
     teachers=tuple(MeasuredTeacher(name, logits[name], features.get(name)) for name in names),
     labels=labels.astype(np.int32),
-    class_names=tuple(map(str, classes)),
+    class_names=tuple(one_line(str(name)) for name in classes),
     about=f"{num_examples} examples of {num_classes} classes; logits saved as "
-    f"{', '.join(file.name for file in files)}.",
+    f"{', '.join(one_line(file.name) for file in files)}.",
     digest=contents.hexdigest()[:8],
   )
 
 
 def _load(path: pathlib.Path) -> dict[str, np.ndarray]:
   try:
-    with open(path, "rb") as file:
+    # NumPy warns of files that Python 2 has written.
+    with open(path, "rb") as file, warnings.catch_warnings(action="ignore"):
       archive = np.load(file, allow_pickle=False)
       if not isinstance(archive, np.lib.npyio.NpzFile):
         raise FileError(f"{path} holds one array, must be a .npz file")
+      check_zip(path)
       loaded = {name: archive[name] for name in _KEYS if name in archive.files}
       found = ", ".join(archive.files) or "none"
+  except FileError:
+    raise
   except OSError as error:
     raise FileError(f"can't read {path}: {error.strerror or error}") from error
-  except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-    # Cuts NumPy's advice to load the file unsafely.
-    reason = str(error).partition(". ")[0]
+  # The errors of NumPy and zipfile have no common class.
+  except Exception as error:
+    # NumPy advises to load the file unsafely, in further sentences.
+    reason = re.split(r"(?<=\D)\. ", described(error))[0]
+    if "pickle" in reason:
+      reason = "it has Python objects, which are never loaded"
     raise FileError(f"{path} is not a sound .npz file: {reason}") from error
+  for name, values in loaded.items():
+    # NumPy returns a member that is no array as bytes.
+    if not isinstance(values, np.ndarray):
+      raise FileError(f"{path}: {name} is not an array")
   for name in ("logits", "labels"):
     if name not in loaded:
       raise FileError(f"{path} has no array {name!r}; its arrays are: {found}")
+  for name, values in loaded.items():
+    kinds, wanted = ("Uiu", "text") if name == "class_names" else ("fiu", "numbers")
+    if values.dtype.kind not in kinds:
+      raise FileError(f"{path}: {name} are of type {values.dtype}, must be {wanted}")
   for name in {"logits", "features"} & loaded.keys():
-    if loaded[name].dtype.kind not in "fiu":
-      raise FileError(f"{path}: {name} are of type {loaded[name].dtype}, must be numbers")
     # Values out of float32's range become infinite, which `check_logits` refuses.
     with np.errstate(over="ignore"):
       loaded[name] = loaded[name].astype(np.float32)

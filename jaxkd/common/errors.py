@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import re
 import sys
 import sysconfig
 import traceback
@@ -13,11 +14,18 @@ INSTALLED = tuple(map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "p
 
 _LIBRARIES = (*INSTALLED, f"{pathlib.Path(__file__).parents[1]}/", "<frozen ")
 
+# Control characters, directions of writing, and bytes of names that are not UTF-8.
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
 _Kinds = type[Exception] | tuple[type[Exception], ...]
 
 
 class UserError(Exception):
   """A mistake that a user can correct; commands print its one line and exit with status 2."""
+
+  def __str__(self):
+    """Returns one line, whatever names a foreign file has."""
+    return one_line(super().__str__())
 
 
 class FileError(UserError):
@@ -48,7 +56,17 @@ def described(error: BaseException) -> str:
   place, text = place_of(error), getattr(error, "strerror", None) or str(error)
   if not isinstance(error, UserError) and (place or not text or isinstance(error, KeyError)):
     text = f"{place}{type(error).__name__}: {error}"
-  return " ".join(text.split())
+  return one_line(text)
+
+
+def one_line(text: str) -> str:
+  r"""Returns a text without line breaks; characters that steer a terminal become escapes.
+
+  Examples:
+    >>> print(one_line("two\nlines\x1b[2J"))
+    two lines\x1b[2J
+  """
+  return _STEERING.sub(lambda found: ascii(found[0])[1:-1], " ".join(text.split()))
 
 
 def place_of(error: BaseException) -> str:
@@ -60,5 +78,5 @@ def place_of(error: BaseException) -> str:
 
 def end(message: object) -> NoReturn:
   """Ends the process with one line on stderr, and status 2."""
-  print(f"jaxkd: {' '.join(str(message).split())}", file=sys.stderr)
+  print(f"jaxkd: {one_line(str(message))}", file=sys.stderr)
   raise SystemExit(2)

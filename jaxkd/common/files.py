@@ -6,10 +6,15 @@ import hashlib
 import os
 import pathlib
 import uuid
+import zipfile
 
 from jaxkd.common.errors import FileError, explained
 
 StrPath = str | os.PathLike[str]
+
+# A ZIP archive that unpacks to more bytes, and to more times its size, is a bomb: deflate packs
+# zeros 1000 times, but numbers rarely 10 times.
+_BOMB_BYTES, _BOMB_RATIO = 2**30, 100
 
 
 def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
@@ -28,6 +33,16 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
     with contextlib.suppress(OSError):
       temporary.unlink(missing_ok=True)
     raise FileError(f"can't write {path}: {error.strerror}") from error
+
+
+def check_zip(path: StrPath) -> None:
+  """Raises a FileError if a ZIP archive unpacks to far more than its size."""
+  with zipfile.ZipFile(path) as archive:
+    unpacked = sum(member.file_size for member in archive.infolist())
+  if unpacked > max(_BOMB_BYTES, _BOMB_RATIO * os.path.getsize(path)):
+    raise FileError(
+      f"{path} unpacks to {unpacked:,} bytes, must be under {_BOMB_RATIO} times its size"
+    )
 
 
 def file_hash(path: str) -> str:

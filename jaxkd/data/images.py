@@ -7,6 +7,7 @@ import io
 import numpy as np
 from PIL import Image, ImageOps
 
+from jaxkd.common.errors import described
 from jaxkd.data.base import DataError
 from jaxkd.data.specs import Spec
 
@@ -38,12 +39,6 @@ _PIXELS = {
 }
 _WIDE = 8  # the ratio of the sides from which only the middle of an image is resized
 
-# Pillow and its plugins have no common class for damaged files.
-_UNREADABLE = (
-  *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError),
-  *(Image.DecompressionBombError, Image.DecompressionBombWarning),
-)
-
 
 @functools.cache
 def formats() -> tuple[str, ...]:
@@ -74,7 +69,7 @@ def read(encoded: bytes, origin: str, mode: str = "RGB") -> Image.Image:
     with Image.open(io.BytesIO(encoded), formats=formats()) as picture:
       picture.load()
       # Viewers ignore a damaged EXIF block, too.
-      with contextlib.suppress(*_UNREADABLE):
+      with contextlib.suppress(Exception):
         ImageOps.exif_transpose(picture, in_place=True)
       eight_bits = _eight_bits(picture, origin)
       if not eight_bits.has_transparency_data:
@@ -84,8 +79,11 @@ def read(encoded: bytes, origin: str, mode: str = "RGB") -> Image.Image:
       return Image.alpha_composite(white, la.convert("RGBA")).convert("RGB").convert(mode)
   except Image.UnidentifiedImageError:
     raise DataError(f"{origin} is not a readable image: {_kind(encoded)}") from None
-  except _UNREADABLE as error:
-    raise DataError(f"{origin} is not a readable image: {error}") from error
+  except DataError:
+    raise
+  # Pillow and its plugins have no common class for damaged files.
+  except Exception as error:
+    raise DataError(f"{origin} is not a readable image: {described(error)}") from error
 
 
 def decode(

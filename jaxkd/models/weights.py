@@ -9,6 +9,8 @@ import functools
 import math
 import pathlib
 import re
+import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,8 +20,8 @@ import safetensors.numpy
 from flax import nnx
 
 from jaxkd.common.console import tell
-from jaxkd.common.errors import FileError, explained
-from jaxkd.common.files import StrPath, write_atomically
+from jaxkd.common.errors import FileError, described, explained
+from jaxkd.common.files import StrPath, check_zip, write_atomically
 from jaxkd.models.base import Network, NetworkError
 from jaxkd.models.registry import Reference, create, find
 
@@ -29,6 +31,7 @@ _AXES = {4: (3, 2, 0, 1), 2: (1, 0)}
 # The first of these is taken if a file has several state dicts.
 _CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model", "net", "student")
 _LISTED = 8  # names in a message for each kind of fault
+_DEPTH = 8  # of dicts in a checkpoint that are searched
 
 
 class WeightsError(FileError, ValueError):
@@ -148,10 +151,14 @@ def _compare(
   problems |= {"of another shape": misshaped, "not floating point": whole}
   listed = []
   for problem, names in problems.items():
-    others = f" and {len(names) - _LISTED} others" if len(names) > _LISTED else ""
-    listed += [f"{problem}: {', '.join(names[:_LISTED])}{others}"] if names else []
+    listed += [f"{problem}: {_listed(names)}"] if names else []
   misfits = sum(map(len, problems.values()))
   return _Fit(misfits, "; ".join(listed), tensors, naming, classes)
+
+
+def _listed(names: Sequence[str]) -> str:
+  others = f" and {len(names) - _LISTED} others" if len(names) > _LISTED else ""
+  return f"{', '.join(names[:_LISTED])}{others}"
 
 
 def read(path: StrPath) -> dict[str, np.ndarray]:
@@ -176,10 +183,11 @@ def read(path: StrPath) -> dict[str, np.ndarray]:
       return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
   except AttributeError as error:
     raise WeightsError(f"{path} has a type that NumPy lacks: {error.name}") from error
-  except (safetensors.SafetensorError, OSError, ValueError) as error:
+  # Headers that fit no array raise other errors than SafetensorError.
+  except Exception as error:
     valid, other = "a valid safetensors file", "a safetensors file or a checkpoint of PyTorch"
     kind = valid if path.suffix == ".safetensors" else other
-    raise WeightsError(f"{path} is not {kind}: {error}") from error
+    raise WeightsError(f"{path} is not {kind}: {described(error)}") from error
 
 
 def _read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
@@ -192,9 +200,13 @@ def _read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
     ) from error
   alone = "save its state dict alone: torch.save(model.state_dict(), FILE)"
   try:
-    # PyTorch looks at the suffix of a path.
-    with open(path, "rb") as file:
+    if zipfile.is_zipfile(path):
+      check_zip(path)
+    # PyTorch looks at the suffix of a path. It warns of files that are refused below.
+    with open(path, "rb") as file, warnings.catch_warnings(action="ignore"):
       content = torch.load(file, map_location="cpu", weights_only=True)
+  except FileError as error:
+    raise WeightsError(str(error)) from error
   except Exception as error:
     # A damaged file raises anything; PyTorch's messages have many lines and advise to trust it.
     other = re.search(r"GLOBAL (\S+)", str(error))
@@ -209,37 +221,61 @@ def _read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
   place = next(iter(found))
   if len(found) > 1:
     known = [place for key in _CONTAINERS for place in found if key in place]
-    listed = ", ".join("/".join(place) for place in found)
+    listed = _listed(["/".join(place) for place in found])
     if not known:
       raise WeightsError(f"{path} holds several state dicts, {listed}; save one of them alone")
     place = known[0]
     tell(f"{path} holds {listed}; {'/'.join(place)} is taken")
   tensors = {}
   for name, tensor in found[place].items():
-    for kind, unfit in (
-      ("sparse", tensor.layout != torch.strided),
-      ("quantised", tensor.is_quantized),
-      ("complex", tensor.is_complex()),
-      ("without values, on the meta device", tensor.is_meta),
-    ):
-      if unfit:
-        raise WeightsError(f"{path}: {name} is {kind}, must be a dense tensor of real numbers")
+    if kind := _unfit(tensor):
+      raise WeightsError(f"{path}: {name} is {kind}, must be a dense tensor of real numbers")
     # NumPy has no bfloat16.
     tensor = tensor.detach()
     tensors[name] = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
   return tensors
 
 
+def _unfit(tensor: Any) -> str:
+  """Returns the reason why a tensor of PyTorch has no array of real numbers; '' if it has one."""
+  import torch
+
+  if tensor.layout != torch.strided:
+    return "sparse"
+  if tensor.is_nested:
+    return "nested"
+  if tensor.is_quantized:
+    return "quantised"
+  if tensor.is_complex():
+    return "complex"
+  if tensor.is_meta:
+    return "without values, on the meta device"
+  # A file of a few bytes can expand one number to terabytes.
+  if tensor.nbytes > tensor.untyped_storage().nbytes():
+    return "expanded, with fewer values than its shape"
+  return ""
+
+
 def _state_dicts(
-  content: Any, tensor: type, place: tuple[str, ...] = ()
+  content: Any, tensor: type
 ) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
-  """Yields the places and contents of all dicts of names and tensors."""
-  if isinstance(content, dict) and all(isinstance(key, str) for key in content):
-    if content and all(isinstance(value, tensor) for value in content.values()):
-      yield place, content
+  """Yields the places and contents of all dicts of names and tensors, each dict once."""
+  # A foreign file can have a dict that contains itself, or one dict at many places.
+  seen: set[int] = set()
+
+  def search(found: Any, place: tuple[str, ...]) -> Iterator:
+    if not isinstance(found, dict) or len(place) > _DEPTH or id(found) in seen:
+      return
+    seen.add(id(found))
+    if not all(isinstance(key, str) for key in found):
+      return
+    if found and all(isinstance(value, tensor) for value in found.values()):
+      yield place, found
     else:
-      for key, value in content.items():
-        yield from _state_dicts(value, tensor, (*place, key))
+      for key, value in found.items():
+        yield from search(value, (*place, key))
+
+  return search(content, ())
 
 
 def check_output(path: StrPath) -> None:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxkd.common.errors import one_line
+
 
 class Spread(NamedTuple):
   """A cell that summarises several values: their mean and sample standard deviation."""
@@ -48,10 +50,17 @@ def as_csv(lines: Lines) -> str:
   return text.getvalue()
 
 
+# Characters that Markdown takes for markup: anywhere, before others, at the start, at the end.
+_MARKUP = re.compile(
+  r"[\\<`]|\](?=[(:\[])|~(?=\S)|(?<![^\W_])[*_](?=\S)|\*(?=[^\s!-/:-@\[-`{-~])|&(?=#?\w+;)"
+  r"|^[#>\[]|^[-+*_](?=[-*_\s]|$)|(?<=\s)#(?=#*$)"
+)
+
+
 def escaped(text: str) -> str:
-  r"""Escapes the characters that Markdown would take for markup."""
-  markup = r"[\\<`]|\](?=\()|(?<!\w)[*_](?=\S)|\*(?=\w)|&(?=#?\w+;)"
-  return re.sub(markup, r"\\\g<0>", " ".join(text.splitlines()))
+  r"""Returns one line that Markdown shows as it is, for a title, a paragraph, an item or a cell."""
+  line = _MARKUP.sub(r"\\\g<0>", one_line(text))
+  return re.sub(r"^(\d{1,9})([.)])(?=\s|$)", r"\1\\\2", line)  # a numbered list
 
 
 def as_markdown(lines: Lines) -> str:

@@ -1,10 +1,8 @@
 """Files that the builders read and write: archives, and encoded images."""
 
+import functools
 import io
 import pathlib
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -15,20 +13,21 @@ from jaxkd.common.errors import explained
 from jaxkd.data import images
 from jaxkd.data.base import DataError
 
-# Errors of damaged archives have no common class.
-_DAMAGED = (EOFError, OSError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
+_MAX_BYTES = 2**28  # of a file in an archive; more is a decompression bomb
 
 
 class Archive:
   """The files below a folder, or in a `.zip` or tar archive; `names` lists them.
 
-  A missing or damaged file is a DataError.
+  Nothing is unpacked to disk, so no name or link in an archive leads out of a folder. A missing,
+  damaged or huge file is a DataError.
   """
 
   def __init__(self, path: pathlib.Path, folder: str):
     self.path = path
     self._prefix = f"{folder}/"
-    with explained(DataError, f"{path} is damaged", _DAMAGED):
+    # Errors of damaged archives have no common class.
+    with explained(DataError, f"{path} is damaged"):
       self.names = [name for name, _ in self._files()]
 
   def read(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
@@ -36,7 +35,7 @@ class Archive:
     wanted = set(names)
     if missing := wanted - set(self.names):
       raise DataError(f"{self.path} lacks {min(missing)}")
-    with explained(DataError, f"{self.path} is damaged", _DAMAGED):
+    with explained(DataError, f"{self.path} is damaged"):
       for name, content in self._files():
         if name in wanted:
           yield name, content()
@@ -61,6 +60,13 @@ class Archive:
 
   def _files(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Yields the name of each file, and a function that reads it before the next is asked for."""
+
+    def limited(name, file):
+      content = file.read(_MAX_BYTES + 1)
+      if len(content) > _MAX_BYTES:
+        raise DataError(f"{name} has more than {_MAX_BYTES:,} bytes")
+      return content
+
     if self.path.is_dir():
       for file in sorted(self.path.rglob("*")):
         if file.is_file():
@@ -70,7 +76,7 @@ class Archive:
     # TFDS would open a path with TensorFlow.
     with self.path.open("rb") as opened:
       for name, file in tfds.download.iter_archive(opened, method):
-        yield name.removeprefix(self._prefix), file.read
+        yield name.removeprefix(self._prefix), functools.partial(limited, name, file)
 
 
 def png(image: np.ndarray) -> io.BytesIO:
