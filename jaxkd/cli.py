@@ -118,6 +118,9 @@ def print_report(folder: pathlib.Path | None) -> None:
 @contextlib.contextmanager
 def command() -> Iterator[None]:
   """Starts a run; a user's mistake ends the process with one line."""
+  # Pillow warns of images that are read all the same, or refused by name.
+  warnings.filterwarnings("ignore", module=r"PIL\.")
+  logging.getLogger("PIL").setLevel(logging.CRITICAL)
   # A cache that can't be written only costs time.
   warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation")
   # Seeds and resumed runs share compilations.

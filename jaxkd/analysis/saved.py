@@ -81,7 +81,7 @@ def _load(path: pathlib.Path) -> dict[str, np.ndarray]:
     reason = re.split(r"(?<=\D)\. ", described(error))[0]
     if "pickle" in reason:
       reason = "it has Python objects, which are never loaded"
-    raise FileError(f"{path} is not a sound .npz file: {reason}") from error
+    raise FileError(f"{path} is not a sound .npz file: {reason[:200]}") from error
   for name, values in loaded.items():
     # NumPy returns a member that is no array as bytes.
     if not isinstance(values, np.ndarray):

@@ -187,7 +187,8 @@ def read(path: StrPath) -> dict[str, np.ndarray]:
   except Exception as error:
     valid, other = "a valid safetensors file", "a safetensors file or a checkpoint of PyTorch"
     kind = valid if path.suffix == ".safetensors" else other
-    raise WeightsError(f"{path} is not {kind}: {described(error)}") from error
+    reason = described(error).partition(", expected one of")[0]
+    raise WeightsError(f"{path} is not {kind}: {reason[:200]}") from error
 
 
 def _read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
@@ -256,9 +257,7 @@ def _unfit(tensor: Any) -> str:
   return ""
 
 
-def _state_dicts(
-  content: Any, tensor: type
-) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+def _state_dicts(content: Any, tensor: type) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
   """Yields the places and contents of all dicts of names and tensors, each dict once."""
   # A foreign file can have a dict that contains itself, or one dict at many places.
   seen: set[int] = set()

@@ -14,7 +14,7 @@ import filelock
 from ml_collections import ConfigDict
 
 from jaxkd.common.console import tell
-from jaxkd.common.errors import ConfigError
+from jaxkd.common.errors import ConfigError, described
 from jaxkd.common.files import StrPath, write_atomically
 from jaxkd.runs import planning
 from jaxkd.runs.config import default
@@ -97,6 +97,8 @@ def _read(path: pathlib.Path) -> list[Choice]:
       choice["trains"]
   except FileNotFoundError:
     return []
-  except (AttributeError, ConfigError, KeyError, TypeError, ValueError) as error:
-    raise ConfigError(f"{path} is not a file of choices of jaxkd.tune: {error}") from error
+  # A file of another program can raise anything.
+  except Exception as error:
+    reason = described(error)
+    raise ConfigError(f"{path} is not a file of choices of jaxkd.tune: {reason}") from error
   return choices

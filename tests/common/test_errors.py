@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from jaxkd.common.errors import ConfigError, FileError, UserError, explained
+from jaxkd.common.errors import ConfigError, FileError, UserError, end, explained
 
 
 def own_code():
@@ -60,3 +60,13 @@ def test_a_user_error_needs_no_place():
 def test_other_kinds_of_errors_pass():
   with pytest.raises(KeyError):
     message(own_code, UserError, (ValueError, OSError))
+
+
+def test_an_error_is_one_line_whatever_names_it_has(capsys):
+  names = "two\nlines", "\x1b[2J", "turned \u202e around", "not text \udcff", "می\u200cشود"
+  shown = r"two lines, \x1b[2J, turned \u202e around, not text \udcff, " + names[-1]
+  error = FileError(", ".join(names))
+  assert str(error) == shown
+  with pytest.raises(SystemExit):
+    end(error)
+  assert capsys.readouterr().err == f"jaxkd: {shown}\n"

@@ -6,9 +6,11 @@ import os
 import struct
 import zlib
 
+import hypothesis
 import numpy as np
 import pytest
 import stripes
+from foreign_files import assert_read_or_refused, damaged, fuzzed
 from PIL import Image
 
 from jaxkd import data
@@ -307,6 +309,30 @@ def test_a_decompression_bomb_is_refused(sides):
   encoded = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", b"")
   with pytest.raises(data.DataError, match=r"^x\.img is not a readable image: .*bomb"):
     _read(encoded)
+
+
+_FORMATS = sorted({*images.formats()} - {"HEIF", "DIB", "AVIF"})
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("file_format", _FORMATS)
+def test_damaged_images_are_read_or_refused(file_format):
+  @fuzzed(60)
+  @hypothesis.given(damaged(_saved(Image.fromarray(_PIXELS), file_format)))
+  def check(encoded):
+    assert_read_or_refused(lambda: images.read(encoded, "x.img"), data.DataError)
+
+  check()
+
+
+@pytest.mark.parametrize("error", [struct.error("a field"), ZeroDivisionError(), MemoryError()])
+def test_any_error_of_pillow_names_the_image(monkeypatch, error):
+  def fail(*_, **__):
+    raise error
+
+  monkeypatch.setattr(images.Image, "open", fail)
+  with pytest.raises(data.DataError, match=rf"^x\.img is not a .*{type(error).__name__}"):
+    _read(b"")
 
 
 # --- Every reader ---------------------------------------------------------------

@@ -1,5 +1,6 @@
 """`jaxkd.prepare` and the package's own builders."""
 
+import contextlib
 import dataclasses
 import io
 import signal
@@ -7,15 +8,19 @@ import sys
 import tarfile
 import zipfile
 
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 import scipy.io
 import stripes
+from foreign_files import assert_read_or_refused, assert_refused, damaged, fuzzed
 from PIL import Image
 from tensorflow_datasets.core.download import downloader
 
 from jaxkd import data, prepare
 from jaxkd.data import builders, preparation
+from jaxkd.data.builders import files as builder_files
 from jaxkd.data.builders import syn_digits
 
 
@@ -330,8 +335,8 @@ def test_a_damaged_tar_is_named(tmp_path):
   file = tmp_path / "CUB_200_2011.tar"
   content = file.read_bytes()
   middle = content.index(b"train_test_split.txt")
-  for damaged in (b"no archive", content[:middle], content[: middle - 3000]):
-    file.write_bytes(damaged)
+  for part in (b"no archive", content[:middle], content[: middle - 3000]):
+    file.write_bytes(part)
     with pytest.raises(data.DataError, match=rf"{file} (is damaged|lacks)"):
       preparation.prepare("cub", str(tmp_path), str(tmp_path))
 
@@ -560,3 +565,139 @@ def test_syn_digits_differ_and_have_contrast():
   images = np.array([syn_digits.render("train", n) for n in range(0, 80, 10)])
   assert len({image.tobytes() for image in images}) == 8
   assert np.all(np.ptp(images, axis=(1, 2)).max(-1) > 30)
+
+
+# --- Foreign archives ---------------------------------------------------------
+
+
+def _tar(path, *entries):
+  """Writes a tar archive of names with contents, or of links with the names that they lead to."""
+  with tarfile.open(path, "w") as archive:
+    for name, content, *kind in entries:
+      entry = tarfile.TarInfo(name)
+      if kind:
+        entry.type, entry.linkname = kind[0], content
+        archive.addfile(entry)
+      else:
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/{root}/outside.txt", "a/../../outside.txt"])
+def test_a_file_outside_of_the_folder_is_neither_read_nor_written(tmp_path, name):
+  inside = tmp_path / "inside"
+  inside.mkdir()
+  name = name.format(root=tmp_path)
+  _tar(inside / "a.tar", (name, b"no"), ("CUB/x.txt", b"yes"))
+  with zipfile.ZipFile(inside / "a.zip", "w") as archive:
+    archive.writestr(name, b"no")
+    archive.writestr("CUB/x.txt", b"yes")
+  for suffix in ("tar", "zip"):
+    opened = builder_files.Archive(inside / f"a.{suffix}", "CUB")
+    assert opened.names == ["x.txt"]
+    assert opened.texts("x.txt") == ["yes"]
+    assert_refused(lambda opened=opened: opened.texts(name), f"lacks {name}", data.DataError)
+  assert sorted(file.name for file in tmp_path.rglob("*")) == ["a.tar", "a.zip", "inside"]
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_links_lead_to_files_of_the_archive_alone(tmp_path, kind):
+  secret = tmp_path / "secret.txt"
+  secret.write_text("secret")
+  path = tmp_path / "a.tar"
+  links = [("CUB/up.txt", "../secret.txt", kind), ("CUB/absolute.txt", str(secret), kind)]
+  _tar(path, ("CUB/x.txt", b"own"), *links)
+  opened = builder_files.Archive(path, "CUB")
+  assert opened.names == ["x.txt"]
+  _tar(path, ("CUB/round.txt", "CUB/round.txt", tarfile.LNKTYPE))
+  with contextlib.suppress(data.DataError):
+    assert builder_files.Archive(path, "CUB").names == []
+
+
+def test_devices_and_pipes_in_an_archive_are_left_out(tmp_path):
+  path = tmp_path / "a.tar"
+  kinds = [tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE]
+  _tar(path, *((f"CUB/{kind}.txt", "", kind) for kind in kinds), ("CUB/x.txt", b"own"))
+  assert builder_files.Archive(path, "CUB").names == ["x.txt"]
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tgz"])
+def test_a_bomb_in_an_archive_is_refused(tmp_path, monkeypatch, suffix):
+  monkeypatch.setattr(builder_files, "_MAX_BYTES", 10_000)
+  path = tmp_path / f"a.{suffix}"
+  if suffix == "zip":
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+      archive.writestr("CUB/classes.txt", bytes(10_001))
+  else:
+    with tarfile.open(path, "w:gz") as archive:
+      entry = tarfile.TarInfo("CUB/classes.txt")
+      entry.size = 10_001
+      archive.addfile(entry, io.BytesIO(bytes(10_001)))
+  opened = builder_files.Archive(path, "CUB")
+  message = f"{path} is damaged: CUB/classes.txt has more than 10,000 bytes"
+  assert_refused(lambda: opened.texts("classes.txt"), message, data.DataError)
+
+
+def test_an_encrypted_archive_is_named(tmp_path):
+  _zip(tmp_path, _tiny_files())
+  path = tmp_path / "tiny-imagenet-200.zip"
+  content = bytearray(path.read_bytes())
+  content[content.index(b"PK\x01\x02") + 8] |= 1
+  path.write_bytes(content)
+  with pytest.raises(data.DataError, match=rf"{path} is damaged: .*wnids\.txt.* is encrypted"):
+    preparation.prepare("tiny_imagenet", str(tmp_path), str(tmp_path))
+
+
+def _archive(suffix):
+  content = io.BytesIO()
+  if suffix == "zip":
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+      archive.writestr("CUB/classes.txt", "1 007.Gull\n")
+  else:
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+      entry = tarfile.TarInfo("CUB/classes.txt")
+      entry.size = 3
+      archive.addfile(entry, io.BytesIO(b"1 a"))
+  return content.getvalue()
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tgz"])
+def test_damaged_archives_are_read_or_refused(tmp_path, suffix):
+  path = tmp_path / f"a.{suffix}"
+
+  @fuzzed(60)
+  @hypothesis.given(damaged(_archive(suffix)))
+  def check(content):
+    path.write_bytes(content)
+    assert_read_or_refused(
+      lambda: builder_files.Archive(path, "CUB").texts("classes.txt"), data.DataError
+    )
+
+  check()
+
+
+@pytest.mark.parametrize(
+  ("name", "unpack", "files", "tables"),
+  [
+    ("tiny_imagenet", _unpacked, _tiny_files(), ("wnids.txt", "words.txt")),
+    ("cub", _cub_folder, _cub_files(), ("classes.txt", "images.txt")),
+  ],
+)
+def test_damaged_files_of_class_names_are_refused(
+  tmp_path, monkeypatch, name, unpack, files, tables
+):
+  """Sound tables go on to the images, which are none here."""
+  builder = {"tiny_imagenet": builders.TinyImagenet, "cub": builders.Cub}[name]
+  monkeypatch.setattr(builder, "_generate_examples", lambda *_: iter(()))
+  where, lines = str(tmp_path), st.sampled_from([b"1 x", b"n1\t", b"n9", b"\x85", b"\n", b"1 ../x"])
+
+  @fuzzed(25)
+  @hypothesis.given(
+    st.sampled_from(tables),
+    st.lists(lines).map(b"\n".join) | damaged(*(files[table] for table in tables)),
+  )
+  def check(table, content):
+    unpack(tmp_path, {**files, table: content})
+    assert_read_or_refused(lambda: preparation.prepare(name, where, where), data.DataError)
+
+  check()

@@ -3,10 +3,14 @@
 import csv
 import html.parser
 
+import hypothesis
+import hypothesis.strategies as st
+import markdown_it
 import numpy as np
 import pytest
+from foreign_files import fuzzed
 
-from jaxkd.common.errors import FileError
+from jaxkd.common.errors import FileError, one_line
 from jaxkd.reports import document, pictures, tables
 from jaxkd.reports.document import Heading, Picture, Points, Report, Table, Text
 
@@ -40,6 +44,7 @@ class Words(html.parser.HTMLParser):
     super().__init__()
     self.words, self.tags, self.addresses = [], [], []
     self.feed(text)
+    self.close()
 
   def handle_starttag(self, tag, attrs):
     self.tags.append(tag)
@@ -91,6 +96,23 @@ def test_names_are_escaped(tmp_path):
   assert line.replace(r"\|", "").count("|") == 3
   for markup in (r"\*c*", r"\&lt;", r"\`", r"[d\](e)"):
     assert markup in line
+
+
+_MARKUP = "|`<>[]()*_~#-+.!\\&;:a1= \n\"'β\x1b"
+_BLOCKS = {"h1", "h2", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td"}
+
+
+@fuzzed(150)
+@hypothesis.given(st.text(st.sampled_from(_MARKUP), max_size=12))
+def test_markdown_shows_any_name_as_it_is(name):
+  line = one_line(name)
+  table = Table("table", [{line or "head": name, "v": 1}])
+  blocks = [Text(name), Heading(name), Points([name, "end"]), table]
+  reader = markdown_it.MarkdownIt("commonmark").enable(["table", "strikethrough"])
+  shown = Words(reader.render("\n\n".join(document._markdown(Report(name, blocks)))))
+  assert set(shown.tags) <= _BLOCKS
+  expected = [line, line, line, line, "end", line or "head", "v", line, "1"]
+  assert [word.strip() for word in shown.words if word.strip()] == [*filter(None, expected)]
 
 
 def test_the_files_have_the_name_of_the_report(tmp_path):

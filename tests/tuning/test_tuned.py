@@ -2,7 +2,10 @@
 
 import json
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
+from foreign_files import assert_read_or_refused, damaged, fuzzed
 
 from jaxkd.common.errors import ConfigError
 from jaxkd.runs import planning, row_options
@@ -71,6 +74,8 @@ def test_another_experiment_does_not_use_the_choice(option, value, tiny_config, 
     '[{"row": "ats", "options": {"ats.tau3": 1}, "trains": ""}]',
     '[{"row": "ats", "options": {"ats.tau1": "warm"}, "trains": ""}]',
     '[{"row": "ats", "options": 1, "trains": ""}]',
+    f'[{{"row": "ats", "options": {{"ats.tau1": {10**400}}}, "trains": ""}}]',
+    pytest.param("[" * 100_000, id="deep"),
   ],
 )
 def test_a_malformed_file_of_choices_is_refused(text, tiny_config, tmp_path):
@@ -78,3 +83,31 @@ def test_a_malformed_file_of_choices_is_refused(text, tiny_config, tmp_path):
   path.write_text(text)
   with pytest.raises(ConfigError, match=r"tuned.json is not a file of choices"):
     tuned.apply(tiny_config, path)
+
+
+_VALUES = st.recursive(
+  st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+  lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=3), values),
+  max_leaves=4,
+)
+_OPTIONS = st.dictionaries(st.sampled_from(["ats.tau1", "ats.grid", "kd.tau", "x"]), _VALUES)
+_CHOICES = st.fixed_dictionaries(
+  {"row": st.sampled_from(["ats", "kd", "ats+ens", "x"]) | _VALUES, "options": _OPTIONS | _VALUES},
+  optional={"trains": _VALUES, "data": st.just("digits")},
+)
+
+
+@fuzzed(40)
+@hypothesis.given(
+  st.builds(lambda found: json.dumps(found).encode(), st.lists(_CHOICES, max_size=2) | _VALUES)
+  | damaged(b'[{"row": "ats", "options": {"ats.tau1": 3.0}, "trains": "0"}]')
+)
+def test_any_file_of_choices_is_read_or_refused(make_tiny_config, tmp_path, content):
+  path, config = tmp_path / tuned.FILE, make_tiny_config()
+  path.write_bytes(content)
+  assert_read_or_refused(lambda: tuned.apply(config, path), ConfigError)
+
+
+def test_a_folder_in_place_of_the_file_of_choices_is_named(tiny_config, tmp_path):
+  with pytest.raises(ConfigError, match=rf"^{tmp_path} is not a file of choices .*directory"):
+    tuned.apply(tiny_config, tmp_path)
