@@ -48,7 +48,7 @@ def _teachers(study: Study, measures: Measures, settings: Settings) -> Lines:
     {
       "network": teacher.name,
       "parameters": teacher.parameters,
-      "training accuracy (%)": 100 * float(np.mean(examples.correct)),
+      "accuracy on these examples (%)": 100 * float(np.mean(examples.correct)),
       f"{study.split} accuracy (%)": teacher.accuracy,
       "label's logit f_y": mean(examples.label_logit),
       "deviation of others σ(g)": mean(examples.wrong_deviation),

@@ -48,12 +48,12 @@ def learning_curves(curves: Mapping[str, Sequence[Curve]], *, split: str = "test
   figure, ((axes,),) = style.new_figure(1, 1, height=2.4, width=width)
   for index, (name, runs) in enumerate(curves.items()):
     turn, color = divmod(index, len(style.COLORS))
-    line = {"color": style.COLORS[color], "linestyle": ("-", "--")[turn % 2]}
+    line: Any = {"color": style.COLORS[color], "linestyle": style.LINES[turn % len(style.LINES)]}
     alike = all(np.array_equal(epochs, runs[0][0]) for epochs, _ in runs)
     for number, group in enumerate([runs] if alike else [[run] for run in runs]):
       accuracies = np.stack([values for _, values in group])
       deviation = accuracies.std(axis=0, ddof=1) if len(group) > 1 else None
-      label = None if number else name
+      label = None if number else style.plain(name)
       draw_band(axes, group[0][0], accuracies.mean(axis=0), deviation, label=label, **line)
   axes.set(xlabel="epoch", ylabel=f"{split} accuracy (%)")
   if many:
@@ -128,8 +128,8 @@ def draw_cells(
 ) -> None:
   """Draws a heat map `[rows, columns]` with numbers; without limits, colours span the values."""
   image = axes.imshow(values, aspect="auto", origin="lower", **limits)
-  axes.set_xticks(np.arange(len(columns)), [str(c) for c in columns])
-  axes.set_yticks(np.arange(len(rows)), [str(r) for r in rows])
+  axes.set_xticks(np.arange(len(columns)), [style.plain(str(c)) for c in columns])
+  axes.set_yticks(np.arange(len(rows)), [style.plain(str(r)) for r in rows])
   center: Any = {"ha": "center", "va": "center", "fontsize": "small"}
   for (row, column), value in np.ndenumerate(values):
     if np.isfinite(value):

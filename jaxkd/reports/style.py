@@ -21,6 +21,8 @@ CLASS_COLORS = (
   *("#332288", "#88ccee", "#117733", "#999933", "#cc6677"),
   *("#882255", "#44aa99", "#ddcc77", "#aa4499", "#808080"),
 )
+# With the colours they tell 49 curves apart.
+LINES = ("-", "--", ":", "-.", (0, (8, 2)), (0, (1, 4)), (0, (6, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # tell curves apart in print without colours
 COLORMAP = "cividis"  # of magnitudes: monotone in lightness, equal for colour-blind readers
 
@@ -48,11 +50,16 @@ _RC: Any = {
 styled = matplotlib.rc_context(_RC)
 
 
+def plain(name: str) -> str:
+  """Returns a name as Matplotlib draws it unchanged, not as mathematics between `$`."""
+  return name.replace("$", r"\$")
+
+
 def title(text: str, width: float, columns: int) -> str:
   r"""Breaks the title of one of several panels side by side, so that titles don't touch."""
   # The axes' numbers and names need the rest.
   inches = 0.8 * width / columns
-  return textwrap.fill(text, int(inches * _CHARACTERS_PER_INCH), break_long_words=False)
+  return textwrap.fill(plain(text), int(inches * _CHARACTERS_PER_INCH), break_long_words=False)
 
 
 def new_figure(
@@ -79,7 +86,7 @@ def captioned(figure: Figure, caption: str) -> Figure:
   share = below / (height + below)
   figure.set_figheight(height + below)
   figure.set_layout_engine("constrained", rect=(0, share, 1, 1 - share))
-  figure.text(0.01, share, "\n".join(lines), va="top")
+  figure.text(0.01, share, "\n".join(lines), va="top", parse_math=False)
   return figure
 
 

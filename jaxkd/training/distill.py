@@ -136,10 +136,14 @@ def distill(
   teach, teacher_variables = _teacher(teacher, example)
   own = jax.eval_shape(net.apply, variables, example)
   theirs = jax.eval_shape(teach, teacher_variables, example)
-  if own.logits.shape != theirs.logits.shape:
-    raise ConfigError(
-      f"the student has {own.logits.shape[-1]} classes, the teacher {theirs.logits.shape[-1]}"
-    )
+  shapes = own.logits.shape, theirs.logits.shape
+  for whose, shape in zip(("student", "teacher"), shapes, strict=True):
+    if len(shape) != 2 or shape[0] != len(example):
+      raise ConfigError(
+        f"the {whose} gives an array of shape {shape} for {len(example)} inputs, must be [B, C]"
+      )
+  if shapes[0] != shapes[1]:
+    raise ConfigError(f"the student has {shapes[0][1]} classes, the teacher {shapes[1][1]}")
   adapter, adapter_variables = None, Variables(nnx.State({}), nnx.State({}))
   if objective.adapter is not None:
     adapter, adapter_variables = functional(objective.adapter(own, (theirs,), own_rngs))

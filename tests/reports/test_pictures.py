@@ -143,9 +143,9 @@ def test_a_single_evaluation_has_a_marker(seeds):
 
 def test_curves_of_one_color_differ_in_line_style():
   curve = [(np.array([1.0, 2.0]), np.array([1.0, 2.0]))]
-  names = [str(number) for number in range(len(style.COLORS) + 1)]
+  names = [str(number) for number in range(len(style.COLORS) * len(style.LINES))]
   (ax,) = axes_of(pictures.learning_curves(dict.fromkeys(names, curve)))
-  looks = {(line.get_color(), line.get_linestyle()) for line in ax.lines}
+  looks = {(line.get_color(), str(line._unscaled_dash_pattern)) for line in ax.lines}
   assert len(looks) == len(names)
 
 

@@ -47,3 +47,12 @@ def test_drawing_leaves_rcparams_unchanged():
 def test_a_title_is_broken_between_words():
   broken = style.title("wide_resnet50_2, ATS", style.COLUMN_WIDTH, 3)
   assert broken == "wide_resnet50_2,\nATS"
+
+
+def test_a_name_with_dollars_is_drawn_as_it_is(tmp_path):
+  name = r"$\foo$ and $5"
+  curves = {name: CURVE["kd"]}
+  _, svg = style.save(style.captioned(pictures.learning_curves(curves), name), tmp_path / "fig")
+  derived = {name: (np.ones(2), np.ones(2))}
+  style.save(pictures.derived_curves(np.array([1.0, 2.0]), derived), tmp_path / "derived")
+  assert svg.read_text().count(f"{name}</text>") == 2

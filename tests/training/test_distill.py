@@ -135,6 +135,10 @@ def test_uint8_images_need_preprocess():
     ({"epochs": 0.001}, "epochs is 0.001, steps is None: must be one step or more"),
     ({"epochs": 0, "steps": 0}, "epochs is 0, steps is 0: must be"),
     ({"teach": lambda x: teacher(x)[:, :9]}, "the student has 10 classes, the teacher 9"),
+    (
+      {"teach": lambda x: teacher(x)[:1]},
+      r"the teacher gives an array of shape \(1, 10\) for 2 inputs, must be \[B, C\]",
+    ),
     ({"teach": "resnet"}, "teacher is str, must be"),
     ({"student": lambda x: x}, "student is function, must be"),
   ],

@@ -64,5 +64,5 @@ def draw_labels(
     ax.bar(np.arange(len(bars)), bars, width=0.9, color=colors)
     place: Any = {"xytext": (2, -8), "textcoords": "offset points", "color": style.COLORS[1]}
     ax.annotate(f"$p_y$ = {probs[label]:.2f}", (0.5, top), **place)
-    ax.set(ylim=(0, top), xticks=[], title=title, ylabel="probability")
+    ax.set(ylim=(0, top), xticks=[], title=style.plain(title), ylabel="probability")
   axes[-1].set_xlabel("class, ground truth first")

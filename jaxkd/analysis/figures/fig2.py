@@ -63,7 +63,7 @@ def plot(features: ByNetwork, labels: np.ndarray, *, accuracies: Accuracies = No
         outline = {"zorder": 100, "path_effects": [withStroke(linewidth=1.5, foreground="white")]}
         position = 1.15 * points.mean(axis=0)
         ax.text(*position, str(label), weight="bold", ha="center", va="center", **outline)
-    ax.set_title(name + (f", {accuracies[name]:.1f} %" if accuracies else ""))
+    ax.set_title(style.plain(name) + (f", {accuracies[name]:.1f} %" if accuracies else ""))
     ax.margins(0.12)
     if solid:
       # The numbers would take more room than the points.

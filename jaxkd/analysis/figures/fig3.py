@@ -43,7 +43,7 @@ def plot(angles: Mapping[str, FeatureAngles]) -> style.Figure:
   for marker, (name, values) in zip(style.MARKERS, curves.items(), strict=False):
     mean, std = np.asarray(values, np.float64).T
     axes.errorbar(positions, mean, std, marker=marker, capsize=2, elinewidth=0.8, label=name)
-  axes.set_xticks(positions, list(angles), rotation=30, ha="right")
+  axes.set_xticks(positions, [*map(style.plain, angles)], rotation=30, ha="right")
   axes.set_ylabel("feature angle (degrees)")
   # Inside the axes, the legend would cover bars.
   figure.legend(loc="outside upper center", ncols=len(curves))

@@ -76,5 +76,5 @@ def plot(weights: ByNetwork, features: ByNetwork, label: int) -> style.Figure:
     ax.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal", xticks=[], yticks=[])
     logits = rows @ feature
     spread = np.std(np.delete(logits, label))
-    ax.set_title(f"{name}\n$f_y$ = {logits[label]:.1f}, $\\sigma(g)$ = {spread:.1f}")
+    ax.set_title(f"{style.plain(name)}\n$f_y$ = {logits[label]:.1f}, $\\sigma(g)$ = {spread:.1f}")
   return figure

@@ -38,5 +38,5 @@ def plot(distributions: Sequence[np.ndarray], *, title: str = "") -> style.Figur
     percent[: len(distribution), column] = 100 * np.asarray(distribution)
   ks = [len(distribution) - 1 for distribution in distributions]
   draw_cells(axes, percent, ks, range(highest), ".0f", vmin=0, vmax=100)
-  axes.set(title=title, xlabel="K", ylabel="common classes")
+  axes.set(title=style.plain(title), xlabel="K", ylabel="common classes")
   return figure

@@ -69,9 +69,9 @@ def plot(posteriors: ByNetwork, class_names: Sequence[str], groups: Groups) -> s
     sizes, colors = 60 * values[wrong] / highest, values[wrong]
     ax.scatter(across[wrong], down[wrong], s=sizes, c=colors, vmin=0, vmax=highest)
     ax.scatter(across[~wrong], down[~wrong], s=60, facecolors="none", edgecolors="black")
-    ax.set_xticks(np.arange(len(shown)), shown, rotation=90)
-    ax.set_yticks(np.arange(len(posteriors)), list(posteriors))
-    ax.set_title(f"{members[0]} ({group})")
+    ax.set_xticks(np.arange(len(shown)), [*map(style.plain, shown)], rotation=90)
+    ax.set_yticks(np.arange(len(posteriors)), [*map(style.plain, posteriors)])
+    ax.set_title(style.plain(f"{members[0]} ({group})"))
     ax.set_xlim(-0.8, len(shown) - 0.2)
     scale = matplotlib.colors.Normalize(0, highest)
     figure.colorbar(matplotlib.cm.ScalarMappable(scale, style.COLORMAP), ax=ax, pad=0.02)

@@ -82,7 +82,7 @@ def plot(panels: Sequence[AccuracyPanel], *, columns: int = 3) -> style.Figure:
       look = {"marker": style.MARKERS[index], "color": style.COLORS[index], "label": method}
       draw_band(ax, positions, values, panel.deviations[method], **look)
     ax.set_xticks(positions, panel.capacities, rotation=30, ha="right")
-    ax.set_title(panel.title)
+    ax.set_title(style.plain(panel.title))
   handles, methods = axes[0, 0].get_legend_handles_labels()
   figure.legend(handles, methods, loc="outside upper center", ncols=len(methods))
   for ax in axes[-1]:

@@ -89,7 +89,7 @@ def plot(
   _labels.draw_labels(above, {levels[index]: labels[levels[index]] for index in shown}, label)
   for marker, (name, values) in zip(style.MARKERS, variances.items(), strict=False):
     below.plot(np.arange(count), values, marker=marker, label=name)
-  below.set_xticks(np.arange(count), levels, rotation=30, ha="right")
+  below.set_xticks(np.arange(count), [*map(style.plain, levels)], rotation=30, ha="right")
   below.set_xlim(-0.5, count - 0.5)
   # Leaves room for the highest marker.
   below.set_ylim(0, 1.15 * max(map(np.max, variances.values())) or 1.0)
