@@ -161,6 +161,11 @@ def _explained(argv: Sequence[str], file: str | None, error: BaseException) -> B
       return ConfigError(f"--config is missing, the file that --{name} changes")
     if name in traverse_util.flatten_dict(default().to_dict(), sep="."):
       return ConfigError(f"--{name} is not a flag; did you mean --config.{name}?")
+  # A list of paths, which Python can't read without quotes.
+  if found := re.search(r"flag --(\S+?)=(.*): Error while parsing string: .* as tuple", str(error)):
+    option, value = found.groups()
+    quoted = ",".join(f"'{part}'" for part in value.split(","))
+    return ConfigError(f'--{option} is {value}, must have quotes: --{option}="{quoted}"')
   if isinstance(error, UserError | flags.Error):
     return error
   for flag in (flag for flag in argv if flag.startswith("--config.") and not place_of(error)):

@@ -47,6 +47,10 @@ def complaint(argv, capsys, tmp_path, command):
     ([DIGITS, "--wrkdir=x"], "Did you mean: workdir"),
     ([DIGITS, "now"], "'now' is not a flag"),
     (
+      [DIGITS, "--config.takd.init_from=/a,b.pth"],
+      """must have quotes: --config.takd.init_from="'/a','b.pth'\"""",
+    ),
+    (
       [DIGITS, "--config.student.nam=x"],
       "config.student.nam is 'x', but there is no option 'nam': must be one of",
     ),

@@ -43,7 +43,7 @@ def write(experiment: Experiment) -> pathlib.Path | None:
     f"Accuracy of the last step on the {split(config)} split of {config.data.name}, mean ± "
     "standard deviation over seeds. Derived average and derived variance describe the teacher's "
     "wrong-class probabilities at a temperature, mean over the training split."
-    f"{published.sources([config])}{notes(config)}"
+    f"{published.sources([config])}{notes(config)}{_given(experiment)}"
   )
   pictured = _pictures(dataclasses.replace(experiment, rows=finished))
   blocks = [Table("table", table(experiment)), Text(about), *pictured]
@@ -189,6 +189,14 @@ def _curves(experiment: Experiment) -> Picture:
   )
   figure = pictures.learning_curves(curves, split=split(config))
   return Picture("curves", figure, lines, caption)
+
+
+def _given(experiment: Experiment) -> str:
+  """Returns sentences that name the file or the folder of each network that is not trained here."""
+  last = (phase for phases in experiment.rows.values() for phase in phases)
+  used = dict.fromkeys(phase for student in last for phase in student.with_teachers())
+  sources = [(phase, phase.location or (phase.given and phase.weights)) for phase in used]
+  return "".join(f" {p.network['name']} is given: {source}." for p, source in sources if source)
 
 
 def split(config: ConfigDict) -> str:

@@ -18,6 +18,7 @@ from jaxkd.methods import FRACTION, NOT_NEGATIVE, POSITIVE, Bound, View
 from jaxkd.methods.base import make_module
 from jaxkd.models import weights
 from jaxkd.runs import planning, teachers
+from jaxkd.runs.config import default
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.planning import ENSEMBLE
 from jaxkd.runs.row_options import of_row
@@ -50,6 +51,7 @@ _NUMBERS = {
 
 def validate(config: ConfigDict) -> None:
   """Checks every option before any work; the ConfigError names the first wrong option."""
+  _check_complete(config)
   _check_names(config)
   _check_numbers(config)
   for row in ("", *config.tuned):
@@ -63,6 +65,18 @@ def validate(config: ConfigDict) -> None:
 def _require(ok: Any, option: str, value: Any, allowed: object) -> None:
   if not ok:
     raise ConfigError(f"config.{option} is {value!r}, must be {allowed}")
+
+
+def _check_complete(config: ConfigDict) -> None:
+  """Finds the sections and options that a config written from scratch lacks."""
+  for name, value in default().items():
+    parts = [name, *(f"{name}.{key}" for key in value)] if isinstance(value, ConfigDict) else [name]
+    for option in parts:
+      section: Any = config
+      for key in option.split("."):
+        if not isinstance(section, ConfigDict) or key not in section:
+          raise ConfigError(f"config.{option} is missing; start from jaxkd.runs.config.default()")
+        section = section[key]
 
 
 def _check_names(config: ConfigDict) -> None:
@@ -137,14 +151,25 @@ def _check_rows(config: ConfigDict) -> None:
         section = min(sections, key=lambda s: (config[s].name != name, config[s].init_from))
         allowed = f"> 0 for the network {name!r}: without init_from its weights are random"
         _require(False, f"{section}.epochs", config[section].epochs, allowed)
-      _check_phase(phase)
+      _check_phase(phase, _initial(config, phase))
 
 
-def _check_phase(phase: Phase) -> None:
+def _initial(config: ConfigDict, phase: Phase) -> str:
+  """Returns the option that names a phase's file of initial weights."""
+  sections = [s for s in (*planning.SECTIONS, "student") if config[s].init_from == phase.weights]
+  # Two networks may have the same file.
+  sections.sort(key=lambda s: config[s].name != phase.network["name"])
+  rows = [
+    n for n in methods.all_methods() if phase.weights in config.get(n, {}).get("init_from", ())
+  ]
+  return f"config.{[*sections, *rows, 'teacher'][0]}.init_from"
+
+
+def _check_phase(phase: Phase, initial: str) -> None:
   """Compares initial weights with the network, and evaluates the loss on shapes."""
   if phase.weights:
     model = nnx.eval_shape(lambda: planning.plain_network(phase, nnx.Rngs(0)))
-    with explained(ConfigError, f"init_from of network {phase.network['name']!r}"):
+    with explained(ConfigError, f"{initial}, of network {phase.network['name']!r}"):
       weights.from_torch(model, weights.read(phase.weights), exact=phase.given)
   objective = planning.objective_of(phase)
   if phase.given and objective.compose:

@@ -339,7 +339,8 @@ def test_weights_for_the_networks_of_a_row_are_checked(section, tiny_config, tmp
   tiny_config.multi.weights = (1.0,)
   tiny_config.rows = (section,)
   tiny_config[section].init_from = (str(file),)
-  with pytest.raises(ConfigError, match=r"^init_from of network 'mlp': .*left over"):
+  match = rf"^config\.{section}\.init_from, of network 'mlp': .*left over"
+  with pytest.raises(ConfigError, match=match):
     validate(tiny_config)
 
 
@@ -348,7 +349,8 @@ def test_weights_that_do_not_fit_are_refused_before_anything_is_trained(tiny_con
   weights.write(file, {"head.weight": np.zeros((3, 3), np.float32)})
   tiny_config.student.init_from = str(file)
   tiny_config.rows = ("nokd",)
-  with pytest.raises(ConfigError, match=r"^init_from of network 'mlp': .*left over"):
+  match = r"^config\.student\.init_from, of network 'mlp': .*left over"
+  with pytest.raises(ConfigError, match=match):
     validate(tiny_config)
 
 

@@ -172,7 +172,10 @@ def test_the_report_says_that_given_weights_are_not_trained(trained):
     assert line["accuracy (%)"] == f"{100 * accuracy(tensors, TEST):.2f}"
     assert lines[row]["objective"] == "kd"
   folder = report.write(one)
-  assert "given, not trained" in (folder / "report.html").read_text()
+  page = (folder / "report.html").read_text()
+  assert "given, not trained" in page
+  for section in ("teacher", "small_teacher"):
+    assert f" mlp is given: {one.config[section].init_from}." in page
   # The curves are of the students, which are trained.
   assert (folder / "curves.csv").read_text().count("kd,0,") > 3
   said = paper_table.caption({"mlp": one.config})
@@ -263,7 +266,7 @@ def test_weights_that_are_not_finite_have_no_accuracy(student, files, tmp_path):
     (("multi",), {"teacher": "large"}, "config.teacher.epochs is 0.0, .* network 'resnet8'"),
     (("regt",), {"teacher": "large"}, "config.teacher.epochs is 0.0, must be > 0 for regt, which"),
     (("eskd",), {"teacher": "large"}, "config.teacher.epochs is 0.0, must be > 0 for a row that"),
-    (("kd",), {"teacher": "five"}, "init_from of .*: the weights are for 5 classes, not 10"),
+    (("kd",), {"teacher": "five"}, "init_from, of .*: the weights are for 5 classes, not 10"),
   ],
   ids=["teacher", "small teacher", "several", "regt", "eskd", "other classes"],
 )

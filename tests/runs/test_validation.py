@@ -201,5 +201,14 @@ def test_the_config_is_locked_and_typed(tiny_config):
     tiny_config.kd.tau = "4"
 
 
+@pytest.mark.parametrize("option", ["data", "student", "isats", "run.loader", "teacher.seed"])
+def test_a_config_without_an_option_is_refused_by_its_name(tiny_config, option):
+  section, _, key = option.rpartition(".")
+  with tiny_config.unlocked():
+    del (tiny_config[section] if section else tiny_config)[key]
+  with pytest.raises(ConfigError, match=rf"^config\.{option} is missing; start from "):
+    validate(tiny_config)
+
+
 def test_the_default_config_is_valid():
   validate(jaxkd_config.default())
