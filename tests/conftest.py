@@ -1,6 +1,7 @@
 """For every test: strict numerics, eight host devices, one compilation cache; shared fixtures."""
 
 import atexit
+import importlib.metadata
 import os
 import shutil
 import sys
@@ -8,6 +9,12 @@ import tempfile
 
 # Read when JAX is imported. Subprocesses of tests inherit it.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Most programs of the tests take more time to compile than to run.
+_FAST_COMPILATION = ["--xla_backend_optimization_level=0"]
+if importlib.metadata.version("jaxlib").startswith(("0.9.", "0.10.")):
+  # Newer versions refuse this flag.
+  _FAST_COMPILATION.append("--xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault("XLA_FLAGS", " ".join(_FAST_COMPILATION))
 
 import jax
 import pytest

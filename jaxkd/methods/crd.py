@@ -60,7 +60,7 @@ class Contrast(nnx.Module):
     self.student_memory, self.teacher_memory = memory(), memory()
     # The random entries of a new memory belong to no class.
     self.labels = Memory(jnp.full(negatives, -1, jnp.int32))
-    self.log_normalizers = Memory(jnp.full(2, jnp.inf))
+    self.log_normalizers = Memory(jnp.full(2, jnp.inf, jnp.float32))
     self.tau = tau
 
   def __call__(self, student: Outputs, teacher: Outputs, labels: jax.Array) -> jax.Array:

@@ -43,8 +43,8 @@ class ReusedClassifier(Network):
     last = getattr(teacher, teacher.classifier_name, None)
     if theirs.averaged is None or not isinstance(last, layers.Linear):
       raise ValueError(
-        "the teacher must be a jaxkd.models.Network whose classifier, a linear layer, sees the "
-        "average of a map"
+        "the method needs a teacher that is a jaxkd.models.Network and whose classifier, a linear "
+        "layer, sees the average of a map"
       )
     stage, (_, self.size, _, width) = feature_map(own, -1), theirs.averaged.shape
     if factor > width:

@@ -26,7 +26,8 @@ class Gaussian(nnx.Module):
 
     self.mean = Sequential([conv(own), nnx.relu, conv(target), nnx.relu, conv(target)])
     # The softplus of it is the variance, less _EPSILON.
-    self.scale = nnx.Param(jnp.full(target, math.log(math.expm1(variance - _EPSILON))))
+    scale = math.log(math.expm1(variance - _EPSILON))
+    self.scale = nnx.Param(jnp.full(target, scale, jnp.float32))
 
   def __call__(self, student: jax.Array, teacher: jax.Array) -> jax.Array:
     """Returns the mean negative log likelihood, less a constant."""

@@ -179,8 +179,9 @@ class Queue:
     if phase.weights:
       tensors = weights.read(phase.weights)
       nnx.update(model, *weights.from_torch(model, tensors, exact=phase.given))
-    given = [teacher.network.module(teacher.variables) for teacher in loaded]
-    model = planning.composed(phase, model, given, rngs)
+    if "composed_by" in phase.network:
+      given = [teacher.network.module(teacher.variables) for teacher in loaded]
+      model = planning.composed(phase, model, given, rngs)
     return Student(
       folder=self._folder(phase).path,
       model=model,

@@ -56,5 +56,7 @@ def test_the_default_grid_of_a_row_has_valid_options(row, tiny_config):
   if needs_maps(tiny_config, row):
     for network in (tiny_config.teacher, tiny_config.student):
       network.name, network.options = "resnet8", {}
-  for values in grid.points(found):
+  points = list(grid.points(found))
+  # Every value of an option is validated in `test_every_method`.
+  for values in (points[0], points[-1]):
     validate(with_values(tiny_config, row, values))
