@@ -1,8 +1,10 @@
 """For every test: strict numerics, eight host devices, one compilation cache; shared fixtures."""
 
 import atexit
+import contextlib
 import importlib.metadata
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -88,6 +90,22 @@ def run_experiment():
     return folder
 
   return run
+
+
+@pytest.fixture(scope="session")
+def full_disk():
+  """Returns a context in which no file can grow above a size, as on a full disk."""
+
+  @contextlib.contextmanager
+  def limited(size=0):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+      yield
+    finally:
+      resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+  return limited
 
 
 @pytest.fixture(scope="session")

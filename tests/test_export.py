@@ -1,6 +1,5 @@
 """`jaxkd.export` writes the weights of a trained network."""
 
-import errno
 import re
 
 import jax
@@ -30,7 +29,7 @@ def assert_trained(model, folder, step):
 
 
 def test_the_exported_weights_equal_the_trained_weights(
-  tiny_config, run_experiment, tmp_path, capsys, monkeypatch
+  tiny_config, run_experiment, tmp_path, capsys, full_disk
 ):
   tiny_config.rows = ("nokd",)
   tiny_config.student.name, tiny_config.student.options = "resnet8", {}
@@ -48,14 +47,12 @@ def test_the_exported_weights_equal_the_trained_weights(
   assert_trained(exported(folder, out), folder, 2)
   assert_trained(exported(folder, out, "--step=1"), folder, 1)
 
-  def full(*_):
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-  with monkeypatch.context() as patch:
-    patch.setattr("os.fsync", full)
+  before = out.read_bytes()
+  with full_disk():
     told = refused(capsys, folder.path, out)
-  assert told == f"can't write {out}: No space left on device"
+  assert told == f"can't write {out}: File too large"
   assert [path.name for path in tmp_path.glob("out*")] == ["out.safetensors"]
+  assert out.read_bytes() == before
   out.unlink()
   told = refused(capsys, folder.path, out, "--step=3")
   assert re.fullmatch(r"no checkpoint of step 3 in .* steps are 1, 2", told)

@@ -1,38 +1,139 @@
-"""Atomic writes and content hashes of files."""
+"""Files: written whole, JSON with a checksum, hashes of contents."""
 
 import contextlib
+import fcntl
 import functools
+import glob
 import hashlib
+import json
 import os
 import pathlib
 import uuid
 import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO
 
 from jaxkd.common.errors import FileError, explained
 
 StrPath = str | os.PathLike[str]
+_CHECKSUM = "crc32"  # key of a JSON object's checksum
 
 # A ZIP archive that unpacks to more bytes, and to more times its size, is a bomb: deflate packs
 # zeros 1000 times, but numbers rarely 10 times.
 _BOMB_BYTES, _BOMB_RATIO = 2**30, 100
 
 
+class DamagedError(FileError):
+  """A file's content is not as it was written."""
+
+
 def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
   """Writes a file whole or not at all, or raises a FileError.
 
-  If several processes write it at once, the content of the last one stays.
+  If several processes write it at once, the content of the last one stays. Temporary files of the
+  same name that killed processes left are removed.
   """
   temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
-  try:
-    with open(temporary, "wb") as file:
-      file.write(content.encode() if isinstance(content, str) else content)
-      file.flush()
-      os.fsync(file.fileno())
-    os.replace(temporary, path)
-  except OSError as error:
-    with contextlib.suppress(OSError):
+  with explained(FileError, f"can't write {path}", OSError):
+    try:
+      with _locked(temporary) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
       temporary.unlink(missing_ok=True)
-    raise FileError(f"can't write {path}: {error.strerror}") from error
+  remove_leftovers(path.parent, path.name)
+
+
+def remove_leftovers(folder: pathlib.Path, name: str = "") -> None:
+  """Removes the temporary files that killed processes left, by default of all files in a folder."""
+  pattern = f"{glob.escape(name) or '*'}.{'[0-9a-f]' * 32}.tmp"
+  for left in folder.glob(pattern):
+    # The process that writes the file holds its lock.
+    with contextlib.suppress(OSError), open(left, "rb") as file:
+      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      left.unlink()
+
+
+@contextlib.contextmanager
+def _locked(path: pathlib.Path) -> Iterator[BinaryIO]:
+  """Creates a file, which no other process removes as a leftover while it is written."""
+  while True:
+    with open(path, "wb") as file:
+      # Some network file systems have no locks. There, leftovers stay.
+      with contextlib.suppress(OSError):
+        fcntl.flock(file, fcntl.LOCK_EX)
+      # Another process may have removed the file before it was locked.
+      if path.exists():
+        yield file
+        return
+
+
+def write_json(path: pathlib.Path, value: Mapping[str, Any]) -> None:
+  """Writes an object and its checksum atomically, for `read_json`."""
+  write_atomically(path, json.dumps(_sealed(value), indent=2) + "\n")
+
+
+def read_json(path: pathlib.Path, remedy: str) -> dict[str, Any]:
+  """Returns the object of a file.
+
+  Raises:
+    DamagedError: the checksum is wrong or missing; the message ends with the remedy.
+    FileError: the file can't be read.
+  """
+  with explained(FileError, f"can't read {path}", OSError):
+    content = path.read_bytes()
+  try:
+    return _unsealed(content)
+  except ValueError as error:
+    message = f"{path} is damaged, or of another version of jaxkd; {remedy}"
+    raise DamagedError(message) from error
+
+
+def write_json_lines(path: pathlib.Path, values: Iterable[Mapping[str, Any]]) -> None:
+  """Writes a line for each object atomically, for `read_json_lines`."""
+  write_atomically(path, "".join(map(_line, values)))
+
+
+def append_json_line(path: pathlib.Path, value: Mapping[str, Any]) -> None:
+  """Appends an object and syncs it to disk, or raises a FileError."""
+  with explained(FileError, f"can't write {path}", OSError), open(path, "a") as file:
+    file.write(_line(value))
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def read_json_lines(path: pathlib.Path) -> tuple[list[dict[str, Any]], int]:
+  """Returns the sound objects of a file, and the number of damaged lines, or raises a FileError."""
+  with explained(FileError, f"can't read {path}", OSError):
+    lines = path.read_bytes().splitlines()
+  found = []
+  for line in lines:
+    with contextlib.suppress(ValueError):
+      found.append(_unsealed(line))
+  return found, len(lines) - len(found)
+
+
+def _line(value: Mapping[str, Any]) -> str:
+  return json.dumps(_sealed(value)) + "\n"
+
+
+def _sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+  return {**value, _CHECKSUM: zlib.crc32(json.dumps(value).encode())}
+
+
+def _unsealed(text: bytes) -> dict[str, Any]:
+  """Returns an object without its checksum; a ValueError if that is wrong."""
+  try:
+    value = json.loads(text)
+  except RecursionError as error:
+    raise ValueError("too deeply nested") from error
+  found = value.pop(_CHECKSUM, None) if isinstance(value, dict) else None
+  if found is None or _sealed(value)[_CHECKSUM] != found:
+    raise ValueError("the checksum is wrong")
+  return value
 
 
 def check_zip(path: StrPath) -> None:

@@ -45,13 +45,12 @@ def labels(read: Callable[[int], np.int32], size: int, path: pathlib.Path) -> np
 
 def text(path: pathlib.Path, compute: Callable[[], str]) -> str:
   """Returns a text from a file, or computes it; the file's name must change with the text."""
-  with contextlib.suppress(OSError):
-    if known := path.read_text():
-      return known
+  with contextlib.suppress(FileError, KeyError):
+    return files.read_json(path, "")["text"]
   found = compute()
   with contextlib.suppress(OSError, FileError):
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.write_atomically(path, found)
+    files.write_json(path, {"text": found})
   return found
 
 

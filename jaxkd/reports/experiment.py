@@ -9,7 +9,9 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from jaxkd.common.console import tell
 from jaxkd.common.digests import digest
+from jaxkd.common.errors import FileError
 from jaxkd.reports import document, pictures, tables
 from jaxkd.reports.document import Block, Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
@@ -53,14 +55,18 @@ def write(experiment: Experiment) -> pathlib.Path | None:
 
 def _pictures(experiment: Experiment) -> Iterator[Block]:
   """Yields the table of temperatures, if a row has some, and the pictures."""
-  if chosen := temperatures(experiment):
+  logged, lost = _with_logs(experiment)
+  for text in lost:
+    tell(f"jaxkd: {text}")
+    yield Text(f"{text}.")
+  if chosen := temperatures(logged):
     yield Table("temperatures", chosen)
     yield Text(
       "Share of the examples for which each τ* was chosen in training, between the last two "
       "evaluations; metrics.jsonl has the shares of all evaluations."
     )
-  if any(not row.endswith(ENSEMBLE) for row in experiment.rows):
-    yield _curves(experiment)
+  if any(not row.endswith(ENSEMBLE) for row in logged.rows):
+    yield _curves(logged)
   if teachers := _finished_teachers(experiment):
     taus: list[float] = []
     derived = {}
@@ -76,6 +82,19 @@ def _pictures(experiment: Experiment) -> Iterator[Block]:
     )
     figure = pictures.derived_curves(taus, derived)
     yield Picture("derived", figure, pictures.derived_lines(taus, derived), caption)
+
+
+def _with_logs(experiment: Experiment) -> tuple[Experiment, list[str]]:
+  """Returns the experiment without the rows whose logged evaluations are lost, and says which."""
+  rows, lost = dict(experiment.rows), []
+  for row, phases in experiment.rows.items():
+    try:
+      for phase in phases:
+        experiment.folder(phase).logged()
+    except FileError as error:
+      del rows[row]
+      lost.append(f"no curve and no temperatures of {row}: {error}")
+  return dataclasses.replace(experiment, rows=rows), lost
 
 
 def table(experiment: Experiment) -> Lines:

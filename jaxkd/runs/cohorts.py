@@ -22,7 +22,7 @@ def cohorts(steps: Mapping[Phase, Set[int]], size: int, interval: int) -> list[l
         len(group) < size
         and phase.teachers
         and _shared(group[0]) == _shared(phase)
-        and all(max(own) - common_step(together) <= interval for own in together)
+        and all(max(own) - common_steps(together)[-1] <= interval for own in together)
       ):
         group.append(phase)
         break
@@ -34,14 +34,14 @@ def cohorts(steps: Mapping[Phase, Set[int]], size: int, interval: int) -> list[l
   return sorted(ordered, key=lambda group: order[group[0]])
 
 
-def common_step(steps: Sequence[Set[int]]) -> int:
-  """Returns the newest step that all can resume from.
+def common_steps(steps: Sequence[Set[int]]) -> list[int]:
+  """Returns the steps that all can resume from, the newest last.
 
   Examples:
-    >>> common_step([{0, 500, 1000}, {0, 500}])
-    500
+    >>> common_steps([{0, 500, 1000}, {0, 500}])
+    [0, 500]
   """
-  return max(set.intersection(*map(set, steps)))
+  return sorted(set.intersection(*map(set, steps)))
 
 
 def _shared(phase: Phase) -> tuple[Any, ...]:

@@ -1,7 +1,6 @@
 """Ensembles of finished networks, for the rows that end in `+ens`."""
 
 import hashlib
-import json
 import pathlib
 from collections.abc import Sequence
 
@@ -9,12 +8,12 @@ import jax
 import jax.numpy as jnp
 
 from jaxkd import losses
-from jaxkd.common.errors import explained
-from jaxkd.common.files import write_atomically
+from jaxkd.common.console import tell
+from jaxkd.common.files import DamagedError, read_json, write_json
 from jaxkd.models import Outputs
 from jaxkd.runs import planning, teachers
 from jaxkd.runs.phase import Phase
-from jaxkd.runs.store import PhaseFolder, StoreError
+from jaxkd.runs.store import PhaseFolder
 from jaxkd.training import evaluation
 from jaxkd.training.jobs import Dataset
 from jaxkd.training.step import Evaluator
@@ -37,8 +36,16 @@ class Ensemble:
   @property
   def accuracy(self) -> float:
     """Accuracy on the evaluated split, as `evaluate` found it."""
-    with explained(StoreError, f"can't read {self.path}", (OSError, ValueError, KeyError)):
-      return json.loads(self.path.read_text())["accuracy"]
+    return read_json(self.path, "the command that wrote it writes it again")["accuracy"]
+
+  @property
+  def evaluated(self) -> bool:
+    """Whether the store has the accuracy; a damaged file is said, and does not count."""
+    try:
+      return self.path.exists() and bool(read_json(self.path, "it is evaluated again"))
+    except DamagedError as error:
+      tell(str(error))
+      return False
 
   def evaluate(self, dataset: Dataset, mesh: jax.sharding.Mesh) -> None:
     """Evaluates the phases together and writes their accuracy."""
@@ -66,4 +73,4 @@ class Ensemble:
     variables = tuple(teacher.variables for teacher in loaded)
     found = evaluation.collect(evaluator, variables, dataset.evaluated, right, dataset.workers)
     if jax.process_index() == 0:
-      write_atomically(self.path, json.dumps({"accuracy": float(found.mean())}) + "\n")
+      write_json(self.path, {"accuracy": float(found.mean())})

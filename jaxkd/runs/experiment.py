@@ -72,7 +72,7 @@ def run(experiments: Sequence[Experiment]) -> dict[Phase, NonFiniteError]:
     ensemble
     for one in experiments
     for ensemble in itertools.chain(*one.ensembles.values())
-    if not sharding.agreed(ensemble.path.exists())
+    if not sharding.agreed(ensemble.evaluated)
   ]
   if not queue.missing and not ensembles:
     return {}

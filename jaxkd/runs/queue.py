@@ -18,7 +18,7 @@ from jaxkd.common.errors import ConfigError
 from jaxkd.common.signals import Stopped, stop_requested
 from jaxkd.models import weights
 from jaxkd.runs import planning, teachers
-from jaxkd.runs.cohorts import cohorts, common_step
+from jaxkd.runs.cohorts import cohorts, common_steps
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.store import LockedError, PhaseFolder
 from jaxkd.training import sharding
@@ -45,6 +45,8 @@ class Queue:
 
   def _add(self, phase: Phase) -> None:
     folder = self._folder(phase)
+    if jax.process_index() == 0:
+      folder.repair()
     if sharding.agreed(folder.finished):
       self._reused[phase] = folder
       return
@@ -161,7 +163,7 @@ class Queue:
       epochs=first.epochs,
       schedule_epochs=first.schedule["epochs"],
       data_seed=first.data_seed,
-      step=common_step([self._steps(phase) for phase in cohort]),
+      steps=common_steps([self._steps(phase) for phase in cohort]),
       run=self._run,
       mesh=self._mesh,
     )

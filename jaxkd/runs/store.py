@@ -1,20 +1,30 @@
 """The store: a folder of phases, each with its results."""
 
 import contextlib
-import json
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import filelock
 
-from jaxkd.common.errors import UserError, explained
-from jaxkd.common.files import StrPath, write_atomically
+from jaxkd.common.console import tell
+from jaxkd.common.errors import FileError, UserError, explained
+from jaxkd.common.files import (
+  DamagedError,
+  StrPath,
+  read_json,
+  read_json_lines,
+  remove_leftovers,
+  write_json,
+)
 from jaxkd.runs.phase import Phase
 
 
 class StoreError(UserError):
   """The store can't be used."""
+
+
+_REMEDY = "the command that trained this phase writes it again"
 
 
 class LockedError(StoreError):
@@ -25,7 +35,7 @@ class PhaseFolder:
   """The folder of one phase.
 
   `config.json` describes the phase, `checkpoints/` has its newest states, `metrics.jsonl` has
-  a line per evaluation, `result.json` is written last.
+  a line per evaluation, `result.json` is written last. Each object in these has its CRC-32.
   """
 
   def __init__(self, path: StrPath, phase: Phase):
@@ -45,11 +55,11 @@ class PhaseFolder:
     """
     path = pathlib.Path(path)
     try:
-      fields = json.loads((path / "config.json").read_text())
+      fields = read_json(path / "config.json", _REMEDY)
       folder = cls(path, Phase.from_dict(fields, location=str(path)))
-    except (OSError, ValueError, TypeError, KeyError) as error:
-      message = f"{path} is not the folder of a phase: no readable config.json in it"
-      raise StoreError(message) from error
+    except (FileError, TypeError, KeyError) as error:
+      reason = error if isinstance(error, FileError) else "no phase of this version in config.json"
+      raise StoreError(f"{path} is not the folder of a phase: {reason}") from error
     if finished and not folder.finished:
       raise StoreError(f"{path} is not finished: no result.json in it")
     return folder
@@ -66,9 +76,12 @@ class PhaseFolder:
     return {0, *(int(name) for name in names if name.isdecimal())}
 
   def logged(self) -> list[dict[str, float]]:
-    """Returns what was logged in training, a dict for each evaluation."""
-    lines = (self.path / "metrics.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines]
+    """Returns what was logged in training, a dict for each evaluation, or raises a FileError."""
+    file = self.path / "metrics.jsonl"
+    lines, damaged = read_json_lines(file)
+    if damaged or not lines or (self.finished and lines[-1]["step"] != self.result()["steps"]):
+      raise DamagedError(f"{file} is damaged, or of another version of jaxkd")
+    return lines
 
   def check_network(self) -> None:
     """Makes sure that a finished phase still has the checkpoint of its last step."""
@@ -80,12 +93,38 @@ class PhaseFolder:
       )
 
   def create(self) -> None:
-    """Makes the folder and writes `config.json`, unless it exists."""
+    """Makes the folder and writes `config.json`, unless it is there and sound."""
     file = self.path / "config.json"
     with explained(StoreError, f"can't write to {self.path}", OSError):
       self.path.mkdir(parents=True, exist_ok=True)
-    if not file.exists():
-      _write(file, self.phase.to_dict())
+    if file.exists():
+      try:
+        read_json(file, "it is written again")
+        return
+      except DamagedError as error:
+        tell(f"jaxkd: {error}")
+    write_json(file, self.phase.to_dict())
+
+  def repair(self) -> None:
+    """Writes a lost `config.json` of a finished phase again, and removes a damaged `result.json`.
+
+    The phase is then unfinished: it resumes at its newest checkpoint, and is evaluated again. It is
+    a FileError if there is no checkpoint, or if the folder is not the store's own.
+    """
+    if not self.finished or self.phase.location:
+      return
+    self.create()
+    try:
+      self.result()
+    except DamagedError as error:
+      file = self.path / "result.json"
+      if self.steps == {0} and not self.phase.given:
+        raise StoreError(
+          f"{file} is damaged, and there is no checkpoint; move {self.path} away to train it again"
+        ) from error
+      tell(f"jaxkd: {file} is damaged; it is made again from the newest checkpoint")
+      with explained(StoreError, f"can't remove {file}", OSError):
+        file.unlink(missing_ok=True)
 
   @property
   def finished(self) -> bool:
@@ -98,9 +137,7 @@ class PhaseFolder:
     It has `steps`, `parameters`, `temperatures`, `finished` (a date), `class_names`, and for
     'train' and `phase.split` the measures on that split.
     """
-    file = self.path / "result.json"
-    with explained(StoreError, f"can't read {file}", (OSError, ValueError)):
-      return json.loads(file.read_text())
+    return read_json(self.path / "result.json", _REMEDY)
 
   @property
   def accuracy(self) -> float:
@@ -109,17 +146,14 @@ class PhaseFolder:
 
   def finish(self, result: Mapping[str, Any]) -> None:
     """Writes the result: from now on the phase is not trained again."""
-    _write(self.path / "result.json", result)
+    write_json(self.path / "result.json", result)
 
   @contextlib.contextmanager
   def lock(self) -> Iterator[None]:
     """Keeps other processes from training the phase; raises a LockedError if one does."""
     try:
       with filelock.FileLock(self.path / "lock", blocking=False):
+        remove_leftovers(self.path)
         yield
     except filelock.Timeout as error:
       raise LockedError(f"another process is training {self.path}") from error
-
-
-def _write(file: pathlib.Path, value: Any) -> None:
-  write_atomically(file, json.dumps(value, indent=2) + "\n")

@@ -1,17 +1,20 @@
 """Checkpoints on Orbax: atomic, asynchronous, on any number of devices.
 
-A checkpoint has two items: `network`, the variables that a later phase loads, and `training`, the
-rest of the state. Arrays are named by their paths, so that a message can name an unfit array.
+A checkpoint has three items: `network`, the variables that a later phase loads, `training`, the
+rest of the state, and `checksums`, the CRC-32 of every array, because Orbax does not check arrays.
+Arrays are named by their paths, so that a message can name an unfit array.
 """
 
 import contextlib
 import errno
 import os
 import pathlib
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from jaxkd.common.errors import UserError
@@ -26,6 +29,18 @@ class CheckpointError(UserError):
 def _named(tree: Any) -> dict[str, Any]:
   leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
   return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def _checksums(**items: dict[str, jax.Array]) -> dict[str, dict[str, int]]:
+  """Returns the CRC-32 of every array; a state is replicated, so each process has all of it."""
+
+  def crc32(array: jax.Array) -> int:
+    assert array.is_fully_replicated
+    # A view, since not every dtype has a buffer. `addressable_data` keeps no copy in the host.
+    own = np.ascontiguousarray(array.addressable_data(0))
+    return zlib.crc32(own.reshape(-1).view(np.uint8))
+
+  return {item: {name: crc32(array) for name, array in own.items()} for item, own in items.items()}
 
 
 def _unnamed(named: dict[str, Any], template: Any) -> Any:
@@ -47,7 +62,11 @@ class Checkpoints:
         barrier_sync_key_prefix=self._directory.parent.name
       ),
     )
-    handlers = {item: ocp.StandardCheckpointHandler() for item in ("network", "training")}
+    handlers = {
+      "network": ocp.StandardCheckpointHandler(),
+      "training": ocp.StandardCheckpointHandler(),
+      "checksums": ocp.JsonCheckpointHandler(),
+    }
     with self._told("can't open"):
       manager = ocp.CheckpointManager(self._directory, options=options, item_handlers=handlers)
     self._manager = manager
@@ -70,31 +89,26 @@ class Checkpoints:
 
     A CheckpointError says that this or an earlier state could not be written.
     """
-    training = state._asdict()
-    network = training.pop("variables")
+    rest = state._asdict()
+    network, training = _named(rest.pop("variables")), _named(rest)
     with self._told("can't write"):
       self._manager.save(
         int(state.step),
         args=ocp.args.Composite(
-          network=ocp.args.StandardSave(_named(network)),
-          training=ocp.args.StandardSave(_named(training)),
+          network=ocp.args.StandardSave(network),
+          training=ocp.args.StandardSave(training),
+          checksums=ocp.args.JsonSave(_checksums(network=network, training=training)),
         ),
       )
 
   def restore(self, template: TrainState, step: int) -> TrainState:
-    """Reads the state of a step, to resume from there, and deletes newer checkpoints.
+    """Reads the state of a step, to resume from there.
 
     The template has arrays, or abstract arrays, of the shapes, types and shardings to restore. A
-    CheckpointError says that the checkpoint can't be read, or doesn't fit.
+    CheckpointError says that the checkpoint is damaged, can't be read, or doesn't fit.
     """
     training = template._asdict()
-    restored = self._restore(
-      step,
-      "move it away to resume from the one before",
-      network=training.pop("variables"),
-      training=training,
-    )
-    self.forget_after(step)
+    restored = self._restore(step, network=training.pop("variables"), training=training)
     return TrainState(variables=restored["network"], **restored["training"])
 
   def forget_after(self, step: int) -> None:
@@ -107,7 +121,7 @@ class Checkpoints:
     """Reads the network of a step, by default the newest; see `restore`.
 
     Raises:
-      CheckpointError: there is none, it can't be read, or doesn't fit.
+      CheckpointError: there is none, it is damaged, can't be read, or doesn't fit.
     """
     steps = sorted(self._manager.all_steps())
     if not steps:
@@ -119,10 +133,10 @@ class Checkpoints:
         f"no checkpoint of step {step} in {self._directory}; its steps are "
         f"{', '.join(map(str, steps))}"
       )
-    remedy = f"move {self._directory.parent} away to train it again"
+    remedy = f"; move {self._directory.parent} away to train it again"
     return self._restore(step, remedy, network=template)["network"]
 
-  def _restore(self, step: int, remedy: str, **templates: Any) -> dict[str, Any]:
+  def _restore(self, step: int, remedy: str = "", **templates: Any) -> dict[str, Any]:
     where = self._directory / str(step)
     try:
       stored = self._manager.item_metadata(step)
@@ -136,13 +150,18 @@ class Checkpoints:
               jax.tree.map(ocp.utils.to_shape_dtype_struct, _named(template))
             )
             for item, template in templates.items()
-          }
+          },
+          checksums=ocp.args.JsonRestore(),
         ),
       )
+      saved = restored["checksums"]
+      for item, own in _checksums(**{item: restored[item] for item in templates}).items():
+        if wrong := [name for name, checksum in own.items() if saved[item][name] != checksum]:
+          raise ValueError(f"it is damaged: the checksum of {', '.join(wrong[:5])} is wrong")
     except CheckpointError:
       raise
     except Exception as error:
-      raise CheckpointError(f"can't read checkpoint {where}: {_reason(error)}; {remedy}") from error
+      raise CheckpointError(f"can't read checkpoint {where}: {_reason(error)}{remedy}") from error
     return {item: _unnamed(restored[item], template) for item, template in templates.items()}
 
   def wait(self) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -63,9 +63,10 @@ class Teacher:
 class Job:
   """Students that share teachers, data, order of the examples and number of epochs.
 
-  They resume from `step`: 0, or a step of which all students have a checkpoint. No result depends
-  on `run`, which is `config.run`. `data_seed` is that of order and augmentation. Learning rates and
-  `View.progress` are those of a training of `schedule_epochs`, which `epochs` may stop early.
+  They resume from the newest of `steps` at which the checkpoints of all students are sound; at step
+  0 is no checkpoint. No result depends on `run`, which is `config.run`. `data_seed` is that of
+  order and augmentation. Learning rates and `View.progress` are those of a training of
+  `schedule_epochs`, which `epochs` may stop early.
   """
 
   label: str
@@ -76,7 +77,7 @@ class Job:
   epochs: float
   schedule_epochs: float
   data_seed: int
-  step: int
+  steps: Sequence[int]
   run: ml_collections.ConfigDict
   mesh: jax.sharding.Mesh
 

@@ -13,12 +13,13 @@ import optax
 from flax import nnx
 
 from jaxkd import data, losses
+from jaxkd.common.console import tell
 from jaxkd.common.errors import UserError
 from jaxkd.common.signals import Stopped
 from jaxkd.methods import Method
 from jaxkd.methods.base import make_module
 from jaxkd.training import evaluation, optim, sharding
-from jaxkd.training.checkpoint import Checkpoints
+from jaxkd.training.checkpoint import CheckpointError, Checkpoints
 from jaxkd.training.jobs import GIVEN, Job, Student
 from jaxkd.training.progress import Progress
 from jaxkd.training.step import (
@@ -82,13 +83,10 @@ def train(job: Job, stop: threading.Event) -> list[dict[str, Any]]:
       closing(Checkpoints(student.folder / "checkpoints", job.run.keep_checkpoints))
       for student in job.students
     ]
-    step, total = job.step, job.total_steps
-    pairs = zip(checkpoints, states, strict=True)
-    if step:
-      states = tuple(own.restore(state, step) for own, state in pairs)
-    else:
-      for own in checkpoints:
-        own.forget_after(0)
+    total = job.total_steps
+    step, states = _resumed(checkpoints, states, job.steps)
+    for own in checkpoints:
+      own.forget_after(step)
     writers = [
       closing(Writer(student.folder, step, state.variables.weights))
       for student, state in zip(job.students, states, strict=True)
@@ -152,6 +150,34 @@ def train(job: Job, stop: threading.Event) -> list[dict[str, Any]]:
     for own in checkpoints:
       own.wait()
     return [trainee.result(state) for trainee, state in zip(trainees, states, strict=True)]
+
+
+def _resumed(
+  checkpoints: Sequence[Checkpoints], states: tuple[TrainState, ...], steps: Sequence[int]
+) -> tuple[int, tuple[TrainState, ...]]:
+  """Returns the newest of the steps at which all checkpoints are sound, with its states.
+
+  A damaged checkpoint is reported, and the step before it is taken. Only 0 is not taken instead:
+  the disk may be at fault, so that is a CheckpointError.
+  """
+  errors: list[CheckpointError] = []
+  for step in sorted(set(steps) - {0}, reverse=True):
+    try:
+      pairs = zip(checkpoints, states, strict=True)
+      restored, error = tuple(own.restore(state, step) for own, state in pairs), None
+    except CheckpointError as caught:
+      restored, error = (), caught
+    # All processes resume from one step.
+    if sharding.agreed(not error):
+      if error:
+        raise error
+      for each in errors:
+        tell(f"jaxkd: {each}; resumes at step {step}")
+      return step, restored
+    errors.append(error or CheckpointError(f"the first process can't read step {step}"))
+  if errors:
+    raise CheckpointError(f"{errors[0]}; move the folder of its phase away to train it again")
+  return 0, states
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,6 @@
 """Evaluations of a training run on disk: metrics.jsonl, parameters.txt, TensorBoard."""
 
 import importlib.util
-import json
-import os
 import pathlib
 from collections.abc import Mapping
 
@@ -10,8 +8,8 @@ import jax
 from clu import parameter_overview
 from flax import nnx
 
-from jaxkd.common.errors import FileError, explained
-from jaxkd.common.files import write_atomically
+from jaxkd.common.console import tell
+from jaxkd.common.files import append_json_line, read_json_lines, write_atomically, write_json_lines
 
 
 class Writer:
@@ -33,12 +31,13 @@ class Writer:
     write_atomically(folder / "parameters.txt", overview)
     self._path = folder / "metrics.jsonl"
     if self._path.exists():
-      lines = self._path.read_text().splitlines()
+      found, damaged = read_json_lines(self._path)
       # A killed process may have left half a line.
-      found = [json.loads(line) for line in lines if line.endswith("}")]
+      if damaged:
+        tell(f"{self._path}: dropped the damaged lines, {damaged} of {damaged + len(found)}")
       # A run that starts anew writes the line of step 0, too.
       self.lines = [line for line in found if line["step"] <= step] if step else []
-      write_atomically(self._path, "".join(json.dumps(line) + "\n" for line in self.lines))
+      write_json_lines(self._path, self.lines)
     # clu's writers import both, which are an extra.
     if all(map(importlib.util.find_spec, ("tensorflow", "tensorboard"))):
       from clu import metric_writers
@@ -51,10 +50,7 @@ class Writer:
     self.lines.append(line)
     if not self._writes:
       return
-    with explained(FileError, f"can't write {self._path}", OSError), open(self._path, "a") as file:
-      file.write(json.dumps(line) + "\n")
-      file.flush()
-      os.fsync(file.fileno())
+    append_json_line(self._path, line)
     if self._board:
       self._board.write_scalars(step, scalars)
       self._board.flush()

@@ -91,6 +91,8 @@ def _read(path: pathlib.Path) -> list[Choice]:
   """Returns the choices of a file; empty if it does not exist."""
   try:
     choices = json.loads(path.read_text())
+    if not isinstance(choices, list):
+      raise TypeError("it has no list")
     for choice in choices:
       row = choice["row"]
       of_row(with_values(default(), row, choice["options"]), row)
@@ -99,6 +101,6 @@ def _read(path: pathlib.Path) -> list[Choice]:
     return []
   # A file of another program can raise anything.
   except Exception as error:
-    reason = described(error)
-    raise ConfigError(f"{path} is not a file of choices of jaxkd.tune: {reason}") from error
+    message = f"{path} is not a file of choices of jaxkd.tune: {described(error)}"
+    raise ConfigError(f"{message}; move it away, and tune again") from error
   return choices

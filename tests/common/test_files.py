@@ -1,27 +1,106 @@
 """Files are written whole or not at all, and identified by their content."""
 
 import concurrent.futures
-import errno
-import os
+import subprocess
+import sys
 
 import pytest
 
 from jaxkd.common.errors import FileError
-from jaxkd.common.files import file_hash, write_atomically
+from jaxkd.common.files import (
+  DamagedError,
+  append_json_line,
+  file_hash,
+  read_json,
+  read_json_lines,
+  remove_leftovers,
+  write_atomically,
+  write_json,
+)
+from tests.faults import FAULTS
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_old_file(tmp_path, full_disk):
   path = tmp_path / "result.json"
-  write_atomically(path, "old")
-
-  def full(_):
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-  monkeypatch.setattr(os, "fsync", full)
-  with pytest.raises(FileError, match=r"can't write .*result.json: No space"):
-    write_atomically(path, "new")
-  assert path.read_text() == "old"
+  write_json(path, {"steps": 3})
+  with full_disk(), pytest.raises(FileError, match=r"can't write .*result.json: File too large"):
+    write_json(path, {"steps": 4})
+  assert read_json(path, "") == {"steps": 3}
   assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_line_that_a_full_disk_cuts_is_found(tmp_path, full_disk):
+  path = tmp_path / "metrics.jsonl"
+  append_json_line(path, {"step": 3})
+  with (
+    full_disk(path.stat().st_size + 5),
+    pytest.raises(FileError, match=r"can't write .*metrics.jsonl: File too large"),
+  ):
+    append_json_line(path, {"step": 4})
+  assert read_json_lines(path) == ([{"step": 3}], 1)
+
+
+def test_leftovers_of_killed_writers_are_removed_and_no_other_file(tmp_path):
+  path = tmp_path / "result.json"
+  script = f"""
+import os, pathlib, sys
+from jaxkd.common import files
+os.fsync = lambda _: (print(flush=True), sys.stdin.read())
+files.write_atomically(pathlib.Path({str(path)!r}), "")
+"""
+  writer = subprocess.Popen(
+    [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+  )
+  with writer:
+    writer.stdout.readline()
+    others = [
+      tmp_path / "result.json.tmp",
+      tmp_path / "x.tmp",
+      tmp_path / f"{path.name}.{'0' * 31}",
+    ]
+    for other in others:
+      other.write_text("")
+    (left,) = set(tmp_path.iterdir()) - set(others)
+    # The process still writes it.
+    remove_leftovers(tmp_path)
+    assert left.exists()
+    writer.kill()
+  write_atomically(path, "new")
+  assert set(tmp_path.iterdir()) == {path, *others}
+
+
+OBJECT = {"test": {"accuracy": 0.5}, "steps": 3, "names": ["a", "é"], "nan": None}
+
+
+def test_no_flipped_bit_changes_an_object(tmp_path):
+  path = tmp_path / "result.json"
+  write_json(path, OBJECT)
+  content = path.read_bytes()
+  for index in range(8 * len(content)):
+    flipped = bytearray(content)
+    flipped[index // 8] ^= 1 << index % 8
+    path.write_bytes(flipped)
+    try:
+      assert read_json(path, "") == OBJECT
+    except DamagedError as error:
+      assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"1" * 5000, b"null", b'{"crc32": 0}'])
+def test_json_without_a_checksum_is_refused(content, tmp_path):
+  path = tmp_path / "result.json"
+  path.write_bytes(content)
+  with pytest.raises(DamagedError):
+    read_json(path, "")
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_damaged_object_is_refused_with_the_remedy(fault, tmp_path):
+  path = tmp_path / "result.json"
+  write_json(path, OBJECT)
+  path.write_bytes(fault(path.read_bytes()))
+  with pytest.raises(DamagedError, match=r"result.json is damaged, or .*; remove it$"):
+    read_json(path, "remove it")
 
 
 def test_concurrent_writes_leave_one_whole_file(tmp_path):

@@ -68,7 +68,7 @@ def test_a_state_is_restored_on_any_number_of_devices(tmp_path, devices, step):
   with opened(tmp_path) as checkpoints:
     assert checkpoints.latest_step == 4
     restored = checkpoints.restore(state_of(0, devices=devices), step)
-    # Later steps are dropped, so that they can be saved again.
+    checkpoints.forget_after(step)
     assert checkpoints.latest_step == step
   assert_equal(restored, state_of(step))
   (kernel, *_) = jax.tree.leaves(restored.variables.params)
@@ -139,6 +139,30 @@ def test_an_unreadable_checkpoint_is_named_and_left_alone(tmp_path):
   shutil.move(tmp_path / "4", tmp_path / "broken")
   with opened(tmp_path) as checkpoints:
     assert_equal(checkpoints.restore(state_of(0), 3), state_of(3))
+
+
+def test_no_flipped_bit_changes_a_restored_array(tmp_path):
+  save(tmp_path, 3)
+  said = error_of(f"""
+    import random
+    sound, bits = t.state_of(3), random.Random(0)
+    for file in sorted(path for path in t.pathlib.Path({str(tmp_path)!r}).rglob("*") if path.is_file()):
+      content = file.read_bytes()
+      for _ in range(2):
+        flipped = bytearray(content)
+        flipped[bits.randrange(len(content))] ^= 1 << bits.randrange(8)
+        file.write_bytes(flipped)
+        try:
+          with t.opened({str(tmp_path)!r}, keep=None) as checkpoints:
+            t.assert_equal(checkpoints.restore(t.state_of(0), 3), sound)
+          print("same", file)
+        except t.CheckpointError as error:
+          print("refused", file, *str(error).splitlines())
+      file.write_bytes(content)
+  """)
+  refused = [line for line in said.splitlines() if line.startswith("refused")]
+  print(said)
+  assert any("the checksum of" in line for line in refused)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
