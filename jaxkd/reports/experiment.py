@@ -65,7 +65,7 @@ def _pictures(experiment: Experiment) -> Iterator[Block]:
       "Share of the examples for which each τ* was chosen in training, between the last two "
       "evaluations; metrics.jsonl has the shares of all evaluations."
     )
-  if any(not row.endswith(ENSEMBLE) for row in logged.rows):
+  if logged.rows:
     yield _curves(logged)
   if teachers := _finished_teachers(experiment):
     taus: list[float] = []
@@ -85,14 +85,16 @@ def _pictures(experiment: Experiment) -> Iterator[Block]:
 
 
 def _with_logs(experiment: Experiment) -> tuple[Experiment, list[str]]:
-  """Returns the experiment without the rows whose logged evaluations are lost, and says which."""
-  rows, lost = dict(experiment.rows), []
+  """Returns the rows of single students whose evaluations can be read, and why others can't."""
+  rows, lost = {}, []
   for row, phases in experiment.rows.items():
+    if row.endswith(ENSEMBLE):
+      continue
     try:
       for phase in phases:
         experiment.folder(phase).logged()
+      rows[row] = phases
     except FileError as error:
-      del rows[row]
       lost.append(f"no curve and no temperatures of {row}: {error}")
   return dataclasses.replace(experiment, rows=rows), lost
 
@@ -183,7 +185,7 @@ def temperatures(experiment: Experiment) -> Lines:
       for name in logged[0]
       if name.startswith(_TAU_STAR)
     }
-    if shares and not row.endswith(ENSEMBLE):
+    if shares:
       lines.append({"row": row, **shares})
   return tables.joined(lines)
 
@@ -194,7 +196,7 @@ def _curves(experiment: Experiment) -> Picture:
   curves: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
   lines = []
   for row, phases in experiment.rows.items():
-    for phase in phases if not row.endswith(ENSEMBLE) else ():
+    for phase in phases:
       logged = experiment.folder(phase).logged()
       points = [(line["epoch"], 100 * line[f"{phase.split}_accuracy"]) for line in logged]
       epochs, accuracies = np.transpose(points)

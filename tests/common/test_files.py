@@ -1,6 +1,7 @@
 """Files are written whole or not at all, and identified by their content."""
 
 import concurrent.futures
+import contextlib
 import subprocess
 import sys
 
@@ -53,11 +54,7 @@ files.write_atomically(pathlib.Path({str(path)!r}), "")
   )
   with writer:
     writer.stdout.readline()
-    others = [
-      tmp_path / "result.json.tmp",
-      tmp_path / "x.tmp",
-      tmp_path / f"{path.name}.{'0' * 31}",
-    ]
+    others = [tmp_path / name for name in ("result.json.tmp", "x.tmp", f"x.{'0' * 31}.tmp")]
     for other in others:
       other.write_text("")
     (left,) = set(tmp_path.iterdir()) - set(others)
@@ -80,10 +77,8 @@ def test_no_flipped_bit_changes_an_object(tmp_path):
     flipped = bytearray(content)
     flipped[index // 8] ^= 1 << index % 8
     path.write_bytes(flipped)
-    try:
+    with contextlib.suppress(DamagedError):
       assert read_json(path, "") == OBJECT
-    except DamagedError as error:
-      assert "\n" not in str(error)
 
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b"1" * 5000, b"null", b'{"crc32": 0}'])

@@ -1,7 +1,9 @@
 """A saved state is restored bit-identically, or one line states why not."""
 
 import contextlib
+import functools
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from jaxkd import models
 from jaxkd.training import sharding
 from jaxkd.training.checkpoint import CheckpointError, Checkpoints
 from jaxkd.training.step import TrainState, Variables, functional
+from tests.faults import FAULTS
 
 
 def state_of(step, width=8, devices=1):
@@ -113,7 +116,7 @@ def error_of(statements):
   """
   script = f"""
 import resource, signal, sys
-sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})
+sys.path[:0] = {[str(pathlib.Path(__file__).parents[i]) for i in (0, 2)]!r}
 import test_checkpoint as t
 try:
 {textwrap.indent(textwrap.dedent(statements), "  ")}
@@ -141,28 +144,41 @@ def test_an_unreadable_checkpoint_is_named_and_left_alone(tmp_path):
     assert_equal(checkpoints.restore(state_of(0), 3), state_of(3))
 
 
-def test_no_flipped_bit_changes_a_restored_array(tmp_path):
-  save(tmp_path, 3)
-  said = error_of(f"""
-    import random
-    sound, bits = t.state_of(3), random.Random(0)
-    for file in sorted(path for path in t.pathlib.Path({str(tmp_path)!r}).rglob("*") if path.is_file()):
-      content = file.read_bytes()
-      for _ in range(2):
-        flipped = bytearray(content)
-        flipped[bits.randrange(len(content))] ^= 1 << bits.randrange(8)
-        file.write_bytes(flipped)
-        try:
-          with t.opened({str(tmp_path)!r}, keep=None) as checkpoints:
-            t.assert_equal(checkpoints.restore(t.state_of(0), 3), sound)
-          print("same", file)
-        except t.CheckpointError as error:
-          print("refused", file, *str(error).splitlines())
+def flips(count):
+  """Returns functions that flip a bit of a content."""
+
+  def flip(content, place):
+    flipped = bytearray(content)
+    bit = int(place * 8 * len(content))
+    flipped[bit // 8] ^= 1 << bit % 8
+    return flipped
+
+  places = np.random.default_rng(0).random(count)
+  return {f"flip {i}": functools.partial(flip, place=p) for i, p in enumerate(places)}
+
+
+def restore_damaged(directory):
+  """Restores a checkpoint with each fault of each file; prints every refusal."""
+  sound = state_of(3)
+  for file in sorted(path for path in directory.rglob("*") if path.is_file()):
+    content = file.read_bytes()
+    for name, fault in {**FAULTS, **flips(2), "missing": None}.items():
+      file.write_bytes(fault(content)) if fault else file.unlink()
+      try:
+        with opened(directory, keep=None) as checkpoints:
+          assert_equal(checkpoints.restore(state_of(0), 3), sound)
+      except CheckpointError as error:
+        print(f"{name}: {error}")
       file.write_bytes(content)
-  """)
-  refused = [line for line in said.splitlines() if line.startswith("refused")]
-  print(said)
-  assert any("the checksum of" in line for line in refused)
+
+
+def test_no_damage_of_a_file_changes_a_restored_array(tmp_path):
+  save(tmp_path, 3)
+  said = error_of(f"t.restore_damaged(t.pathlib.Path({str(tmp_path)!r}))").splitlines()
+  for line in said:
+    assert re.match(rf"({'|'.join(FAULTS)}|missing|flip \d): .*checkpoint", line)
+  # Orbax refuses the other files.
+  assert any("the checksum of params." in line for line in said if line.startswith("flip"))
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
