@@ -13,10 +13,9 @@ import numpy as np
 
 from jaxkd.common import files, signals
 from jaxkd.common.console import tell
-from jaxkd.common.errors import FileError
+from jaxkd.common.errors import FileError, explained
 from jaxkd.data.base import Arrays, Examples, in_order, readable
 
-_DAMAGE = (OSError, ValueError, KeyError)  # errors of reading a damaged folder
 VERSION = 3  # part of folders' names and of identities: raised when decoding gives other pixels
 
 _Fields = dict[str, np.ndarray]
@@ -57,7 +56,7 @@ def text(path: pathlib.Path, compute: Callable[[], str]) -> str:
 def _cached(path: pathlib.Path, shapes: _Shapes, read: _Read) -> _Fields:
   """Returns arrays from `path`, or fills them row by row if it does not exist."""
   path = path.with_name(f"{path.name}-v{VERSION}")
-  with contextlib.suppress(*_DAMAGE):
+  with contextlib.suppress(FileError):
     return _mapped(path, shapes)
   try:
     with _locked(path), signals.exit_when_terminated():
@@ -88,8 +87,8 @@ def _read_or_write(path: pathlib.Path, shapes: _Shapes, read: _Read) -> _Fields:
   if path.exists():
     try:
       return _mapped(path, shapes)
-    except _DAMAGE as error:
-      tell(f"jaxkd: {readable(path)} is damaged ({error}): decoding again")
+    except FileError:
+      tell(f"jaxkd: {readable(path)} is damaged: decoding again")
       shutil.rmtree(path, ignore_errors=True)
   # A killed process may have left this folder.
   part = path.with_name(f".{path.name}.part")
@@ -119,12 +118,16 @@ def _fill(fields: _Fields, read: _Read, name: str) -> None:
 
 
 def _mapped(path: pathlib.Path, shapes: _Shapes) -> _Fields:
-  fields = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in shapes}
-  for name, expected in shapes.items():
-    if fields[name].shape != expected:
-      raise ValueError(f"{name} has shape {fields[name].shape}, not {expected}")
-  if _checksums(fields) != json.loads((path / "crc32.json").read_text()):
-    raise ValueError("the checksum is wrong")
+  """Returns the arrays of a folder; a FileError if they are not as they were written."""
+  # NumPy has errors of many types for damaged headers.
+  with explained(FileError, f"can't read {readable(path)}"):
+    fields = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in shapes}
+    for name, expected in shapes.items():
+      found = fields[name]
+      if (found.shape, found.dtype) != (expected, _DTYPES[name]) or not found.flags.c_contiguous:
+        raise ValueError(f"{name} is {found.dtype} {found.shape}, not {expected}")
+    if _checksums(fields) != json.loads((path / "crc32.json").read_text()):
+      raise ValueError("the checksum is wrong")
   return fields
 
 
