@@ -2,7 +2,7 @@
 
 FAULTS = {
   "empty": lambda content: b"",
-  "truncated": lambda content: content[: len(content) // 2],
+  "truncated": lambda content: content[: 2 * len(content) // 3],
   "garbage": lambda content: bytes(range(7, 250, 3)) * 4,
   "object": lambda content: b"{}",
   "not UTF-8": lambda content: b"\xff\xfe" + content,

@@ -106,10 +106,10 @@ class PhaseFolder:
     write_json(file, self.phase.to_dict())
 
   def repair(self) -> None:
-    """Writes a lost `config.json` of a finished phase again, and removes a damaged `result.json`.
+    """Writes a damaged `config.json` of a finished phase again; renames a damaged `result.json`.
 
     The phase is then unfinished: it resumes at its newest checkpoint, and is evaluated again. It is
-    a FileError if there is no checkpoint, or if the folder is not the store's own.
+    a StoreError if there is no checkpoint. Folders from outside of the store are left alone.
     """
     if not self.finished or self.phase.location:
       return
@@ -123,8 +123,8 @@ class PhaseFolder:
           f"{file} is damaged, and there is no checkpoint; move {self.path} away to train it again"
         ) from error
       tell(f"jaxkd: {file} is damaged; it is made again from the newest checkpoint")
-      with explained(StoreError, f"can't remove {file}", OSError):
-        file.unlink(missing_ok=True)
+      with explained(StoreError, f"can't rename {file}", OSError):
+        file.replace(self.path / "result.json.damaged")
 
   @property
   def finished(self) -> bool:

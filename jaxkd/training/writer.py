@@ -34,7 +34,7 @@ class Writer:
       found, damaged = read_json_lines(self._path)
       # A killed process may have left half a line.
       if damaged:
-        tell(f"{self._path}: dropped the damaged lines, {damaged} of {damaged + len(found)}")
+        tell(f"jaxkd: {self._path}: dropped {damaged} damaged of {damaged + len(found)} lines")
       # A run that starts anew writes the line of step 0, too.
       self.lines = [line for line in found if line["step"] <= step] if step else []
       write_json_lines(self._path, self.lines)

@@ -7,13 +7,15 @@ import shutil
 import numpy as np
 import pytest
 import tensorstore
+from flax import nnx
 
-from jaxkd.common.files import FileError
+from jaxkd.common.files import FileError, read_json_lines
 from jaxkd.reports import experiment as report
 from jaxkd.runs.experiment import Experiment
 from jaxkd.runs.queue import Queue
 from jaxkd.runs.store import PhaseFolder, StoreError
 from jaxkd.training.checkpoint import CheckpointError
+from jaxkd.training.writer import Writer
 from tests.faults import FAULTS
 
 
@@ -81,6 +83,7 @@ def test_a_damaged_result_is_made_again_from_the_checkpoint(fault, experiment, s
   assert [*Queue(experiment.workdir, experiment.students).missing] == [student.phase]
   assert not student.finished
   assert max(student.steps) == 11
+  assert fault == "missing" or (student.path / "result.json.damaged").exists()
   said = capsys.readouterr().err
   assert fault == "missing" or "result.json is damaged; it is made again" in said
 
@@ -108,6 +111,24 @@ def test_a_store_with_damaged_results_gives_the_same_results(
     assert {**made, "finished": 0, "crc32": 0} == {**sound, "finished": 0, "crc32": 0}
   assert (folder / "table.csv").read_bytes() == (trained / folder.name / "table.csv").read_bytes()
   assert capsys.readouterr().err.count(" is damaged") == 3
+
+
+@every_fault
+def test_a_resumed_run_drops_damaged_evaluations(fault, tmp_path, capsys):
+  params = nnx.state(nnx.Linear(2, 2, rngs=nnx.Rngs(0)), nnx.Param)
+  with contextlib.closing(Writer(tmp_path, 0, params)) as writer:
+    writer.write(4, {"test_loss": 2.0})
+    writer.write(8, {"test_loss": 1.0})
+    first, second = writer.lines
+  file = tmp_path / "metrics.jsonl"
+  damage(file, fault)
+  kept = {"truncated": [first], "not UTF-8": [second]}.get(fault, [])
+  with contextlib.closing(Writer(tmp_path, 8, params)) as writer:
+    assert writer.lines == kept
+    writer.write(12, {"test_loss": 0.5})
+  assert read_json_lines(file) == ([*kept, {"step": 12, "test_loss": 0.5}], 0)
+  said = capsys.readouterr().err
+  assert said.startswith(f"jaxkd: {file}: dropped") or fault in ("empty", "missing")
 
 
 @every_fault

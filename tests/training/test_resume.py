@@ -1,6 +1,5 @@
 """A killed run resumes, and its result is bit-identical."""
 
-import json
 import os
 import pathlib
 import signal
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 
 from jaxkd import main
+from jaxkd.common.files import read_json_lines
 from jaxkd.runs import planning
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.training.checkpoint import Checkpoints
@@ -63,8 +63,10 @@ def finish(workdir, *flags):
 
 def lines(path):
   """Yields the metrics of a phase, without the images per second."""
-  for line in path.read_text().splitlines():
-    yield {**json.loads(line), "images_per_second": None}
+  found, damaged = read_json_lines(path)
+  assert not damaged
+  for line in found:
+    yield {**line, "images_per_second": None}
 
 
 def network(folder):

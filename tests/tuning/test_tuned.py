@@ -69,7 +69,10 @@ def test_another_experiment_does_not_use_the_choice(option, value, tiny_config, 
   "text",
   [
     "{",
+    "",
+    "{}",
     "{}1",
+    "\xff",
     '{"row": "ats"}',
     '[{"row": "ats", "options": {"ats.tau3": 1}, "trains": ""}]',
     '[{"row": "ats", "options": {"ats.tau1": "warm"}, "trains": ""}]',
@@ -80,8 +83,8 @@ def test_another_experiment_does_not_use_the_choice(option, value, tiny_config, 
 )
 def test_a_malformed_file_of_choices_is_refused(text, tiny_config, tmp_path):
   path = tmp_path / tuned.FILE
-  path.write_text(text)
-  with pytest.raises(ConfigError, match=r"tuned.json is not a file of choices"):
+  path.write_text(text, "latin-1")
+  with pytest.raises(ConfigError, match=r"tuned.json is not a file of choices.*; move it away"):
     tuned.apply(tiny_config, path)
 
 
