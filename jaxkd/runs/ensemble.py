@@ -40,11 +40,11 @@ class Ensemble:
 
   @property
   def evaluated(self) -> bool:
-    """Whether the store has the accuracy; a damaged file is said, and does not count."""
+    """Whether the store has the accuracy; it says if the file is damaged."""
     try:
       return self.path.exists() and bool(read_json(self.path, "it is evaluated again"))
     except DamagedError as error:
-      tell(str(error))
+      tell(f"jaxkd: {error}")
       return False
 
   def evaluate(self, dataset: Dataset, mesh: jax.sharding.Mesh) -> None:

@@ -38,7 +38,7 @@ def _checksums(**items: dict[str, jax.Array]) -> dict[str, dict[str, int]]:
     assert array.is_fully_replicated
     # A view, since not every dtype has a buffer. `addressable_data` keeps no copy in the host.
     own = np.ascontiguousarray(array.addressable_data(0))
-    return zlib.crc32(own.reshape(-1).view(np.uint8))
+    return zlib.crc32(own.reshape(-1).view(np.uint8).data)
 
   return {item: {name: crc32(array) for name, array in own.items()} for item, own in items.items()}
 

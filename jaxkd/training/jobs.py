@@ -63,8 +63,8 @@ class Teacher:
 class Job:
   """Students that share teachers, data, order of the examples and number of epochs.
 
-  They resume from the newest of `steps` at which the checkpoints of all students are sound; at step
-  0 is no checkpoint. No result depends on `run`, which is `config.run`. `data_seed` is that of
+  They resume from the newest of `steps` at which the checkpoints of all students are sound. Step 0
+  needs no checkpoint. No result depends on `run`, which is `config.run`. `data_seed` is that of
   order and augmentation. Learning rates and `View.progress` are those of a training of
   `schedule_epochs`, which `epochs` may stop early.
   """

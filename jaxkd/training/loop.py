@@ -157,8 +157,8 @@ def _resumed(
 ) -> tuple[int, tuple[TrainState, ...]]:
   """Returns the newest of the steps at which all checkpoints are sound, with its states.
 
-  A damaged checkpoint is reported, and the step before it is taken. Only 0 is not taken instead:
-  the disk may be at fault, so that is a CheckpointError.
+  It says which checkpoints are damaged. If all are, it is a CheckpointError: the disk may be at
+  fault, and a start from 0 would delete them.
   """
   errors: list[CheckpointError] = []
   for step in sorted(set(steps) - {0}, reverse=True):
