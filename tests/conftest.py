@@ -11,12 +11,14 @@ import tempfile
 
 # Read when JAX is imported. Subprocesses of tests inherit it.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Most programs of the tests take more time to compile than to run.
-_FAST_COMPILATION = ["--xla_backend_optimization_level=0"]
-if importlib.metadata.version("jaxlib").startswith(("0.9.", "0.10.")):
-  # Newer versions refuse this flag.
-  _FAST_COMPILATION.append("--xla_cpu_use_fusion_emitters=false")
-os.environ.setdefault("XLA_FLAGS", " ".join(_FAST_COMPILATION))
+# Most programs of the tests take more time to compile than to run. JAX 0.11 and later have no fusion
+# emitters to turn off.
+os.environ.setdefault(
+  "XLA_FLAGS",
+  "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+  if importlib.metadata.version("jaxlib").startswith(("0.9.", "0.10."))
+  else "--xla_backend_optimization_level=0",
+)
 
 import jax
 import pytest

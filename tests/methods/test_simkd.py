@@ -193,7 +193,11 @@ def test_the_classifier_has_the_students_order_of_classes(trained):
   [
     ("student", "mlp", "'simkd' with student 'mlp': the method needs stage -1 as a map"),
     ("teacher", "mlp", "the method needs a teacher that is a jaxkd.models.Network and"),
-    ("teacher", "tests.tiny_networks:TinyNet", "the method needs a teacher that is a jaxkd.models.Network"),
+    (
+      "teacher",
+      "tests.tiny_networks:TinyNet",
+      "the method needs a teacher that is a jaxkd.models.Network",
+    ),
   ],
 )
 def test_networks_without_the_needed_maps_are_refused(config, section, name, message):
