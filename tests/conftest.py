@@ -11,8 +11,8 @@ import tempfile
 
 # Read when JAX is imported. Subprocesses of tests inherit it.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Most programs of the tests take more time to compile than to run. JAX 0.11 and later have no fusion
-# emitters to turn off.
+# Most programs of the tests take more time to compile than to run. JAX 0.11 and later have no
+# fusion emitters to turn off.
 os.environ.setdefault(
   "XLA_FLAGS",
   "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
