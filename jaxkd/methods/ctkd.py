@@ -75,7 +75,8 @@ class CTKD(Method):
 
   Li et al., *Curriculum Temperature for Knowledge Distillation*, AAAI 2023. The global theta is a
   number, which starts at 1. With `temperature=instance` it is the output of a small network, which
-  sees the probabilities of teacher and student for the example; it starts at 0. The student
+  sees the probabilities of teacher and student for the example; it starts at 0. The loss that the
+  authors print for it adds 1e-7 to the teacher's probabilities, which ours does not. The student
   descends the loss and theta ascends it: its gradient is reversed. The reversed gradient's factor
   rises from 0 to 1 as half a cosine, so that the curriculum goes from easy to hard. The optimiser,
   weight decay included, is the student's.

@@ -26,7 +26,9 @@ class DGKD(Method):
   """KD from the teacher and the assistants of `takd` at once, some of them dropped in each step.
 
   Each assistant learns from the teacher and from all assistants before it, as the student does. Son
-  et al., *Densely Guided Knowledge Distillation Using Multiple Teacher Assistants*, ICCV 2021.
+  et al., *Densely Guided Knowledge Distillation Using Multiple Teacher Assistants*, ICCV 2021. The
+  divergences are summed over classes, as in KD; the authors' code has their mean over classes,
+  which weighs them C times less.
   """
 
   lam: float = option(
