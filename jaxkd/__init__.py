@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from jaxkd.common import extras as _extras
+from jaxkd.common import signals as _signals
 
 if TYPE_CHECKING:
   from jaxkd import data as data
@@ -25,9 +26,11 @@ _EXTRAS = {"data": "data", "distill": "train", "methods": "train", "models": "tr
 
 __all__ = ["__version__", "data", "distill", "losses", "methods", "metrics", "models"]
 
-# `python -m jaxkd.COMMAND` imports this package before the command.
-if sys.argv[:1] == ["-m"]:
+# `python -m jaxkd.COMMAND` imports this package before the command. The word before the arguments
+# is the module; another module may import this package, too.
+if sys.argv[:1] == ["-m"] and "jaxkd" in sys.orig_argv[-len(sys.argv)].split("."):
   _extras.report_missing_extras()
+  _signals.end_at_once()
 
 
 def __getattr__(name: str) -> Any:

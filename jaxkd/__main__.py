@@ -6,7 +6,7 @@ import pathlib
 import runpy
 import sys
 
-from jaxkd.common import extras
+from jaxkd.common import extras, signals
 from jaxkd.common.errors import end
 from jaxkd.common.spelling import nearest
 
@@ -35,6 +35,7 @@ def main() -> None:
   if name not in found:
     end(f"the command is {name!r}, must be {nearest(name, found)}")
   extras.report_missing_extras()
+  signals.end_at_once()
   del sys.argv[1]
   # `python -m` finds a user's own modules in the working directory.
   if not sys.flags.safe_path and os.getcwd() not in sys.path:

@@ -17,10 +17,10 @@ from absl import logging as absl_logging
 from flax import traverse_util
 from ml_collections import ConfigDict, config_flags
 
+from jaxkd.common import cluster, signals
 from jaxkd.common.errors import ConfigError, UserError, described, end, explained, place_of
 from jaxkd.common.spelling import hint, nearest
 from jaxkd.runs.config import default
-from jaxkd.training import sharding
 from jaxkd.tuning import tuned
 
 CONFIG = config_flags.DEFINE_config_file(
@@ -31,6 +31,7 @@ WORKDIR = flags.DEFINE_string("workdir", "runs", "folder of phases and reports")
 
 def parse(argv: list[str]) -> list[str]:
   """Parses flags, or lists them; a wrong flag ends the process with one line."""
+  signals.end_with_cleanup()
   if not {"-h", "--help"}.isdisjoint(argv):
     # The flag --help of absl exits with status 1.
     app.usage(shorthelp=True, writeto_stdout=True, exitcode=0)
@@ -130,7 +131,6 @@ def command() -> Iterator[None]:
   try:
     if not WORKDIR.value or "://" in WORKDIR.value or pathlib.Path(WORKDIR.value).is_file():
       raise ConfigError(f"--workdir is {WORKDIR.value!r}, must be a folder")
-    sharding.initialize()
     # After a failed write, TensorStore's threads report to an event loop that Orbax has closed,
     # which is an unraisable exception.
     report = sys.unraisablehook
@@ -140,7 +140,9 @@ def command() -> Iterator[None]:
         report(unraisable)
 
     sys.unraisablehook = hook
-    yield
+    with cluster.joined():
+      cluster.check_shared(pathlib.Path(WORKDIR.value))
+      yield
     # After a failure the hook stays: the threads run until the process has ended.
     sys.unraisablehook = report
   except UserError as error:

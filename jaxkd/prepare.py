@@ -6,7 +6,6 @@ data set is never read.
 """
 
 import logging
-import sys
 
 from jaxkd.common import signals
 from jaxkd.common.arguments import Parser
@@ -30,9 +29,6 @@ def main() -> None:
       preparation.prepare(args.name, args.data_dir, args.archives)
   except DataError as error:
     end(error)
-  except KeyboardInterrupt:
-    print("jaxkd: interrupted; the half-written data set is deleted", file=sys.stderr)
-    raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

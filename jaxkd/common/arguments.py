@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from jaxkd.common import signals
 from jaxkd.common.errors import end
 from jaxkd.common.spelling import nearest
 
@@ -12,6 +13,7 @@ class Parser(argparse.ArgumentParser):
 
   def parse_args(self, args=None, namespace=None):
     """Returns the arguments; an unknown flag gets the nearest one."""
+    signals.end_with_cleanup()
     flags = [name for name in self._option_string_actions if name.startswith("--")]
     for word in sys.argv[1:] if args is None else args:
       flag = word.partition("=")[0]

@@ -20,8 +20,14 @@ _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udf
 _Kinds = type[Exception] | tuple[type[Exception], ...]
 
 
+STOPPED = 75
+"""Exit status after a signal: the same command resumes (EX_TEMPFAIL of sysexits.h)."""
+
+
 class UserError(Exception):
-  """A mistake that a user can correct; commands print its one line and exit with status 2."""
+  """A mistake that a user can correct; commands print its one line and exit with `status`."""
+
+  status = 2
 
   def __str__(self):
     """Returns one line, whatever names a foreign file has."""
@@ -77,6 +83,6 @@ def place_of(error: BaseException) -> str:
 
 
 def end(message: object) -> NoReturn:
-  """Ends the process with one line on stderr, and status 2."""
-  print(f"jaxkd: {one_line(str(message))}", file=sys.stderr)
-  raise SystemExit(2)
+  """Ends the process with one line on stderr, and an error's status or 2."""
+  print(f"jaxkd: {one_line(str(message))}", file=sys.stderr, flush=True)
+  raise SystemExit(getattr(message, "status", 2))

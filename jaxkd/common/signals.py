@@ -1,17 +1,56 @@
-"""Ends a process cleanly after Ctrl-C or SIGTERM."""
+"""Ends a process cleanly after Ctrl-C (SIGINT), SIGTERM or SIGHUP."""
 
 import contextlib
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import NoReturn
 
-import jax
+from jaxkd.common.errors import STOPPED, UserError, end
 
-from jaxkd.common.errors import UserError
+# Windows has no SIGHUP.
+SIGNALS = tuple(
+  getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 class Stopped(UserError):
   """The run was asked to stop, and has stopped."""
+
+  status = STOPPED
+
+
+def _stopped(number: int) -> Stopped:
+  return Stopped(f"stopped by {signal.Signals(number).name}; run the same command to resume")
+
+
+def _end_at_once(number: int, _) -> None:
+  # An exception in the middle of an import may become another one.
+  with contextlib.suppress(SystemExit):
+    end(_stopped(number))
+  os._exit(STOPPED)
+
+
+def _end(number: int, _) -> NoReturn:
+  end(_stopped(number))
+
+
+def end_at_once() -> None:
+  """Makes the signals end this process with one line and no cleanup, for the time of imports.
+
+  A signal that is ignored, as SIGHUP is under nohup, stays ignored.
+  """
+  for number in SIGNALS:
+    if signal.getsignal(number) is not signal.SIG_IGN:
+      signal.signal(number, _end_at_once)
+
+
+def end_with_cleanup() -> None:
+  """Makes the signals of `end_at_once` raise SystemExit from now on."""
+  for number in SIGNALS:
+    if signal.getsignal(number) is _end_at_once:
+      signal.signal(number, _end)
 
 
 @contextlib.contextmanager
@@ -21,39 +60,40 @@ def exit_when_terminated() -> Iterator[None]:
   It changes nothing in a run of several processes, outside of the main thread, or where SIGTERM
   already has a handler.
   """
-
-  def leave(number, _):
-    raise SystemExit(128 + number)
+  # Commands set their handlers before they import JAX, which takes a second.
+  import jax
 
   default = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
   with contextlib.ExitStack() as before:
-    if default and _in_main_thread() and not jax.distributed.is_initialized():
-      signal.signal(signal.SIGTERM, leave)
+    if default and in_main_thread() and not jax.distributed.is_initialized():
+      signal.signal(signal.SIGTERM, _end)
       before.callback(signal.signal, signal.SIGTERM, signal.SIG_DFL)
     yield
 
 
 @contextlib.contextmanager
-def stop_requested() -> Iterator[threading.Event]:
-  """Yields an event that the first SIGINT (Ctrl-C) or SIGTERM sets; the second ends the process.
+def handled(
+  handler: Callable[[], None], numbers: Sequence[signal.Signals] = SIGNALS
+) -> Iterator[None]:
+  """Calls a handler at the first of the signals; the second has the effect that it had before.
 
-  It changes nothing in a run of several processes, since processes that stop at different steps
-  can't write a checkpoint together, nor outside of the main thread.
+  It changes nothing outside of the main thread, and an ignored signal stays ignored.
   """
-  event, before = threading.Event(), contextlib.ExitStack()
+  with contextlib.ExitStack() as before:
 
-  def request(*_):
-    event.set()
-    before.close()
+    def handle(*_):
+      before.close()
+      handler()
 
-  with before:
-    if jax.process_count() == 1 and _in_main_thread():
-      for number in (signal.SIGINT, signal.SIGTERM):
-        before.callback(signal.signal, number, signal.getsignal(number))
-      for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, request)
-    yield event
+    if in_main_thread():
+      for number in numbers:
+        known = signal.getsignal(number)
+        if known is not signal.SIG_IGN:
+          before.callback(signal.signal, number, known)
+          signal.signal(number, handle)
+    yield
 
 
-def _in_main_thread() -> bool:
+def in_main_thread() -> bool:
+  """Whether this is the thread that may set handlers of signals."""
   return threading.current_thread() is threading.main_thread()

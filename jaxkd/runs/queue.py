@@ -13,9 +13,10 @@ import numpy as np
 from flax import nnx
 
 from jaxkd import data
+from jaxkd.common.cluster import stop_requested
 from jaxkd.common.console import tell
 from jaxkd.common.errors import ConfigError
-from jaxkd.common.signals import Stopped, stop_requested
+from jaxkd.common.signals import Stopped
 from jaxkd.models import weights
 from jaxkd.runs import planning, teachers
 from jaxkd.runs.cohorts import cohorts, common_steps

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import optax
 from flax import nnx
 
 from jaxkd import data, losses
+from jaxkd.common.cluster import StopRequest
 from jaxkd.common.console import tell
 from jaxkd.common.errors import UserError
 from jaxkd.common.signals import Stopped
@@ -44,7 +44,7 @@ class NonFiniteError(UserError):
     self.student = student
 
 
-def train(job: Job, stop: threading.Event) -> list[dict[str, Any]]:
+def train(job: Job, stop: StopRequest) -> list[dict[str, Any]]:
   """Trains a job's students together, from a checkpoint on, and evaluates them.
 
   Given weights are evaluated before the first step, too; a job without steps does only that. Once

@@ -1,6 +1,5 @@
-"""The mesh, the two shardings that training uses, and multi-process start."""
+"""The mesh, and the two shardings that training uses."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -11,27 +10,6 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 DATA = "data"
 """The mesh's only axis: batches are split along it."""
-
-
-_PROCESS = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
-
-
-def initialize() -> None:
-  """Joins the other processes of the run, where there are any.
-
-  JAX finds them by itself under SLURM and on TPU pods; elsewhere three variables name them, which
-  `launch.sh --processes` sets.
-  """
-  if all(name in os.environ for name in _PROCESS):
-    jax.distributed.initialize(
-      num_processes=int(os.environ["JAX_NUM_PROCESSES"]),
-      process_id=int(os.environ["JAX_PROCESS_ID"]),
-    )
-  # srun sets the first variable, sbatch alone doesn't. TPU pods have the second.
-  elif int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 or "," in os.environ.get(
-    "TPU_WORKER_HOSTNAMES", ""
-  ):
-    jax.distributed.initialize()
 
 
 def mesh() -> Mesh:

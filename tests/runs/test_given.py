@@ -5,13 +5,13 @@ import dataclasses
 import io
 import json
 import shutil
-import threading
 
 import jax
 import numpy as np
 import pytest
 
 from jaxkd import data, export
+from jaxkd.common.cluster import StopRequest
 from jaxkd.common.errors import ConfigError
 from jaxkd.models import weights
 from jaxkd.reports import experiment as report
@@ -333,7 +333,7 @@ def test_a_resumed_run_still_knows_the_given_accuracy(
   original = queue.train
 
   def stopped(job, _):
-    stop = threading.Event()
+    stop = StopRequest()
     stop.set()
     return original(job, stop)
 
