@@ -3,9 +3,10 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from jaxkd.common.errors import STOPPED, UserError, end
 
@@ -51,6 +52,17 @@ def end_with_cleanup() -> None:
   for number in SIGNALS:
     if signal.getsignal(number) is _end_at_once:
       signal.signal(number, _end)
+      sys.unraisablehook = _raise_again
+
+
+def _raise_again(unraisable: Any) -> None:
+  """Raises SystemExit once more where it was dropped, as callbacks of the garbage collector do."""
+  if not isinstance(unraisable.exc_value, SystemExit):
+    sys.__unraisablehook__(unraisable)
+  elif in_main_thread():
+    # The line has been printed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
+    threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
 
 @contextlib.contextmanager
