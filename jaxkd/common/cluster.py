@@ -1,6 +1,7 @@
 """The processes of a run: how they join, stop together, and end when one of them ends."""
 
 import contextlib
+import faulthandler
 import itertools
 import os
 import pathlib
@@ -10,13 +11,14 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from typing import NoReturn
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxkd.common import signals
-from jaxkd.common.errors import ConfigError, UserError
+from jaxkd.common.errors import ConfigError, UserError, end
 
 HEARTBEAT = 30
 """Seconds without a sign of life after which a process counts as dead."""
@@ -26,6 +28,7 @@ _SUPERVISOR = "JAXKD_SUPERVISOR"  # the process of `jaxkd.processes` that starte
 _SHARED_WITHIN = 10  # seconds for a file to show on another machine
 # Over all queues of this process, since JAX counts on.
 _asked = itertools.count()
+_watch: "_Watch | None" = None
 
 
 @contextlib.contextmanager
@@ -38,20 +41,21 @@ def joined() -> Iterator[None]:
   if not _initialize() or jax.process_count() == 1:
     yield
     return
-  watch = _Watch()
-  watch.start()
+  global _watch
+  _watch = _Watch()
+  _watch.start()
+  # JAX aborts this process when the first one has gone, and stacks would hide its message.
+  faulthandler.disable()
   try:
     yield
   except signals.Stopped:
     # All processes stop at the same step.
-    watch.leave()
+    _watch.leave()
     raise
-  except BaseException as error:
-    # The error may follow from the end of another process. Then the watch ends this one.
-    own = isinstance(error, UserError | OSError | SystemExit)
-    watch.join(1 if own else 2 * HEARTBEAT)
+  except BaseException:
+    _watch.confirm()
     raise
-  watch.leave()
+  _watch.leave()
 
 
 def _initialize() -> bool:
@@ -84,6 +88,17 @@ def _initialize() -> bool:
       raise
     return False
   return True
+
+
+def fail(error: UserError) -> NoReturn:
+  """Ends this process, from any thread, and so the other processes of the run."""
+  if _watch:
+    _watch.confirm()
+  with contextlib.suppress(SystemExit):
+    end(error)
+  # This tells the others at once.
+  jax.distributed.shutdown()
+  os._exit(error.status)
 
 
 class StopRequest:
@@ -159,6 +174,7 @@ class _Watch(threading.Thread):
     self._count = jax.process_count()
     self._first = jax.process_index() == 0
     self._leaving = threading.Event()
+    self._rounds = 0
     self._supervisor = int(os.environ.get(_SUPERVISOR, 0))
 
   def run(self) -> None:
@@ -167,6 +183,7 @@ class _Watch(threading.Thread):
       while not self._leaving.wait(1):
         if gone := self._gone():
           self._end(min(gone))
+        self._rounds += 1
         if self._supervisor and os.getppid() != self._supervisor:
           os.kill(os.getpid(), signal.SIGTERM)
       # The first process serves the others, so it leaves last.
@@ -175,6 +192,17 @@ class _Watch(threading.Thread):
     except Exception:
       # The first process has ended, and its service with it.
       self._end(0)
+
+  def confirm(self) -> None:
+    """Returns when all processes are alive, or else ends this process.
+
+    An error that follows from the end of another process is not worth a message.
+    """
+    # The round that is under way may have begun before the error.
+    complete = self._rounds + 2
+    while self.is_alive() and self._rounds < complete:
+      time.sleep(0.1)
+    self._leaving.set()
 
   def leave(self) -> None:
     """Waits for the other processes, and leaves them."""
@@ -197,8 +225,10 @@ class _Watch(threading.Thread):
   def _end(self, gone: int) -> None:
     if self._leaving.is_set():
       return
-    # The supervisor says it itself.
-    if not self._supervisor:
+    if self._supervisor:
+      # It tells which process has ended, and ends this one.
+      time.sleep(10)
+    else:
       text = f"process {gone} of {self._count} has ended; its own output says why"
       print(f"jaxkd: {text}; run the same command to resume", file=sys.stderr, flush=True)
     os._exit(1)

@@ -10,13 +10,14 @@ import errno
 import os
 import pathlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from jaxkd.common import cluster
 from jaxkd.common.errors import UserError
 from jaxkd.common.files import StrPath
 from jaxkd.training.step import TrainState, Variables
@@ -67,6 +68,9 @@ class Checkpoints:
       "training": ocp.StandardCheckpointHandler(),
       "checksums": ocp.JsonCheckpointHandler(),
     }
+    if jax.process_count() > 1:
+      for handler in handlers.values():
+        self._end_if_not_written(handler)
     with self._told("can't open"):
       manager = ocp.CheckpointManager(self._directory, options=options, item_handlers=handlers)
     self._manager = manager
@@ -78,6 +82,15 @@ class Checkpoints:
       yield
     except Exception as error:
       raise CheckpointError(f"{what} {self._directory}: {_reason(error)}") from error
+
+  def _end_if_not_written(self, handler: Any) -> None:
+    """Makes a failed write end the run: Orbax in the other processes would wait for this one."""
+    start = handler.async_save
+
+    async def async_save(*args, **kwargs):
+      return [_Reported(future, self._told) for future in await start(*args, **kwargs)]
+
+    handler.async_save = async_save
 
   @property
   def latest_step(self) -> int | None:
@@ -173,6 +186,22 @@ class Checkpoints:
     """Frees the manager's threads, once all saved states are on disk; see `wait`."""
     with self._told("can't write"):
       self._manager.close()
+
+
+class _Reported:
+  """A future of Orbax whose error, in the thread that waits for it, ends the run."""
+
+  def __init__(self, future: Any, told: Callable[[str], contextlib.AbstractContextManager[None]]):
+    self._future, self._told = future, told
+    self.cancel = future.cancel
+
+  def result(self, timeout: float | None = None) -> Any:
+    """Waits for the end of the write."""
+    try:
+      with self._told("can't write"):
+        return self._future.result(timeout)
+    except CheckpointError as error:
+      cluster.fail(error)
 
 
 def _reason(error: Exception) -> str:
