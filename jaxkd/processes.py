@@ -135,16 +135,14 @@ class Processes:
     if status == STOPPED:
       self._stop()
     else:
-      # JAX aborts the others when the first process ends; else they would wait for a killed one.
+      # The others would wait for a killed process.
       patience = _LAST_WORDS if status > 0 or status == -signal.SIGABRT else 0
       self._deadline = time.monotonic() + patience
 
   def _report(self) -> int:
     """Says what the processes have not said; returns the exit status."""
-    # Other statuses may follow from the end of another process.
-    own = [number for number, status in self._failed.items() if status in (2, STOPPED)]
-    first = next(iter([*own, *self._failed]), 0)
-    status = self._failed.get(first, 0)
+    # When the first process ends, JAX aborts the others before its status is known.
+    first, status = min(self._failed.items(), key=lambda item: item[1] < 0, default=(0, 0))
     if self._failed.get(0) != status:
       print(*self._last_lines[first], sep="", end="", file=sys.stderr, flush=True)
     again = "run the same command to resume"

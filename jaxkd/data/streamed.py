@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -17,7 +18,16 @@ from absl import flags
 from jax.sharding import Sharding
 
 from jaxkd.common.cores import share_of_cores
-from jaxkd.data.base import Arrays, EvalBatch, Examples, InMemory, check_batch_size, stack
+from jaxkd.common.signals import SIGNALS
+from jaxkd.data.base import (
+  Arrays,
+  DataError,
+  EvalBatch,
+  Examples,
+  InMemory,
+  check_batch_size,
+  stack,
+)
 from jaxkd.data.resident import Order
 
 _ON_DEVICES = 2
@@ -139,12 +149,25 @@ def _prefetched(
     dataset = dataset.mp_prefetch(processes, worker_init_fn=_end_with_parent)
   dataset = dataset.map(functools.partial(jax.tree.map, put))
   ahead = grain.experimental.ThreadPrefetchIterDataset
-  return iter(ahead(dataset, prefetch_buffer_size=_ON_DEVICES))
+  return _told(iter(ahead(dataset, prefetch_buffer_size=_ON_DEVICES)))
+
+
+def _told(batches: Any) -> Iterator[Any]:
+  """Yields Grain's batches; a killed worker is one line."""
+  try:
+    yield from batches
+  except RuntimeError as error:
+    if "terminated unexpectedly" not in str(error):
+      raise
+    text = "a process that decodes images was killed, which a lack of memory can cause"
+    raise DataError(f"{text}; run the same command to resume") from error
+  finally:
+    batches.close()
 
 
 def _end_with_parent(*_: int) -> None:
   """Ends this worker when its parent is gone, not at a signal, since the parent waits for it."""
-  for number in (signal.SIGINT, signal.SIGTERM):
+  for number in SIGNALS:
     signal.signal(number, signal.SIG_IGN)
 
   def watch(parent):
