@@ -5,18 +5,21 @@
 #   ./launch.sh --config=FILE [...]          python -m jaxkd.main with these flags
 #   ./launch.sh COMMAND [...]                python -m jaxkd.COMMAND with these flags
 #   ./launch.sh --processes=N [COMMAND] ...  N processes on this machine, one per GPU
+#   ./launch.sh slurm [...] COMMAND [...]    a SLURM job, one process per task
+#   ./launch.sh tpu NAME ZONE COMMAND [...]  a Cloud TPU pod, one process per worker
+#   ./launch.sh setup                        only installs
 #   ./launch.sh test [...]                   linter, type checker, API reference, pytest [...]
 #   ./launch.sh docs                         builds the API reference
-#   srun ./launch.sh --config=FILE           SLURM: one process per task
 #
-# On a TPU pod, run the same command on every worker. --workdir must then be a folder that all of
-# them see.
+# Exit status: 0; 2 after a mistake, with one line; 75 after a signal, when the same command resumes;
+# 137 if processes had to be killed.
 #
 # JAXKD_VENV        the environment (default: .venv beside this file)
 # JAXKD_EXTRAS      additional extras of pyproject.toml, separated by commas
 # JAXKD_PYTHON      a version (3.13), `newest`, or an interpreter
 # JAXKD_RESOLUTION  `lowest-direct` installs the lowest supported versions
 # JAXKD_INSTALLER   uv or pip (default: uv where it is found)
+# JAXKD_GRACE       seconds that --processes leaves for saving after a signal (default: 60)
 #
 # Tests with the oldest Python and the lowest versions, and with the newest Python and versions:
 #
@@ -136,19 +139,6 @@ set_up() {
   export PYTHONPATH=$root
 }
 
-run_processes() {
-  local pids=() id
-  export JAX_NUM_PROCESSES=$processes
-  export JAX_COORDINATOR_ADDRESS=${JAX_COORDINATOR_ADDRESS:-127.0.0.1:$((20000 + RANDOM % 20000))}
-  trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
-  for ((id = 0; id < processes; id++)); do
-    JAX_PROCESS_ID=$id JAX_LOCAL_DEVICE_IDS=$id "$@" &
-    pids+=($!)
-  done
-  # The first process that fails ends the others.
-  for ((id = 0; id < processes; id++)); do wait -n; done
-}
-
 run_tests() {
   cd "$root"
   # Other versions of the tools would report other errors.
@@ -190,16 +180,20 @@ command=$1
 shift
 extras=all
 case $command in
-  test | docs) ((processes == 1)) || fail "--processes is for commands, not for $command" ;;&
+  test | docs | setup | slurm | tpu)
+    ((processes == 1)) || fail "--processes is for commands, not for $command"
+    ;;&
   test | docs) extras=$command ;;
+  setup) ;;
   prepare) extras+=,tensorflow ;;
   convert) extras+=,torch ;;
   *)
-    # The list of commands and a wrong command need no environment.
-    if ! grep -qs '^if __name__ ==' "$root/jaxkd/$command.py"; then
+    # These commands, the list of commands and a wrong command need no environment.
+    if [[ $command == slurm || $command == tpu ]] ||
+      ! grep -qs '^if __name__ ==' "$root/jaxkd/$command.py"; then
       installer=pip
       python=$(find_python)
-      PYTHONPATH=$root exec "$python" -m jaxkd "$command"
+      PYTHONPATH=$root exec "$python" -m jaxkd "$command" "$@"
     fi
     ;;
 esac
@@ -207,11 +201,10 @@ set_up "$extras"
 case $command in
   test) run_tests "$@" ;;
   docs) build_docs "$@" ;;
+  setup) ;;
   *)
-    if ((processes > 1)); then
-      run_processes python -m "jaxkd.$command" "$@"
-    else
-      exec python -m "jaxkd.$command" "$@"
-    fi
+    ((processes == 1)) || set -- "$processes" "$command" "$@"
+    ((processes == 1)) || command=processes
+    exec python -m "jaxkd.$command" "$@"
     ;;
 esac

@@ -163,6 +163,9 @@ def _tell(text: str) -> None:
 
 def main() -> None:
   """Runs the command that the arguments name."""
+  if {"-h", "--help"} & set(sys.argv[1:2]):
+    print(__doc__)
+    return
   if len(sys.argv) < 3 or not re.fullmatch("[1-9][0-9]*", sys.argv[1]):
     end("usage: python -m jaxkd.processes NUMBER COMMAND [...]")
   number, command, *rest = sys.argv[1:]

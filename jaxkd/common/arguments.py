@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from jaxkd.common import signals
 from jaxkd.common.errors import end
@@ -24,3 +25,16 @@ class Parser(argparse.ArgumentParser):
   def error(self, message):
     """Ends the process."""
     end(message)
+
+
+def split(words: Sequence[str], positional: int) -> tuple[list[str], list[str]]:
+  """Splits words before the command that they run: flags and a number of other words come first.
+
+  Examples:
+    >>> split(["--dry-run", "pod", "zone", "main", "--config=FILE"], positional=2)
+    (['--dry-run', 'pod', 'zone'], ['main', '--config=FILE'])
+  """
+  others = [index for index, word in enumerate(words) if not word.startswith("--")]
+  if len(others) <= positional:
+    end("the command to run is missing, such as main --config=FILE")
+  return [*words[: others[positional]]], [*words[others[positional] :]]
