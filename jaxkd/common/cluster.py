@@ -203,6 +203,9 @@ class _Watch(threading.Thread):
     while self.is_alive() and self._rounds < complete:
       time.sleep(0.1)
     self._leaving.set()
+    if self._first:
+      # All processes may have the same error.
+      self.join(3)
 
   def leave(self) -> None:
     """Waits for the other processes, and leaves them."""

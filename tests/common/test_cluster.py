@@ -18,8 +18,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 WORK = """
 import os, pathlib, sys, time
 import jax
-# No metadata server is asked where there is no TPU.
-os.environ.pop("TPU_SKIP_MDS_QUERY", None)
+if "GCE_METADATA_IP" in os.environ:
+  # JAX sets this variable where there is no TPU.
+  del os.environ["TPU_SKIP_MDS_QUERY"]
 from jaxkd.common import cluster
 from jaxkd.common.errors import UserError, end
 from jaxkd.common.signals import Stopped
@@ -28,8 +29,8 @@ cluster._SHARED_WITHIN = 1
 try:
   with cluster.joined():
     cluster.check_shared(pathlib.Path(sys.argv[1]))
-    print("joined", jax.process_index(), jax.process_count(), flush=True)
     with cluster.stop_requested() as stop:
+      print("joined", jax.process_index(), jax.process_count(), flush=True)
       steps = 0
       while not stop.is_set():
         steps += 1
