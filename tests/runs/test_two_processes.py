@@ -3,11 +3,17 @@
 import json
 import os
 import pathlib
+import resource
+import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
+
+from jaxkd import main
 
 ROOT = pathlib.Path(__file__).parents[2]
 COMMAND = (
@@ -15,6 +21,7 @@ COMMAND = (
   "-m",
   "jaxkd.main",
   "--config=configs/digits_isats.py:teacher=mlp,student=mlp",
+  "--config.rows=kd,ats,nokd",
   "--config.seeds=0",
   "--config.teacher.epochs=0.25",
   "--config.student.epochs=0.5",
@@ -24,9 +31,9 @@ COMMAND = (
 )
 
 
-def start(workdir, *argv, rows="kd,ats,nokd", **env):
+def start(workdir, **env):
   return subprocess.Popen(
-    [*COMMAND, f"--workdir={workdir}", f"--config.rows={rows}", *argv],
+    [*COMMAND, f"--workdir={workdir}"],
     cwd=ROOT,
     env={**os.environ, "XLA_FLAGS": "", **env},
     stdout=subprocess.PIPE,
@@ -54,28 +61,14 @@ def alone(tmp_path_factory):
   return results(workdir)
 
 
-@pytest.mark.parametrize(
-  ("loader", "rows", "phases"),
-  [
-    ("resident", "kd,ats,nokd", 4),
-    # One phase is enough, since each phase starts processes that decode.
-    ("streamed", "nokd", 1),
-  ],
-)
-def test_two_processes_get_the_results_of_one(tmp_path, alone, loader, rows, phases):
+def test_two_processes_get_the_results_of_one(tmp_path, alone):
   with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     address = f"127.0.0.1:{free.getsockname()[1]}"
   said = end(
     [
       start(
-        tmp_path,
-        f"--config.run.loader={loader}",
-        "--config.run.workers=1",
-        rows=rows,
-        JAX_COORDINATOR_ADDRESS=address,
-        JAX_NUM_PROCESSES="2",
-        JAX_PROCESS_ID=str(number),
+        tmp_path, JAX_COORDINATOR_ADDRESS=address, JAX_NUM_PROCESSES="2", JAX_PROCESS_ID=str(number)
       )
       for number in range(2)
     ]
@@ -83,7 +76,7 @@ def test_two_processes_get_the_results_of_one(tmp_path, alone, loader, rows, pha
   # The table is printed once.
   assert sum("# digits_isats" in out for out, _ in said) == 1
   together = results(tmp_path)
-  assert len(together) == phases
+  assert len(together) == 4
   for folder in together:
     result = alone[folder]
     assert together[folder]["steps"] == result["steps"]
@@ -100,3 +93,97 @@ def test_two_runs_share_the_phases_of_a_workdir(tmp_path, alone):
   for log in tmp_path.glob("*/metrics.jsonl"):
     steps = [json.loads(line)["step"] for line in log.read_text().splitlines()]
     assert steps == sorted(set(steps))
+
+
+# 202 steps, so that a signal comes before the end.
+LONG = (
+  "--config=configs/digits_isats.py:teacher=mlp,student=mlp",
+  "--config.rows=nokd",
+  "--config.seeds=0",
+  "--config.student.epochs=9",
+  "--config.run.eval_every_epochs=3",
+  "--config.run.checkpoint_every_steps=5",
+)
+
+
+def checkpoint_steps(workdir):
+  names = [path.name for path in workdir.glob("*/checkpoints/*")]
+  return {int(name) for name in names if name.isdecimal()}
+
+
+def wait_for_checkpoint(workdir, step):
+  while max(checkpoint_steps(workdir), default=0) < step:
+    time.sleep(0.01)
+
+
+def start_together(workdir, *argv):
+  """Starts two processes; returns the one that supervises them, and both."""
+  supervisor = subprocess.Popen(
+    [sys.executable, "-m", "jaxkd.processes", "2", "main", *LONG, f"--workdir={workdir}", *argv],
+    cwd=ROOT,
+    env={**os.environ, "XLA_FLAGS": ""},
+    stdout=subprocess.DEVNULL,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  children = pathlib.Path(f"/proc/{supervisor.pid}/task/{supervisor.pid}/children")
+  while len(pids := children.read_text().split()) < 2:
+    time.sleep(0.01)
+  return supervisor, [int(pid) for pid in pids]
+
+
+def last_line(supervisor):
+  """Returns the only line that begins with `jaxkd:`."""
+  _, errors = supervisor.communicate(timeout=120)
+  assert "Traceback" not in errors
+  (line,) = [line for line in errors.splitlines() if line.startswith("jaxkd: ")]
+  return line
+
+
+def test_two_processes_then_one_then_two_see_the_same_batches(tmp_path, command, monkeypatch):
+  monkeypatch.chdir(ROOT)
+  whole, parts = tmp_path / "whole", tmp_path / "parts"
+  command(main.main, *LONG, f"--workdir={whole}")
+
+  # Two processes, until one of them can't write.
+  supervisor, (_, second) = start_together(parts)
+  wait_for_checkpoint(parts, 5)
+  resource.prlimit(second, resource.RLIMIT_FSIZE, (1, 1))
+  assert "can't write" in last_line(supervisor)
+  assert supervisor.returncode == 2
+  reached = max(checkpoint_steps(parts))
+
+  # One process, until a signal.
+  def stop():
+    wait_for_checkpoint(parts, reached + 5)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+  stopping = threading.Thread(target=stop)
+  stopping.start()
+  with pytest.raises(SystemExit) as stopped:
+    command(main.main, *LONG, f"--workdir={parts}")
+  stopping.join()
+  assert stopped.value.code == 75
+  reached = max(checkpoint_steps(parts))
+
+  # Two processes that read their batches from disk, until one gets a notice of preemption.
+  streamed = "--config.run.loader=streamed", "--config.run.workers=1"
+  supervisor, (_, second) = start_together(parts, *streamed)
+  wait_for_checkpoint(parts, reached + 5)
+  os.kill(second, signal.SIGTERM)
+  said = last_line(supervisor)
+  assert supervisor.returncode == 75
+  assert int(said.split("stopped at step ")[1].split(" ")[0]) == max(checkpoint_steps(parts))
+
+  command(main.main, *LONG, f"--workdir={parts}")
+  for folder, result in results(whole).items():
+    loss = results(parts)[folder]["test"]["loss"]
+    assert loss == pytest.approx(result["test"]["loss"], rel=1e-3)
+    resumed, alone = (
+      [json.loads(line) for line in (workdir / folder / "metrics.jsonl").read_text().splitlines()]
+      for workdir in (parts, whole)
+    )
+    assert [line["step"] for line in resumed] == [line["step"] for line in alone]
+    # Another batch would change the loss by far more.
+    for line, other in zip(resumed, alone, strict=True):
+      assert line["train_loss"] == pytest.approx(other["train_loss"], rel=1e-4)
