@@ -158,6 +158,19 @@ def test_worker_processes_give_the_same_batches_and_end(data_dir):
   assert not multiprocessing.active_children()
 
 
+def test_a_killed_worker_process_is_a_data_error(data_dir):
+  train, _ = data.examples(SPEC, data_dir)
+  loader = data.Streamed(train, 8, jax.random.key(0), _sharding(), workers=1)
+  loader.source(0)
+  (worker,) = multiprocessing.active_children()
+  worker.kill()
+  with pytest.raises(data.DataError, match="a process that decodes images was killed"):
+    # The next batches had been read ahead.
+    for step in range(1, 20):
+      loader.source(step)
+  loader.close()
+
+
 def test_streamed_images_equal_resident_images(data_dir):
   sharding = _sharding()
   key = jax.device_put(jax.random.key(2), jax.devices()[0])

@@ -164,27 +164,3 @@ def test_a_terminated_run_saves_and_reports_its_step(tmp_path, flags, number):
   assert "run the same command to resume" in line
   stopped_at = int(line.split("stopped at step ")[1].split(" ")[0])
   assert stopped_at == max(checkpoint_steps(tmp_path, "*"))
-
-
-def test_a_killed_process_that_decodes_ends_the_run_with_one_line(tmp_path):
-  process = start(tmp_path, *STREAMED_BY_ONE)
-  while not (workers := decoding(process)):
-    assert process.poll() is None, process.stderr.read()
-    time.sleep(0.01)
-  os.kill(workers[0], signal.SIGKILL)
-  _, errors = process.communicate(timeout=120)
-  assert process.returncode == 2
-  assert "Traceback" not in errors
-  (line,) = [line for line in errors.splitlines() if line.startswith("jaxkd:")]
-  assert "a process that decodes images was killed" in line
-
-
-def decoding(process):
-  """Returns the processes that decode for a run, once their parent has noticed their start."""
-  found = []
-  for file in pathlib.Path(f"/proc/{process.pid}/task").glob("*/children"):
-    for child in file.read_text().split():
-      command = pathlib.Path(f"/proc/{child}/cmdline").read_text()
-      if "spawn_main" in command:
-        found.append(int(child))
-  return found
