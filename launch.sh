@@ -135,8 +135,8 @@ set_up() {
     fi
   ) 9>"$venv/jaxkd-lock"
   export PATH=$venv/bin:$PATH VIRTUAL_ENV=$venv
-  # A folder `jaxkd` in the working directory must not hide the package.
-  export PYTHONPATH=$root
+  # Another `jaxkd` in the working directory must not hide this package.
+  export PYTHONPATH=$root:$PWD PYTHONSAFEPATH=1
 }
 
 run_tests() {
@@ -193,7 +193,7 @@ case $command in
       ! grep -qs '^if __name__ ==' "$root/jaxkd/$command.py"; then
       installer=pip
       python=$(find_python)
-      PYTHONPATH=$root exec "$python" -m jaxkd "$command" "$@"
+      PYTHONPATH=$root PYTHONSAFEPATH=1 exec "$python" -m jaxkd "$command" "$@"
     fi
     ;;
 esac

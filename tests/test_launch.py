@@ -33,6 +33,7 @@ if [ "$1" = venv ]; then
   touch "$folder/pyvenv.cfg"
   ln -sf "$REAL_PYTHON" "$folder/bin/python"
 fi
+sleep "${UV_SECONDS:-0}"
 """
 
 
@@ -52,9 +53,14 @@ class Checkout:
     for name in (
       "__init__",
       "__main__",
+      "processes",
+      "slurm",
+      "tpu",
       "common/__init__",
+      "common/arguments",
       "common/errors",
       "common/extras",
+      "common/signals",
       "common/spelling",
     ):
       shutil.copy(ROOT / "jaxkd" / f"{name}.py", self.root / "jaxkd" / f"{name}.py")
@@ -64,12 +70,20 @@ class Checkout:
     (self.stubs / "uv").chmod(0o755)
     (self.stubs / "python3").symlink_to(sys.executable)
 
-  def start(self, *command, **env):
+  def stub(self, name, script):
+    """Adds a program to the PATH."""
+    (self.stubs / name).write_text(f"#!/bin/sh\n{script}\n")
+    (self.stubs / name).chmod(0o755)
+
+  def environment(self, **env):
     path = f"{self.stubs}:/usr/bin:/bin"
+    return {"PATH": path, "UV_LOG": str(self.log), "REAL_PYTHON": sys.executable, **env}
+
+  def start(self, *command, **env):
     return subprocess.run(
       [*map(str, command)],
       cwd=self.elsewhere,
-      env={"PATH": path, "UV_LOG": str(self.log), "REAL_PYTHON": sys.executable, **env},
+      env=self.environment(**env),
       capture_output=True,
       text=True,
       timeout=60,
@@ -124,6 +138,15 @@ def test_the_script_starts_from_the_folder_above_the_checkout(checkout):
   checkout.elsewhere = checkout.root.parent
   (said,) = checkout.said("jaxkd/launch.sh", "table")
   assert said["command"] == "table"
+
+
+def test_another_checkout_in_the_callers_folder_is_not_run(checkout):
+  (checkout.elsewhere / "jaxkd").mkdir()
+  (checkout.elsewhere / "jaxkd" / "__init__.py").write_text("raise SystemExit('imported')")
+  (said,) = checkout.said(checkout.script, "table")
+  assert said["command"] == "table"
+  checkout.said(checkout.script, "--processes=2", "table")
+  assert checkout.start(checkout.script, "help").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -259,3 +282,111 @@ def test_pip_installs_the_packages_without_uv(checkout):
   checkout.said(checkout.script, "table")
   assert "pip install --quiet" in checkout.log.read_text()
   assert os.path.samefile(checkout.root / ".venv" / "bin" / "python", python)
+
+
+def test_processes_that_start_together_install_once(checkout):
+  starts = [
+    subprocess.Popen(
+      [checkout.script, "table"],
+      cwd=checkout.elsewhere,
+      env=checkout.environment(UV_SECONDS="0.2"),
+      stdout=subprocess.DEVNULL,
+      stderr=subprocess.DEVNULL,
+    )
+    for _ in range(5)
+  ]
+  assert [process.wait(timeout=60) for process in starts] == [0] * 5
+  assert len(checkout.installs()) == 1
+
+
+def test_a_login_node_installs_for_nodes_with_a_gpu(checkout):
+  assert checkout.said(checkout.script, "setup", JAXKD_EXTRAS="gpu") == []
+  checkout.stub("nvidia-smi", "")
+  checkout.said(checkout.script, "table")
+  (only,) = checkout.installs()
+  assert "gpu" in only
+
+
+SLURM = ("slurm", "--nodes=2", "--gpus-per-node=8", "main", "--config=a b.py")
+
+
+def test_a_slurm_job_is_printed_and_submitted(checkout):
+  printed = checkout.start(checkout.script, "slurm", "--dry-run", *SLURM[1:])
+  first, *script, last = printed.stdout.splitlines(keepends=True)
+  assert first == "sbatch --nodes=2 --gpus-per-node=8 <<'EOF'\n"
+  assert last == "EOF\n"
+  checkout.stub("sbatch", 'echo "$@"; cat >"$UV_LOG.job"; exit 7')
+  done = checkout.start(checkout.script, *SLURM)
+  assert done.returncode == 7
+  assert done.stdout == "--nodes=2 --gpus-per-node=8\n"
+  assert checkout.log.with_name("uv.log.job").read_text() == "".join(script)
+
+
+@pytest.mark.parametrize("status", [0, 2, 75])
+def test_a_slurm_job_is_requeued_after_a_signal(checkout, status):
+  job = checkout.start(checkout.script, "slurm", "--dry-run", *SLURM[1:]).stdout
+  checkout.stub("srun", f'for word in "$@"; do echo "$word"; done; exit {status}')
+  checkout.stub("scontrol", 'echo "$@"')
+  script = "".join(job.splitlines(keepends=True)[1:-1])
+  done = checkout.start("bash", "-c", script, SLURM_JOB_ID="12")
+  assert done.returncode == status
+  words = ["--kill-on-bad-exit=1", str(checkout.script), "main", "--config=a b.py"]
+  assert done.stdout.splitlines() == words + ["requeue 12"] * (status == 75)
+
+
+TPU = ("tpu", "pod", "zone", "--create=v4-32", "table", "--table=2", "--workdir=/mnt/a b")
+
+
+def test_a_pod_is_created_installed_run_and_its_report_fetched(checkout):
+  for name in ("README.md", "LICENSE"):
+    shutil.copy(ROOT / name, checkout.root)
+  (checkout.root / "configs").mkdir()
+  printed = checkout.start(checkout.script, TPU[0], "--dry-run", *TPU[1:]).stdout.splitlines()
+  words = [line.split()[4] for line in printed]
+  assert words == ["create", "scp", "ssh", "ssh", "scp"]
+  assert "--accelerator-type=v4-32" in printed[0]
+  # The stub of gcloud keeps what is copied, and runs what the workers run.
+  checkout.stub(
+    "gcloud",
+    """
+for word in "$@"; do case $word in
+  --command=*) sh -c "${word#--command=}" || exit ;;
+  *.tar.gz) [ ! -e "$word" ] || cp "$word" jaxkd.tar.gz ;;
+esac; done
+echo "$4" >>"$UV_LOG.calls"
+""",
+  )
+  checkout.stub("curl", 'echo "${WORKER:-0}"')
+  (said,) = checkout.said(checkout.script, *TPU)
+  assert (said["command"], said["argv"]) == ("table", ["--table=2", "--workdir=/mnt/a b"])
+  assert said["cwd"] == str(checkout.elsewhere / "jaxkd")
+  assert checkout.log.with_name("uv.log.calls").read_text().split() == words
+  # Another worker is silent.
+  assert checkout.said(checkout.script, *TPU, WORKER="1") == []
+
+
+def test_a_failure_of_gcloud_ends_with_its_status_and_one_line(checkout):
+  for name in ("README.md", "LICENSE"):
+    shutil.copy(ROOT / name, checkout.root)
+  (checkout.root / "configs").mkdir()
+  checkout.stub("gcloud", "exit 4")
+  done = checkout.start(checkout.script, *TPU)
+  assert done.returncode == 4
+  assert done.stderr == "jaxkd: status 4 of gcloud compute tpus tpu-vm create pod\n"
+
+
+@pytest.mark.parametrize(
+  ("words", "message"),
+  [
+    (["slurm", "--nodes=2"], "the command to run is missing"),
+    (["slurm", "main"], "there is no sbatch"),
+    (["tpu", "pod"], "the command to run is missing"),
+    (["tpu", "pod", "zone", "--crate=v4", "main"], "did you mean '--create'"),
+    (["--processes=2", "slurm", "main"], "--processes is for commands"),
+  ],
+)
+def test_a_wrong_job_is_refused_in_one_line(checkout, words, message):
+  done = checkout.start(checkout.script, *words)
+  assert done.returncode == 2
+  (line,) = done.stderr.splitlines()
+  assert message in line
