@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
@@ -61,7 +61,7 @@ def joined() -> Iterator[None]:
 def _initialize() -> bool:
   """Joins the other processes; returns whether there may be any."""
   if all(name in os.environ for name in _PROCESS):
-    known = {
+    known: dict[str, Any] = {
       "num_processes": int(os.environ["JAX_NUM_PROCESSES"]),
       "process_id": int(os.environ["JAX_PROCESS_ID"]),
     }

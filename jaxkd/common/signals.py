@@ -23,7 +23,7 @@ class Stopped(UserError):
 
 
 def _stopped(number: int) -> Stopped:
-  return Stopped(f"stopped by {signal.Signals(number).name}; run the same command to resume")
+  return Stopped(f"stopped by {signal.Signals(number).name}; run the same command again")
 
 
 def _end_at_once(number: int, _) -> None:

@@ -102,13 +102,16 @@ def main() -> None:
   args.workdir.mkdir(parents=True)
   for index, name in enumerate(COMMANDS):
     kills = args.kills // len(COMMANDS) + (index < args.kills % len(COMMANDS))
-    whole, parts = args.workdir / f"{name}-whole", args.workdir / f"{name}-killed"
-    finish(name, whole)
-    shutil.rmtree(whole)
+    # Reports name their workdir, so all runs have the same.
+    workdir = args.workdir / name
+    finish(name, workdir)
+    shutil.rmtree(workdir)
     # The second run has its compilations.
-    seconds = finish(name, whole)
-    disturbed(name, parts, kills, seconds)
-    expected, found = contents(whole), contents(parts)
+    seconds = finish(name, workdir)
+    expected = contents(workdir)
+    shutil.rmtree(workdir)
+    disturbed(name, workdir, kills, seconds)
+    found = contents(workdir)
     differing = [key for key in expected | found if expected.get(key) != found.get(key)]
     print(f"{name}: {kills} kills, {len(expected)} files, differing: {differing}", flush=True)
     if differing:

@@ -37,12 +37,12 @@ def test_a_signal_during_the_imports_ends_a_command_with_one_line(words, number)
   process.send_signal(number)
   _, errors = process.communicate(timeout=60)
   assert process.returncode == 75
-  assert errors == f"jaxkd: stopped by {number.name}; run the same command to resume\n"
+  assert errors == f"jaxkd: stopped by {number.name}; run the same command again\n"
 
 
 def test_an_ignored_sighup_stays_ignored():
-  process = python(
-    "-m", "jaxkd.main", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+  process = subprocess.Popen(
+    ["nohup", sys.executable, "-m", "jaxkd.main"], cwd=ROOT, stderr=subprocess.PIPE, text=True
   )
   wait_until_it_handles(process, signal.SIGTERM)
   process.send_signal(signal.SIGHUP)
@@ -75,7 +75,7 @@ def test_a_dropped_exception_of_a_signal_is_raised_again():
   printed, errors = process.communicate(timeout=50)
   assert process.returncode == 75
   assert printed == "cleans up\n"
-  assert errors == "jaxkd: stopped by SIGINT; run the same command to resume\n"
+  assert errors == "jaxkd: stopped by SIGINT; run the same command again\n"
 
 
 def test_a_library_leaves_the_signals_alone(tmp_path):

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import io
-import signal
 import sys
 import tarfile
 import zipfile
@@ -187,7 +186,7 @@ def test_a_terminated_preparation_leaves_no_partial_files(monkeypatch, capfd, tm
   monkeypatch.setattr(builders.TinyImagenet, "_generate_examples", lambda *_: terminate())
   where = f"--data_dir={tmp_path}", f"--archives={tmp_path}"
   status, _ = _run(monkeypatch, capfd, "tiny_imagenet", *where)
-  assert status == 128 + signal.SIGTERM
+  assert status == 75
   assert not list(tmp_path.rglob("*incomplete*"))
 
 
