@@ -143,14 +143,13 @@ def check_shared(folder: pathlib.Path) -> None:
   if jax.process_count() == 1:
     return
   name = np.frombuffer(uuid.uuid4().bytes, np.uint8)
-  first = jax.process_index() == 0
+  name = np.asarray(multihost_utils.broadcast_one_to_all(name), np.uint8)
   marker = folder / f".shared-{name.tobytes().hex()}.tmp"
+  first = jax.process_index() == 0
   if first:
     folder.mkdir(parents=True, exist_ok=True)
     marker.touch()
   try:
-    name = np.asarray(multihost_utils.broadcast_one_to_all(name), np.uint8)
-    marker = folder / f".shared-{name.tobytes().hex()}.tmp"
     deadline = time.monotonic() + _SHARED_WITHIN
     while not (found := marker.exists()) and time.monotonic() < deadline:
       time.sleep(0.1)
