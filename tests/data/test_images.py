@@ -311,7 +311,8 @@ def test_a_decompression_bomb_is_refused(sides):
     _read(encoded)
 
 
-_FORMATS = sorted({*images.formats()} - {"HEIF", "DIB", "AVIF"})
+# Older versions of Pillow read QOI, but can't write it.
+_FORMATS = sorted({*images.formats()} & Image.SAVE.keys() - {"HEIF", "DIB", "AVIF"})
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
