@@ -18,7 +18,9 @@ from flax import traverse_util
 from ml_collections import ConfigDict, config_flags
 
 from jaxkd.common import cluster, signals
+from jaxkd.common.buckets import AnyPath, BucketError, absolute, check, in_bucket, located
 from jaxkd.common.errors import ConfigError, UserError, described, end, explained, place_of
+from jaxkd.common.files import read
 from jaxkd.common.spelling import hint, nearest
 from jaxkd.runs.config import default
 from jaxkd.tuning import tuned
@@ -104,15 +106,15 @@ def given() -> Mapping[str, Any]:
   return config_flags.get_override_values(flags.FLAGS[CONFIG.name])
 
 
-def choices() -> pathlib.Path:
+def choices() -> AnyPath:
   """Returns the file of tuned options in the workdir."""
-  return pathlib.Path(WORKDIR.value, tuned.FILE)
+  return located(WORKDIR.value) / tuned.FILE
 
 
-def print_report(folder: pathlib.Path | None) -> None:
+def print_report(folder: AnyPath | None) -> None:
   """Prints a report, if there is one, from the first process."""
   if folder and jax.process_index() == 0:
-    print((folder / "report.md").read_text())
+    print(read(folder / "report.md").decode())
     print(f"Written to {folder}; open report.html there.")
 
 
@@ -124,13 +126,15 @@ def command() -> Iterator[None]:
   logging.getLogger("PIL").setLevel(logging.CRITICAL)
   # A cache that can't be written only costs time.
   warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation")
-  # Seeds and resumed runs share compilations.
-  if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    cache = pathlib.Path(WORKDIR.value, "compilations").absolute()
-    jax.config.update("jax_compilation_cache_dir", str(cache))
   try:
-    if not WORKDIR.value or "://" in WORKDIR.value or pathlib.Path(WORKDIR.value).is_file():
+    if not WORKDIR.value or os.path.isfile(WORKDIR.value):
       raise ConfigError(f"--workdir is {WORKDIR.value!r}, must be a folder")
+    with explained(ConfigError, f"--workdir is {WORKDIR.value!r}", BucketError):
+      check(WORKDIR.value)
+    # Seeds and resumed runs share compilations.
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+      cache = absolute(WORKDIR.value) / "compilations"
+      jax.config.update("jax_compilation_cache_dir", str(cache))
     # After a failed write, TensorStore's threads report to an event loop that Orbax has closed,
     # which is an unraisable exception.
     report = sys.unraisablehook
@@ -141,7 +145,8 @@ def command() -> Iterator[None]:
 
     sys.unraisablehook = hook
     with cluster.joined():
-      cluster.check_shared(pathlib.Path(WORKDIR.value))
+      if not in_bucket(WORKDIR.value):
+        cluster.check_shared(pathlib.Path(WORKDIR.value))
       yield
     # After a failure the hook stays: the threads run until the process has ended.
     sys.unraisablehook = report

@@ -8,15 +8,16 @@ Every cell is an experiment of the store: finished phases are not trained again,
 stopped resumes, and runs on several machines that share a workdir share the cells.
 """
 
-import pathlib
 from collections.abc import Sequence
 
 import ml_collections
 from absl import app, flags
 
 from jaxkd import cli
+from jaxkd.common.buckets import located
 from jaxkd.common.digests import digest
 from jaxkd.common.errors import ConfigError
+from jaxkd.common.files import read
 from jaxkd.common.spelling import nearest
 from jaxkd.reports import experiment as experiment_report
 from jaxkd.reports import paper_table
@@ -90,7 +91,7 @@ def main(_: list[str]) -> None:
       cli.override(config, _SET.value)
       validate(config)
       tuned.apply(config, cli.choices(), [text.partition("=")[0] for text in _SET.value])
-    workdir = pathlib.Path(cli.WORKDIR.value)
+    workdir = located(cli.WORKDIR.value)
     experiments = [Experiment.of(config, workdir) for config in columns.values()]
     failed = run(experiments)
     written = zip(columns, map(experiment_report.write, experiments), strict=True)
@@ -99,7 +100,7 @@ def main(_: list[str]) -> None:
       title = f"table{table}-{dataset}-{folders}"
       caption = paper_table.caption(columns)
       path = paper_table.write(title, caption, reports, workdir, wide=table != TOOLKIT)
-      print(path.read_text())
+      print(read(path).decode())
       print(f"Written to {path}; .csv and .html lie beside it.")
     for error in failed.values():
       raise error

@@ -1,7 +1,6 @@
 """Studies of teachers from the store; trains the teachers and students that it lacks."""
 
 import itertools
-import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from jaxkd import data, models
 from jaxkd.analysis import plan, students
 from jaxkd.analysis.plan import Source
 from jaxkd.analysis.study import MeasuredStudent, MeasuredTeacher, Study
+from jaxkd.common.buckets import located
 from jaxkd.common.digests import digest
 from jaxkd.common.files import StrPath
 from jaxkd.data.base import Split
@@ -42,7 +42,7 @@ def studies(
   dataset = experiment.load_dataset(config.data, config.run, mesh)
 
   def train(phases: Iterable[Phase]) -> None:
-    for error in Queue(pathlib.Path(workdir), phases).train(dataset, config.run, mesh).values():
+    for error in Queue(located(workdir), phases).train(dataset, config.run, mesh).values():
       raise error
     # No process reads a result before the first process has written it.
     sharding.agreed(True)

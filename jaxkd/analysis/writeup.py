@@ -1,25 +1,25 @@
 """Writes an analysis: verdicts, tables, figures, and the figures that are missing."""
 
-import pathlib
 from collections.abc import Iterator, Sequence
 
 from jaxkd.analysis import figures, measure, summary, verdicts
 from jaxkd.analysis.figures import Missing
 from jaxkd.analysis.measure import Findings
 from jaxkd.analysis.study import Settings, Study
+from jaxkd.common.buckets import AnyPath, located
 from jaxkd.common.digests import digest
 from jaxkd.common.files import StrPath
 from jaxkd.reports import document
 from jaxkd.reports.document import Block, Heading, Picture, Points, Report, Table, Text
 
 
-def write(studies: Sequence[Study], settings: Settings, workdir: StrPath) -> pathlib.Path:
+def write(studies: Sequence[Study], settings: Settings, workdir: StrPath) -> AnyPath:
   """Measures a study, or one for each seed, and writes the report. Arrays are not checked.
 
   Returns the folder `analysis-<title>-<digest>`: one for equal networks, examples and settings.
   """
   findings = Findings(studies, settings, [measure.measure(study, settings) for study in studies])
-  folder = pathlib.Path(workdir) / _folder(studies[0], settings)
+  folder = located(workdir) / _folder(studies[0], settings)
   document.write(Report(f"Dark knowledge: {studies[0].title}", [*_blocks(findings)]), folder)
   return folder
 

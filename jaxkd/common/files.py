@@ -1,4 +1,4 @@
-"""Files: written whole, JSON with a checksum, hashes of contents."""
+"""Files, local or in a bucket: written whole, JSON with a checksum, hashes of contents."""
 
 import contextlib
 import fcntl
@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
+from jaxkd.common.buckets import errors, in_bucket, located
 from jaxkd.common.errors import FileError, explained
 
 StrPath = str | os.PathLike[str]
@@ -28,12 +29,18 @@ class DamagedError(FileError):
   """A file's content is not as it was written."""
 
 
-def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
+def write_atomically(path: StrPath, content: str | bytes) -> None:
   """Writes a file whole or not at all, or raises a FileError.
 
   If several processes write it at once, the content of the last one stays. Temporary files of the
   same name that killed processes left are removed.
   """
+  if in_bucket(path):
+    # An object is whole, or does not exist.
+    with _explained("write", path):
+      located(path).write_bytes(content.encode() if isinstance(content, str) else content)
+    return
+  path = pathlib.Path(path)
   temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
   with explained(FileError, f"can't write {path}", OSError):
     try:
@@ -47,10 +54,12 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
   remove_leftovers(path.parent, path.name)
 
 
-def remove_leftovers(folder: pathlib.Path, name: str = "") -> None:
+def remove_leftovers(folder: StrPath, name: str = "") -> None:
   """Removes the temporary files that killed processes left, by default of all files in a folder."""
+  if in_bucket(folder):
+    return
   pattern = f"{glob.escape(name) or '*'}.{'[0-9a-f]' * 32}.tmp"
-  for left in folder.glob(pattern):
+  for left in pathlib.Path(folder).glob(pattern):
     # The process that writes the file holds its lock.
     with contextlib.suppress(OSError), open(left, "rb") as file:
       fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -71,20 +80,53 @@ def _locked(path: pathlib.Path) -> Iterator[BinaryIO]:
         return
 
 
-def write_json(path: pathlib.Path, value: Mapping[str, Any]) -> None:
+def read(path: StrPath) -> bytes:
+  """Returns the content of a file, or raises a FileError."""
+  with _explained("read", path):
+    return located(path).read_bytes()
+
+
+def exists(path: StrPath) -> bool:
+  """Returns whether there is a file or folder, or raises a FileError."""
+  with _explained("read", path):
+    return located(path).exists()
+
+
+def make_folder(path: StrPath) -> None:
+  """Makes a folder unless it exists, or raises a FileError; a bucket has no folders to make."""
+  if not in_bucket(path):
+    with _explained("write to", path):
+      pathlib.Path(path).mkdir(parents=True, exist_ok=True)
+
+
+def rename(path: StrPath, name: str) -> None:
+  """Gives a file another name in its folder, or raises a FileError."""
+  with _explained("rename", path):
+    found = located(path)
+    if in_bucket(path):
+      write_atomically(found.with_name(name), read(path))
+      found.unlink()
+    else:
+      os.replace(found, found.with_name(name))
+
+
+def _explained(action: str, path: StrPath) -> contextlib.AbstractContextManager[None]:
+  return explained(FileError, f"can't {action} {path}", errors(path))
+
+
+def write_json(path: StrPath, value: Mapping[str, Any]) -> None:
   """Writes an object and its checksum atomically, for `read_json`."""
   write_atomically(path, json.dumps(_sealed(value), indent=2) + "\n")
 
 
-def read_json(path: pathlib.Path, remedy: str) -> dict[str, Any]:
+def read_json(path: StrPath, remedy: str) -> dict[str, Any]:
   """Returns the object of a file.
 
   Raises:
     DamagedError: the checksum is wrong or missing; the message ends with the remedy.
     FileError: the file can't be read.
   """
-  with explained(FileError, f"can't read {path}", OSError):
-    content = path.read_bytes()
+  content = read(path)
   try:
     return _unsealed(content)
   except ValueError as error:
@@ -92,23 +134,26 @@ def read_json(path: pathlib.Path, remedy: str) -> dict[str, Any]:
     raise DamagedError(message) from error
 
 
-def write_json_lines(path: pathlib.Path, values: Iterable[Mapping[str, Any]]) -> None:
+def write_json_lines(path: StrPath, values: Iterable[Mapping[str, Any]]) -> None:
   """Writes a line for each object atomically, for `read_json_lines`."""
   write_atomically(path, "".join(map(_line, values)))
 
 
-def append_json_line(path: pathlib.Path, value: Mapping[str, Any]) -> None:
+def append_json_line(path: StrPath, value: Mapping[str, Any]) -> None:
   """Appends an object and syncs it to disk, or raises a FileError."""
+  if in_bucket(path):
+    # Objects can't grow.
+    write_atomically(path, (read(path) if exists(path) else b"") + _line(value).encode())
+    return
   with explained(FileError, f"can't write {path}", OSError), open(path, "a") as file:
     file.write(_line(value))
     file.flush()
     os.fsync(file.fileno())
 
 
-def read_json_lines(path: pathlib.Path) -> tuple[list[dict[str, Any]], int]:
+def read_json_lines(path: StrPath) -> tuple[list[dict[str, Any]], int]:
   """Returns the sound objects of a file, and the number of damaged lines, or raises a FileError."""
-  with explained(FileError, f"can't read {path}", OSError):
-    lines = path.read_bytes().splitlines()
+  lines = read(path).splitlines()
   found = []
   for line in lines:
     with contextlib.suppress(ValueError):

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from jaxkd.common.files import StrPath, write_atomically
+from jaxkd.common.buckets import AnyPath, located
+from jaxkd.common.files import StrPath, make_folder, write_atomically
 from jaxkd.reports import style, tables
 from jaxkd.reports.tables import Lines
 
@@ -68,13 +69,13 @@ class Report(NamedTuple):
   blocks: Sequence[Block]
 
 
-def write(report: Report, folder: StrPath, name: str = "report") -> pathlib.Path:
+def write(report: Report, folder: StrPath, name: str = "report") -> AnyPath:
   """Writes `<name>.md`, `<name>.html` with the pictures in it, and files of tables and pictures.
 
   Every file is written atomically, those with all blocks last. Returns the Markdown file.
   """
-  folder = pathlib.Path(folder)
-  folder.mkdir(parents=True, exist_ok=True)
+  folder = located(folder)
+  make_folder(folder)
   for block in report.blocks:
     if isinstance(block, Picture):
       style.save(style.captioned(block.figure, block.caption), folder / block.name)
@@ -108,7 +109,7 @@ def _markdown(report: Report) -> Iterator[str]:
         yield f"![{name}]({name}.png)"
 
 
-def _html(report: Report, folder: pathlib.Path) -> Iterator[str]:
+def _html(report: Report, folder: AnyPath) -> Iterator[str]:
   for block in report.blocks:
     match block:
       case Heading(text):

@@ -2,13 +2,13 @@
 
 import collections
 import dataclasses
-import pathlib
 from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from jaxkd.common.buckets import AnyPath
 from jaxkd.common.console import tell
 from jaxkd.common.digests import digest
 from jaxkd.common.errors import FileError
@@ -28,7 +28,7 @@ ACCURACY, SINGLE = "accuracy (%)", "each alone (%)"
 _TAU_STAR = "train_tau_star_"
 
 
-def write(experiment: Experiment) -> pathlib.Path | None:
+def write(experiment: Experiment) -> AnyPath | None:
   """Writes the results of the rows into a folder; a diverged row is marked.
 
   Returns None if no row is finished, and in processes other than the first.

@@ -1,12 +1,13 @@
 """A table of a publication: the reports of its columns, joined."""
 
 import csv
-import pathlib
+import io
 from collections.abc import Iterable, Mapping
 
 from ml_collections import ConfigDict
 
-from jaxkd.common.files import StrPath
+from jaxkd.common.buckets import AnyPath
+from jaxkd.common.files import StrPath, read
 from jaxkd.reports import document, experiment, tables
 from jaxkd.reports.document import Report, Table, Text
 from jaxkd.reports.experiment import ACCURACY, SINGLE
@@ -23,15 +24,14 @@ for _by in (published.PAPER, published.TOOLKITS):
 _TEACHER = "teacher of "
 
 
-def join(reports: Mapping[str, pathlib.Path]) -> Lines:
+def join(reports: Mapping[str, AnyPath]) -> Lines:
   """Joins reports, folders by column, into one table with a line for each row.
 
   A column's only teacher has the line "teacher", whatever it teaches.
   """
   lines: dict[str, dict[str, str]] = {}
   for column, folder in reports.items():
-    with open(folder / "table.csv", newline="") as file:
-      found = list(csv.DictReader(file))
+    found = list(csv.DictReader(io.StringIO(read(folder / "table.csv").decode(), newline="")))
     alone = sum(cells["row"].startswith(_TEACHER) for cells in found) == 1
     for cells in found:
       row = "teacher" if alone and cells["row"].startswith(_TEACHER) else cells["row"]
@@ -59,13 +59,8 @@ def narrow(lines: Lines, columns: Iterable[str]) -> Lines:
 
 
 def write(
-  title: str,
-  caption: str,
-  reports: Mapping[str, pathlib.Path],
-  workdir: StrPath,
-  *,
-  wide: bool = True,
-) -> pathlib.Path:
+  title: str, caption: str, reports: Mapping[str, AnyPath], workdir: StrPath, *, wide: bool = True
+) -> AnyPath:
   """Writes the joined table as `<title>.md`, `.html` and `.csv`; returns the Markdown file.
 
   Unless it is `wide`, people see the `narrow` table; the CSV file has everything.

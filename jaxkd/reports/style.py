@@ -1,7 +1,6 @@
 """The style of all figures: size, fonts, colours, caption, and the files that they are saved as."""
 
 import io
-import pathlib
 import textwrap
 from typing import Any
 
@@ -10,7 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 
-from jaxkd.common.files import write_atomically
+from jaxkd.common.buckets import AnyPath, located
+from jaxkd.common.files import StrPath, make_folder, write_atomically
 
 COLUMN_WIDTH, PAGE_WIDTH = 3.35, 6.9  # inches: one column of a two-column page, and both columns
 
@@ -91,10 +91,10 @@ def captioned(figure: Figure, caption: str) -> Figure:
 
 
 @styled
-def save(figure: Figure, path: str | pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+def save(figure: Figure, path: StrPath) -> tuple[AnyPath, AnyPath]:
   """Writes a figure as `<path>.png` for screens and `<path>.svg` for print; makes the folder."""
-  path = pathlib.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
+  path = located(path)
+  make_folder(path.parent)
   png, svg = (path.with_name(path.name + end) for end in (".png", ".svg"))
   for file, metadata in ((png, None), (svg, {"Date": None})):
     content = io.BytesIO()

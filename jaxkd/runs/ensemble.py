@@ -1,15 +1,15 @@
 """Ensembles of finished networks, for the rows that end in `+ens`."""
 
 import hashlib
-import pathlib
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 
 from jaxkd import losses
+from jaxkd.common.buckets import AnyPath
 from jaxkd.common.console import tell
-from jaxkd.common.files import DamagedError, read_json, write_json
+from jaxkd.common.files import DamagedError, exists, read_json, write_json
 from jaxkd.models import Outputs
 from jaxkd.runs import planning, teachers
 from jaxkd.runs.phase import Phase
@@ -22,7 +22,7 @@ from jaxkd.training.step import Evaluator
 class Ensemble:
   """The mean of the probabilities that finished phases predict; the store keeps its accuracy."""
 
-  def __init__(self, workdir: pathlib.Path, phases: Sequence[Phase]):
+  def __init__(self, workdir: AnyPath, phases: Sequence[Phase]):
     self._workdir, self._phases = workdir, phases
     identities = " ".join(phase.identity for phase in phases).encode()
     digest = hashlib.sha256(identities).hexdigest()[:12]
@@ -42,7 +42,7 @@ class Ensemble:
   def evaluated(self) -> bool:
     """Whether the store has the accuracy; it says if the file is damaged."""
     try:
-      return self.path.exists() and bool(read_json(self.path, "it is evaluated again"))
+      return exists(self.path) and bool(read_json(self.path, "it is evaluated again"))
     except DamagedError as error:
       tell(f"jaxkd: {error}")
       return False

@@ -3,13 +3,13 @@
 import dataclasses
 import itertools
 import operator
-import pathlib
 from collections.abc import Mapping, Sequence
 
 import jax
 from ml_collections import ConfigDict
 
 from jaxkd import data
+from jaxkd.common.buckets import AnyPath, located
 from jaxkd.common.errors import ConfigError, explained
 from jaxkd.common.files import StrPath
 from jaxkd.runs import planning
@@ -27,7 +27,7 @@ class Experiment:
   """The phases of a validated config in a store."""
 
   config: ConfigDict
-  workdir: pathlib.Path
+  workdir: AnyPath
   # The students of each row, one for each seed.
   rows: Mapping[str, tuple[Phase, ...]]
   ensembles: Mapping[str, Sequence[Ensemble]]
@@ -35,7 +35,7 @@ class Experiment:
   @classmethod
   def of(cls, config: ConfigDict, workdir: StrPath) -> "Experiment":
     """Returns the experiment of a config; nothing is trained."""
-    workdir = pathlib.Path(workdir)
+    workdir = located(workdir)
     rows = {row: planning.phases(config, row) for row in config.rows}
     size = config.ensemble
     ensembles = {

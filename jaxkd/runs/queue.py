@@ -3,7 +3,6 @@
 import contextlib
 import datetime
 import functools
-import pathlib
 import time
 from collections.abc import Iterable, Sequence
 
@@ -13,6 +12,7 @@ import numpy as np
 from flax import nnx
 
 from jaxkd import data
+from jaxkd.common.buckets import AnyPath
 from jaxkd.common.cluster import stop_requested
 from jaxkd.common.console import tell
 from jaxkd.common.errors import ConfigError
@@ -34,7 +34,7 @@ class Queue:
   waited for if need be. It is a StoreError if a teacher has a result but no network.
   """
 
-  def __init__(self, workdir: pathlib.Path, students: Iterable[Phase]):
+  def __init__(self, workdir: AnyPath, students: Iterable[Phase]):
     self._workdir = workdir
     self._reused: dict[Phase, PhaseFolder] = {}
     # The phases to train, with their numbers.

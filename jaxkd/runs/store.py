@@ -1,23 +1,26 @@
 """The store: a folder of phases, each with its results."""
 
 import contextlib
-import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import filelock
-
+from jaxkd.common.buckets import AnyPath, located
 from jaxkd.common.console import tell
-from jaxkd.common.errors import FileError, UserError, explained
+from jaxkd.common.errors import FileError, UserError
 from jaxkd.common.files import (
   DamagedError,
   StrPath,
+  exists,
+  make_folder,
   read_json,
   read_json_lines,
   remove_leftovers,
+  rename,
   write_json,
 )
+from jaxkd.common.locks import HeldError, held
 from jaxkd.runs.phase import Phase
+from jaxkd.training import checkpoint
 
 
 class StoreError(UserError):
@@ -39,12 +42,12 @@ class PhaseFolder:
   """
 
   def __init__(self, path: StrPath, phase: Phase):
-    self.path, self.phase = pathlib.Path(path), phase
+    self.path, self.phase = located(path), phase
 
   @classmethod
   def of(cls, workdir: StrPath, phase: Phase) -> "PhaseFolder":
     """Returns the phase's folder, in a store or outside of it; it may not exist."""
-    return cls(phase.location or pathlib.Path(workdir) / phase.folder, phase)
+    return cls(phase.location or located(workdir) / phase.folder, phase)
 
   @classmethod
   def open(cls, path: StrPath, *, finished: bool = True) -> "PhaseFolder":
@@ -53,7 +56,7 @@ class PhaseFolder:
     Raises:
       StoreError: there is no such phase at `path`.
     """
-    path = pathlib.Path(path)
+    path = located(path)
     try:
       fields = read_json(path / "config.json", _REMEDY)
       folder = cls(path, Phase.from_dict(fields, location=str(path)))
@@ -65,15 +68,14 @@ class PhaseFolder:
     return folder
 
   @property
-  def checkpoints(self) -> pathlib.Path:
+  def checkpoints(self) -> AnyPath:
     """Folder of the checkpoints."""
     return self.path / "checkpoints"
 
   @property
   def steps(self) -> set[int]:
     """Steps to resume from: 0, and those of the checkpoints."""
-    names = [path.name for path in self.checkpoints.glob("*")]
-    return {0, *(int(name) for name in names if name.isdecimal())}
+    return {0, *checkpoint.steps(self.checkpoints)}
 
   def logged(self) -> list[dict[str, float]]:
     """Returns what was logged in training, a dict for each evaluation, or raises a FileError."""
@@ -86,7 +88,7 @@ class PhaseFolder:
   def check_network(self) -> None:
     """Makes sure that a finished phase still has the checkpoint of its last step."""
     last = self.result()["steps"]
-    if not (self.checkpoints / str(last)).is_dir():
+    if last not in checkpoint.steps(self.checkpoints):
       raise StoreError(
         f"{self.path} has a result, but no checkpoint of step {last} to teach with; move it away "
         "to train it again"
@@ -95,9 +97,8 @@ class PhaseFolder:
   def create(self) -> None:
     """Makes the folder and writes `config.json`, unless it is there and sound."""
     file = self.path / "config.json"
-    with explained(StoreError, f"can't write to {self.path}", OSError):
-      self.path.mkdir(parents=True, exist_ok=True)
-    if file.exists():
+    make_folder(self.path)
+    if exists(file):
       try:
         read_json(file, "it is written again")
         return
@@ -123,13 +124,12 @@ class PhaseFolder:
           f"{file} is damaged, and there is no checkpoint; move {self.path} away to train it again"
         ) from error
       tell(f"jaxkd: {file} is damaged; it is made again from the newest checkpoint")
-      with explained(StoreError, f"can't rename {file}", OSError):
-        file.replace(self.path / "result.json.damaged")
+      rename(file, "result.json.damaged")
 
   @property
   def finished(self) -> bool:
     """Whether the phase has its result."""
-    return (self.path / "result.json").exists()
+    return exists(self.path / "result.json")
 
   def result(self) -> dict[str, Any]:
     """Returns the result of a finished phase.
@@ -152,8 +152,8 @@ class PhaseFolder:
   def lock(self) -> Iterator[None]:
     """Keeps other processes from training the phase; raises a LockedError if one does."""
     try:
-      with filelock.FileLock(self.path / "lock", blocking=False):
+      with held(self.path / "lock"):
         remove_leftovers(self.path)
         yield
-    except filelock.Timeout as error:
+    except HeldError as error:
       raise LockedError(f"another process is training {self.path}") from error

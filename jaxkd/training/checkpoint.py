@@ -8,7 +8,6 @@ Arrays are named by their paths, so that a message can name an unfit array.
 import contextlib
 import errno
 import os
-import pathlib
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,7 +17,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from jaxkd.common import cluster
-from jaxkd.common.errors import UserError
+from jaxkd.common.buckets import AnyPath, absolute, errors
+from jaxkd.common.errors import UserError, explained
 from jaxkd.common.files import StrPath
 from jaxkd.training.step import TrainState, Variables
 
@@ -49,11 +49,17 @@ def _unnamed(named: dict[str, Any], template: Any) -> Any:
   return jax.tree.unflatten(jax.tree.structure(template), leaves)
 
 
+def steps(directory: StrPath) -> list[int]:
+  """Returns the steps of the complete checkpoints; a CheckpointError if they can't be listed."""
+  with explained(CheckpointError, f"can't read {directory}", errors(directory)):
+    return ocp.utils.checkpoint_steps(absolute(directory))
+
+
 class Checkpoints:
   """The checkpoints of one phase. The newest `keep` are kept; None is for reading."""
 
   def __init__(self, directory: StrPath, keep: int | None):
-    self._directory = pathlib.Path(directory).absolute()
+    self._directory = absolute(directory)
     options = ocp.CheckpointManagerOptions(
       max_to_keep=keep,
       create=keep is not None,
@@ -211,7 +217,7 @@ def _reason(error: Exception) -> str:
   return next((each for each in system if each in text), text[:200])
 
 
-def _check_fit(wanted: dict[str, Any], stored: dict[str, Any], where: pathlib.Path) -> None:
+def _check_fit(wanted: dict[str, Any], stored: dict[str, Any], where: AnyPath) -> None:
   """Raises if the names or shapes of two dicts of arrays differ."""
   problems = [f"{name} missing" for name in wanted.keys() - stored.keys()]
   problems += [f"{name} left over" for name in stored.keys() - wanted.keys()]

@@ -1,7 +1,6 @@
 """A training job: students that train together, their teachers, and their data."""
 
 import dataclasses
-import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import ml_collections
 from flax import nnx
 
 from jaxkd import data
+from jaxkd.common.buckets import AnyPath
 from jaxkd.methods import Method
 from jaxkd.models import Network
 from jaxkd.training.step import Frozen, Variables
@@ -42,7 +42,7 @@ class Student:
   that the weights are not random.
   """
 
-  folder: pathlib.Path
+  folder: AnyPath
   model: Network
   objective: Method
   schedule: Mapping[str, Any]

@@ -1,15 +1,21 @@
 """Evaluations of a training run on disk: metrics.jsonl, parameters.txt, TensorBoard."""
 
 import importlib.util
-import pathlib
 from collections.abc import Mapping
 
 import jax
 from clu import parameter_overview
 from flax import nnx
 
+from jaxkd.common.buckets import AnyPath
 from jaxkd.common.console import tell
-from jaxkd.common.files import append_json_line, read_json_lines, write_atomically, write_json_lines
+from jaxkd.common.files import (
+  append_json_line,
+  exists,
+  read_json_lines,
+  write_atomically,
+  write_json_lines,
+)
 
 
 class Writer:
@@ -20,7 +26,7 @@ class Writer:
   are dropped: they are written again. `lines` are those that stayed, and all that were added.
   """
 
-  def __init__(self, folder: pathlib.Path, step: int, params: nnx.State):
+  def __init__(self, folder: AnyPath, step: int, params: nnx.State):
     self._writes = jax.process_index() == 0
     self._board = None
     self.lines: list[dict[str, float]] = []
@@ -30,7 +36,7 @@ class Writer:
     overview = parameter_overview.get_parameter_overview(pure, include_stats=False)
     write_atomically(folder / "parameters.txt", overview)
     self._path = folder / "metrics.jsonl"
-    if self._path.exists():
+    if exists(self._path):
       found, damaged = read_json_lines(self._path)
       # A killed process may have left half a line.
       if damaged:

@@ -1,12 +1,12 @@
 """The report of a search: its table and its picture."""
 
-import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
 
+from jaxkd.common.buckets import AnyPath, located
 from jaxkd.common.digests import digest
 from jaxkd.common.files import StrPath
 from jaxkd.reports import document, pictures, tables
@@ -24,10 +24,10 @@ _AXES = {"ats.tau1": pictures.TAU1, "ats.tau2": pictures.TAU2}
 
 def write(
   config: ConfigDict, row: str, grid: Grid, found: Sequence[Point], workdir: StrPath
-) -> pathlib.Path:
+) -> AnyPath:
   """Writes the points of a row's search into the folder `tune-<title>-<hash>`, and returns it."""
   students = " ".join(phase.identity for point in found for phase in point.students)
-  folder = pathlib.Path(workdir) / f"tune-{config.title}-{digest(f'{row} {students}')}"
+  folder = located(workdir) / f"tune-{config.title}-{digest(f'{row} {students}')}"
   about = " ".join(_about(config, row, found))
   picture = _picture(grid, found, about)
   blocks = Table("table", table(found)), Text(summary(found)), Text(about), picture

@@ -6,16 +6,16 @@ short run do not steer a long one.
 """
 
 import json
-import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import filelock
 from ml_collections import ConfigDict
 
+from jaxkd.common.buckets import AnyPath, located
 from jaxkd.common.console import tell
 from jaxkd.common.errors import ConfigError, described
-from jaxkd.common.files import StrPath, write_atomically
+from jaxkd.common.files import StrPath, exists, read, write_atomically
+from jaxkd.common.locks import held
 from jaxkd.runs import planning
 from jaxkd.runs.config import default
 from jaxkd.runs.row_options import Values, of_row, shown, with_values
@@ -31,7 +31,7 @@ def apply(config: ConfigDict, path: StrPath, given: Iterable[str] = ()) -> None:
 
   The file may not exist. `given` are options that were set by hand, which stay.
   """
-  choices, given = _read(pathlib.Path(path)), set(given)
+  choices, given = _read(located(path)), set(given)
   for row in dict.fromkeys(row.removesuffix(planning.ENSEMBLE) for row in config.rows):
     wanted = {"row": row, **_about(config, row)}
     alike = [choice for choice in choices if wanted.items() <= choice.items()]
@@ -56,11 +56,11 @@ def write(config: ConfigDict, path: StrPath, row: str, values: Values, **found: 
 
   The file may not exist. The config has no tuned options for the row. `found` describes the search.
   """
-  path = pathlib.Path(path)
+  path = located(path)
   trains = _trains(config, row, values)
   about = {"row": row, **_about(config, row)}
   choice = {**about, "options": dict(values), "trains": trains, **found}
-  with filelock.FileLock(path.with_suffix(".lock")):
+  with held(path.with_suffix(".lock"), wait=True):
     others = [c for c in _read(path) if c["row"] != row or not _belongs(c, config, row)]
     write_atomically(path, json.dumps([*others, choice], indent=2) + "\n")
 
@@ -87,18 +87,19 @@ def _belongs(choice: Choice, config: ConfigDict, row: str) -> bool:
   return choice["trains"] == _trains(config, row, choice["options"])
 
 
-def _read(path: pathlib.Path) -> list[Choice]:
+def _read(path: AnyPath) -> list[Choice]:
   """Returns the choices of a file; empty if it does not exist."""
+  if not exists(path):
+    return []
+  content = read(path)
   try:
-    choices = json.loads(path.read_text())
+    choices = json.loads(content)
     if not isinstance(choices, list):
       raise TypeError("it has no list")
     for choice in choices:
       row = choice["row"]
       of_row(with_values(default(), row, choice["options"]), row)
       choice["trains"]
-  except FileNotFoundError:
-    return []
   # A file of another program can raise anything.
   except Exception as error:
     message = f"{path} is not a file of choices of jaxkd.tune: {described(error)}"

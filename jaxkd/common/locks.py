@@ -1,0 +1,133 @@
+"""Locks: files on a disk, leases in a bucket."""
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import filelock
+
+from jaxkd.common.buckets import AnyPath, in_bucket, located
+from jaxkd.common.console import tell
+from jaxkd.common.errors import FileError, described, explained
+from jaxkd.common.files import StrPath
+
+LEASE_SECONDS = 60.0
+"""A lease that is not renewed for this time is free."""
+RENEWAL_SECONDS = 15.0
+
+
+class HeldError(Exception):
+  """Another process holds the lock."""
+
+
+@contextlib.contextmanager
+def held(path: StrPath, *, wait: bool = False) -> Iterator[None]:
+  """Holds a lock; if another process does, waits for it or raises a HeldError.
+
+  The lock is free once its holder has ended, in whatever way. A bucket's lock can't be told from
+  that of a dead process at once: this takes up to `LEASE_SECONDS`.
+  """
+  with contextlib.ExitStack() as stack:
+    if not in_bucket(path):
+      try:
+        stack.enter_context(filelock.FileLock(path, blocking=wait))
+      except filelock.Timeout as error:
+        raise HeldError(f"another process holds {path}") from error
+    else:
+      lease = _Lease(located(path))
+      while True:
+        try:
+          stack.enter_context(lease)
+          break
+        except HeldError:
+          if not wait:
+            raise
+    yield
+
+
+class _Lease:
+  """An object that its holder writes again every `RENEWAL_SECONDS`.
+
+  Each write demands the object that was read before, so only one process gets a free lease. Clocks
+  of several machines are not compared: an object is free if it does not change while a process
+  watches it for `LEASE_SECONDS`.
+  """
+
+  def __init__(self, path: AnyPath):
+    import tensorstore  # a requirement of Orbax
+
+    self._path = path
+    self._own = f"{socket.gethostname()}, process {os.getpid()}, {uuid.uuid4().hex}".encode()
+    bucket, *parts = path.parts[2:]
+    retries = {"max_retries": 5, "initial_delay": "1s", "max_delay": "8s"}
+    spec = {"driver": "gcs", "bucket": bucket, "context": {"gcs_request_retries": retries}}
+    self._store = tensorstore.KvStore.open(spec).result()
+    self._key = "/".join(parts)
+    self._generation = b""
+
+  def __enter__(self) -> None:
+    with explained(FileError, f"can't lock {self._path}", (ValueError, OSError)):
+      found = self._read()
+      if found.state == "value":
+        self._watch(found)
+      if not self._write(found.stamp.generation):
+        raise HeldError(f"another process holds {self._path}")
+    self._done = threading.Event()
+    self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+    self._thread.start()
+
+  def __exit__(self, *_: object) -> None:
+    self._done.set()
+    self._thread.join()
+    # If it fails, the lease ends by itself.
+    with contextlib.suppress(ValueError, OSError):
+      self._store.write(self._key, None, if_equal=self._generation).result(RENEWAL_SECONDS)
+
+  def _read(self) -> Any:
+    return self._store.read(self._key).result()
+
+  def _watch(self, found: Any) -> None:
+    """Raises a HeldError as soon as the holder renews its lease or gives it up."""
+    holder = found.value.decode(errors="replace").rpartition(", ")[0]
+    tell(f"{self._path} is held by {holder}; looking for up to {LEASE_SECONDS:g} s if it is alive")
+    end = time.monotonic() + LEASE_SECONDS
+    while time.monotonic() < end:
+      time.sleep(min(1.0, RENEWAL_SECONDS))
+      if self._read().stamp.generation != found.stamp.generation:
+        raise HeldError(f"{holder} holds {self._path}")
+
+  def _write(self, expected: bytes, timeout: float | None = None) -> bool:
+    """Writes the object if it is the expected one; returns whether the lease is this process's."""
+    written = self._store.write(self._key, self._own, if_equal=expected).result(timeout)
+    if not written.generation:
+      # A repeated request may have found what its first attempt wrote.
+      found = self._read()
+      if found.value != self._own:
+        return False
+      written = found.stamp
+    self._generation = written.generation
+    return True
+
+  def _renew(self) -> None:
+    """Renews the lease until it is given up; ends the process if that fails for too long."""
+    renewed, problem = time.monotonic(), ""
+    while not self._done.wait(RENEWAL_SECONDS):
+      started = time.monotonic()
+      try:
+        if self._write(self._generation, RENEWAL_SECONDS):
+          renewed = started
+          continue
+        problem = "another process took it"
+      except (ValueError, OSError) as error:
+        problem = described(error)
+        if started - renewed < LEASE_SECONDS - 2 * RENEWAL_SECONDS:
+          continue
+      # The main thread may be in the midst of a checkpoint, which nobody must write now.
+      print(f"jaxkd: lost the lock {self._path}: {problem}", file=sys.stderr, flush=True)
+      os._exit(2)
