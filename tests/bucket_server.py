@@ -3,7 +3,7 @@
   python -m tests.bucket_server FOLDER
 
 The server is gcp-storage-emulator. It lacks conditions on generations, which locks need; they are
-added here. The file `FOLDER/port` has its port. A file `FOLDER/fails` makes it answer every third
+added here. The file `FOLDER/port` has its port. A file `FOLDER/fails` makes it answer each 40th
 request with an error, `FOLDER/stalls` makes it answer nothing, `FOLDER/down` every request with an
 error.
 """
@@ -51,7 +51,7 @@ class Handler(server.RequestHandler):
       time.sleep(0.1)
     with self.turn:
       down = (self.folder / "down").exists()
-      if down or ((self.folder / "fails").exists() and next(self.numbers) % 3 == 0):
+      if down or ((self.folder / "fails").exists() and next(self.numbers) % 40 == 0):
         self.close_connection = True
         self.send_error(503)
         return

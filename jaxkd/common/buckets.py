@@ -4,7 +4,7 @@ import functools
 import importlib.util
 import os
 import pathlib
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from etils import epath
 
@@ -74,13 +74,18 @@ def _set_up() -> None:
   """Sets up the libraries: several processes write a store, and a server may stall."""
   if importlib.util.find_spec("gcsfs") is None:
     raise BucketError("gcsfs is not installed: pip install 'jaxkd-distill[bucket]'")
-  import aiohttp
   import fsspec
 
-  timeout = aiohttp.ClientTimeout(total=None, sock_connect=_SECONDS, sock_read=_SECONDS)
-  options = {"use_listings_cache": False, "requests_timeout": timeout}
+  options = {"use_listings_cache": False, "requests_timeout": timeout(_SECONDS)}
   fsspec.config.conf["gcs"] = options | fsspec.config.conf.get("gcs", {})
   # epath prefers TensorFlow, which reads its credentials in another way.
   os.environ.setdefault("EPATH_USE_TF", "false")
   os.environ.setdefault("TENSORSTORE_CURL_LOW_SPEED_TIME_SECONDS", str(_SECONDS))
   os.environ.setdefault("TENSORSTORE_CURL_LOW_SPEED_LIMIT_BYTES", "1")
+
+
+def timeout(seconds: float) -> Any:
+  """Returns gcsfs's limit of the time in which nothing arrives; transfers may take longer."""
+  import aiohttp
+
+  return aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds)

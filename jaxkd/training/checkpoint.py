@@ -52,7 +52,7 @@ def _unnamed(named: dict[str, Any], template: Any) -> Any:
 def steps(directory: StrPath) -> list[int]:
   """Returns the steps of the complete checkpoints; a CheckpointError if they can't be listed."""
   with explained(CheckpointError, f"can't read {directory}", errors(directory)):
-    return ocp.utils.checkpoint_steps(absolute(directory))
+    return sorted(ocp.utils.checkpoint_steps(absolute(directory)))
 
 
 class Checkpoints:
