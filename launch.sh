@@ -14,6 +14,8 @@
 # Exit status: 0; 2 after a mistake, with one line; 75 after a signal, when the same command resumes;
 # 137 if processes had to be killed.
 #
+# With the extra `bucket`, --workdir may be gs://BUCKET/FOLDER.
+#
 # JAXKD_VENV        the environment (default: .venv beside this file)
 # JAXKD_EXTRAS      additional extras of pyproject.toml, separated by commas
 # JAXKD_PYTHON      a version (3.13), `newest`, or an interpreter

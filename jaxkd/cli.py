@@ -40,6 +40,8 @@ def parse(argv: list[str]) -> list[str]:
   # Orbax tells of every checkpoint, and of an error in each of its threads; jaxkd says it once.
   absl_logging.set_verbosity(absl_logging.WARNING)
   logging.getLogger("absl").setLevel(logging.CRITICAL)
+  # gcsfs tells of every error that it raises.
+  logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
   found = re.search(r"\n--?config[=\n]([^:\n]*)", "\n".join(argv))
   file = found and found[1]
   try:

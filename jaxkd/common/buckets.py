@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from etils import epath
 
 from jaxkd.common.errors import UserError, explained
+from jaxkd.common.extras import advice
 
 AnyPath: TypeAlias = pathlib.Path | epath.Path
 _SECONDS = 30
@@ -73,7 +74,7 @@ def check(path: str | os.PathLike[str]) -> None:
 def _set_up() -> None:
   """Sets up the libraries: several processes write a store, and a server may stall."""
   if importlib.util.find_spec("gcsfs") is None:
-    raise BucketError("gcsfs is not installed: pip install 'jaxkd-distill[bucket]'")
+    raise BucketError(advice(ModuleNotFoundError(name="gcsfs"), "bucket"))
   import fsspec
 
   options = {"use_listings_cache": False, "requests_timeout": timeout(_SECONDS)}

@@ -10,7 +10,12 @@ OPTIONAL = (
   *("tensorflow_datasets", "tqdm"),
 )
 # Packages with an extra of their own, for few users.
-OWN_EXTRA = {"pillow_heif": "heif", "tensorflow": "tensorflow", "torch": "torch"}
+OWN_EXTRA = {
+  **dict.fromkeys(("aiohttp", "fsspec", "gcsfs", "tensorstore"), "bucket"),
+  "pillow_heif": "heif",
+  "tensorflow": "tensorflow",
+  "torch": "torch",
+}
 
 
 def advice(error: BaseException, extra: str) -> str:

@@ -14,7 +14,7 @@ import filelock
 
 from jaxkd.common.buckets import AnyPath, in_bucket, located
 from jaxkd.common.console import tell
-from jaxkd.common.errors import FileError, described, explained
+from jaxkd.common.errors import FileError, explained
 from jaxkd.common.files import StrPath
 
 LEASE_SECONDS = 60.0
@@ -60,7 +60,7 @@ class _Lease:
   """
 
   def __init__(self, path: AnyPath):
-    import tensorstore  # a requirement of Orbax
+    import tensorstore
 
     self._path = path
     self._own = f"{socket.gethostname()}, process {os.getpid()}, {uuid.uuid4().hex}".encode()
@@ -125,7 +125,7 @@ class _Lease:
           continue
         problem = "another process took it"
       except (ValueError, OSError) as error:
-        problem = described(error)
+        problem = f"the bucket does not answer ({type(error).__name__} {error})"
         if started - renewed < LEASE_SECONDS - 2 * RENEWAL_SECONDS:
           continue
       # The main thread may be in the midst of a checkpoint, which nobody must write now.

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxkd.common.buckets import in_bucket
 from jaxkd.common.imports import resolve
 from jaxkd.common.spelling import nearest
 from jaxkd.data import cache, folder, own, specs
@@ -88,6 +89,11 @@ def find(name: str, data_dir: str = "") -> Spec:
     >>> find("mnist+usps").num_classes
     20
   """
+  if in_bucket(data_dir):
+    raise DataError(
+      f"{data_dir!r} is a URL, but data sets are read from disks, as ArrayRecord reads no URLs: "
+      f"gcloud storage cp -r {data_dir} FOLDER"
+    )
   if name == "folder":
     return specs.folder(len(folder.classes(data_dir)))
   if ":" in name:

@@ -16,8 +16,10 @@ pytest.importorskip("gcsfs", reason="needs the extra `bucket`")
 pytest.importorskip("gcp_storage_emulator", reason="needs gcp-storage-emulator")
 
 from jaxkd.common import buckets, files, locks
+from jaxkd.common.errors import ConfigError
 from jaxkd.runs.experiment import Experiment
 from jaxkd.runs.store import LockedError, PhaseFolder
+from jaxkd.runs.validation import validate
 from jaxkd.training import checkpoint
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -245,6 +247,13 @@ def test_a_dead_server_is_one_line_with_the_url(server, fault, name, monkeypatch
     with pytest.raises(files.FileError, match=r"can't (read|write) gs://bucket/a: ") as caught:
       function("gs://bucket/a")
     assert "\n" not in str(caught.value)
+
+
+def test_data_in_a_bucket_are_refused_with_the_command_that_copies_them(config):
+  mistaken = config.copy_and_resolve_references()
+  mistaken.data.data_dir = "gs://bucket/data"
+  with pytest.raises(ConfigError, match="gcloud storage cp -r gs://bucket/data FOLDER"):
+    validate(mistaken)
 
 
 def test_gcsfs_is_named_if_it_is_missing(monkeypatch):

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from jaxkd.common.files import FileError
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.store import LockedError, PhaseFolder, StoreError
 
@@ -60,5 +61,5 @@ def test_two_processes_do_not_train_the_same_phase(tmp_path):
 
 def test_a_store_that_cannot_be_written_is_named(tmp_path):
   (tmp_path / "file").write_text("")
-  with pytest.raises(StoreError, match=r"can't write to .*Not a directory"):
+  with pytest.raises(FileError, match=r"can't write to .*Not a directory"):
     PhaseFolder.of(tmp_path / "file", STUDENT).create()
