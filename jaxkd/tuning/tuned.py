@@ -91,9 +91,8 @@ def _read(path: AnyPath) -> list[Choice]:
   """Returns the choices of a file; empty if it does not exist."""
   if not exists(path):
     return []
-  content = read(path)
   try:
-    choices = json.loads(content)
+    choices = json.loads(read(path))
     if not isinstance(choices, list):
       raise TypeError("it has no list")
     for choice in choices:
