@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 
+from jaxkd import __main__ as console
 from jaxkd.common.arguments import split
 from jaxkd.common.errors import STOPPED, end
 
@@ -40,7 +41,9 @@ def main() -> None:
   if {"-h", "--help"} & set(sys.argv[1:2]):
     print(__doc__)
     return
-  options, command = split(sys.argv[1:], 0)
+  if not LAUNCH.exists():
+    end("jaxkd slurm runs in a checkout of jaxkd: ./launch.sh slurm ...")
+  options, command = split(sys.argv[1:], 0, console.commands())
   if "--dry-run" in options:
     options.remove("--dry-run")
     print(f"{shlex.join(['sbatch', *options])} <<'EOF'\n{script(command)}EOF")

@@ -4,9 +4,11 @@
     --workdir=/mnt/shared/runs
 
 It copies this checkout to each worker, and installs it there. `--workdir` must be a folder that all
-workers have mounted. `--dry-run` prints the commands instead. The pod is not deleted.
+workers have mounted, or gs://BUCKET/FOLDER. `--dry-run` prints the commands instead. The pod is not
+deleted.
 """
 
+import argparse
 import pathlib
 import shlex
 import subprocess
@@ -14,12 +16,14 @@ import sys
 import tarfile
 import tempfile
 
+from jaxkd import __main__ as console
 from jaxkd.common.arguments import Parser, split
 from jaxkd.common.errors import end
 
 ROOT = pathlib.Path(__file__).parents[1]
 _FILES = ("launch.sh", "pyproject.toml", "README.md", "LICENSE", "jaxkd", "configs")
 _ARCHIVE = "jaxkd.tar.gz"
+_REPORTS = {"analyze": "analysis-*", "main": "report-*", "table": "table*", "tune": "tune-*"}
 # The environment and the workdir of an earlier run stay.
 _UNPACK = f"mkdir -p jaxkd && rm -rf jaxkd/jaxkd && tar -xzf {_ARCHIVE} -C jaxkd"
 _NUMBER = (
@@ -42,17 +46,31 @@ def commands(options, command: list[str], archive: str) -> list[list[str]]:
     f"cd jaxkd && if [ {_NUMBER} = 0 ]; then {run}; else {run} >../jaxkd.log 2>&1; "
     "status=$?; grep ^jaxkd: ../jaxkd.log >&2; exit $status; fi"
   )
-  workdir = [word.partition("=")[2] for word in command if word.startswith("--workdir=")]
-  # A relative folder is in the copy of the checkout.
-  reports = pathlib.PurePosixPath("jaxkd", *(workdir or ["runs"]), "report-*")
+  workdir = _workdir(command)
+  fetch = []
+  if reports := _REPORTS.get(command[0]):
+    if "://" in workdir:
+      fetch = [["gcloud", "storage", "cp", "--recursive", f"{workdir}/{reports}", options.out]]
+    else:
+      # A relative folder is in the copy of the checkout.
+      source = f"{pod}:{pathlib.PurePosixPath('jaxkd', workdir, reports)}"
+      fetch = [[*tpu, "scp", "--recurse", source, options.out, where, "--worker=0"]]
+  extras = "tpu,bucket" if "://" in workdir else "tpu"
   create = [*tpu, "create", pod, where, f"--accelerator-type={options.create}"]
   return [
     *([[*create, f"--version={options.version}"]] if options.create else []),
     [*tpu, "scp", archive, f"{pod}:{_ARCHIVE}", where, "--worker=all"],
-    on_all(f"{_UNPACK} && JAXKD_EXTRAS=tpu jaxkd/launch.sh setup"),
+    on_all(f"{_UNPACK} && JAXKD_EXTRAS={extras} jaxkd/launch.sh setup"),
     on_all(run),
-    [*tpu, "scp", "--recurse", f"{pod}:{reports}", options.out, where, "--worker=0"],
+    *fetch,
   ]
+
+
+def _workdir(command: list[str]) -> str:
+  """Returns the store of a command, by default `runs`."""
+  parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+  parser.add_argument("--workdir", default="runs")
+  return parser.parse_known_args(command)[0].workdir.rstrip("/")
 
 
 def main() -> None:
@@ -67,7 +85,9 @@ def main() -> None:
   if {"-h", "--help"} & set(sys.argv[1:2]):
     parser.print_help()
     return
-  own, command = split(sys.argv[1:], 2)
+  if not (ROOT / "launch.sh").exists():
+    end("jaxkd tpu runs in a checkout of jaxkd: ./launch.sh tpu ...")
+  own, command = split(sys.argv[1:], 2, console.commands())
   options = parser.parse_args(own)
   if options.dry_run:
     print(*map(shlex.join, commands(options, command, _ARCHIVE)), sep="\n")

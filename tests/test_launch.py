@@ -365,6 +365,19 @@ echo "$4" >>"$UV_LOG.calls"
   assert checkout.said(checkout.script, *TPU, WORKER="1") == []
 
 
+@pytest.mark.parametrize(
+  ("words", "fetched"),
+  [
+    (["table", "--workdir", "/mnt/r"], "scp --recurse 'pod:/mnt/r/table*' runs"),
+    (["main", "--workdir=gs://b/r"], "storage cp --recursive 'gs://b/r/report-*' runs"),
+  ],
+)
+def test_the_reports_of_a_command_are_fetched_from_its_workdir(checkout, words, fetched):
+  printed = checkout.start(checkout.script, "tpu", "--dry-run", "pod", "zone", *words).stdout
+  assert fetched in printed.splitlines()[-1]
+  assert ("JAXKD_EXTRAS=tpu,bucket" in printed) == ("gs://" in fetched)
+
+
 def test_a_failure_of_gcloud_ends_with_its_status_and_one_line(checkout):
   for name in ("README.md", "LICENSE"):
     shutil.copy(ROOT / name, checkout.root)
@@ -380,6 +393,8 @@ def test_a_failure_of_gcloud_ends_with_its_status_and_one_line(checkout):
   [
     (["slurm", "--nodes=2"], "the command to run is missing"),
     (["slurm", "main"], "there is no sbatch"),
+    (["slurm", "--nodes", "2", "main"], "the command to run is '2', must be one of"),
+    (["slurm", "tabel"], "did you mean 'table'"),
     (["tpu", "pod"], "the command to run is missing"),
     (["tpu", "pod", "zone", "--crate=v4", "main"], "did you mean '--create'"),
     (["--processes=2", "slurm", "main"], "--processes is for commands"),

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from jaxkd.common import signals
 from jaxkd.common.errors import end
@@ -27,14 +27,21 @@ class Parser(argparse.ArgumentParser):
     end(message)
 
 
-def split(words: Sequence[str], positional: int) -> tuple[list[str], list[str]]:
+def split(
+  words: Sequence[str], positional: int, commands: Collection[str]
+) -> tuple[list[str], list[str]]:
   """Splits words before the command that they run: flags and a number of other words come first.
 
   Examples:
-    >>> split(["--dry-run", "pod", "zone", "main", "--config=FILE"], positional=2)
+    >>> split(["--dry-run", "pod", "zone", "main", "--config=FILE"], 2, ["main"])
     (['--dry-run', 'pod', 'zone'], ['main', '--config=FILE'])
   """
-  others = [index for index, word in enumerate(words) if not word.startswith("--")]
+  others = [index for index, word in enumerate(words) if not word.startswith("-")]
   if len(others) <= positional:
     end("the command to run is missing, such as main --config=FILE")
+  if (name := words[others[positional]]) not in commands:
+    end(
+      f"the command to run is {name!r}, must be {nearest(name, commands)}; flags before it are "
+      "written --FLAG=VALUE"
+    )
   return [*words[: others[positional]]], [*words[others[positional] :]]

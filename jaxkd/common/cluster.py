@@ -62,12 +62,12 @@ def _initialize() -> bool:
   """Joins the other processes; returns whether there may be any."""
   if all(name in os.environ for name in _PROCESS):
     known: dict[str, Any] = {
-      "num_processes": int(os.environ["JAX_NUM_PROCESSES"]),
-      "process_id": int(os.environ["JAX_PROCESS_ID"]),
+      "num_processes": _integer("JAX_NUM_PROCESSES"),
+      "process_id": _integer("JAX_PROCESS_ID"),
     }
   elif "SLURM_JOB_ID" in os.environ:
     # srun sets this variable, sbatch alone doesn't.
-    if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) == 1:
+    if os.environ.get("SLURM_STEP_NUM_TASKS", "1") == "1":
       return False
     known = {}
   # JAX sets this variable where it finds a TPU.
@@ -77,7 +77,7 @@ def _initialize() -> bool:
     return False
   # Python's handler would wait, too, while JAX waits for the other processes. Afterwards SIGTERM is
   # JAX's notice of preemption.
-  signal.signal(signal.SIGTERM, signal.SIG_DFL)
+  before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
   # By default the processes abort when one of them dies.
   jax.config.update("jax_enable_recoverability", True)
   try:
@@ -86,8 +86,16 @@ def _initialize() -> bool:
     # A single TPU machine without a metadata server.
     if "coordinator_address" not in str(error):
       raise
+    signal.signal(signal.SIGTERM, before)
     return False
   return True
+
+
+def _integer(name: str) -> int:
+  """Returns the number in an environment variable, or raises a ConfigError."""
+  if not (text := os.environ[name]).isdecimal():
+    raise ConfigError(f"{name} is {text!r}, must be an integer >= 0")
+  return int(text)
 
 
 def fail(error: UserError) -> NoReturn:
@@ -96,9 +104,11 @@ def fail(error: UserError) -> NoReturn:
     _watch.confirm()
   with contextlib.suppress(SystemExit):
     end(error)
-  # This tells the others at once.
-  jax.distributed.shutdown()
-  os._exit(error.status)
+  try:
+    # This tells the others at once.
+    jax.distributed.shutdown()
+  finally:
+    os._exit(error.status)
 
 
 class StopRequest:

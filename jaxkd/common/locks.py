@@ -89,8 +89,8 @@ class _Lease:
     with contextlib.suppress(ValueError, OSError):
       self._store.write(self._key, None, if_equal=self._generation).result(RENEWAL_SECONDS)
 
-  def _read(self) -> Any:
-    return self._store.read(self._key).result()
+  def _read(self, timeout: float | None = None) -> Any:
+    return self._store.read(self._key).result(timeout)
 
   def _watch(self, found: Any) -> None:
     """Raises a HeldError as soon as the holder renews its lease or gives it up."""
@@ -107,7 +107,7 @@ class _Lease:
     written = self._store.write(self._key, self._own, if_equal=expected).result(timeout)
     if not written.generation:
       # A repeated request may have found what its first attempt wrote.
-      found = self._read()
+      found = self._read(timeout)
       if found.value != self._own:
         return False
       written = found.stamp
@@ -120,7 +120,8 @@ class _Lease:
     while not self._done.wait(RENEWAL_SECONDS):
       started = time.monotonic()
       try:
-        if self._write(self._generation, RENEWAL_SECONDS):
+        # Two failures must end before the lease does.
+        if self._write(self._generation, RENEWAL_SECONDS / 3):
           renewed = started
           continue
         problem = "another process took it"

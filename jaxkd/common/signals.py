@@ -38,7 +38,7 @@ def _end(number: int, _) -> NoReturn:
 
 
 def end_at_once() -> None:
-  """Makes the signals end this process with one line and no cleanup, for the time of imports.
+  """Makes the signals end this process with one line and no cleanup, during the imports.
 
   A signal that is ignored, as SIGHUP is under nohup, stays ignored.
   """

@@ -91,8 +91,9 @@ def _read(path: AnyPath) -> list[Choice]:
   """Returns the choices of a file; empty if it does not exist."""
   if not exists(path):
     return []
+  content = read(path)
   try:
-    choices = json.loads(read(path))
+    choices = json.loads(content)
     if not isinstance(choices, list):
       raise TypeError("it has no list")
     for choice in choices:

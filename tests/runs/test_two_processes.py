@@ -112,7 +112,9 @@ def checkpoint_steps(workdir):
 
 
 def wait_for_checkpoint(workdir, step):
+  end = time.monotonic() + 300
   while max(checkpoint_steps(workdir), default=0) < step:
+    assert time.monotonic() < end, f"no checkpoint of step {step} in {workdir}"
     time.sleep(0.01)
 
 

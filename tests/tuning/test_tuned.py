@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from foreign_files import assert_read_or_refused, damaged, fuzzed
 
-from jaxkd.common.errors import ConfigError
+from jaxkd.common.errors import ConfigError, FileError
 from jaxkd.runs import planning, row_options
 from jaxkd.tuning import tuned
 
@@ -112,5 +112,5 @@ def test_any_file_of_choices_is_read_or_refused(make_tiny_config, tmp_path, cont
 
 
 def test_a_folder_in_place_of_the_file_of_choices_is_named(tiny_config, tmp_path):
-  with pytest.raises(ConfigError, match=rf"^{tmp_path} is not a file of choices .*directory"):
+  with pytest.raises(FileError, match=rf"^can't read {tmp_path}: Is a directory"):
     tuned.apply(tiny_config, tmp_path)
