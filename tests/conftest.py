@@ -29,8 +29,9 @@ from jaxkd.reports import experiment as report
 from jaxkd.runs import config as jaxkd_config
 from jaxkd.runs import experiment
 
-# These files import PyTorch, which may be absent; tests that use it skip themselves.
-collect_ignore = ["benchmarks", "models/reference.py"]
+# These files import PyTorch or a server of buckets, which may be absent; tests that use them skip
+# themselves.
+collect_ignore = ["benchmarks", "bucket_server.py", "models/reference.py"]
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")

@@ -96,12 +96,13 @@ def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument("--kills", type=int, default=50)
   parser.add_argument("--workdir", type=pathlib.Path, required=True)
+  parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=[*COMMANDS])
   parser.add_argument("--seed", type=int, default=0)
   args = parser.parse_args()
   random.seed(args.seed)
   args.workdir.mkdir(parents=True)
-  for index, name in enumerate(COMMANDS):
-    kills = args.kills // len(COMMANDS) + (index < args.kills % len(COMMANDS))
+  for index, name in enumerate(args.commands):
+    kills = args.kills // len(args.commands) + (index < args.kills % len(args.commands))
     # Reports name their workdir, so all runs have the same.
     workdir = args.workdir / name
     finish(name, workdir)

@@ -128,7 +128,7 @@ def test_a_pod_is_found_by_the_metadata_server(tmp_path, tpu):
       # Each process has a server address of its own.
       answers = {
         "agent-worker-number": str(self.server.number),
-        "worker-network-endpoints": "127.0.0.1,127.0.0.1",
+        "worker-network-endpoints": "a:1:127.0.0.1,b:1:127.0.0.1",
       }
       answer = answers.get(self.path.rsplit("/", 1)[1], "")
       self.send_response(200)
