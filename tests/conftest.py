@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -39,6 +40,11 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 def pytest_configure(config):
+  # A background job ignores these, and so would the processes that tests start and send them to. A
+  # handler is not inherited, and makes no difference here.
+  for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:
+      signal.signal(number, lambda *_: None)
   # Without pytest's cache (`-p no:cacheprovider`) compilations last as long as the tests.
   cache = config.cache.mkdir("jax-compilations") if hasattr(config, "cache") else _temporary()
   # Subprocesses of tests share the cache.
