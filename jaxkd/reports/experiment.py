@@ -27,6 +27,9 @@ ACCURACY, SINGLE = "accuracy (%)", "each alone (%)"
 
 _TAU_STAR = "train_tau_star_"
 
+# What the students of each row logged in training.
+_Logs = dict[str, dict[Phase, list[dict[str, float]]]]
+
 
 def write(experiment: Experiment) -> AnyPath | None:
   """Writes the results of the rows into a folder; a diverged row is marked.
@@ -55,18 +58,18 @@ def write(experiment: Experiment) -> AnyPath | None:
 
 def _pictures(experiment: Experiment) -> Iterator[Block]:
   """Yields the table of temperatures, if a row has some, and the pictures."""
-  logged, lost = _with_logs(experiment)
+  logs, lost = _logs(experiment)
   for text in lost:
     tell(f"jaxkd: {text}")
     yield Text(f"{text}.")
-  if chosen := temperatures(logged):
+  if chosen := _temperatures(logs):
     yield Table("temperatures", chosen)
     yield Text(
       "Share of the examples for which each τ* was chosen in training, between the last two "
       "evaluations; metrics.jsonl has the shares of all evaluations."
     )
-  if logged.rows:
-    yield _curves(logged)
+  if logs:
+    yield _curves(experiment.config, logs)
   if teachers := _finished_teachers(experiment):
     taus: list[float] = []
     derived = {}
@@ -84,19 +87,18 @@ def _pictures(experiment: Experiment) -> Iterator[Block]:
     yield Picture("derived", figure, pictures.derived_lines(taus, derived), caption)
 
 
-def _with_logs(experiment: Experiment) -> tuple[Experiment, list[str]]:
-  """Returns the rows of single students whose evaluations can be read, and why others can't."""
-  rows, lost = {}, []
+def _logs(experiment: Experiment) -> tuple[_Logs, list[str]]:
+  """Returns what the rows of single students logged, and why that of others can't be read."""
+  logs: _Logs = {}
+  lost = []
   for row, phases in experiment.rows.items():
     if row.endswith(ENSEMBLE):
       continue
     try:
-      for phase in phases:
-        experiment.folder(phase).logged()
-      rows[row] = phases
+      logs[row] = {phase: experiment.folder(phase).logged() for phase in phases}
     except FileError as error:
       lost.append(f"no curve and no temperatures of {row}: {error}")
-  return dataclasses.replace(experiment, rows=rows), lost
+  return logs, lost
 
 
 def table(experiment: Experiment) -> Lines:
@@ -175,14 +177,14 @@ def _line(experiment: Experiment, row: str, phases: Sequence[Phase]) -> dict[str
   }
 
 
-def temperatures(experiment: Experiment) -> Lines:
+def _temperatures(logs: _Logs) -> Lines:
   """Returns the last logged share of each temperature in rows that choose it, over the seeds."""
   lines = []
-  for row, phases in experiment.rows.items():
-    logged = [experiment.folder(phase).logged()[-1] for phase in phases]
+  for row, logged in logs.items():
+    last = [evaluations[-1] for evaluations in logged.values()]
     shares = {
-      f"τ* = {name.removeprefix(_TAU_STAR)}": f"{np.mean([line[name] for line in logged]):.1%}"
-      for name in logged[0]
+      f"τ* = {name.removeprefix(_TAU_STAR)}": f"{np.mean([line[name] for line in last]):.1%}"
+      for name in last[0]
       if name.startswith(_TAU_STAR)
     }
     if shares:
@@ -190,15 +192,13 @@ def temperatures(experiment: Experiment) -> Lines:
   return tables.joined(lines)
 
 
-def _curves(experiment: Experiment) -> Picture:
+def _curves(config: ConfigDict, logs: _Logs) -> Picture:
   """Returns the accuracy, in percent, at every evaluation of the rows' students."""
-  config = experiment.config
   curves: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
   lines = []
-  for row, phases in experiment.rows.items():
-    for phase in phases:
-      logged = experiment.folder(phase).logged()
-      points = [(line["epoch"], 100 * line[f"{phase.split}_accuracy"]) for line in logged]
+  for row, logged in logs.items():
+    for phase, evaluations in logged.items():
+      points = [(line["epoch"], 100 * line[f"{phase.split}_accuracy"]) for line in evaluations]
       epochs, accuracies = np.transpose(points)
       curves.setdefault(row, []).append((epochs, accuracies))
       about = {"row": row, "seed": phase.seed}

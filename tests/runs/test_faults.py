@@ -134,7 +134,7 @@ def test_a_resumed_run_drops_damaged_evaluations(fault, tmp_path, capsys):
 @every_fault
 def test_without_evaluations_a_report_has_no_curve_and_says_so(fault, experiment, student, capsys):
   damage(student.path / "metrics.jsonl", fault)
-  _, (said,) = report._with_logs(experiment)
+  _, (said,) = report._logs(experiment)
   assert said.startswith("no curve and no temperatures of fgcr: ")
 
 
