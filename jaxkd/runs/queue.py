@@ -45,6 +45,9 @@ class Queue:
     self._told = False
 
   def _add(self, phase: Phase) -> None:
+    # Many students share a teacher.
+    if phase in self._reused or phase in self.missing:
+      return
     folder = self._folder(phase)
     if jax.process_index() == 0:
       folder.repair()
@@ -55,7 +58,7 @@ class Queue:
       self._add(teacher)
       if teacher not in self.missing:
         self._reused[teacher].check_network()
-    self.missing.setdefault(phase, len(self.missing) + 1)
+    self.missing[phase] = len(self.missing) + 1
 
   def tell_reused(self) -> None:
     """Lists the phases that are not trained again."""
