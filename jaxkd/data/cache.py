@@ -8,12 +8,12 @@ import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
-import filelock
 import numpy as np
 
 from jaxkd.common import files, signals
 from jaxkd.common.console import tell
 from jaxkd.common.errors import FileError, explained
+from jaxkd.common.locks import HeldError, held
 from jaxkd.data.base import Arrays, Examples, in_order, readable
 
 VERSION = 3  # part of folders' names and of identities: raised when decoding gives other pixels
@@ -72,13 +72,13 @@ def _cached(path: pathlib.Path, shapes: _Shapes, read: _Read) -> _Fields:
 def _locked(path: pathlib.Path) -> Iterator[None]:
   """Waits until no other process writes `path`, and keeps others from writing it."""
   path.parent.mkdir(parents=True, exist_ok=True)
-  lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
-  try:
-    held = lock.acquire(blocking=False)
-  except filelock.Timeout:
-    tell(f"jaxkd: waiting for the process that holds {readable(lock.lock_file)}")
-    held = lock.acquire()
-  with held:
+  lock = path.with_name(f".{path.name}.lock")
+  with contextlib.ExitStack() as stack:
+    try:
+      stack.enter_context(held(lock))
+    except HeldError:
+      tell(f"jaxkd: waiting for the process that holds {readable(lock)}")
+      stack.enter_context(held(lock, wait=True))
     yield
 
 
