@@ -42,7 +42,7 @@ def write_atomically(path: StrPath, content: str | bytes) -> None:
     return
   path = pathlib.Path(path)
   temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
-  with explained(FileError, f"can't write {path}", OSError):
+  with _explained("write", path):
     try:
       with _locked(temporary) as file:
         file.write(content.encode() if isinstance(content, str) else content)
@@ -145,7 +145,7 @@ def append_json_line(path: StrPath, value: Mapping[str, Any]) -> None:
     # Objects can't grow.
     write_atomically(path, (read(path) if exists(path) else b"") + _line(value).encode())
     return
-  with explained(FileError, f"can't write {path}", OSError), open(path, "a") as file:
+  with _explained("write", path), open(path, "a") as file:
     file.write(_line(value))
     file.flush()
     os.fsync(file.fileno())

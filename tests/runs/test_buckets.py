@@ -200,9 +200,8 @@ with locks.held("gs://bucket/locks/lost"):
 
 
 def test_a_phase_in_a_bucket_is_locked(server, config, short_lease):
-  folder = Experiment.of(config, "gs://bucket/locked").folder(
-    Experiment.of(config, "gs://bucket/locked").students[0]
-  )
+  experiment = Experiment.of(config, "gs://bucket/locked")
+  folder = experiment.folder(experiment.students[0])
   folder.create()
   with (
     folder.lock(),
