@@ -159,8 +159,7 @@ def test_the_script_finds_modules_in_the_working_directory(run, tmp_path):
   (tmp_path / "mine.py").write_text("print('mine is imported')")
   # As in the installed script, the path begins with another folder.
   script = (
-    "import runpy, sys; here = sys.argv.pop(); sys.path[0] = '/nowhere'\n"
-    "sys.path[:] = [folder for folder in sys.path if folder != here]\n"
+    "import runpy, sys; sys.path[0] = '/nowhere'; sys.path.remove(sys.argv.pop())\n"
     "from jaxkd import __main__\n"
     "runpy.run_module = lambda *_, **__: __import__('mine')\n"
     "__main__.main()"
