@@ -10,6 +10,20 @@ from jaxkd.methods import NOT_NEGATIVE, POSITIVE, Method, Terms, View, option, r
 from jaxkd.methods.base import map_pairs, plus_cross_entropy
 
 
+@jax.custom_batching.sequential_vmap
+def _eigh_of_one(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+  return tuple(jnp.linalg.eigh(matrix))
+
+
+def eigh(matrices: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """Returns eigenvalues `[B, W]` and eigenvectors `[B, W, W]` of symmetric matrices `[B, W, W]`."""
+  # JAX 0.9 to 0.11 on CPUs: batched decompositions wait for each other without end as soon as every
+  # core runs one.
+  return jax.lax.platform_dependent(
+    matrices, cpu=jax.vmap(_eigh_of_one), default=lambda x: tuple(jnp.linalg.eigh(x))
+  )
+
+
 def decompose(maps: jax.Array, number: int) -> tuple[jax.Array, jax.Array]:
   """Returns right singular vectors `[B, W, number]` and values `[B, number]` of `[B, H, W, C]`.
 
@@ -20,7 +34,7 @@ def decompose(maps: jax.Array, number: int) -> tuple[jax.Array, jax.Array]:
   x = maps.astype(jnp.float32)
   gram = jnp.einsum("bhwc,bhvc->bwv", x, x, precision="highest")
   fixed = jax.lax.stop_gradient(gram)
-  values, vectors = jnp.linalg.eigh(fixed)
+  values, vectors = eigh(fixed)
   # A step of perturbation theory from the fixed vectors: 0, with the vectors' gradient.
   gaps = values[:, None, :] - values[:, :, None]
   apart = jnp.abs(gaps) > 1e-6 * jnp.max(values, axis=-1)[:, None, None]

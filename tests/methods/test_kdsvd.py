@@ -1,6 +1,10 @@
 """KD-SVD compares the relations of singular vectors of neighbouring stages."""
 
 import itertools
+import os
+import subprocess
+import sys
+import textwrap
 
 import jax
 import jax.numpy as jnp
@@ -62,3 +66,18 @@ def test_maps_with_equal_singular_values_have_a_finite_gradient():
   student, teacher = (outputs._replace(stages=(flat, flat)) for outputs in (STUDENT, maps(1)))
   gradient = jax.grad(lambda x: minimised("kdsvd", student._replace(stages=x), teacher))
   assert all(np.all(np.isfinite(leaf)) for leaf in gradient(student.stages))
+
+
+def test_decompositions_of_one_program_on_two_cores_end():
+  program = """
+    import os; os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+    import jax, jax.numpy as jnp
+    from jaxkd.methods.kdsvd import decompose
+    maps = [jax.random.normal(jax.random.key(i), (64, 32, 32, 1)) for i in range(8)]
+    run = jax.jit(lambda maps: [decompose(x, 1) for x in maps])
+    for _ in range(10):
+      jax.block_until_ready(run(maps))
+  """
+  environment = {**os.environ, "XLA_FLAGS": ""}
+  command = [sys.executable, "-c", textwrap.dedent(program)]
+  subprocess.run(command, env=environment, timeout=60, check=True)
