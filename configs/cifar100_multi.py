@@ -16,7 +16,7 @@ def get_config(arg=None):
   config.multi.label = "kd"  # the row whose label each teacher gives
   config.multi.lam = 0.5  # the authors' code for ATS; the paper leaves it open
   config.multi.tau = 4.0  # the field's default
-  # config.multi.student_tau is None: that of the label's row
+  config.student_tau = 1.0  # the authors' code, for all rows; Eq. 2 has tau
   config.multi.grid = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)  # Eq. 10, for labels of `isats`
   config.multi.gap = 1.0  # section 5.3 of the paper, for labels of `isats`
   config.multi.contrast = 0.0  # weight of a contrastive term with each teacher

@@ -16,7 +16,7 @@ def get_config(arg=None):
   config = recipe("cub", arg, title="cub_sckd", rows=("sckd",))
   config.sckd.lam = 0.5  # the authors' code for ATS; the paper leaves it open
   config.sckd.tau = 4.0  # the field's default; the paper leaves it open
-  # config.sckd.student_tau is None: tau
+  config.student_tau = 1.0  # the authors' code, for all rows; Eq. 2 has tau
   # The original: a gate for each step, which takes a second backward pass of the student. 'batch'
   # and 'sample' compare gradients in the logits, at no cost: 'batch' has a gate for each step,
   # 'sample' one for each example.

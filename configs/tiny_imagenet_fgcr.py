@@ -15,5 +15,5 @@ def get_config(arg=None):
   config.fgcr.lam = 0.5  # the authors' code for ATS; the paper leaves it open
   config.fgcr.tau = 4.0  # the field's default; the paper leaves it open
   config.fgcr.alpha = 0.5  # share of the class mean: 0.1 or 0.5 in the paper
-  # config.fgcr.student_tau is None: tau
+  config.student_tau = 1.0  # the authors' code, for all rows; Eq. 2 has tau
   return config

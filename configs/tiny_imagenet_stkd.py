@@ -14,7 +14,7 @@ def get_config(arg=None):
   config = recipe("tiny_imagenet", arg, title="tiny_imagenet_stkd", rows=("stkd",))
   config.kd.lam = 0.5  # the authors' code for ATS; the paper leaves it open for KD
   config.kd.tau = 4.0  # the field's default; the paper leaves it open for KD
-  # config.kd.student_tau is None: tau, as in Eq. 2
+  config.student_tau = 1.0  # the authors' code, for all rows; Eq. 2 has tau
   config.kd.until = 1.0  # share of the training with the soft term
   config.kd.weight = 1.0  # factor of the soft term, beside lam
   return config

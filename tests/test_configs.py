@@ -10,6 +10,7 @@ import pytest
 from jaxkd import methods
 from jaxkd.analysis import plan
 from jaxkd.runs import paper
+from jaxkd.runs.config import SHARED
 from jaxkd.runs.planning import ENSEMBLE
 from jaxkd.runs.recipes import RECIPES
 from jaxkd.runs.validation import validate
@@ -64,7 +65,8 @@ def test_an_experiment_states_the_values_of_its_method(name):
   row = module(name).get_config().rows[-1].removesuffix(ENSEMBLE)
   for field in dataclasses.fields(methods.find(row)):
     if field.name != "standardize" and not field.metadata.get("selects"):
-      assert f"config.{row}.{field.name} " in source
+      shared = field.name in SHARED
+      assert f"config.{'' if shared else f'{row}.'}{field.name} " in source
 
 
 @pytest.mark.parametrize("dataset", paper.TEACHERS)

@@ -12,7 +12,7 @@ class ATS(Method):
   lam: float = option(0.5, "the authors' code", FRACTION)
   tau1: float = option(4.0, "authors search 1 to 6, recommend tau1 - tau2 in [1, 2]", TEMPERATURE)
   tau2: float = option(3.0, "the authors search 1 to 5", TEMPERATURE)
-  student_tau: float = option(1.0, "the authors' code; `kd` explains its weight", TEMPERATURE)
+  student_tau: float = option(1.0, "the authors' code; Eq. 2 has tau", TEMPERATURE)
   standardize: bool = option(False, "as in `kd`")
 
   # Fig. 10 of the ATS paper.

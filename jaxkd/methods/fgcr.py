@@ -20,7 +20,7 @@ class FGCR(Method):
     4.0, "the field's default; the paper leaves it open", Bound(1, TEMPERATURE.high, low_open=True)
   )
   alpha: float = option(0.5, "share of the class mean: 0.1 or 0.5 in the paper", FRACTION)
-  student_tau: float | None = option(None, "None: tau", TEMPERATURE)
+  student_tau: float = option(1.0, "the authors' code; Eq. 2 has tau", TEMPERATURE)
   standardize: bool = option(False, "as in `kd`")
 
   search = {"alpha": (0.1, 0.5)}

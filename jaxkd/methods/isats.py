@@ -15,7 +15,7 @@ class ISATS(Method):
   lam: float = option(0.5, "the authors' code for ATS", FRACTION)
   grid: tuple[float, ...] = option(losses.ISATS_GRID, "Eq. 10", TEMPERATURE)
   gap: float = option(1.0, "section 5.3 of the paper", NOT_NEGATIVE)
-  student_tau: float = option(1.0, "the authors' code for ATS", TEMPERATURE)
+  student_tau: float = option(1.0, "the authors' code; Eq. 2 has tau", TEMPERATURE)
   standardize: bool = option(False, "as in `kd`")
 
   search = {"lam": LAM_SEARCH}

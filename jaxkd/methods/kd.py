@@ -26,18 +26,19 @@ LAM_SEARCH = (0.5, 0.9)
 class KD(Method):
   """KD from the large teacher: (1 - lam) CE + lam weight s^2 CE(p_t(tau), p_s(s)).
 
-  s is the student's temperature. With s = tau = 4, as in Eq. 2, the soft term weighs lam * 16 = 8;
-  in `ats` and `isats`, where s = 1 as in the authors' code, it weighs 0.5. So these rows differ in
-  more than the teacher's label. To compare labels alone, set student_tau to 1 (or 4) for all rows.
+  s is the student's temperature, `student_tau`. The default is that of the authors' code, in which
+  KD is `ats` with tau1 = tau2 = tau: rows differ in the teacher's label alone. Eq. 2 has s = tau;
+  with tau 4, its soft term weighs lam * 16 = 8. In an experiment, `config.student_tau` is the
+  temperature of all rows: 4 gives Eq. 2 with tau 4.
   """
 
   lam: float = option(0.5, "the authors' code for ATS; the paper leaves it open for KD", FRACTION)
   tau: float = option(4.0, "the field's default; the paper leaves it open for KD", TEMPERATURE)
-  student_tau: float | None = option(None, "None: tau, as in Eq. 2", TEMPERATURE)
+  student_tau: float = option(1.0, "the authors' code; Eq. 2 has tau", TEMPERATURE)
   standardize: bool = option(
     False,
-    "True: z-scores of the logits (Sun et al., 2024), there with tau 2, lam 0.9, weight 10: 0.1 of "
-    "the cross entropy beside 9 times the soft term",
+    "True: z-scores of the logits (Sun et al., 2024), there with tau and student_tau 2, lam 0.9, "
+    "weight 10: 0.1 of the cross entropy beside 9 times the soft term",
   )
   until: float = option(1.0, "share of the training with the soft term", FRACTION)
   weight: float = option(1.0, "factor of the soft term, beside lam", NOT_NEGATIVE)

@@ -1,6 +1,5 @@
 """Several teachers: the weighted mean of their labels, and a contrastive term with each."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,7 +39,7 @@ class Multi(Method):
   label: str = option("kd", "the row whose label each teacher gives", ("kd", "isats"))
   lam: float = option(0.5, "the authors' code for ATS; the paper leaves it open", FRACTION)
   tau: float = option(4.0, "the field's default", TEMPERATURE)
-  student_tau: float | None = option(None, "None: that of the label's row", TEMPERATURE)
+  student_tau: float = option(1.0, "the authors' code; Eq. 2 has tau", TEMPERATURE)
   grid: tuple[float, ...] = option(losses.ISATS_GRID, "Eq. 10, for labels of `isats`", TEMPERATURE)
   gap: float = option(1.0, "section 5.3 of the paper, for labels of `isats`", NOT_NEGATIVE)
   standardize: bool = option(False, "as in `kd`")
@@ -66,11 +65,7 @@ class Multi(Method):
       plan.train(network, CrossEntropy())
       for network in plan.assistants(self.networks, self.init_from)
     ]
-    student_tau = self.student_tau
-    if student_tau is None:
-      label: Any = plan.options(self.label)
-      student_tau = label.student_tau
-    return plan.student(dataclasses.replace(self, student_tau=student_tau), *teachers)
+    return plan.student(self, *teachers)
 
   def parts(self) -> Sequence[CRD]:
     options = self.contrast, self.contrast_features, self.contrast_negatives, self.contrast_tau
@@ -98,7 +93,7 @@ class Multi(Method):
       view.labels,
       jnp.sum(jnp.stack(labels), axis=0),
       lam=1.0,
-      tau=self.tau if self.student_tau is None else self.student_tau,
+      tau=self.student_tau,
     )
     terms = hard_and_soft(self.lam, view.student.logits, view.labels, soft)
     if self.contrast:

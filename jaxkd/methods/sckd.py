@@ -26,7 +26,7 @@ class SCKD(Method):
 
   lam: float = option(0.5, "the authors' code for ATS; the paper leaves it open", FRACTION)
   tau: float = option(4.0, "the field's default; the paper leaves it open", TEMPERATURE)
-  student_tau: float | None = option(None, "None: tau", TEMPERATURE)
+  student_tau: float = option(1.0, "the authors' code; Eq. 2 has tau", TEMPERATURE)
   per: str = option(
     "step",
     "the original: a gate for each step, which takes a second backward pass of the student. "

@@ -11,7 +11,7 @@ def cohorts(steps: Mapping[Phase, Set[int]], size: int, interval: int) -> list[l
 
   The phases of a group share their teachers, data, order of the examples and number of epochs. All
   can resume from a common step of their `steps`, and none loses more than `interval` steps by it.
-  Phases without a teacher have nothing to share.
+  Phases without a teacher are also of one network: teachers train one after the other.
   """
   groups: list[list[Phase]] = []
   # Phases with equal progress form groups.
@@ -20,7 +20,6 @@ def cohorts(steps: Mapping[Phase, Set[int]], size: int, interval: int) -> list[l
       together = [steps[each] for each in (*group, phase)]
       if (
         len(group) < size
-        and phase.teachers
         and _shared(group[0]) == _shared(phase)
         and all(max(own) - common_steps(together)[-1] <= interval for own in together)
       ):
@@ -46,4 +45,4 @@ def common_steps(steps: Sequence[Set[int]]) -> list[int]:
 
 def _shared(phase: Phase) -> tuple[Any, ...]:
   data = {**phase.data, "seed": phase.data_seed}
-  return phase.teachers, data, phase.schedule["epochs"], phase.epochs
+  return phase.teachers or phase.network, data, phase.schedule["epochs"], phase.epochs

@@ -8,6 +8,9 @@ from ml_collections import config_dict
 from jaxkd import data, methods
 from jaxkd.training import optim
 
+SHARED = ("student_tau",)
+"""Options of methods that an experiment has once, for all rows; a section may set its own."""
+
 
 def default() -> ml_collections.ConfigDict:
   """Returns all options; `configs/` has the values that experiments use.
@@ -24,6 +27,9 @@ def default() -> ml_collections.ConfigDict:
   # How many students predict together in a row with `+ens`, as in the paper: those of the first two
   # seeds, of the next two seeds, and so on.
   config.ensemble = 2
+  # Temperature of the student in the soft terms of the rows that have the option `student_tau`,
+  # unless the row's section sets its own: 1 as in the authors' code. Eq. 2 has the teacher's, tau.
+  config.student_tau = 1.0
   # Compute dtype of the networks, 'float32' or 'bfloat16'; parameters and statistics are float32.
   config.dtype = "float32"
 
@@ -61,7 +67,8 @@ def default() -> ml_collections.ConfigDict:
   for name, method in sorted(methods.all_methods().items()):
     options = {field.name: field.default for field in dataclasses.fields(method)}
     if options:
-      optional = {key: config_dict.placeholder(float) for key in options if options[key] is None}
+      unset = [key for key in options if options[key] is None or key in SHARED]
+      optional = {key: config_dict.placeholder(float) for key in unset}
       config[name] = ml_collections.ConfigDict(options | optional)
 
   # Execution of a run; the results depend on it by rounding only.

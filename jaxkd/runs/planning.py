@@ -14,6 +14,7 @@ from jaxkd import data, methods, models
 from jaxkd.common.errors import ConfigError, UserError, explained
 from jaxkd.common.files import file_hash
 from jaxkd.methods import Method
+from jaxkd.runs.config import SHARED
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.row_options import of_row
 from jaxkd.runs.store import PhaseFolder, StoreError
@@ -46,6 +47,13 @@ def teacher(config: ConfigDict) -> Phase:
   return ExperimentPlan(config, 0).teacher()
 
 
+def method(config: ConfigDict, name: str) -> Method:
+  """Returns a method with the options of the config's section of its name."""
+  section = config.get(name, ConfigDict()).to_dict()
+  shared = {key: config[key] for key in SHARED if key in section and section[key] is None}
+  return methods.create(name, section | shared)
+
+
 class ExperimentPlan:
   """An experiment under one seed; see `jaxkd.methods.Plan`, which it implements."""
 
@@ -56,7 +64,7 @@ class ExperimentPlan:
 
   def options(self, name: str) -> Method:
     """Returns a method with the options of the config's section of its name."""
-    return methods.create(name, self._config.get(name, ConfigDict()).to_dict())
+    return method(self._config, name)
 
   def teacher(self, objective: Method | None = None) -> Phase:
     """Returns the phase of the large teacher, or the given finished phase."""

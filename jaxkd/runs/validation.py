@@ -14,7 +14,7 @@ from jaxkd import data, methods, models
 from jaxkd.common.errors import ConfigError, UserError, explained
 from jaxkd.common.files import file_hash
 from jaxkd.common.spelling import hint, nearest
-from jaxkd.methods import FRACTION, NOT_NEGATIVE, POSITIVE, Bound, View
+from jaxkd.methods import FRACTION, NOT_NEGATIVE, POSITIVE, TEMPERATURE, Bound, View
 from jaxkd.methods.base import make_module
 from jaxkd.models import weights
 from jaxkd.runs import planning, teachers
@@ -58,7 +58,7 @@ def validate(config: ConfigDict) -> None:
     own = of_row(config, row)
     # Methods that no row uses are checked, too.
     for name in filter(own.get, methods.all_methods()):
-      methods.create(name, own[name].to_dict())
+      planning.method(own, name)
   _check_rows(config)
 
 
@@ -121,7 +121,8 @@ def _check_numbers(config: ConfigDict) -> None:
       value = config[section][key]
       allowed = "in [0, 2**32)" if bound is _SEED else bound
       _require(value in bound, f"{section}.{key}", value, allowed)
-  seed = config.data.seed
+  tau, seed = config.student_tau, config.data.seed
+  _require(tau in TEMPERATURE, "student_tau", tau, TEMPERATURE)
   _require(seed is None or seed in _SEED, "data.seed", seed, "in [0, 2**32)")
   batch_size, devices = config.data.batch_size, jax.device_count()
   allowed = f"a positive multiple of the number of devices, {devices}"

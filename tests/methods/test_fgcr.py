@@ -17,7 +17,7 @@ def test_fgcr_prepares_class_means_one_temperature_lower(standardize):
     "lam": 0.3,
     "tau": 4.0,
     "alpha": 0.1,
-    "student_tau": None,
+    "student_tau": 4.0,
     "standardize": standardize,
   }
   objective = methods.objective(options)

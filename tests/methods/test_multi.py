@@ -38,25 +38,12 @@ def test_teacher_labels_are_averaged_by_weight(label, standardize):
   np.testing.assert_allclose(whole(options, (TEACHER, other)), jnp.mean(expected), rtol=1e-5)
 
 
-def test_lam_and_student_tau_default_to_those_of_the_label(tiny_config):
-  def loss_of(row):
-    return planning.student(tiny_config, row, 0).objective
-
-  tiny_config.isats.student_tau = 2.0
-  for label in ("kd", "isats"):
-    tiny_config.multi.label = label
-    for option in ("lam", "student_tau"):
-      assert loss_of("multi")[option] == loss_of(label)[option]
-  tiny_config.multi.student_tau = 3.0
-  assert loss_of("multi")["student_tau"] == 3.0
-
-
-def test_student_tau_defaults_to_tau():
+def test_one_teachers_label_is_that_of_its_row():
   options = {
     "name": "multi",
     "lam": 0.3,
     "tau": 4.0,
-    "student_tau": None,
+    "student_tau": 4.0,
     "label": "kd",
     "gap": 1.0,
     "grid": losses.ISATS_GRID,

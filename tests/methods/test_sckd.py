@@ -18,7 +18,7 @@ from jaxkd.training.step import Learner, Variables, functional
 @pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize("per", ["sample", "batch"])
 def test_sckd_drops_the_soft_term_where_gradients_disagree(per, standardize):
-  options = {"name": "sckd", "lam": 0.5, "tau": 4.0, "student_tau": None}
+  options = {"name": "sckd", "lam": 0.5, "tau": 4.0, "student_tau": 4.0}
   options["standardize"] = standardize
   comparable = losses.standardize if standardize else lambda logits: logits
 
@@ -49,7 +49,7 @@ def test_sckd_drops_the_soft_term_where_gradients_disagree(per, standardize):
   )
 
 
-GATED = {"name": "sckd", "lam": 0.25, "tau": 4.0}
+GATED = {"name": "sckd", "lam": 0.25, "tau": 4.0, "student_tau": 4.0}
 DECAY, RATE = 0.5, 0.1
 EIGHT = jnp.arange(8) % 5
 

@@ -21,7 +21,8 @@ def outputs(seed):
 STUDENT, TEACHER = outputs(0), outputs(1)
 S, T = STUDENT.logits, TEACHER.logits
 STANDARDIZED = losses.standardize(S), losses.standardize(T)
-KD = {"name": "kd", "lam": 0.3, "tau": 4.0}
+# By Eq. 2.
+KD = {"name": "kd", "lam": 0.3, "tau": 4.0, "student_tau": 4.0}
 
 
 def maps(seed, *sizes):

@@ -17,6 +17,7 @@ from jaxkd.training import sharding
 
 # A method without an adapter, one with an adapter, and one with constants of the teacher.
 TAUGHT = ("kd", "crd", "fgcr")
+ROWS = (*TAUGHT, "nokd")
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def config(tiny_config):
 
 
 def config_of_taught_rows(config):
-  config.rows, config.seeds = TAUGHT, (0, 1)
+  config.rows, config.seeds = ROWS, (0, 1)
   config.data.seed = 0
   config.crd.negatives = 128
   return config
@@ -144,7 +145,7 @@ def test_a_student_that_is_not_finite_does_not_stop_the_others(config, tmp_path)
   assert not folders["dkd", 0].finished
 
 
-def test_students_that_share_a_teacher_and_an_order_form_a_cohort(config, tmp_path):
+def test_students_that_share_teachers_and_an_order_form_a_cohort(config, tmp_path):
   config.rows = ("nokd", *TAUGHT, "reskd")
 
   def groups(size=9, interval=4):
@@ -155,18 +156,26 @@ def test_students_that_share_a_teacher_and_an_order_form_a_cohort(config, tmp_pa
 
   taught = {(row, seed) for row in TAUGHT for seed in (0, 1)}
   # Each residual student has another base.
-  apart = [{(row, seed)} for row in ("nokd", "reskd") for seed in (0, 1)]
-  assert groups() == [*apart[:2], taught, *apart[2:]]
+  apart = [{("reskd", seed)} for seed in (0, 1)]
+  assert groups() == [{("nokd", 0), ("nokd", 1)}, taught, *apart]
   assert {len(group) for group in groups(size=4)} == {1, 2, 4}
   assert all(len(group) == 1 for group in groups(size=1))
 
   # Each seed has its own order, so only the rows of one seed form a cohort.
   config.data.seed = None
-  assert groups()[2:4] == [{(row, seed) for row in TAUGHT} for seed in (0, 1)]
+  rows = [{("nokd", 0)}, {("nokd", 1)}, *({(row, seed) for row in TAUGHT} for seed in (0, 1))]
+  assert groups()[:4] == rows
   config.data.seed = 0
 
   # A student that is far ahead trains alone, so that it loses no steps.
   ahead = folders_of(tmp_path, config)["crd", 0]
   (ahead.checkpoints / "8").mkdir(parents=True)
-  assert groups()[2:4] == [taught - {("crd", 0)}, {("crd", 0)}]
-  assert groups(interval=8)[2] == taught
+  assert groups()[1:3] == [taught - {("crd", 0)}, {("crd", 0)}]
+  assert groups(interval=8)[1] == taught
+
+
+def test_networks_of_different_kinds_train_one_after_the_other(config):
+  config.teacher.epochs = config.student.epochs
+  phases = [planning.teacher(config), *planning.phases(config, "nokd")]
+  groups = cohorts({phase: {0} for phase in phases}, 9, 4)
+  assert groups == [phases[:1], phases[1:]]
