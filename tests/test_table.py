@@ -72,7 +72,11 @@ def test_columns_join_into_one_table(digits, tmp_path):
     alone = lines["kd+ens"][f"{student}: each alone (%)"]
     assert alone == cells["kd"]["accuracy (%)"]
   assert "mlp8: paper" in path.read_text()
-  assert path.read_text().endswith("\nHow.\n")
+  text = path.read_text()
+  assert "\nHow.\n" in text
+  for student, folder in reports.items():
+    assert f"Report of {student}: {folder.name}" in text.replace("\\", "")
+  assert "\nCommand: " in text
   assert "mlp8: paper" in path.with_suffix(".html").read_text()
 
 

@@ -2,7 +2,8 @@
 
 import collections
 import dataclasses
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -12,10 +13,10 @@ from jaxkd.common.buckets import AnyPath
 from jaxkd.common.console import tell
 from jaxkd.common.digests import digest
 from jaxkd.common.errors import FileError
-from jaxkd.reports import document, pictures, tables
+from jaxkd.reports import comparison, document, networks, origin, pictures, tables
 from jaxkd.reports.document import Block, Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
-from jaxkd.runs import published, row_options, toolkit
+from jaxkd.runs import planning, published, row_options, toolkit
 from jaxkd.runs.experiment import Experiment
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.planning import ENSEMBLE
@@ -24,10 +25,17 @@ from jaxkd.training.jobs import GIVEN
 # Columns of the table: the accuracy, that of an ensemble's students. A published accuracy and the
 # difference follow, see `Published.by`.
 ACCURACY, SINGLE = "accuracy (%)", "each alone (%)"
+MINUS = "minus "
+"""Begins the columns of differences from a baseline."""
+BASELINES = ("nokd", "kd")
+"""Rows that the others are compared with."""
 
 _TAU_STAR = "train_tau_star_"
 
 # What the students of each row logged in training.
+Differences = Mapping[str, Mapping[str, comparison.Difference]]
+"""Differences of rows from a baseline, by baseline."""
+
 _Logs = dict[str, dict[Phase, list[dict[str, float]]]]
 
 
@@ -50,8 +58,16 @@ def write(experiment: Experiment) -> AnyPath | None:
     "wrong-class probabilities at a temperature, mean over the training split."
     f"{published.sources([config])}{notes(config)}{_given(experiment)}"
   )
-  pictured = _pictures(dataclasses.replace(experiment, rows=finished))
-  blocks = [Table("table", table(experiment)), Text(about), *pictured]
+  shown = dataclasses.replace(experiment, rows=finished)
+  compared = differences(shown)
+  blocks = [
+    Table("table", table(experiment, compared)),
+    Text(about),
+    *_compared_text(compared),
+    *_pictures(shown),
+    Table("training", _training(shown), "Training"),
+    *origin.blocks(shown),
+  ]
   document.write(Report(config.title, blocks), folder)
   return folder
 
@@ -101,15 +117,16 @@ def _logs(experiment: Experiment) -> tuple[_Logs, list[str]]:
   return logs, lost
 
 
-def table(experiment: Experiment) -> Lines:
+def table(experiment: Experiment, compared: Differences) -> Lines:
   """Returns a line for each teacher and for each row of the config."""
   config = experiment.config
   lines = []
   known = published.of(config)
+  minus = dict.fromkeys((f"{MINUS}{base}" for base in compared), "")
   for phase, rows in _finished_teachers(experiment).items():
     result = experiment.folder(phase).result()
     index = int(np.argmin(np.abs(np.array(result["temperatures"]) - config.kd.tau)))
-    line = _line(experiment, f"teacher of {rows}", [phase])
+    line = _line(experiment, f"teacher of {rows}", [phase]) | minus
     for name in ("derived average", "derived variance"):
       value = result["train"][name.replace(" ", "_")][index]
       line[f"{name} at {result['temperatures'][index]:g}"] = f"{value:.3e}"
@@ -126,8 +143,66 @@ def table(experiment: Experiment) -> Lines:
       accuracies = [ensemble.accuracy for ensemble in experiment.ensembles[row]]
       line[ACCURACY] = tables.percent(accuracies)
       line["seeds"] += f", {config.ensemble} together"
+    line |= {f"{MINUS}{base}": str(own.get(row, "")) for base, own in compared.items()}
     lines.append(line | _compared(known, row, accuracies))
   return tables.joined(lines)
+
+
+def differences(experiment: Experiment) -> Differences:
+  """Compares the finished rows of single students with labels alone and with KD, seed by seed."""
+  rows = {
+    row: dict(zip(experiment.config.seeds, accuracies, strict=True))
+    for row, phases in experiment.rows.items()
+    if not row.endswith(ENSEMBLE) and (accuracies := _accuracies(experiment, phases))
+  }
+  found = {
+    base: {row: comparison.paired(own, rows[base]) for row, own in rows.items() if row != base}
+    for base in BASELINES
+    if base in rows
+  }
+  return {base: own for base, own in found.items() if own}
+
+
+def _compared_text(compared: Differences) -> list[Text]:
+  """Returns the paragraph on the differences, if there are any."""
+  if not compared:
+    return []
+  sentences = " ".join(comparison.sentence(*each) for each in compared.items())
+  return [
+    Text(
+      "Differences are in percentage points, paired by seed, ± half of a "
+      f"{comparison.CONFIDENCE:.0%} confidence interval (Student's t). {sentences}"
+    )
+  ]
+
+
+def _training(experiment: Experiment) -> Lines:
+  """Returns the table of how the students and all their teachers were trained."""
+  students = {row.removesuffix(ENSEMBLE): phases for row, phases in experiment.rows.items()}
+  used: dict[Phase, dict[str, None]] = {}
+  for row, own in students.items():
+    for phase in planning.with_teachers(own):
+      if phase not in own:
+        used.setdefault(phase, {})[row] = None
+  # The seeds of a network that teaches the same rows share a line.
+  groups: dict[tuple[str, ...], list[Phase]] = {}
+  for phase, rows in used.items():
+    alike = {**phase.to_dict(), "seed": 0, "teachers": [t.name for t in phase.teachers]}
+    groups.setdefault((", ".join(rows), json.dumps(alike, sort_keys=True)), []).append(phase)
+  taught = [(f"teacher of {rows}", phases) for (rows, _), phases in groups.items()]
+  origins = {phase: _origin(experiment, phase) for phase in (*used, *experiment.students)}
+  return networks.table([*taught, *students.items()], origins)
+
+
+def _origin(experiment: Experiment, phase: Phase) -> str:
+  """Returns where a phase's network came from."""
+  if phase.location or phase.given:
+    return f"given: {phase.location or phase.weights}"
+  folder = experiment.folder(phase)
+  if not folder.finished:
+    return "not in the store"
+  result = folder.result()
+  return f"trained {result['finished']} on {result['hardware']}"
 
 
 def _compared(known: published.Published, row: str, accuracies: Sequence[float]) -> dict[str, str]:

@@ -8,15 +8,16 @@ from ml_collections import ConfigDict
 
 from jaxkd.common.buckets import AnyPath
 from jaxkd.common.files import StrPath, read
-from jaxkd.reports import document, experiment, tables
-from jaxkd.reports.document import Report, Table, Text
-from jaxkd.reports.experiment import ACCURACY, SINGLE
+from jaxkd.reports import document, experiment, origin, tables
+from jaxkd.reports.document import Block, Report, Table, Text
+from jaxkd.reports.experiment import ACCURACY, BASELINES, MINUS, SINGLE
 from jaxkd.reports.tables import Lines
 from jaxkd.runs import published
 from jaxkd.runs.phase import duration
 
 # Suffixes of the name of a column, by column of a report.
 _COLUMNS = {ACCURACY: "", SINGLE: f": {SINGLE}", "seeds": ": seeds"}
+_COLUMNS |= {f"{MINUS}{base}": f": {MINUS}{base}" for base in BASELINES}
 for _by in (published.PAPER, published.TOOLKITS):
   _COLUMNS |= {f"{_by} (%)": f": {_by}", f"ours - {_by}": f": ours - {_by}"}
 
@@ -67,7 +68,9 @@ def write(
   """
   lines = join(reports)
   table = Table(title, lines if wide else narrow(lines, reports), data=lines)
-  return document.write(Report(title, [table, Text(caption)]), workdir, title)
+  own = [Text(f"Report of {column}: {folder.name}") for column, folder in reports.items()]
+  blocks: list[Block] = [table, Text(caption), *own, *origin.run()]
+  return document.write(Report(title, blocks), workdir, title)
 
 
 def caption(columns: Mapping[str, ConfigDict]) -> str:

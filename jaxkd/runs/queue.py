@@ -1,7 +1,6 @@
 """The queue: trains the phases that a store lacks, teachers before their students."""
 
 import contextlib
-import datetime
 import functools
 import time
 from collections.abc import Iterable, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 from flax import nnx
 
 from jaxkd import data
+from jaxkd.common import provenance
 from jaxkd.common.buckets import AnyPath
 from jaxkd.common.cluster import stop_requested
 from jaxkd.common.console import tell
@@ -173,8 +173,8 @@ class Queue:
     )
     for phase, result in zip(cohort, train(job, self._stop), strict=True):
       if jax.process_index() == 0:
-        today = datetime.datetime.now(datetime.UTC).date()
-        self._folder(phase).finish({**result, "finished": str(today)})
+        made = {"finished": provenance.today(), "hardware": provenance.hardware()}
+        self._folder(phase).finish(result | made)
     if self._stop.is_set():
       folder = self._folder(first).path
       raise Stopped(f"stopped after {folder}{others}; run the same command to resume")

@@ -134,8 +134,8 @@ class PhaseFolder:
   def result(self) -> dict[str, Any]:
     """Returns the result of a finished phase.
 
-    It has `steps`, `parameters`, `temperatures`, `finished` (a date), `class_names`, and for
-    'train' and `phase.split` the measures on that split.
+    It has `steps`, `parameters`, `temperatures`, `finished` (a date), `hardware`, `class_names`,
+    and for 'train' and `phase.split` the number of `examples` and the measures on that split.
     """
     return read_json(self.path / "result.json", _REMEDY)
 

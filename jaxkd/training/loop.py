@@ -16,6 +16,7 @@ from jaxkd.common.cluster import StopRequest
 from jaxkd.common.console import tell
 from jaxkd.common.errors import UserError
 from jaxkd.common.signals import Stopped
+from jaxkd.data.base import Split
 from jaxkd.methods import Method
 from jaxkd.methods.base import make_module
 from jaxkd.training import evaluation, optim, sharding
@@ -242,9 +243,13 @@ class _Trainee:
       "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.variables.weights)),
       "temperatures": list(losses.ISATS_GRID),
       "class_names": list(dataset.class_names),
-      "train": self.evaluate(state.variables, dataset.train),
-      dataset.split: self.evaluate(state.variables, dataset.evaluated),
+      "train": self.measured(state, dataset.train),
+      dataset.split: self.measured(state, dataset.evaluated),
     }
+
+  def measured(self, state: TrainState, split: Split) -> dict[str, Any]:
+    """Returns the measures of the student on a split, with its number of examples."""
+    return {"examples": data.size(split), **self.evaluate(state.variables, split)}
 
 
 def make_adapter(

@@ -3,9 +3,14 @@
 import contextlib
 import csv
 import io
+import re
+import sys
 
+import jax
 import pytest
 
+import jaxkd
+from jaxkd import main
 from jaxkd.reports import experiment as report
 from jaxkd.runs import paper, planning, published
 from jaxkd.runs.experiment import Experiment, run
@@ -58,6 +63,31 @@ def test_a_validation_split_is_named_in_the_report(held_out):
   assert "on the validation split of digits" in text
   assert "test split" not in text
   assert "validation accuracy" in (folder / "report.html").read_text()
+
+
+def test_the_report_says_how_each_network_was_trained(held_out):
+  folder = report.write(held_out)
+  with open(folder / "training.csv", newline="") as file:
+    teacher, student = csv.DictReader(file)
+  assert teacher["network of"] == "teacher of kd"
+  assert (teacher["learns from"], student["learns from"]) == ("labels", "mlp")
+  # lam 0.5, times the squared temperature of the student, 1.
+  assert (student["soft term's weight"], student["student's temperature"]) == ("0.5", "1")
+  assert "lam 0.5, tau 4," in student["other options"]
+  assert student["epochs"] == "0.5 epochs"
+  assert re.fullmatch(r"trained \d{4}-\d\d-\d\d on \d+ CPU cores", student["origin"])
+
+
+def test_the_report_says_where_its_numbers_come_from(held_out, monkeypatch):
+  monkeypatch.setattr(sys, "argv", [main.__file__, "--config=a config.py", "--workdir=runs"])
+  text = (report.write(held_out) / "report.md").read_text()
+  # A fifth of 1437 images is held out, rounded by class.
+  assert "digits, 1,149 images to train on (0.2 of the training split is the validation" in text
+  assert "288 in the validation split: one image is 0.35 points of accuracy" in text
+  assert "data.validation = 0.2" in text
+  assert "Command: python -m jaxkd.main '--config=a config.py' --workdir=runs" in text
+  assert f"jaxkd {jaxkd.__version__}" in text
+  assert f"jax {jax.__version__}" in text
 
 
 @pytest.mark.parametrize(

