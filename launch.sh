@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs jaxkd into its own environment and runs it.
 #
-#   ./launch.sh                              the digits example
+#   ./launch.sh                              a demonstration, in minutes
 #   ./launch.sh --config=FILE [...]          python -m jaxkd.main with these flags
 #   ./launch.sh COMMAND [...]                python -m jaxkd.COMMAND with these flags
 #   ./launch.sh --processes=N [COMMAND] ...  N processes on this machine, one per GPU
@@ -171,7 +171,7 @@ esac
 [[ $processes =~ ^[1-9][0-9]*$ ]] || fail "--processes is '$processes', must be an integer >= 1"
 
 case ${1:-} in
-  "") set -- main --config="$root/configs/digits_isats.py" ;;
+  "") set -- demo ;;
   -h | --help | help)
     sed -n '2,/^\[/ { s/^# \{0,1\}//p; }' "$root/launch.sh"
     set -- help

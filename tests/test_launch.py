@@ -64,7 +64,7 @@ class Checkout:
       "common/spelling",
     ):
       shutil.copy(ROOT / "jaxkd" / f"{name}.py", self.root / "jaxkd" / f"{name}.py")
-    for name in ("main", "table"):
+    for name in ("demo", "main", "table"):
       (self.root / "jaxkd" / f"{name}.py").write_text(COMMAND)
     (self.stubs / "uv").write_text(UV)
     (self.stubs / "uv").chmod(0o755)
@@ -116,9 +116,9 @@ def test_flags_without_a_command_go_to_main(checkout):
   assert (said["command"], said["argv"]) == ("main", ["--config=mine.py"])
 
 
-def test_no_argument_runs_the_digits_example_from_any_folder(checkout):
+def test_no_argument_runs_the_demonstration_from_any_folder(checkout):
   (said,) = checkout.said(checkout.script)
-  assert said["argv"] == [f"--config={checkout.root}/configs/digits_isats.py"]
+  assert (said["command"], said["argv"]) == ("demo", [])
 
 
 def test_the_script_starts_through_symbolic_links(checkout):

@@ -1,7 +1,7 @@
 """Rows compared with a baseline, paired by seed."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -9,8 +9,8 @@ from scipy import stats
 CONFIDENCE = 0.95
 """Confidence of the intervals."""
 
-BySeed = Mapping[int, float]
-"""A row's accuracies in [0, 1], by seed."""
+BySeed = Mapping[Any, float]
+"""A row's accuracies in [0, 1], by seed or by whatever pairs them."""
 
 
 class Difference(NamedTuple):

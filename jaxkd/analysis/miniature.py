@@ -1,0 +1,218 @@
+"""The paper's claim in miniature: hundreds of small students of teachers of several capacities.
+
+All networks are multi-layer perceptrons on scikit-learn's digits, whose pixels are standardised.
+The networks of a cell are trained at once, by `jax.vmap` of the package's own training step.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+
+from jaxkd import data, losses, methods, metrics, models
+from jaxkd.methods import Method
+from jaxkd.models import Outputs
+from jaxkd.training import optim
+from jaxkd.training.step import Learner, Variables, functional
+
+ROWS = ("kd", "ats", "isats", "fgcr", "regt")
+"""Rows that may be compared, with the default options of their methods."""
+
+TRAIN = 897
+"""Images to train on, of 1,797; the others test."""
+
+SIZES: Mapping[str, Mapping[str, int]] = {
+  "64": {"depth": 1, "width": 64},
+  "512": {"depth": 1, "width": 512},
+  "3 x 512": {"depth": 3, "width": 512},
+}
+"""The teachers' hidden layers, from small to large."""
+
+STUDENT = {"depth": 1, "width": 8}
+TEACHERS = 8
+"""Teachers of each size in each split, with other initial weights and order of the examples."""
+
+LABELS = "nokd"
+"""The row that learns from labels alone."""
+
+TAU = 4.0
+"""Temperature of the derived variance."""
+
+EPOCHS, BATCH_SIZE, LEARNING_RATE, MOMENTUM = 30, 64, 0.05, 0.9
+"""Of all networks; the learning rate falls to 0 by a cosine, and there is no weight decay."""
+
+# The students' and the teachers' objective, where they are not the row's and cross entropy.
+_OBJECTIVES = {"regt": ("kd", "regt")}
+
+
+class Cell(NamedTuple):
+  """The students of one row and one size of teachers, in one split.
+
+  Attributes:
+    split: seed of the split.
+    size: a key of `SIZES`; '' for labels alone.
+    row: the method.
+    accuracies: `[TEACHERS, S]` of the students on the test split; student s of every cell starts
+      from the same weights, and sees the examples in the order of its teacher's number.
+    teachers: `[TEACHERS]` accuracies of the teachers on the test split.
+    variances: `[TEACHERS]` derived variances of the teachers at temperature `TAU`, means over the
+      training split.
+  """
+
+  split: int
+  size: str
+  row: str
+  accuracies: np.ndarray
+  teachers: np.ndarray
+  variances: np.ndarray
+
+
+class _Split(NamedTuple):
+  """Images `[N, 8, 8, 1]` and labels `[N]`, to train on and to test."""
+
+  train: tuple[jax.Array, jax.Array]
+  test: tuple[jax.Array, jax.Array]
+
+
+def count(rows: Sequence[str], splits: int) -> int:
+  """Returns the number of cells that `cells` yields."""
+  return splits * (1 + len(SIZES) * len(rows))
+
+
+def cells(rows: Sequence[str], splits: int, students: int) -> Iterator[Cell]:
+  """Trains and yields every cell: labels alone, then all rows of each size of teachers.
+
+  Each of the `TEACHERS` teachers of a cell has `students` students.
+  """
+  for split in range(splits):
+    parts = _digits(split)
+    none = np.full(TEACHERS, np.nan)
+    alone = _students(parts, methods.objective("cross_entropy"), None, (), students)
+    yield Cell(split, "", LABELS, alone, none, none)
+    for size, options in SIZES.items():
+      taught: dict[str, tuple[Any, ...]] = {}
+      for row in rows:
+        student, teacher = _OBJECTIVES.get(row, (row, "cross_entropy"))
+        if teacher not in taught:
+          taught[teacher] = _teachers(parts, methods.objective(teacher), options)
+        logits, accuracies, variances = taught[teacher]
+        objective = methods.objective(student)
+        constants = _constants(objective, logits, parts.train[1])
+        found = _students(parts, objective, logits, constants, students)
+        yield Cell(split, size, row, found, accuracies, variances)
+
+
+def _digits(seed: int) -> _Split:
+  """Divides the digits into a training and a test split at random."""
+  both = data.load(data.find("digits"))
+  images = np.concatenate([part.images for part in both]).astype(np.float32)
+  labels = np.concatenate([part.labels for part in both])
+  order = np.random.default_rng(seed).permutation(len(labels))
+  images, classes = images[order], jnp.asarray(labels[order])
+  # Each pixel by its mean and deviation over the training images; some are always black.
+  mean, deviation = images[:TRAIN].mean(axis=0), images[:TRAIN].std(axis=0)
+  pixels = jnp.asarray((images - mean) / np.where(deviation > 0, deviation, 1))
+  return _Split((pixels[:TRAIN], classes[:TRAIN]), (pixels[TRAIN:], classes[TRAIN:]))
+
+
+def _teachers(parts: _Split, objective: Method, options: Mapping[str, int]) -> tuple[Any, ...]:
+  """Returns the teachers' logits `[T, N, C]`, accuracies and derived variances `[T]`."""
+  learner = _learner(objective, options)
+
+  @jax.jit
+  def run(numbers):
+    def one(number):
+      variables = _fit(learner, options, parts.train, None, (), number, number)
+      logits = learner.network.apply(variables, parts.train[0]).logits
+      probs = losses.softmax(logits, TAU)
+      variance = jnp.mean(metrics.derived_variance(probs, parts.train[1]))
+      return logits, _accuracy(learner, variables, parts.test), variance
+
+    return jax.vmap(one)(numbers)
+
+  return run(jnp.arange(TEACHERS))
+
+
+def _students(
+  parts: _Split, objective: Method, logits: jax.Array | None, constants: Any, count: int
+) -> np.ndarray:
+  """Returns the accuracies `[T, count]` of students of each teacher's logits `[T, N, C]`."""
+  learner = _learner(objective, STUDENT)
+
+  @jax.jit
+  def run(logits, constants, numbers):
+    def one(targets, constants, teacher, number):
+      variables = _fit(learner, STUDENT, parts.train, targets, constants, number, teacher)
+      return _accuracy(learner, variables, parts.test)
+
+    of_one_teacher = jax.vmap(one, in_axes=(None, None, None, 0))
+    return jax.vmap(of_one_teacher)(logits, constants, jnp.arange(TEACHERS), numbers)
+
+  numbers = 1000 + jnp.arange(TEACHERS * count).reshape(TEACHERS, count)
+  return np.asarray(run(logits, constants, numbers))
+
+
+def _learner(objective: Method, options: Mapping[str, int]) -> Learner:
+  network, _ = functional(_create(options, jax.random.key(0)))
+  cosine = optax.cosine_decay_schedule(LEARNING_RATE, EPOCHS * (TRAIN // BATCH_SIZE))
+  optimizer = optim.optimizer(
+    {"momentum": MOMENTUM, "weight_decay": 0.0}, lambda step: cosine(step.astype(jnp.float32))
+  )
+  return Learner(network, None, objective, optimizer)
+
+
+def _create(options: Mapping[str, int], key: jax.Array) -> models.Network:
+  arguments: dict[str, Any] = {"num_classes": 10, "image_size": 8, "in_channels": 1, **options}
+  return models.create("mlp", rngs=nnx.Rngs(key), **arguments)
+
+
+def _fit(
+  learner: Learner,
+  options: Mapping[str, int],
+  train: tuple[jax.Array, jax.Array],
+  targets: jax.Array | None,
+  constants: Any,
+  number: jax.Array,
+  order: jax.Array,
+) -> Variables:
+  """Trains a network from the weights of a number, on examples in the order of a number."""
+  images, labels = train
+  per_epoch = len(labels) // BATCH_SIZE
+  total = EPOCHS * per_epoch
+  _, variables = functional(_create(options, jax.random.key(number)))
+  start = learner.init(variables, Variables(nnx.State({}), nnx.State({})), constants)
+  order_key, key = jax.random.split(jax.random.key(order))
+
+  def epoch(state, index):
+    shuffled = jax.random.permutation(jax.random.fold_in(order_key, index), len(labels))
+
+    def step(state, batch):
+      teachers = () if targets is None else (Outputs(targets[batch]),)
+      progress = state.step.astype(jnp.float32) / total
+      state, _ = learner.step(state, teachers, images[batch], labels[batch], key, progress)
+      return state, None
+
+    batches = shuffled[: per_epoch * BATCH_SIZE].reshape(per_epoch, BATCH_SIZE)
+    return jax.lax.scan(step, state, batches)
+
+  state, _ = jax.lax.scan(epoch, start, jnp.arange(EPOCHS))
+  return state.variables
+
+
+def _constants(objective: Method, logits: jax.Array, labels: jax.Array) -> Any:
+  """Returns what an objective prepares from each teacher's logits, stacked."""
+  prepare = objective.prepare
+  if prepare is None:
+    return ()
+  mask = jnp.ones(labels.shape, bool)
+  return jax.vmap(lambda each: prepare((Outputs(each),), labels, mask, each.shape[-1]))(logits)
+
+
+def _accuracy(learner: Learner, variables: Variables, test: tuple[jax.Array, jax.Array]) -> Any:
+  images, labels = test
+  logits = learner.network.apply(variables, images).logits
+  return jnp.mean((jnp.argmax(logits, axis=-1) == labels).astype(jnp.float32))
