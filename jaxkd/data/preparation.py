@@ -5,11 +5,13 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import tensorflow_datasets as tfds
 import tqdm  # type: ignore[import-untyped]
+from tensorflow_datasets.core.download import downloader
 
-from jaxkd.data import builders, prepared, registry
+from jaxkd.data import builders, contents, prepared, registry
 from jaxkd.data.base import DataError
 from jaxkd.data.specs import Spec
 
@@ -54,7 +56,9 @@ def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
     root = prepared.root(data_dir)
     builder = tfds.builder(spec.builder, data_dir=root, file_format="array_record")
     options = tfds.download.DownloadConfig(manual_dir=archives or None, try_download_gcs=False)
-    with _downloads_told(archives, builder.MANUAL_DOWNLOAD_INSTRUCTIONS):
+    # They say "downloading" and "downloaded", whatever is done.
+    builder._log_download_bytes = builder._log_download_done = lambda: None
+    with _downloads_told(builder.name, archives, builder.MANUAL_DOWNLOAD_INSTRUCTIONS):
       builder.download_and_prepare(download_config=options)
   except DataError:
     raise
@@ -69,24 +73,44 @@ def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
 
 
 @contextlib.contextmanager
-def _downloads_told(archives: str, manual: str | None) -> Iterator[None]:
-  """Prints each download, or refuses it if there is a folder of archives."""
-  # TFDS has no hook for this.
+def _downloads_told(name: str, archives: str, manual: str | None) -> Iterator[None]:
+  """Prints each download; with a folder of archives, refuses it, and checks their contents."""
+  # TFDS has no hooks for this.
   manager = tfds.download.DownloadManager
   download = manager._download
 
   def told(self, resource):
     info = self._url_infos.get(resource.url)
     if archives:
-      name = (info and info.filename) or os.path.basename(resource.url)
-      raise DataError(f"{archives} has {f'none of {manual}' if manual else f'no {name}'}")
+      file = (info and info.filename) or os.path.basename(resource.url)
+      raise DataError(f"{archives} has {f'none of {manual}' if manual else f'no {file}'}")
     # Above TFDS's progress bars.
     size = info.size if info else "unknown size"
     tqdm.tqdm.write(f"downloading {resource.url} ({size})", file=sys.stderr)
     return download(self, resource)
 
-  manager._download = told
-  try:
+  def check(self, url, url_info, path):
+    self._recorded_url_infos[url] = url_info
+    expected = self._url_infos.get(url)
+    if not expected or expected == url_info:
+      return
+    if how := contents.difference(name, path):
+      raise DataError(
+        f"{path} has a wrong checksum, and {how}. It has {url_info.size} and SHA-256 "
+        f"{url_info.checksum}; published: {expected.size}, {expected.checksum}"
+      )
+    print(f"{path} has the published files in another compression")
+
+  replaced: list[tuple[type, str, Any]] = [(manager, "_download", told)]
+  if archives:
+    replaced += [
+      (manager, "_register_or_validate_checksums", check),
+      # Progress bars of downloads.
+      (manager, "_log_skip_download", lambda *_, **__: None),
+      (downloader._Downloader, "tqdm", lambda _: contextlib.nullcontext()),
+    ]
+  with contextlib.ExitStack() as restored:
+    for owner, attribute, value in replaced:
+      restored.callback(setattr, owner, attribute, getattr(owner, attribute))
+      setattr(owner, attribute, value)
     yield
-  finally:
-    manager._download = download

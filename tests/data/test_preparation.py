@@ -2,7 +2,10 @@
 
 import contextlib
 import dataclasses
+import gzip
+import hashlib
 import io
+import pathlib
 import sys
 import tarfile
 import zipfile
@@ -18,7 +21,7 @@ from PIL import Image
 from tensorflow_datasets.core.download import downloader
 
 from jaxkd import data, prepare
-from jaxkd.data import builders, preparation
+from jaxkd.data import builders, contents, preparation
 from jaxkd.data.builders import files as builder_files
 from jaxkd.data.builders import syn_digits
 
@@ -342,9 +345,57 @@ def test_a_damaged_tar_is_named(tmp_path):
 
 def test_an_archive_with_another_checksum_is_refused(tmp_path):
   _cub_tar(tmp_path, _cub_files(), "CUB_200_2011.tgz", "w:gz")
-  with pytest.raises(data.DataError, match="wrong checksum"):
+  with pytest.raises(data.DataError, match="wrong checksum") as error:
     preparation.prepare("cub", str(tmp_path), str(tmp_path))
+  assert f"{tmp_path}/CUB_200_2011.tgz" in str(error.value)
+  assert "downloaded" not in str(error.value)
   assert not _is_prepared(data.SPECS["cub"], tmp_path)
+
+
+def test_an_archive_of_the_published_content_is_read_in_any_compression(
+  monkeypatch, capfd, tmp_path
+):
+  files = _cub_files()
+  known = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+  known = {pathlib.PurePath(name).name: known[name] for name in known if not name.endswith("txt")}
+  monkeypatch.setitem(contents.SHA256, "cub", known)
+  _cub_tar(tmp_path, files, "CUB_200_2011.tgz", "w:gz")
+  preparation.prepare("cub", str(tmp_path), str(tmp_path))
+  assert _is_prepared(data.SPECS["cub"], tmp_path)
+  printed = "".join(capfd.readouterr()).lower()
+  assert "the published files in another compression" in printed
+  assert "download" not in printed
+
+
+def _tar_gz(path, **files):
+  with tarfile.open(path, "w:gz", compresslevel=1) as archive:
+    for name, content in files.items():
+      entry = tarfile.TarInfo(f"folder/{name.replace('_txt', '.txt')}")
+      entry.size = len(content)
+      archive.addfile(entry, io.BytesIO(content))
+
+
+def test_the_content_of_an_archive_is_compared_file_by_file(monkeypatch, tmp_path):
+  digests = {"train": b"pixels", "names.txt": b"cat dog"}
+  digests = {name: hashlib.sha256(content).hexdigest() for name, content in digests.items()}
+  monkeypatch.setitem(contents.SHA256, "pets", digests)
+  path = tmp_path / "pets.tar.gz"
+
+  def found(**files):
+    _tar_gz(path, **files)
+    return contents.difference("pets", path)
+
+  assert not found(train=b"pixels", names_txt=b"cat\ndog\n\n", readme=b"anything")
+  assert found(train=b"pixel", names_txt=b"cat\ndog") == "its train is another"
+  assert found(train=b"pixels", names_txt=b"dog\ncat") == "its names.txt is another"
+  assert found(train=b"pixels") == "it lacks names.txt"
+  assert contents.difference("birds", path) == "the digests of its files are not known here"
+  path.write_bytes(path.read_bytes()[:60])
+  assert contents.difference("pets", path).startswith("it is damaged: ")
+  path = tmp_path / "train.gz"
+  for content, said in ((b"pixels", ""), (b"pixel", "its train is another")):
+    path.write_bytes(gzip.compress(content, 1))
+    assert contents.difference("pets", path) == said
 
 
 # --- Digits-Five --------------------------------------------------------------
