@@ -25,12 +25,14 @@ from jaxkd.metrics.distinctness import (
   entropy,
   expected_calibration_error,
   inherent_variance,
+  label_probability,
+  misguidance,
   temperature_distribution,
 )
 from jaxkd.metrics.geometry import FeatureAngles, feature_angles
 
 __all__ = ["FeatureAngles", "RankCorrelations", "RuleConsistency", "derived_average"]
 __all__ += ["derived_variance", "entropy", "expected_calibration_error", "feature_angles"]
-__all__ += ["inherent_variance", "kendall_tau", "kendall_tau_b", "rank_correlations"]
-__all__ += ["rank_set_overlap", "rule_consistency", "spearman", "temperature_distribution"]
-__all__ += ["topk_overlap"]
+__all__ += ["inherent_variance", "kendall_tau", "kendall_tau_b", "label_probability"]
+__all__ += ["misguidance", "rank_correlations", "rank_set_overlap", "rule_consistency", "spearman"]
+__all__ += ["temperature_distribution", "topk_overlap"]

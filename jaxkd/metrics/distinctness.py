@@ -65,6 +65,46 @@ def derived_variance(probs: Array, labels: Array, *, where: Array | None = None)
 
 
 @jax.jit
+def misguidance(probs: Array, labels: Array) -> Array:
+  r"""Whether a teacher's label favours a wrong class, 1 or 0, `[...]`.
+
+  .. math::
+    \left[ \max_{c \ne y} p_c \ge p_y \right]
+
+  The ATS paper calls a label with the true class on top *correct guidance*. A label at one
+  temperature lacks it where the teacher is wrong; asymmetric temperatures lower the true class, and
+  take it from further examples. The mean is the share of such examples. `probs`, `[..., C]`, are
+  from any of the softmaxes.
+
+  Examples:
+    >>> logits, labels = jnp.array([6.0, 4.0, 0.0]), jnp.array(0)
+    >>> print(misguidance(losses.softmax(logits, 4.0), labels))
+    0.0
+    >>> print(misguidance(losses.asymmetric_softmax(logits, labels, 5.0, 3.0), labels))
+    1.0
+  """
+  checked, probs, wrong = _wrong_classes(probs, labels, None)
+  above = jnp.max(probs, axis=-1, where=wrong, initial=-jnp.inf) - label_probability(probs, labels)
+  # NaN stays NaN.
+  return checked.mark(jnp.where(jnp.isnan(above), above, (above >= 0).astype(above.dtype)))
+
+
+@jax.jit
+def label_probability(probs: Array, labels: Array) -> Array:
+  r"""Probability of the true class in a teacher's label, :math:`p_y`, `[...]`, in `[0, 1]`.
+
+  The strength of the *correct guidance* in the ATS paper's terms, from the label `probs`,
+  `[..., C]`.
+
+  Examples:
+    >>> print(label_probability(jnp.array([0.5, 0.375, 0.125]), jnp.array(1)))
+    0.375
+  """
+  checked, probs, wrong = _wrong_classes(probs, labels, None)
+  return checked.mark(jnp.sum(probs, axis=-1, where=~wrong))
+
+
+@jax.jit
 def inherent_variance(logits: Array, labels: Array, tau: ArrayLike) -> Array:
   r"""Variance of the softmax of logits `[..., C]` over the wrong classes alone, `[...]`, >= 0.
 

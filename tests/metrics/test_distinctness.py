@@ -35,6 +35,25 @@ def test_derived_average_and_variance_equal_numpy(tau):
   )
 
 
+@pytest.mark.parametrize(("tau1", "tau2"), [(4.0, 4.0), (4.0, 3.0), (5.0, 3.0)])
+def test_guidance_equals_numpy(tau1, tau2):
+  taus = np.where(np.arange(C) == LABELS[:, None], tau1, tau2)
+  expected = special.softmax(LOGITS.astype(np.float64) / taus, axis=-1)
+  probs = losses.asymmetric_softmax(LOGITS, LABELS, tau1, tau2)
+  own = expected[np.arange(N), LABELS]
+  np.testing.assert_allclose(metrics.label_probability(probs, LABELS), own, rtol=1e-5)
+  found = metrics.misguidance(probs, LABELS)
+  np.testing.assert_array_equal(found, np.argmax(expected, axis=-1) != LABELS)
+  assert 0 < found.mean() < 1
+
+
+def test_a_label_without_a_largest_class_is_no_correct_guidance():
+  probs = jnp.array([[0.4, 0.4, 0.2], [0.5, 0.3, 0.2], [0.3, 0.5, 0.2]])
+  for label in (0, 1):
+    found = metrics.misguidance(probs, jnp.full(3, label))
+    np.testing.assert_array_equal(found, [[1, 0, 1], [1, 1, 0]][label])
+
+
 @pytest.mark.parametrize("tau", [0.5, 1.0, 4.0])
 def test_inherent_variance_equals_numpy(tau):
   q = special.softmax(_wrong(LOGITS.astype(np.float64)) / tau, axis=-1)
@@ -123,6 +142,9 @@ def test_labels_out_of_range_give_nan():
     metrics.derived_average(probs, labels),
     metrics.derived_variance(probs, labels),
     metrics.inherent_variance(LOGITS, labels, 1.0),
+    metrics.label_probability(probs, labels),
+    metrics.misguidance(probs, labels),
+    metrics.misguidance(jnp.where(outside[:, None], jnp.nan, probs), LABELS),
   ):
     np.testing.assert_array_equal(np.isnan(found), outside)
   assert np.all(np.isnan(metrics.temperature_distribution(LOGITS, labels)))
@@ -134,6 +156,8 @@ def test_labels_out_of_range_give_nan():
   [
     metrics.derived_average,
     metrics.derived_variance,
+    metrics.label_probability,
+    metrics.misguidance,
     metrics.temperature_distribution,
     metrics.expected_calibration_error,
     lambda logits, labels: metrics.inherent_variance(logits, labels, 1.0),
