@@ -20,8 +20,9 @@ _Arrays = Mapping[str, np.typing.ArrayLike]
 def read(paths: Sequence[StrPath]) -> Study:
   """Reads a `.npz` file for each teacher, from small to large, named after the file.
 
-  Each has `logits` `[N, C]` and `labels` `[N]`, and may have `features` `[N, D]` and `class_names`
-  `[C]`. N, C and the labels are the same in all files. Nothing is unpickled.
+  Each has `logits` `[N, C]`, which may be log-probabilities, and `labels` `[N]`; it may have
+  `features` `[N, D]` and `class_names` `[C]`. N, C and the labels are the same in all files.
+  Nothing is unpickled.
   """
   if len(paths) < 2:
     raise ConfigError("--logits names one file; a comparison needs two or more")
@@ -42,6 +43,13 @@ def read(paths: Sequence[StrPath]) -> Study:
     _check_equal("class_names", all_classes)
   except ValueError as error:
     raise FileError(str(error)) from error
+  for name, file in zip(names, files, strict=True):
+    if are_probabilities(logits[name]):
+      raise FileError(
+        f"{file}: logits are probabilities, rows in [0, 1] that sum to 1; save the network's "
+        "logits, or np.log of these"
+      )
+  logs = [name for name in names if are_probabilities(np.exp(np.minimum(logits[name], 1)))]
   num_examples, num_classes = logits[names[0]].shape
   classes = np.ravel(next(iter(all_classes.values()), np.arange(num_classes)))
   if len(classes) != num_classes:
@@ -57,6 +65,10 @@ def read(paths: Sequence[StrPath]) -> Study:
     class_names=tuple(one_line(str(name)) for name in classes),
     about=f"{num_examples} examples of {num_classes} classes; logits saved as "
     f"{', '.join(one_line(file.name) for file in files)}.",
+    approximations=tuple(
+      f"{name} has log-probabilities, for which ATS and ISATS differ from those of its logits"
+      for name in logs
+    ),
     digest=contents.hexdigest()[:8],
   )
 
@@ -128,6 +140,12 @@ def check_logits(logits: _Arrays, labels: np.typing.ArrayLike) -> None:
         f"label {labels[wrong[0]]} of example {wrong[0]} is outside the {shape[1]} classes of "
         f"{name}"
       )
+
+
+def are_probabilities(values: np.ndarray) -> bool:
+  """Returns whether every row of `[N, C]` is in [0, 1] and sums to 1, up to float16's rounding."""
+  sums = values.sum(axis=-1, dtype=np.float64)
+  return bool(np.all((values >= 0) & (values <= 1)) and np.all(np.abs(sums - 1) < 0.01))
 
 
 def check_features(features: _Arrays, labels: np.typing.ArrayLike) -> None:

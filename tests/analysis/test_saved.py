@@ -62,6 +62,28 @@ def test_the_hand_made_file_is_sound(read):
 
 
 @pytest.mark.parametrize(
+  ("values", "found"),
+  [
+    ([[0.2, 0.3, 0.5], [1, 0, 0]], True),
+    ([[0.2, 0.3, 0.5], [1, 1, 0]], False),
+    ([[0.2, 0.3, 0.5], [2, -1, 0]], False),
+    (np.log([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8]]), False),
+  ],
+)
+def test_probabilities_are_told_from_logits_and_log_probabilities(values, found):
+  assert saved.are_probabilities(np.asarray(values)) == found
+
+
+def test_a_report_says_that_logits_are_log_probabilities(read):
+  """A constant added to the logits changes ATS' and ISATS' labels."""
+  content = io.BytesIO()
+  log_probs = LOGITS - np.log(np.exp(LOGITS).sum(axis=-1, keepdims=True))
+  np.savez(content, logits=log_probs, labels=LABELS)
+  (said,) = read(content.getvalue()).approximations
+  assert said.startswith("other has log-probabilities")
+
+
+@pytest.mark.parametrize(
   ("content", "message"),
   [
     (with_header_byte(npz(npy()), 6, 8, 1), "is encrypted, password required"),
