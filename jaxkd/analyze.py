@@ -8,6 +8,7 @@ largest.
 """
 
 import functools
+import itertools
 
 import jax
 from absl import app, flags
@@ -26,6 +27,9 @@ _LOGITS = flags.DEFINE_list(
   "logits [N, C], labels [N] and optionally features [N, D], class_names [C]",
 )
 _TAU = flags.DEFINE_float("tau", None, "temperature; default: that of the config's kd, or 4")
+_GRID = flags.DEFINE_list(
+  "grid", None, "temperatures among which τ* is searched; default: those of the config's isats"
+)
 _K = flags.DEFINE_integer("k", None, "classes in the rank set overlap; default: 5, or all", 1)
 
 
@@ -34,8 +38,20 @@ def _settings(settings: Settings, num_classes: int) -> Settings:
   tau = settings.tau if _TAU.value is None else _TAU.value
   k = min(settings.k, num_classes) if _K.value is None else _K.value
   settings = settings._replace(tau=tau, k=k)
+  if _GRID.value is not None:
+    settings = settings._replace(grid=_temperatures(_GRID.value))
   settings.check(num_classes)
   return settings
+
+
+def _temperatures(texts: list[str]) -> tuple[float, ...]:
+  try:
+    grid = tuple(map(float, texts))
+  except ValueError:
+    grid = ()
+  if not grid or any(not a < b for a, b in itertools.pairwise(grid)):
+    raise ConfigError(f"--grid is {','.join(texts)!r}, must be ascending temperatures: 1,2,4,8")
+  return grid
 
 
 def _studies() -> tuple[list[Study], Settings]:

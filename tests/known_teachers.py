@@ -53,7 +53,7 @@ def measures(variances=(), rhos=(), correct=True):
       f"net{number}": examples(variance, correct) for number, variance in enumerate(variances)
     },
     calibration={},
-    comparisons=[Comparison("a", "b", 1, 1, 1, 1, 1, r, r / 2, r) for r in rhos],
+    comparisons=[Comparison("a", "b", 1, 1, 1, 1, 1, 1, r, r / 2, r) for r in rhos],
   )
 
 

@@ -42,7 +42,7 @@ def lines(path):
 
 def forget_flags():
   """Resets the flags for the next command line."""
-  for name in ("config", "workdir", "logits", "tau", "k"):
+  for name in ("config", "workdir", "logits", "tau", "grid", "k"):
     flags.FLAGS[name].unparse()
   for name in list(flags.FLAGS):
     if name.startswith("config."):
@@ -392,7 +392,7 @@ def test_saved_logits_give_the_known_ratio_of_variances(report):
   assert (
     "large compared with small: the larger teacher's wrong-class probabilities are "
     "4.0 times less distinct at τ = 4 (its derived variance is lower on 100 % of the "
-    "examples)."
+    "examples; the smaller teacher's median is 4.00 times the larger one's)."
   ) in printed
   assert (
     "The two teachers order the classes alike: Spearman's ρ 1.00, Kendall's τ 1.00, 2.0 "
@@ -455,7 +455,7 @@ def test_the_page_refers_to_its_own_files_and_agrees_with_the_tables(report):
     assert address.startswith(("#", "data:")) or (page.parent / address).exists()
   written = [
     cell
-    for name in ("teachers", "pairs", "temperatures")
+    for name in ("teachers", "pairs", "temperatures", "guidance")
     for line in lines(page.parent / f"{name}.csv")
     for cell in line.values()
   ]
@@ -529,6 +529,10 @@ def test_a_browser_sorts_the_tables_and_fetches_nothing(report, tmp_path):
     ),
     ({"logits": np.full((4, 3), 1e300)}, "b: logits: 4 of 4 examples are not finite"),
     (
+      {"logits": np.full((4, 3), 1 / 3, np.float16)},
+      "b.npz: logits are probabilities, rows in [0, 1] that sum to 1; save the network",
+    ),
+    (
       {"logits": np.ones((4, 3)), "labels": np.array([0, 1, 2, 1])},
       "the labels of b differ from those of a",
     ),
@@ -586,6 +590,14 @@ def test_k_is_at_most_the_number_of_classes(analyse, save, monkeypatch):
   assert float(pair["rank set overlap, K = 3"]) == 1
 
 
+def test_the_grid_of_saved_logits_can_be_widened(analyse, save, monkeypatch):
+  monkeypatch.setattr(writeup.figures, "draw", lambda _: [])
+  files = (save("a.npz", logits=logits(SMALL)), save("b.npz", logits=logits(LARGE)))
+  folder = analyse("--logits=" + ",".join(files), "--grid=1,4,16")
+  table = lines(folder / "temperatures.csv")
+  assert [*table[0]] == ["network", "τ* = 1", "τ* = 4", "τ* = 16"]
+
+
 def test_different_analyses_have_different_folders(save):
   def folder(large, **changed):
     files = save("a.npz", logits=logits(SMALL)), save("b.npz", logits=large)
@@ -617,6 +629,9 @@ def test_different_analyses_have_different_folders(save):
     (["--logits=half.npz,text"], "half.npz is not a sound .npz file"),
     (["--logits=a.npz,b.npz", "now"], "'now' is not a flag"),
     (["--logits=a.npz,b.npz", "--k=x"], "--k=x"),
+    (["CONFIG", "--grid=1,x"], "--grid is '1,x', must be ascending temperatures"),
+    (["CONFIG", "--grid=2,1"], "--grid is '2,1', must be ascending temperatures"),
+    (["CONFIG", "--grid=0,1"], "its temperatures must be from 0.0001 to 10000"),
     (["--logits=a.npz,b.npz", "CONFIG"], "exclude each other"),
     ([], "--config is missing"),
     (["CONFIG", "--k=11"], "k = 11; it must be from 1 to the 10 classes"),

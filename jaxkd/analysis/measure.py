@@ -19,7 +19,7 @@ _Values = np.ndarray | jax.Array
 
 
 class PerExample(NamedTuple):
-  """Measures of one teacher on each example, `[N]` each."""
+  """Measures of one teacher on each example, `[N]`, or `[N, 4]` for `Settings.labels`."""
 
   correct: _Values  # whether the label's class has the highest logit
   label_logit: _Values  # the logit of the label, f_y
@@ -31,6 +31,8 @@ class PerExample(NamedTuple):
   ats_variance: _Values  # v(q) of the label under ATS
   isats_variance: _Values  # v(q) of the label under ISATS
   tau_star: _Values  # the most discriminative temperature
+  misguidance: _Values  # whether each of the labels favours a wrong class
+  label_probability: _Values  # p_y in each of the labels
 
 
 class Comparison(NamedTuple):
@@ -39,6 +41,7 @@ class Comparison(NamedTuple):
   small: str
   large: str
   less_distinct: float  # mean derived variance of the smaller teacher over that of the larger one
+  median_less_distinct: float  # the same of the medians
   share: float  # share of the examples on which the larger teacher's derived variance is lower
   raised: float  # the larger teacher's mean derived variance under ISATS over that at tau
   restored: float  # that mean under ISATS over the smaller teacher's at tau
@@ -106,6 +109,11 @@ def mean(values: _Values) -> float:
   return float(jnp.nanmean(jnp.asarray(values, jnp.float32)))
 
 
+def median(values: _Values) -> float:
+  """Returns the median without NaNs."""
+  return float(np.nanmedian(values))
+
+
 def over_blocks(function: Callable[..., Any], *arrays: np.ndarray) -> Any:
   """Applies a function to a block of the examples at a time; joins its arrays `[n]`."""
   blocks = [
@@ -121,6 +129,9 @@ def _per_example(logits: jax.Array, labels: jax.Array, settings: Settings) -> Pe
   ats = losses.asymmetric_softmax(logits, labels, *settings.ats)
   tau1, tau_star = losses.isats_temperatures(logits, labels, settings.grid, settings.gap)
   isats = losses.asymmetric_softmax(logits, labels, tau1, tau_star)
+  milder = losses.asymmetric_softmax(logits, labels, settings.tau, settings.ats[1])
+  taught = jnp.stack([probs, milder, ats, isats], axis=1)
+  label_of_each = jnp.repeat(labels[:, None], taught.shape[1], axis=1)
   own = jnp.arange(logits.shape[-1])[None] == labels[:, None]
   return PerExample(
     correct=jnp.argmax(logits, axis=-1) == labels,
@@ -133,6 +144,8 @@ def _per_example(logits: jax.Array, labels: jax.Array, settings: Settings) -> Pe
     ats_variance=metrics.derived_variance(ats, labels),
     isats_variance=metrics.derived_variance(isats, labels),
     tau_star=tau_star,
+    misguidance=metrics.misguidance(taught, label_of_each),
+    label_probability=metrics.label_probability(taught, label_of_each),
   )
 
 
@@ -152,6 +165,7 @@ def _compare(
     small.name,
     large.name,
     _ratio(small_variance, large_variance),
+    _ratio(median(before.derived_variance), median(after.derived_variance)),
     float(np.mean(after.derived_variance < before.derived_variance)),
     _ratio(isats_variance, large_variance),
     _ratio(isats_variance, small_variance),

@@ -25,12 +25,21 @@ class Settings(NamedTuple):
     """ATS' two temperatures, from `tau` as in Fig. 7 of the ATS paper."""
     return 1.25 * self.tau, 0.75 * self.tau
 
+  @property
+  def labels(self) -> tuple[str, ...]:
+    """The labels whose guidance is measured: one temperature, ATS with two pairs, and ISATS."""
+    (tau1, tau2), tau = self.ats, self.tau
+    return f"τ = {tau:g}", f"ATS {tau:g}/{tau2:g}", f"ATS {tau1:g}/{tau2:g}", "ISATS"
+
   def check(self, num_classes: int) -> None:
-    """Refuses a k above the number of classes, and a tau that is not positive."""
+    """Refuses a k above the number of classes, and temperatures that are not in range."""
     if not 1 <= self.k <= num_classes:
       raise ConfigError(f"k = {self.k}; it must be from 1 to the {num_classes} classes")
     if not 0 < self.tau < np.inf:
       raise ConfigError(f"tau = {self.tau}; it must be > 0")
+    low, high = losses.TAU_RANGE
+    if not all(low <= tau <= high for tau in self.grid):
+      raise ConfigError(f"grid = {self.grid}; its temperatures must be from {low:g} to {high:g}")
 
 
 class MeasuredTeacher(NamedTuple):

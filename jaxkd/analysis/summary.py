@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from jaxkd.analysis.measure import Findings, Measures, mean
+from jaxkd.analysis.measure import Findings, Measures, mean, median
 from jaxkd.analysis.study import Settings, Study
 from jaxkd.reports.document import Table
 from jaxkd.reports.tables import Lines, Spread, deviation
@@ -16,6 +16,7 @@ def tables(findings: Findings) -> Iterator[Table]:
   yield table(findings, "pairs", "Every pair of teachers", _pairs)
   title = "The most discriminative temperature τ*, share of examples"
   yield table(findings, "temperatures", title, _temperatures)
+  yield table(findings, "guidance", "Correct guidance of the teachers' labels", _guidance)
 
 
 def table(
@@ -56,6 +57,7 @@ def _teachers(study: Study, measures: Measures, settings: Settings) -> Lines:
       "calibration error": measures.calibration[teacher.name],
       f"e(q), τ = {settings.tau:g}": mean(examples.derived_average),
       f"v(q), τ = {settings.tau:g}": mean(examples.derived_variance),
+      "median of v(q)": median(examples.derived_variance),
       "inherent variance": mean(examples.inherent_variance),
       "v(q), ATS": mean(examples.ats_variance),
       "v(q), ISATS": mean(examples.isats_variance),
@@ -69,7 +71,8 @@ def _teachers(study: Study, measures: Measures, settings: Settings) -> Lines:
 
 def _pairs(study: Study, measures: Measures, settings: Settings) -> Lines:
   heads = (
-    *("smaller", "larger", "times less distinct", "larger's v(q) lower, share of examples"),
+    *("smaller", "larger", "times less distinct", "by the medians"),
+    "larger's v(q) lower, share of examples",
     *("times raised by ISATS", "ISATS to smaller's v(q)"),
     *(f"rank set overlap, K = {settings.k}", "Spearman's ρ", "Kendall's τ", "Kendall's τ-b"),
   )
@@ -82,3 +85,21 @@ def _temperatures(study: Study, measures: Measures, settings: Settings) -> Lines
     shares = {tau: np.mean(examples.tau_star == np.float32(tau)) for tau in settings.grid}
     lines.append({"network": name, **{f"τ* = {tau:g}": float(s) for tau, s in shares.items()}})
   return lines
+
+
+def _guidance(study: Study, measures: Measures, settings: Settings) -> Lines:
+  return [
+    {
+      "network": name,
+      "label": label,
+      "a wrong class has the largest probability, share of examples": float(wrong),
+      "probability of the true class p_y": float(own),
+    }
+    for name, examples in measures.examples.items()
+    for label, wrong, own in zip(
+      settings.labels,
+      examples.misguidance.mean(axis=0, dtype=np.float64),
+      examples.label_probability.mean(axis=0, dtype=np.float64),
+      strict=True,
+    )
+  ]

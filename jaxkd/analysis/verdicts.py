@@ -2,14 +2,17 @@
 
 import itertools
 import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from jaxkd.analysis.measure import Comparison, Findings, mean
+from jaxkd.analysis.measure import Comparison, Findings, PerExample, mean, median
 from jaxkd.analysis.study import Settings
 
 PAPER_SPEARMAN = 0.85  # most pairs of the paper's Fig. 6 have a Spearman's rho above it
 _SAME = 1.05  # variances whose ratio is smaller are called equal
+_EDGE = 0.1  # a larger share of τ* at an edge of the grid is said
+_MISGUIDED = 0.02  # a larger share of labels that favour a wrong class is said
 _FITTED = 0.95  # the paper's teachers fit at least this share of the examples
 
 
@@ -20,14 +23,17 @@ def _times(ratio: float) -> str:
 
 def pair(found: Comparison, settings: Settings) -> str:
   """Describes a pair of teachers."""
+  medians = f"median is {found.median_less_distinct:.2f} times the larger one's"
+  if math.isinf(found.median_less_distinct):
+    medians = "median is above the larger one's, which is 0"
   level = f"{found.restored:.2f} times the smaller teacher's"
   if math.isinf(found.restored):
     level = "more than the smaller teacher's, which is 0"
   return (
     f"{found.large} compared with {found.small}: the larger teacher's wrong-class probabilities "
     f"are {_distinctness(found, settings)} (its derived variance is lower on "
-    f"{100 * found.share:.0f} % of the examples). ISATS {_change(found)} {level}. "
-    f"{_order(found, settings)}"
+    f"{100 * found.share:.0f} % of the examples; the smaller teacher's {medians}). "
+    f"ISATS {_change(found)} {level}. {_order(found, settings)}"
   )
 
 
@@ -81,7 +87,15 @@ def observation_1(findings: Findings) -> str:
   flat = [f"{a} to {b}" for (a, u), (b, v) in itertools.pairwise(found) if v * _SAME >= u]
   lower = int(np.sum(by_seed[:, -1] * _SAME < by_seed[:, 0]))
   higher = int(np.sum(by_seed[:, -1] > by_seed[:, 0] * _SAME))
-  values = ", ".join(f"{n} {v:.3g}" for n, v in found)
+  medians = {n: np.mean([median(m.examples[n].derived_variance) for m in measures]) for n in names}
+  values = ", ".join(f"{n} {v:.3g} and {medians[n]:.3g}" for n, v in found)
+  first, last = names[0], names[-1]
+  share = np.mean(
+    [
+      np.mean(m.examples[last].derived_variance < m.examples[first].derived_variance)
+      for m in measures
+    ]
+  )
   if lower == len(measures):
     verdict = "holds: derived variance falls with every step in capacity"
     if flat:
@@ -103,8 +117,11 @@ def observation_1(findings: Findings) -> str:
     )
   said = (
     "Observation 1 (a larger teacher's wrong-class probabilities are less distinct) "
-    f"{verdict} (at τ = {findings.settings.tau:g}: {values})."
+    f"{verdict} (at τ = {findings.settings.tau:g}, mean and median: {values}). The derived "
+    f"variance of {last} is lower than that of {first} on {100 * share:.0f} % of the examples."
   )
+  if lower == len(measures) and medians[first] < medians[last] * _SAME:
+    said += " The medians do not fall: few examples with large variances decide the means."
   fitted = np.mean([np.mean(m.examples[names[-1]].correct) for m in measures])
   if fitted < _FITTED:
     said += (
@@ -133,6 +150,46 @@ def observation_2(findings: Findings) -> str:
     f"{len(rho)} pairs; in the paper it is for most. Kendall's τ is "
     f"{_range([found.kendall for found in judged])}.{left_out}"
   )
+
+
+def temperatures(findings: Findings) -> str:
+  """Warns if τ* is often at an edge of the grid; '' if it isn't."""
+  grid, said = findings.settings.grid, ""
+  for edge, kind in ((max(grid), "largest"), (min(grid), "smallest")):
+    shares = _shares(findings, lambda examples, edge=edge: examples.tau_star == np.float32(edge))
+    if often := [f"{100 * share:.0f} % ({name})" for name, share in shares if share > _EDGE]:
+      said += f" τ* is the {kind} temperature of the grid, {edge:g}, for {', '.join(often)}."
+  end = "A wider grid may have more discriminative temperatures: --grid=TAU,TAU,..."
+  return f"The grid may be too narrow:{said} {end}" if said and len(grid) > 1 else ""
+
+
+def guidance(findings: Findings) -> str:
+  """Warns of labels that often favour a wrong class; '' if there are none."""
+  plain, *asymmetric = findings.settings.labels
+  shares = [
+    dict(_shares(findings, lambda examples, k=k: examples.misguidance[:, k]))
+    for k in range(len(asymmetric) + 1)
+  ]
+  often = [
+    f"{label} of {name} {100 * share:.1f} % ({100 * shares[0][name]:.1f} % at {plain})"
+    for label, by_name in zip(asymmetric, shares[1:], strict=True)
+    for name, share in by_name.items()
+    if share > _MISGUIDED
+  ]
+  if not often:
+    return ""
+  return (
+    f"Correct guidance is lost: a wrong class has the largest probability in more than "
+    f"{100 * _MISGUIDED:.0f} % of these labels: {', '.join(often)}."
+  )
+
+
+def _shares(
+  findings: Findings, select: Callable[[PerExample], np.ndarray]
+) -> Iterator[tuple[str, float]]:
+  """Yields each teacher's share of selected examples, mean over the seeds."""
+  for name in findings.measures[0].examples:
+    yield name, float(np.mean([np.mean(select(m.examples[name])) for m in findings.measures]))
 
 
 def _range(values: list[float]) -> str:

@@ -39,6 +39,9 @@ def _blocks(findings: Findings) -> Iterator[Block]:
   yield Text(widest)
   if others:
     yield Points(others, f"The other pairs ({len(others)})")
+  for warning in (verdicts.temperatures(findings), verdicts.guidance(findings)):
+    if warning:
+      yield Text(warning)
   drawn = list(figures.draw(findings))
   yield from summary.tables(findings)
   yield from (block for block in drawn if isinstance(block, Table))

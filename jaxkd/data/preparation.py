@@ -99,7 +99,7 @@ def _downloads_told(name: str, archives: str, manual: str | None) -> Iterator[No
         f"{path} has a wrong checksum, and {how}. It has {url_info.size} and SHA-256 "
         f"{url_info.checksum}; published: {expected.size}, {expected.checksum}"
       )
-    print(f"{path} has the published files in another compression")
+    tqdm.tqdm.write(f"{path} has the published files in another compression")
 
   replaced: list[tuple[type, str, Any]] = [(manager, "_download", told)]
   if archives:

@@ -33,13 +33,33 @@ def test_measures_follow_their_definitions():
       tempered[label] = values[row, label] / 2.5
       probs = np.exp(tempered) / np.exp(tempered).sum()
       np.testing.assert_allclose(got.ats_variance[row], np.delete(probs, label).var(), 1e-4)
+      assert got.misguidance[row, 2] == (np.argmax(probs) != label)
+      np.testing.assert_allclose(got.label_probability[row, 2], probs[label], 1e-5)
+      assert got.misguidance[row, 0] == (np.argmax(values[row]) != label)
   (pair,) = measured.comparisons
   small, large = (e.derived_variance for e in measured.examples.values())
   assert pair.less_distinct == pytest.approx(small.mean() / large.mean())
+  assert pair.median_less_distinct == pytest.approx(np.median(small) / np.median(large))
   assert pair.share == np.mean(large < small)
   raised = measured.examples["net1"].isats_variance.mean()
   assert pair.raised == pytest.approx(raised / large.mean())
   assert pair.restored == pytest.approx(raised / small.mean())
+
+
+def test_the_table_of_guidance_has_a_line_for_each_label():
+  found = findings(study(*_RNG.normal(size=(2, 4, 5))), settings=Settings(tau=2.0))
+  (*_, table) = summary.tables(found)
+  assert [line["label"] for line in table.lines[:4]] == [
+    "τ = 2",
+    "ATS 2/1.5",
+    "ATS 2.5/1.5",
+    "ISATS",
+  ]
+  share, probability = (table.lines[0][column] for column in [*table.lines[0]][2:])
+  probs = np.exp(found.study.teachers[0].logits / 2)
+  own = (probs / probs.sum(axis=1, keepdims=True))[np.arange(4), found.study.labels]
+  assert probability == pytest.approx(own.mean(), rel=1e-5)
+  assert share == 1 - np.mean(found.measured.examples["net0"].correct)
 
 
 def test_comparisons_are_averaged_over_seeds():
@@ -51,7 +71,7 @@ def test_comparisons_are_averaged_over_seeds():
 
 def test_tables_of_several_seeds_show_mean_and_deviation():
   found = findings(*(study(*_RNG.normal(size=(2, 4, 5)), seed=seed) for seed in (3, 4)))
-  (_, table, _) = summary.tables(found)
+  (_, table, *_) = summary.tables(found)
   kept = table.csv
   assert [line["seed"] for line in kept] == [3, 4]
   rho = [m.comparisons[0].spearman for m in found.measures]
@@ -65,7 +85,7 @@ def test_tables_of_several_seeds_show_mean_and_deviation():
   assert tables.shown(cell) == f"{cell.mean:.4g} ± {cell.deviation:.2g}"
   assert f'data-value="{cell.mean}"' in tables.as_html(table.lines)
   # A single seed has no deviation, and no column of seeds.
-  (_, table, _) = summary.tables(Findings(found.studies[:1], Settings(), found.measures[:1]))
+  (_, table, *_) = summary.tables(Findings(found.studies[:1], Settings(), found.measures[:1]))
   assert table.lines == table.csv
   assert table.lines[0]["Spearman's ρ"] == rho[0]
 

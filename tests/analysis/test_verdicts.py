@@ -5,7 +5,7 @@ import pytest
 from known_teachers import examples, measures
 
 from jaxkd.analysis import verdicts
-from jaxkd.analysis.measure import Comparison, Findings
+from jaxkd.analysis.measure import Comparison, Findings, Measures
 from jaxkd.analysis.study import Settings
 
 
@@ -33,7 +33,48 @@ def found(*seeds):
 def test_observation_1_is_judged_by_the_derived_variances(variances, text):
   said = verdicts.observation_1(found(measures(variances)))
   assert text in said
-  assert "at τ = 4: net0 " in said
+  assert "at τ = 4, mean and median: net0 " in said
+
+
+def test_observation_1_tells_for_how_many_examples_it_holds():
+  few = Measures({"a": examples([9, 1, 1, 1]), "b": examples([1, 2, 2, 1])}, {}, [])
+  said = verdicts.observation_1(found(few))
+  assert "holds: derived variance falls" in said
+  assert "(at τ = 4, mean and median: a 3 and 1, b 1.5 and 1.5)" in said
+  assert "The derived variance of b is lower than that of a on 25 % of the examples." in said
+  assert "The medians do not fall" in said
+  most = Measures({"a": examples([9, 3, 3, 1]), "b": examples([1, 2, 2, 1])}, {}, [])
+  said = verdicts.observation_1(found(few, most))
+  assert "on 50 % of the examples" in said
+  assert "The medians do not fall" not in said
+
+
+def _taus(*values):
+  return examples(np.ones(len(values)))._replace(tau_star=np.array(values, np.float32))
+
+
+def test_temperatures_at_an_edge_of_the_grid_are_told():
+  inner, upper, both = _taus(2, 3, 4, 5), _taus(8, 8, 8, 4), _taus(8, 1, 4, 4)
+  said = [
+    verdicts.temperatures(found(Measures({"a": t, "b": inner}, {}, []))) for t in (inner, upper)
+  ]
+  assert said[0] == ""
+  assert "τ* is the largest temperature of the grid, 8, for 75 % (a). A wider grid" in said[1]
+  seeds = [Measures({"a": t, "b": both}, {}, []) for t in (inner, upper)]
+  said = verdicts.temperatures(found(*seeds))
+  assert (
+    "8, for 38 % (a), 25 % (b). τ* is the smallest temperature of the grid, 1, for 25 % (b)."
+    in said
+  )
+
+
+def test_labels_that_favour_a_wrong_class_are_told():
+  misguided = np.zeros((50, 4))
+  known = examples(np.ones(50))._replace(misguidance=misguided)
+  assert verdicts.guidance(found(Measures({"a": known}, {}, []))) == ""
+  misguided[:1, :2], misguided[:4, 2] = 1, 1
+  said = verdicts.guidance(found(Measures({"a": known}, {}, [])))
+  assert said.endswith("2 % of these labels: ATS 5/3 of a 8.0 % (2.0 % at τ = 4).")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +82,8 @@ def test_observation_1_is_judged_by_the_derived_variances(variances, text):
   [
     (
       [(3, 1), (5, 4)],
-      "holds: derived variance falls with every step in capacity (at τ = 4: net0 4, net1 2.5).",
+      "holds: derived variance falls with every step in capacity (at τ = 4, mean and "
+      "median: net0 4 and 4, net1 2.5 and 2.5).",
     ),
     (
       [(3, 1), (4, 4.1)],
@@ -90,10 +132,10 @@ def test_observation_2_is_judged_by_the_rank_correlations(rhos, text):
     ({"spearman": 0.6}, "agree on the order of the classes less than in"),
     ({"spearman": 0.1}, "do not agree on the order of the classes"),
     (
-      {"less_distinct": np.inf, "raised": np.inf},
+      {"less_distinct": np.inf, "median_less_distinct": np.inf, "raised": np.inf},
       "are not distinct at τ = 4: in float32 their variance is 0 (its derived variance is lower on "
-      "90 % of the examples). ISATS raises their derived "
-      "variance from 0 to 1.50 times the smaller teacher's.",
+      "90 % of the examples; the smaller teacher's median is above the larger one's, which is 0). "
+      "ISATS raises their derived variance from 0 to 1.50 times the smaller teacher's.",
     ),
     (
       {"less_distinct": 0.0, "restored": np.inf},
@@ -105,7 +147,7 @@ def test_observation_2_is_judged_by_the_rank_correlations(rhos, text):
   ],
 )
 def test_a_comparison_is_put_into_words(fields, text):
-  pair = Comparison("a", "b", 2.0, 0.9, 4.0, 1.5, 0.8, 0.9, 0.8, 0.8)
+  pair = Comparison("a", "b", 2.0, 1.5, 0.9, 4.0, 1.5, 0.8, 0.9, 0.8, 0.8)
   said = verdicts.pair(pair._replace(**fields), Settings())
   assert text in said
   assert "inf " not in said
@@ -129,11 +171,12 @@ def test_a_teacher_that_underfits_is_reported(correct, said):
 
 
 def test_a_comparison_is_one_paragraph():
-  pair = Comparison("resnet14", "resnet110", 2.3, 0.9, 4.0, 1.74, 0.8, 0.91, 0.78, 0.78)
+  pair = Comparison("resnet14", "resnet110", 2.3, 1.5, 0.9, 4.0, 1.74, 0.8, 0.91, 0.78, 0.78)
   assert verdicts.pair(pair, Settings()) == (
     "resnet110 compared with resnet14: the larger teacher's wrong-class probabilities are 2.3 "
-    "times less distinct at τ = 4 (its derived variance is lower on 90 % of the examples). ISATS "
-    "raises their derived variance 4.0 times, to 1.74 times the smaller teacher's. The two "
-    "teachers order the classes alike: Spearman's ρ 0.91, Kendall's τ 0.78, 4.0 of the top 5 "
-    "classes in common."
+    "times less distinct at τ = 4 (its derived variance is lower on 90 % of the examples; the "
+    "smaller teacher's median is 1.50 times the larger one's). ISATS raises their derived variance "
+    "4.0 times, to 1.74 times the smaller teacher's. The two teachers "
+    "order the classes alike: Spearman's ρ 0.91, Kendall's τ 0.78, 4.0 of the top 5 classes in "
+    "common."
   )
