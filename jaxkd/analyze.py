@@ -1,10 +1,12 @@
 """Compares teachers of several capacities.
 
   python -m jaxkd.analyze --config=configs/analysis_digits.py
+  python -m jaxkd.analyze --config=configs/analysis_cifar10.py \\
+    --weights=resnet20_a=small.pth --weights=resnet56_a=large.pth
   python -m jaxkd.analyze --logits=teacher_small.npz,teacher_large.npz
 
-The second form compares logits that any framework has saved, from the smallest teacher to the
-largest.
+The second form compares networks with given weights, and trains none. The third compares logits that
+any framework has saved, from the smallest teacher to the largest.
 """
 
 import functools
@@ -25,6 +27,12 @@ _LOGITS = flags.DEFINE_list(
   None,
   "instead of --config: a .npz file for each teacher, from small to large, with arrays "
   "logits [N, C], labels [N] and optionally features [N, D], class_names [C]",
+)
+_WEIGHTS = flags.DEFINE_multi_string(
+  "weights",
+  [],
+  "NETWORK=FILE, once for each teacher: replaces the config's teachers by networks of the zoo with "
+  "the weights of a file, which `jaxkd.convert` reads",
 )
 _TAU = flags.DEFINE_float("tau", None, "temperature; default: that of the config's kd, or 4")
 _GRID = flags.DEFINE_list(
@@ -59,9 +67,13 @@ def _studies() -> tuple[list[Study], Settings]:
   if _LOGITS.value is not None:
     if cli.CONFIG.value is not None:
       raise ConfigError("--logits and --config exclude each other")
+    if _WEIGHTS.value:
+      raise ConfigError("--logits and --weights exclude each other")
     study = saved.read(_LOGITS.value)
     return [study], _settings(Settings(), len(study.class_names))
   config = cli.config()
+  if _WEIGHTS.value:
+    plan.give_weights(config, _WEIGHTS.value, cli.given())
   plan.validate(config, cli.given())
   num_classes = data.find(config.data.name, config.data.data_dir).num_classes
   settings = Settings(tau=config.kd.tau, grid=tuple(config.isats.grid), gap=config.isats.gap)

@@ -1,7 +1,9 @@
 """The networks of an analysis, from its config."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+import pathlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict, FieldReference, config_dict
@@ -19,16 +21,11 @@ _WHICH = ("teacher.name", "teacher.options", "teacher.checkpoint")
 
 def add_teachers(config: ConfigDict, teachers: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
   """Adds the section `analysis` to a config, with names and options of teachers by title."""
-
-  def unset() -> dict[str, FieldReference]:
-    # None stands for the option of `config.teacher`; the placeholder has its type.
-    return {key: config_dict.placeholder(type(value)) for key, value in config.teacher.items()}
-
   with config.unlocked():
     config.analysis = ConfigDict()
     config.analysis.examples = 50_000  # the most training examples that are measured
     config.analysis.teachers = {
-      title: {**unset(), "name": name, "options": dict(options)}
+      title: {**_unset(config), "name": name, "options": dict(options)}
       for title, (name, options) in teachers.items()
     }
     # All teachers are trained under each of these seeds; the tables then have mean and standard
@@ -44,6 +41,37 @@ def add_teachers(config: ConfigDict, teachers: Mapping[str, tuple[str, Mapping[s
     # The largest teacher's students are also trained at all temperatures of the ATS paper's
     # Fig. 10: thirty times, under each seed.
     config.analysis.grid = False
+
+
+def _unset(config: ConfigDict) -> dict[str, FieldReference]:
+  # None stands for the option of `config.teacher`; the placeholder has its type.
+  return {key: config_dict.placeholder(type(value)) for key, value in config.teacher.items()}
+
+
+def give_weights(config: ConfigDict, texts: Sequence[str], given: Iterable[str] = ()) -> None:
+  """Replaces a config's teachers by networks with the weights of files, `NETWORK=FILE` each.
+
+  They are evaluated as they are. `given` are the options set by hand, among which teachers' have no
+  effect then.
+  """
+  if len(texts) < 2:
+    raise ConfigError(f"--weights is {texts[0]!r} only; a comparison needs two networks or more")
+  for option in given:
+    if option.startswith("analysis.teachers"):
+      raise ConfigError(f"config.{option} has no effect here: --weights gives the networks")
+  teachers: dict[str, dict[str, Any]] = {}
+  for text in texts:
+    name, equals, file = text.partition("=")
+    if not equals:
+      raise ConfigError(f"--weights is {text!r}, must be NETWORK=FILE: resnet20=weights.pth")
+    title = name
+    if name in teachers:
+      title = re.sub(r"\W", "_", f"{name}_{pathlib.PurePath(file).stem}")
+    if title in teachers:
+      raise ConfigError(f"--weights names {text!r} twice")
+    teachers[title] = {**_unset(config), "name": name, "init_from": file, "epochs": 0.0}
+  with config.unlocked():
+    config.analysis.teachers = teachers
 
 
 class Source(NamedTuple):

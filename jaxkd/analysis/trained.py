@@ -1,6 +1,7 @@
 """Studies of teachers from the store; trains the teachers and students that it lacks."""
 
 import itertools
+import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -137,8 +138,11 @@ def _about(name: str, size: int, sources: Sequence[Source]) -> str:
   """Describes the examples and the training of each network, for captions."""
   titles: dict[str, list[str]] = {}
   for source in sources:
-    seed = source.entry.phase.seed
-    titles.setdefault(f"{_epochs(source)}, seed {seed}", []).append(source.title)
+    phase = source.entry.phase
+    how = f"{_epochs(source)}, seed {phase.seed}"
+    if phase.given:
+      how = f"{_epochs(source)}, {pathlib.PurePath(phase.weights).name}"
+    titles.setdefault(how, []).append(source.title)
   networks = "; ".join(f"{', '.join(t)}: {how}" for how, t in titles.items())
   return f"{size} training examples of {name}, not augmented; {networks}."
 
