@@ -1,12 +1,12 @@
-"""Compares teachers of several capacities.
+r"""Compares teachers of several capacities.
 
   python -m jaxkd.analyze --config=configs/analysis_digits.py
-  python -m jaxkd.analyze --config=configs/analysis_cifar10.py \\
+  python -m jaxkd.analyze --config=configs/analysis_cifar10.py \
     --weights=resnet20_a=small.pth --weights=resnet56_a=large.pth
   python -m jaxkd.analyze --logits=teacher_small.npz,teacher_large.npz
 
-The second form compares networks with given weights, and trains none. The third compares logits that
-any framework has saved, from the smallest teacher to the largest.
+The second form compares networks with given weights, and trains none. The third compares logits
+that any framework has saved, from the smallest teacher to the largest.
 """
 
 import functools

@@ -13,12 +13,15 @@ import sys
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import safetensors.numpy
 from absl import flags
+from flax import nnx
 
-from jaxkd import analyze, cli, data, metrics
+from jaxkd import analyze, cli, data, metrics, models
 from jaxkd.analysis import plan, saved, students, trained, writeup
 from jaxkd.analysis.study import MeasuredTeacher, Settings
 from jaxkd.common.errors import ConfigError
+from jaxkd.models import weights
 from jaxkd.runs import planning, queue, teachers
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.training import sharding
@@ -42,7 +45,7 @@ def lines(path):
 
 def forget_flags():
   """Resets the flags for the next command line."""
-  for name in ("config", "workdir", "logits", "tau", "grid", "k"):
+  for name in ("config", "workdir", "logits", "weights", "tau", "grid", "k"):
     flags.FLAGS[name].unparse()
   for name in list(flags.FLAGS):
     if name.startswith("config."):
@@ -367,6 +370,28 @@ def test_a_given_network_has_no_stages(config, tmp_path):
   assert plan.stages(teacher, tmp_path) == []
 
 
+def test_networks_with_given_weights_are_compared_as_they_are(
+  analyse, config_file, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(writeup.figures, "draw", lambda _: [])
+  spec, expected = data.find("digits"), {}
+  train, _ = data.load(spec)
+  for number, name in enumerate(("one", "two")):
+    shape = {"num_classes": 10, "image_size": 8, "in_channels": 1}
+    model = models.create("mlp", **shape, rngs=nnx.Rngs(number))
+    safetensors.numpy.save_file(weights.to_torch(model), tmp_path / f"{name}.safetensors")
+    expected[name] = model(data.normalize(jnp.asarray(train.images), spec))
+  networks = [f"--weights=mlp={tmp_path}/{name}.safetensors" for name in expected]
+  folder = analyse(config_file, *networks)
+  table = lines(folder / "teachers.csv")
+  assert [line["network"] for line in table] == ["mlp", "mlp_two"]
+  for line, logits in zip(table, expected.values(), strict=True):
+    found = float(line["accuracy on these examples (%)"])
+    assert found == pytest.approx(100 * np.mean(np.argmax(logits, axis=1) == train.labels))
+  said = (folder / "report.md").read_text()
+  assert "mlp: given, not trained, one.safetensors; mlp_two: given, not trained, two" in said
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
   """Returns the printed report of hand-made logits, and its folder."""
@@ -629,6 +654,15 @@ def test_different_analyses_have_different_folders(save):
     (["--logits=half.npz,text"], "half.npz is not a sound .npz file"),
     (["--logits=a.npz,b.npz", "now"], "'now' is not a flag"),
     (["--logits=a.npz,b.npz", "--k=x"], "--k=x"),
+    (["CONFIG", "--weights=mlp=a.pth"], "a comparison needs two networks or more"),
+    (["CONFIG", "--weights=mlp=a.pth", "--weights=mlp"], "'mlp', must be NETWORK=FILE"),
+    (["CONFIG", "--weights=mpl=b.pth", "--weights=mlp=a.pth"], "did you mean 'mlp'?"),
+    (["CONFIG", "--weights=mlp=a.pth", "--weights=resnet8=b.pth"], "a.pth"),
+    (
+      ["CONFIG", "--weights=mlp=a", "--weights=mlp=b", "--config.analysis.teachers.wide.epochs=2"],
+      "config.analysis.teachers.wide.epochs has no effect here: --weights gives the networks",
+    ),
+    (["--logits=a.npz,b.npz", "--weights=mlp=a.pth"], "--logits and --weights exclude each other"),
     (["CONFIG", "--grid=1,x"], "--grid is '1,x', must be ascending temperatures"),
     (["CONFIG", "--grid=2,1"], "--grid is '2,1', must be ascending temperatures"),
     (["CONFIG", "--grid=0,1"], "its temperatures must be from 0.0001 to 10000"),
