@@ -656,7 +656,7 @@ def test_different_analyses_have_different_folders(save):
     (["--logits=a.npz,b.npz", "--k=x"], "--k=x"),
     (["CONFIG", "--weights=mlp=a.pth"], "a comparison needs two networks or more"),
     (["CONFIG", "--weights=mlp=a.pth", "--weights=mlp"], "'mlp', must be NETWORK=FILE"),
-    (["CONFIG", "--weights=mpl=b.pth", "--weights=mlp=a.pth"], "did you mean 'mlp'?"),
+    (["CONFIG", "--weights=mlpp=b.pth", "--weights=resnet8=a.pth"], "did you mean 'mlp'?"),
     (["CONFIG", "--weights=mlp=a.pth", "--weights=resnet8=b.pth"], "a.pth"),
     (
       ["CONFIG", "--weights=mlp=a", "--weights=mlp=b", "--config.analysis.teachers.wide.epochs=2"],
