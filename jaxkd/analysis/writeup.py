@@ -57,9 +57,9 @@ def _notes(findings: Findings) -> str:
   tau1, tau2 = settings.ats
   notes = [
     findings.study.context,
-    "All values are means over these examples. e(q) and v(q) are derived average and derived "
-    f"variance. ATS has τ1 = {tau1:g} and τ2 = {tau2:g}; ISATS has τ1 = τ* + {settings.gap:g} and "
-    "τ2 = τ*.",
+    "Values are means over these examples, unless a head or a caption says otherwise. e(q) and "
+    f"v(q) are derived average and derived variance. ATS has τ1 = {tau1:g} and τ2 = {tau2:g}; "
+    f"ISATS has τ1 = τ* + {settings.gap:g} and τ2 = τ*.",
   ]
   if len(findings.studies) > 1:
     seeds = ", ".join(str(study.seed) for study in findings.studies)

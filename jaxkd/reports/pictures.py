@@ -1,5 +1,6 @@
 """The pictures that several reports share: from arrays to Matplotlib figures."""
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -40,8 +41,9 @@ def draw_band(
 def learning_curves(curves: Mapping[str, Sequence[Curve]], *, split: str = "test") -> Figure:
   """Draws accuracies `[T]` in percent against epochs `[T]`, one colour for each name.
 
-  Several seeds are drawn as their mean and a band of one standard deviation, or as one curve each
-  if they were evaluated at different epochs. Names of more than seven stand beside the axes.
+  Several seeds are drawn as their mean and a band of one standard deviation at the epochs that all
+  were evaluated at, or as one curve each if there are none. Names of more than seven stand beside
+  the axes.
   """
   many = len(curves) > len(style.COLORS)
   width = style.PAGE_WIDTH if many else style.COLUMN_WIDTH
@@ -49,12 +51,13 @@ def learning_curves(curves: Mapping[str, Sequence[Curve]], *, split: str = "test
   for index, (name, runs) in enumerate(curves.items()):
     turn, color = divmod(index, len(style.COLORS))
     line: Any = {"color": style.COLORS[color], "linestyle": style.LINES[turn % len(style.LINES)]}
-    alike = all(np.array_equal(epochs, runs[0][0]) for epochs, _ in runs)
-    for number, group in enumerate([runs] if alike else [[run] for run in runs]):
-      accuracies = np.stack([values for _, values in group])
+    common = functools.reduce(np.intersect1d, [epochs for epochs, _ in runs])
+    for number, group in enumerate([runs] if common.size else [[run] for run in runs]):
+      shown = common if common.size else group[0][0]
+      accuracies = np.stack([values[np.isin(epochs, shown)] for epochs, values in group])
       deviation = accuracies.std(axis=0, ddof=1) if len(group) > 1 else None
       label = None if number else style.plain(name)
-      draw_band(axes, group[0][0], accuracies.mean(axis=0), deviation, label=label, **line)
+      draw_band(axes, shown, accuracies.mean(axis=0), deviation, label=label, **line)
   axes.set(xlabel="epoch", ylabel=f"{split} accuracy (%)")
   if many:
     figure.legend(loc="outside right upper", ncols=math.ceil(len(curves) / _LEGEND_LINES))

@@ -119,8 +119,20 @@ def test_the_names_of_many_curves_leave_room_for_the_axes(tmp_path):
   assert ax.get_position().width > 0.3
 
 
-def test_seeds_with_unequal_epochs_have_one_curve_each():
-  runs = [(np.array([1.0, 2.0]), np.array([50.0, 60.0])), (np.array([2.0]), np.array([55.0]))]
+def test_seeds_with_unequal_epochs_are_averaged_where_all_were_evaluated():
+  runs = [
+    (np.array([1.0, 2.0, 3.0, 4.0]), np.array([50.0, 60.0, 64.0, 66.0])),
+    (np.array([2.0, 4.0]), np.array([55.0, 60.0])),
+  ]
+  (ax,) = axes_of(pictures.learning_curves({"kd": runs}))
+  (mean,), (band,) = ax.lines, ax.collections
+  np.testing.assert_array_equal(mean.get_xdata(), [2, 4])
+  np.testing.assert_array_equal(mean.get_ydata(), [57.5, 63])
+  assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(63 + 6 / 2**0.5)
+
+
+def test_seeds_without_common_epochs_have_one_curve_each():
+  runs = [(np.array([1.0, 2.0]), np.array([50.0, 60.0])), (np.array([3.0]), np.array([55.0]))]
   (ax,) = axes_of(pictures.learning_curves({"kd": runs}))
   assert ax.get_ylabel() == "test accuracy (%)"
   whole, single = ax.lines[:2]

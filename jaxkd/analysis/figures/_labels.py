@@ -17,6 +17,8 @@ TRUTH = (
   "p_y is its probability."
 )
 
+_MOST_NAMES = 20  # more would overlap in one column of a page
+
 
 def typical_example(findings: Findings) -> int:
   """Returns the number of the example that figures of one example show.
@@ -52,17 +54,31 @@ def label_lines(study: Study, labels: Mapping[str, np.ndarray], column: str) -> 
 
 
 def draw_labels(
-  axes: Sequence[Axes] | np.ndarray, labels: Mapping[str, np.ndarray], label: int
+  axes: Sequence[Axes] | np.ndarray,
+  labels: Mapping[str, np.ndarray],
+  label: int,
+  class_names: Sequence[str] = (),
 ) -> None:
-  """Draws labels as bars on the common scale of their wrong classes; see `TRUTH`."""
+  """Draws labels as bars on the common scale of their wrong classes; see `TRUTH`.
+
+  The last axes name the classes, if there are no more than `_MOST_NAMES`.
+  """
   highest = max(float(np.max(np.delete(p, label))) for p in labels.values())
   # Leaves room for the value.
   top = 1.3 * highest or 1.0
   for ax, (title, probs) in zip(axes, labels.items(), strict=True):
-    bars = np.concatenate([probs[label : label + 1], np.delete(probs, label)])
+    bars = _truth_first(probs, label)
     colors = [style.COLORS[1]] + [style.COLORS[0]] * (len(bars) - 1)
     ax.bar(np.arange(len(bars)), bars, width=0.9, color=colors)
     place: Any = {"xytext": (2, -8), "textcoords": "offset points", "color": style.COLORS[1]}
     ax.annotate(f"$p_y$ = {probs[label]:.2f}", (0.5, top), **place)
     ax.set(ylim=(0, top), xticks=[], title=style.plain(title), ylabel="probability")
   axes[-1].set_xlabel("class, ground truth first")
+  if 0 < len(class_names) <= _MOST_NAMES:
+    names = [class_names[i] for i in _truth_first(np.arange(len(class_names)), label)]
+    upright: Any = {"rotation": 90} if max(map(len, names)) > 2 else {}
+    axes[-1].set_xticks(np.arange(len(names)), [*map(style.plain, names)], **upright)
+
+
+def _truth_first(values: np.ndarray, label: int) -> np.ndarray:
+  return np.concatenate([values[label : label + 1], np.delete(values, label)])

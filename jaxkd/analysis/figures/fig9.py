@@ -1,7 +1,7 @@
 """Fig. 9: a teacher's label and its derived variance under rising confidence."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
@@ -57,7 +57,8 @@ def _picture(findings: Findings, levels: Levels, name: str, xlabel: str, text: s
     f"Fig. 9. {text}, for {_labels.name_of(study, example)}: above, at most four of the labels; "
     f"below, the variance of the wrong classes in every label. {_labels.TRUTH}"
   )
-  figure = plot(labels, label, {"this example": own, "mean over all examples": means}, xlabel)
+  derived = {"this example": own, "mean over all examples": means}
+  figure = plot(labels, label, derived, xlabel, study.class_names)
   found = {
     level: {"derived variance": of_one, "mean derived variance": of_all}
     for level, of_one, of_all in zip(labels, own, means, strict=True)
@@ -74,7 +75,11 @@ def _variances(logits: jax.Array, labels: jax.Array, tau: float) -> jax.Array:
 
 @style.styled
 def plot(
-  labels: Mapping[str, np.ndarray], label: int, variances: Mapping[str, Floats], xlabel: str
+  labels: Mapping[str, np.ndarray],
+  label: int,
+  variances: Mapping[str, Floats],
+  xlabel: str,
+  class_names: Sequence[str] = (),
 ) -> style.Figure:
   """Draws labels, `[C]` by level, as in Fig. 1, and below them variances `[L]` at every level.
 
@@ -82,11 +87,12 @@ def plot(
   """
   levels, count = [*labels], len(labels)
   shown = np.linspace(0, count - 1, min(count, _MOST_LABELS)).round().astype(int)
-  rows, height = len(shown) + 1, 0.8 * len(shown) + 1.6
+  rows, height = len(shown) + 1, 0.8 * len(shown) + 2.0
   ratios = [1] * len(shown) + [1.7]
   figure, axes = style.new_figure(rows, 1, height=height, height_ratios=ratios)
   *above, below = axes[:, 0]
-  _labels.draw_labels(above, {levels[index]: labels[levels[index]] for index in shown}, label)
+  drawn = {levels[index]: labels[levels[index]] for index in shown}
+  _labels.draw_labels(above, drawn, label, class_names)
   for marker, (name, values) in zip(style.MARKERS, variances.items(), strict=False):
     below.plot(np.arange(count), values, marker=marker, label=name)
   below.set_xticks(np.arange(count), [*map(style.plain, levels)], rotation=30, ha="right")
@@ -94,6 +100,8 @@ def plot(
   # Leaves room for the highest marker.
   below.set_ylim(0, 1.15 * max(map(np.max, variances.values())) or 1.0)
   below.set(xlabel=xlabel, ylabel="derived variance $v(q)$")
+  # Its exponent stands beside the legend.
+  below.yaxis.get_offset_text().set_ha("right")
   below.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
   figure.align_ylabels()
   return figure

@@ -2,7 +2,7 @@
 
 import numpy as np
 from known_teachers import measures, study
-from reading_pictures import axes_of, cells_of, heights_of
+from reading_pictures import axes_of, cells_of, heights_of, ticks_of
 
 from jaxkd.analysis.figures import _labels, fig1
 from jaxkd.analysis.measure import Findings
@@ -24,6 +24,14 @@ def test_bars_show_the_softened_labels():
   assert large.get_xlabel() == "class, ground truth first"
   colors = [bar.get_facecolor() for bar in small.patches]
   assert colors[0] != colors[1] == colors[3]
+
+
+def test_bars_have_the_names_of_few_classes_in_the_order_of_the_bars():
+  (*_, last) = axes_of(fig1.plot(PROBS, 1, ("cat", "dog", "o$l", "fox")))
+  assert ticks_of(last.xaxis) == ["dog", "cat", r"o\$l", "fox"]
+  many = {"net": np.full(21, 1 / 21)}
+  (last,) = axes_of(fig1.plot(many, 1, [str(n) for n in range(21)]))
+  assert ticks_of(last.xaxis) == []
 
 
 def test_the_typical_example_is_classified_correctly_and_has_the_median_ratio():

@@ -28,6 +28,17 @@ def test_panels_show_labels_and_variances():
   assert ticks_of(variance.xaxis) == ["14", "110"]
 
 
+def test_the_exponent_and_the_legend_do_not_overlap():
+  variances = {"this example": [3e-5, 4e-5], "mean over all examples": [2e-5, 1e-5]}
+  figure = fig9.plot(PROBS, 1, variances, "network", ("cat", "dog", "owl", "fox"))
+  figure.draw_without_rendering()
+  *_, labels, variance = axes_of(figure)
+  exponent = variance.yaxis.get_offset_text()
+  assert exponent.get_text()
+  assert not exponent.get_window_extent().overlaps(variance.get_legend().get_window_extent())
+  assert ticks_of(labels.xaxis) == ["dog", "cat", "owl", "fox"]
+
+
 def test_seven_levels_are_thinned_to_four_panels():
   probs = [np.array([1 - 2 * p, 1.5 * p, 0.5 * p]) for p in np.arange(1, 8) / 30]
   names = [f"τ = {n}" for n in range(7)]
