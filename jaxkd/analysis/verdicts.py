@@ -1,5 +1,6 @@
 """Verdicts: whether the paper's two observations hold for the teachers, in sentences."""
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -156,7 +157,7 @@ def temperatures(findings: Findings) -> str:
   """Warns if τ* is often at an edge of the grid; '' if it isn't."""
   grid, said = findings.settings.grid, ""
   for edge, kind in ((max(grid), "largest"), (min(grid), "smallest")):
-    shares = _shares(findings, lambda examples, edge=edge: examples.tau_star == np.float32(edge))
+    shares = _shares(findings, functools.partial(_chosen, tau=edge))
     if often := [f"{100 * share:.0f} % ({name})" for name, share in shares if share > _EDGE]:
       said += f" τ* is the {kind} temperature of the grid, {edge:g}, for {', '.join(often)}."
   end = "A wider grid may have more discriminative temperatures: --grid=TAU,TAU,..."
@@ -167,7 +168,7 @@ def guidance(findings: Findings) -> str:
   """Warns of labels that often favour a wrong class; '' if there are none."""
   plain, *asymmetric = findings.settings.labels
   shares = [
-    dict(_shares(findings, lambda examples, k=k: examples.misguidance[:, k]))
+    dict(_shares(findings, functools.partial(_misguided, kind=k)))
     for k in range(len(asymmetric) + 1)
   ]
   often = [
@@ -182,6 +183,14 @@ def guidance(findings: Findings) -> str:
     f"Correct guidance is lost: a wrong class has the largest probability in more than "
     f"{100 * _MISGUIDED:.0f} % of these labels: {', '.join(often)}."
   )
+
+
+def _chosen(examples: PerExample, tau: float) -> np.ndarray:
+  return np.asarray(examples.tau_star == np.float32(tau))
+
+
+def _misguided(examples: PerExample, kind: int) -> np.ndarray:
+  return np.asarray(examples.misguidance[:, kind])
 
 
 def _shares(
