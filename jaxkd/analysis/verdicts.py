@@ -141,7 +141,8 @@ def observation_2(findings: Findings) -> str:
   if not judged:
     return f"{claim} can't be judged: no example has an order of the classes under two teachers."
   high = sum(value > PAPER_SPEARMAN for value in rho)
-  verdict = "holds weakly" if min(rho) >= 0.5 else "does not hold"
+  weakly = "holds weakly, not at the level of the paper"
+  verdict = weakly if min(rho) >= 0.5 else "does not hold"
   if high > len(rho) / 2:
     verdict = "holds"
   without = len(comparisons) - len(judged)

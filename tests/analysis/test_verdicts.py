@@ -104,8 +104,8 @@ def test_observation_1_is_judged_over_several_seeds(seeds, text):
     ((0.9, 0.95, 0.8), "holds: "),
     (
       (0.84,),
-      "holds weakly: Spearman's ρ is 0.84. It is above 0.85 for 0 of 1 pairs; in the paper it is "
-      "for most. Kendall's τ is 0.42.",
+      "holds weakly, not at the level of the paper: Spearman's ρ is 0.84. It is above 0.85 for 0 "
+      "of 1 pairs; in the paper it is for most. Kendall's τ is 0.42.",
     ),
     ((0.9, np.nan), "Kendall's τ is 0.45. Pairs without an order: 1."),
     ((np.nan,), "can't be judged: no example has an order"),
