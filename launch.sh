@@ -150,8 +150,9 @@ run_tests() {
     python -m mypy
     build_docs --quiet
   fi
-  # One worker runs all tests of a file, so that their shared fixtures are made once.
-  exec python -m pytest -n 2 --dist loadfile "$@"
+  # One worker runs all tests of a file, so that their shared fixtures are made once. There is a
+  # worker more than cores, because some tests wait for processes that they start.
+  exec python -m pytest -n $(($(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile "$@"
 }
 
 build_docs() {

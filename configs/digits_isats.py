@@ -1,7 +1,6 @@
 """A first look, on the digits that scikit-learn embeds: a ResNet-20 teaches a ResNet-8.
 
-Command   ./launch.sh
-          python -m jaxkd.main --config=configs/digits_isats.py
+Command   python -m jaxkd.main --config=configs/digits_isats.py
 Paper     no figure.
 Measured  see the README: seeds 0, 1, 2; two minutes on two CPU cores.
 """
