@@ -14,6 +14,7 @@ from jaxkd.reports.experiment import ACCURACY, BASELINES, MINUS, SINGLE
 from jaxkd.reports.tables import Lines
 from jaxkd.runs import published
 from jaxkd.runs.phase import duration
+from jaxkd.training.jobs import GIVEN
 
 # Suffixes of the name of a column, by column of a report.
 _COLUMNS = {ACCURACY: "", SINGLE: f": {SINGLE}", "seeds": ": seeds"}
@@ -78,9 +79,11 @@ def caption(columns: Mapping[str, ConfigDict]) -> str:
   config = next(iter(columns.values()))
   share = config.data.train_share * (1 - config.data.validation)
   noted = dict.fromkeys(map(experiment.notes, columns.values()))
+  # A finished phase may have been trained for another number of epochs.
+  taught = GIVEN if config.teacher.checkpoint else duration(config.teacher.epochs)
   return (
     f"Accuracy (%) on the {experiment.split(config)} split of {config.data.name}, mean ± standard "
     "deviation over seeds; that of an ensemble over ensembles. Teachers: "
-    f"{duration(config.teacher.epochs)}; students: {duration(config.student.epochs)}; on "
+    f"{taught}; students: {duration(config.student.epochs)}; on "
     f"{share:.0%} of the training split.{published.sources(columns.values())}{''.join(noted)}"
   )
