@@ -27,8 +27,8 @@ class HeldError(Exception):
 
 
 @contextlib.contextmanager
-def held(path: StrPath, *, wait: bool = False) -> Iterator[None]:
-  """Holds a lock; if another process does, waits for it or raises a HeldError.
+def held(path: StrPath, *, wait: float = 0) -> Iterator[None]:
+  """Holds a lock; it is a HeldError if another process does, still after `wait` seconds.
 
   The lock is free once its holder has ended, in whatever way. A bucket's lock can't be told from
   that of a dead process at once: this takes up to `LEASE_SECONDS`.
@@ -36,17 +36,17 @@ def held(path: StrPath, *, wait: bool = False) -> Iterator[None]:
   with contextlib.ExitStack() as stack:
     if not in_bucket(path):
       try:
-        stack.enter_context(filelock.FileLock(path, blocking=wait))
+        stack.enter_context(filelock.FileLock(path, timeout=wait))
       except filelock.Timeout as error:
         raise HeldError(f"another process holds {path}") from error
     else:
-      lease = _Lease(located(path))
+      lease, end = _Lease(located(path)), time.monotonic() + wait
       while True:
         try:
           stack.enter_context(lease)
           break
         except HeldError:
-          if not wait:
+          if time.monotonic() >= end:
             raise
     yield
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -78,7 +79,7 @@ def _locked(path: pathlib.Path) -> Iterator[None]:
       stack.enter_context(held(lock))
     except HeldError:
       tell(f"jaxkd: waiting for the process that holds {readable(lock)}")
-      stack.enter_context(held(lock, wait=True))
+      stack.enter_context(held(lock, wait=math.inf))
     yield
 
 

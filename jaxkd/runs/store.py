@@ -28,6 +28,7 @@ class StoreError(UserError):
 
 
 _REMEDY = "the command that trained this phase writes it again"
+_PATIENCE = 10.0  # seconds for another process to repair a phase
 
 
 class LockedError(StoreError):
@@ -95,7 +96,10 @@ class PhaseFolder:
       )
 
   def create(self) -> None:
-    """Makes the folder and writes `config.json`, unless it is there and sound."""
+    """Makes the folder and writes `config.json`, unless it is there and sound.
+
+    It needs no lock, because all processes write the same.
+    """
     file = self.path / "config.json"
     make_folder(self.path)
     if exists(file):
@@ -110,21 +114,37 @@ class PhaseFolder:
     """Writes a damaged `config.json` of a finished phase again; renames a damaged `result.json`.
 
     The phase is then unfinished: it resumes at its newest checkpoint, and is evaluated again. It is
-    a StoreError if there is no checkpoint. Folders from outside of the store are left alone.
+    a StoreError if there is no checkpoint, and a LockedError if another process keeps the phase.
+    Folders from outside of the store are left alone.
     """
     if not self.finished or self.phase.location:
       return
     self.create()
+    if not self._has_damaged_result():
+      return
     try:
-      self.result()
-    except DamagedError as error:
-      file = self.path / "result.json"
-      if self.steps == {0} and not self.phase.given:
-        raise StoreError(
-          f"{file} is damaged, and there is no checkpoint; move {self.path} away to train it again"
-        ) from error
-      tell(f"jaxkd: {file} is damaged; it is made again from the newest checkpoint")
-      rename(file, "result.json.damaged")
+      with self.lock(_PATIENCE):
+        if self._has_damaged_result():
+          self._set_result_aside()
+    except LockedError:
+      # The other process may have repaired the phase, and be training it.
+      if self._has_damaged_result():
+        raise
+
+  def _has_damaged_result(self) -> bool:
+    try:
+      return self.finished and not self.result()
+    except DamagedError:
+      return True
+
+  def _set_result_aside(self) -> None:
+    file = self.path / "result.json"
+    if self.steps == {0} and not self.phase.given:
+      raise StoreError(
+        f"{file} is damaged, and there is no checkpoint; move {self.path} away to train it again"
+      )
+    tell(f"jaxkd: {file} is damaged; it is made again from the newest checkpoint")
+    rename(file, "result.json.damaged")
 
   @property
   def finished(self) -> bool:
@@ -149,10 +169,13 @@ class PhaseFolder:
     write_json(self.path / "result.json", result)
 
   @contextlib.contextmanager
-  def lock(self) -> Iterator[None]:
-    """Keeps other processes from training the phase; raises a LockedError if one does."""
+  def lock(self, wait: float = 0) -> Iterator[None]:
+    """Keeps other processes from training the phase.
+
+    It is a LockedError if one trains it, still after `wait` seconds.
+    """
     try:
-      with held(self.path / "lock"):
+      with held(self.path / "lock", wait=wait):
         remove_leftovers(self.path)
         yield
     except HeldError as error:

@@ -6,6 +6,7 @@ short run do not steer a long one.
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -60,7 +61,7 @@ def write(config: ConfigDict, path: StrPath, row: str, values: Values, **found: 
   trains = _trains(config, row, values)
   about = {"row": row, **_about(config, row)}
   choice = {**about, "options": dict(values), "trains": trains, **found}
-  with held(path.with_suffix(".lock"), wait=True):
+  with held(path.with_suffix(".lock"), wait=math.inf):
     others = [c for c in _read(path) if c["row"] != row or not _belongs(c, config, row)]
     write_atomically(path, json.dumps([*others, choice], indent=2) + "\n")
 

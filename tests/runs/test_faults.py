@@ -1,5 +1,6 @@
 """Damaged files of a store: repaired, or refused in one line; no number changes."""
 
+import concurrent.futures
 import contextlib
 import json
 import shutil
@@ -11,9 +12,10 @@ from flax import nnx
 
 from jaxkd.common.files import FileError, read_json_lines
 from jaxkd.reports import experiment as report
+from jaxkd.runs import store
 from jaxkd.runs.experiment import Experiment
 from jaxkd.runs.queue import Queue
-from jaxkd.runs.store import PhaseFolder, StoreError
+from jaxkd.runs.store import LockedError, PhaseFolder, StoreError
 from jaxkd.training.checkpoint import CheckpointError
 from jaxkd.training.writer import Writer
 from tests.faults import FAULTS
@@ -94,6 +96,30 @@ def test_a_damaged_result_without_a_checkpoint_is_refused(experiment, student):
   with pytest.raises(StoreError, match=rf"no checkpoint; move {student.path} away to train it"):
     Queue(experiment.workdir, experiment.students)
   assert (student.path / "result.json").exists()
+
+
+def test_a_damaged_result_of_a_locked_phase_stays(experiment, student, monkeypatch):
+  monkeypatch.setattr(store, "_PATIENCE", 0.1)
+  file = student.path / "result.json"
+  damage(file, "truncated")
+  damaged = file.read_bytes()
+  with (
+    student.lock(),
+    pytest.raises(LockedError, match=f"another process is training {student.path}"),
+  ):
+    Queue(experiment.workdir, experiment.students)
+  assert file.read_bytes() == damaged
+
+
+def test_of_two_runs_one_repairs_a_phase_and_the_other_goes_on(experiment, student, monkeypatch):
+  monkeypatch.setattr(store, "_PATIENCE", 0.4)
+  damage(student.path / "result.json", "garbage")
+  with concurrent.futures.ThreadPoolExecutor(1) as pool, student.lock():
+    other = pool.submit(Queue, experiment.workdir, experiment.students)
+    with pytest.raises(concurrent.futures.TimeoutError):
+      other.result(0.2)
+    student._set_result_aside()
+    assert [*other.result().missing] == [student.phase]
 
 
 def test_a_store_with_damaged_results_gives_the_same_results(
