@@ -101,12 +101,14 @@ def make_folder(path: StrPath) -> None:
 
 def rename(path: StrPath, name: str) -> None:
   """Gives a file another name in its folder, or raises a FileError."""
-  with _explained("rename", path):
-    found = located(path)
-    if in_bucket(path):
-      write_atomically(found.with_name(name), read(path))
+  found = located(path)
+  if in_bucket(path):
+    # gcsfs would first try for half a minute, on servers that can't rename.
+    write_atomically(found.with_name(name), read(path))
+    with _explained("remove", path):
       found.unlink()
-    else:
+  else:
+    with _explained("rename", path):
       os.replace(found, found.with_name(name))
 
 

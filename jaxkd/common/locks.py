@@ -21,6 +21,8 @@ LEASE_SECONDS = 60.0
 """A lease that is not renewed for this time is free."""
 RENEWAL_SECONDS = 15.0
 
+_told: set[bytes] = set()  # leases of other processes that a line has named
+
 
 class HeldError(Exception):
   """Another process holds the lock."""
@@ -67,12 +69,13 @@ class _Lease:
     bucket, *parts = path.parts[2:]
     retries = {"max_retries": 5, "initial_delay": "1s", "max_delay": "8s"}
     spec = {"driver": "gcs", "bucket": bucket, "context": {"gcs_request_retries": retries}}
-    self._store = tensorstore.KvStore.open(spec).result()
+    with self._explained():
+      self._store = tensorstore.KvStore.open(spec).result()
     self._key = "/".join(parts)
     self._generation = b""
 
   def __enter__(self) -> None:
-    with explained(FileError, f"can't lock {self._path}", (ValueError, OSError)):
+    with self._explained():
       found = self._read()
       if found.state == "value":
         self._watch(found)
@@ -89,13 +92,19 @@ class _Lease:
     with contextlib.suppress(ValueError, OSError):
       self._store.write(self._key, None, if_equal=self._generation).result(RENEWAL_SECONDS)
 
+  def _explained(self) -> contextlib.AbstractContextManager[None]:
+    return explained(FileError, f"can't lock {self._path}", (ValueError, OSError))
+
   def _read(self, timeout: float | None = None) -> Any:
     return self._store.read(self._key).result(timeout)
 
   def _watch(self, found: Any) -> None:
     """Raises a HeldError as soon as the holder renews its lease or gives it up."""
     holder = found.value.decode(errors="replace").rpartition(", ")[0]
-    tell(f"{self._path} is held by {holder}; looking for up to {LEASE_SECONDS:g} s if it is alive")
+    if found.value not in _told:
+      _told.add(found.value)
+      limit = f"{LEASE_SECONDS:g} s"
+      tell(f"{self._path} is held by {holder}; looking for up to {limit} if it is alive")
     end = time.monotonic() + LEASE_SECONDS
     while time.monotonic() < end:
       time.sleep(min(1.0, RENEWAL_SECONDS))

@@ -156,7 +156,7 @@ def test_a_killed_run_leaves_its_lock_and_whole_checkpoints(server, short_lease,
     assert files.read(folder.path / "lock") != held
 
 
-def test_one_of_two_holders_gets_a_lock_and_keeps_it(server, short_lease):
+def test_one_of_several_holders_gets_a_lock_and_keeps_it(server, short_lease, capsys):
   path, taken, release = "gs://bucket/locks/a", [], threading.Event()
 
   def take():
@@ -173,8 +173,10 @@ def test_one_of_two_holders_gets_a_lock_and_keeps_it(server, short_lease):
   # Longer than a lease.
   time.sleep(2.5)
   assert len(taken) == 1
-  with pytest.raises(locks.HeldError), locks.held(path):
+  with pytest.raises(locks.HeldError), locks.held(path, wait=0.5):
     pass
+  # All attempts to get it tell of its holder once.
+  assert capsys.readouterr().err.count(f"{path} is held by ") == 1
   release.set()
   for thread in threads:
     thread.join()
@@ -209,6 +211,25 @@ def test_a_phase_in_a_bucket_is_locked(server, config, short_lease):
     folder.lock(),
   ):
     pass
+
+
+@pytest.mark.parametrize("bucket", ["missing", "B_"])
+def test_a_lock_in_a_wrong_bucket_is_refused_in_one_line(server, bucket):
+  path = f"gs://{bucket}/lock"
+  with pytest.raises(files.FileError, match=f"^can't lock {path}: ") as caught, locks.held(path):
+    pass
+  assert "\n" not in str(caught.value)
+
+
+def test_an_object_gets_another_name(server):
+  path = "gs://bucket/result.json"
+  files.write_atomically(path, "{}")
+  files.rename(path, "result.json.damaged")
+  assert files.read(f"{path}.damaged") == b"{}"
+  assert not files.exists(path)
+  with pytest.raises(files.FileError, match=f"^can't read {path}: ") as caught:
+    files.rename(path, "other")
+  assert str(caught.value).count("can't") == 1
 
 
 def test_lines_are_appended_to_an_object(server):
