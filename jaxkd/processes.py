@@ -11,6 +11,7 @@ others are ended, and the status is that of the first that failed.
 import os
 import queue
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -167,7 +168,8 @@ def main() -> None:
     print(__doc__)
     return
   if len(sys.argv) < 3 or not re.fullmatch("[1-9][0-9]*", sys.argv[1]):
-    end("usage: python -m jaxkd.processes NUMBER COMMAND [...]")
+    found = repr(shlex.join(sys.argv[1:])) if sys.argv[1:] else "missing"
+    end(f"the arguments are {found}, must be NUMBER COMMAND [...] with a NUMBER >= 1")
   number, command, *rest = sys.argv[1:]
   grace = os.environ.get("JAXKD_GRACE", "60")
   if not re.fullmatch(r"\d+(\.\d+)?", grace):

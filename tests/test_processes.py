@@ -142,8 +142,14 @@ def test_a_mistake_is_told_once_and_ends_all_processes(tmp_path, mode):
   assert Run(tmp_path, mode).end() == (2, ["jaxkd: the disk is full"])
 
 
-def test_wrong_arguments_are_refused_in_one_line(tmp_path):
-  for words, env in ((["0", "main"], {}), (["2"], {}), (["2", "main"], {"JAXKD_GRACE": "soon"})):
+def test_wrong_arguments_are_refused_in_one_line():
+  usage = "the arguments are '{}', must be NUMBER COMMAND [...] with a NUMBER >= 1"
+  for words, env, message in (
+    (["0", "main", "--help"], {}, usage.format("0 main --help")),
+    (["2"], {}, usage.format("2")),
+    ([], {}, "the arguments are missing, must be NUMBER COMMAND [...] with a NUMBER >= 1"),
+    (["2", "main"], {"JAXKD_GRACE": "soon"}, "JAXKD_GRACE is 'soon', must be a number of seconds"),
+  ):
     done = subprocess.run(
       [sys.executable, "-m", "jaxkd.processes", *words],
       cwd=ROOT,
@@ -151,6 +157,4 @@ def test_wrong_arguments_are_refused_in_one_line(tmp_path):
       capture_output=True,
       text=True,
     )
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("jaxkd: ")
+    assert (done.returncode, done.stderr) == (2, f"jaxkd: {message}\n")

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxkd.common import signals
+from jaxkd.common import files, signals
 from jaxkd.common.errors import ConfigError, UserError, end
 
 HEARTBEAT = 30
@@ -149,24 +149,26 @@ def stop_requested() -> Iterator[StopRequest]:
 
 
 def check_shared(folder: pathlib.Path) -> None:
-  """Raises a ConfigError in all processes unless all see the same folder."""
+  """Raises a ConfigError in all processes unless all see the same folder.
+
+  The first process removes the temporary files that killed processes left in it.
+  """
+  first = jax.process_index() == 0
+  if first:
+    files.remove_leftovers(folder)
   if jax.process_count() == 1:
     return
   name = np.frombuffer(uuid.uuid4().bytes, np.uint8)
   name = np.asarray(multihost_utils.broadcast_one_to_all(name), np.uint8)
-  marker = folder / f".shared-{name.tobytes().hex()}.tmp"
-  first = jax.process_index() == 0
-  if first:
-    folder.mkdir(parents=True, exist_ok=True)
-    marker.touch()
-  try:
+  marker = files.temporary_path(folder / ".shared", name.tobytes().hex())
+  with contextlib.ExitStack() as stack:
+    if first:
+      files.make_folder(folder)
+      stack.enter_context(files.temporary(marker))
     deadline = time.monotonic() + _SHARED_WITHIN
     while not (found := marker.exists()) and time.monotonic() < deadline:
       time.sleep(0.1)
     seen = multihost_utils.process_allgather(np.array(found))
-  finally:
-    if first:
-      marker.unlink(missing_ok=True)
   if blind := np.flatnonzero(~seen).tolist():
     raise ConfigError(
       f"--workdir is '{folder}', must be a folder that all processes share: process {blind[0]} "

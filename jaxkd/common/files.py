@@ -41,16 +41,12 @@ def write_atomically(path: StrPath, content: str | bytes) -> None:
       located(path).write_bytes(content.encode() if isinstance(content, str) else content)
     return
   path = pathlib.Path(path)
-  temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
-  with _explained("write", path):
-    try:
-      with _locked(temporary) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-      temporary.unlink(missing_ok=True)
+  made = temporary_path(path, uuid.uuid4().hex)
+  with _explained("write", path), temporary(made) as file:
+    file.write(content.encode() if isinstance(content, str) else content)
+    file.flush()
+    os.fsync(file.fileno())
+    os.replace(made, path)
   remove_leftovers(path.parent, path.name)
 
 
@@ -66,18 +62,26 @@ def remove_leftovers(folder: StrPath, name: str = "") -> None:
       left.unlink()
 
 
+def temporary_path(path: pathlib.Path, digits: str) -> pathlib.Path:
+  """Returns the name of a temporary file beside `path`, from 32 hexadecimal digits."""
+  return path.with_name(f"{path.name}.{digits}.tmp")
+
+
 @contextlib.contextmanager
-def _locked(path: pathlib.Path) -> Iterator[BinaryIO]:
-  """Creates a file, which no other process removes as a leftover while it is written."""
-  while True:
-    with open(path, "wb") as file:
-      # Some network file systems have no locks. There, leftovers stay.
-      with contextlib.suppress(OSError):
-        fcntl.flock(file, fcntl.LOCK_EX)
-      # Another process may have removed the file before it was locked.
-      if path.exists():
-        yield file
-        return
+def temporary(path: pathlib.Path) -> Iterator[BinaryIO]:
+  """Creates a temporary file, and removes it; until then other processes leave it alone."""
+  try:
+    while True:
+      with open(path, "wb") as file:
+        # Some network file systems have no locks. There, leftovers stay.
+        with contextlib.suppress(OSError):
+          fcntl.flock(file, fcntl.LOCK_EX)
+        # Another process may have removed the file before it was locked.
+        if path.exists():
+          yield file
+          return
+  finally:
+    path.unlink(missing_ok=True)
 
 
 def read(path: StrPath) -> bytes:

@@ -112,6 +112,8 @@ def test_ctrl_c_in_one_process_of_two_slices_stops_both_at_the_same_step(tmp_pat
     "TPU_PROCESS_ADDRESSES": "127.0.0.1",
     "TPU_WORKER_ID": "0",
   }
+  # A killed run has left it.
+  (tmp_path / f".shared.{'0a' * 16}.tmp").touch()
   running = start([tmp_path] * 2, *({**tpu, **slices, "MEGASCALE_SLICE_ID": id} for id in "01"))
   wait_until_joined(running)
   running[1].send_signal(signal.SIGINT)
