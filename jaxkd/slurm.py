@@ -24,7 +24,8 @@ _SCRIPT = """#!/bin/bash
 #SBATCH --open-mode=append
 # SIGTERM to all tasks two minutes before the time limit: they save and end with status {stopped}.
 #SBATCH --signal=TERM@120
-srun --kill-on-bad-exit=1 {command}
+# Otherwise the first task that ends with {stopped} may have the others killed, with another status.
+srun --kill-on-bad-exit=0 --wait=60 {command}
 status=$?
 if [ $status -eq {stopped} ]; then scontrol requeue "$SLURM_JOB_ID"; fi
 exit $status

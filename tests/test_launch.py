@@ -330,7 +330,7 @@ def test_a_slurm_job_is_requeued_after_a_signal(checkout, status):
   script = "".join(job.splitlines(keepends=True)[1:-1])
   done = checkout.start("bash", "-c", script, SLURM_JOB_ID="12")
   assert done.returncode == status
-  words = ["--kill-on-bad-exit=1", str(checkout.script), "main", "--config=a b.py"]
+  words = ["--kill-on-bad-exit=0", "--wait=60", str(checkout.script), "main", "--config=a b.py"]
   assert done.stdout.splitlines() == words + ["requeue 12"] * (status == 75)
 
 
