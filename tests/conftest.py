@@ -23,6 +23,9 @@ os.environ.setdefault(
   else "--xla_backend_optimization_level=0",
 )
 
+# Subprocesses share small programs, too.
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+
 import jax
 import pytest
 from absl import flags
@@ -52,7 +55,6 @@ def pytest_configure(config):
   # Subprocesses of tests share the cache.
   os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache)
   jax.config.update("jax_compilation_cache_dir", str(cache))
-  jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
 def _temporary():

@@ -27,6 +27,8 @@ print("starts", file=sys.stderr)
 (folder / f"pid-{number}.tmp").write_text(str(os.getpid()))
 (folder / f"pid-{number}.tmp").rename(folder / f"pid-{number}")
 if mode == "all fail" or mode == "one fails" and number == "1":
+  while len(list(folder.glob("pid-?"))) < 3:
+    time.sleep(0.01)
   sys.exit(print("jaxkd: the disk is full", file=sys.stderr) or 2)
 if mode != "succeed":
   while True:
@@ -36,7 +38,7 @@ if mode != "succeed":
 RUN = """
 import sys
 from jaxkd import processes
-processes._LAST_WORDS = 2
+processes._LAST_WORDS = 0.3
 sys.exit(processes.Processes(3, [sys.executable, *sys.argv[2:]], float(sys.argv[1])).run())
 """
 

@@ -25,6 +25,7 @@ HEARTBEAT = 30
 
 _PROCESS = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 _SUPERVISOR = "JAXKD_SUPERVISOR"  # the process of `jaxkd.processes` that started this one
+_ROUND = 1.0  # seconds between two looks for processes that have ended
 _SHARED_WITHIN = 10  # seconds for a file to show on another machine
 # Over all queues of this process, since JAX counts on.
 _asked = itertools.count()
@@ -189,9 +190,9 @@ class _Watch(threading.Thread):
     self._supervisor = int(os.environ.get(_SUPERVISOR, 0))
 
   def run(self) -> None:
-    """Compares, each second, the live processes with all processes."""
+    """Compares, in every round, the live processes with all processes."""
     try:
-      while not self._leaving.wait(1):
+      while not self._leaving.wait(_ROUND):
         if gone := self._gone():
           self._end(min(gone))
         self._rounds += 1

@@ -26,6 +26,9 @@ from jaxkd.training import sharding
 from jaxkd.training.jobs import Dataset, Job, Student, Teacher
 from jaxkd.training.loop import NonFiniteError, train
 
+PAUSE = 5.0
+"""Seconds between two looks for phases that another run has finished."""
+
 
 class Queue:
   """The wanted phases that a store lacks.
@@ -92,7 +95,7 @@ class Queue:
         failed = self._failed.keys()
         self._waiting = [p for p in self._waiting if failed.isdisjoint(p.with_teachers())]
         if len(self._waiting) == before:
-          time.sleep(5)
+          time.sleep(PAUSE)
           if self._stop.is_set():
             waiting = "stopped while waiting for another process"
             raise Stopped(f"{waiting}; run the same command to resume")

@@ -24,7 +24,8 @@ if "GCE_METADATA_IP" in os.environ:
 from jaxkd.common import cluster
 from jaxkd.common.errors import UserError, end
 from jaxkd.common.signals import Stopped
-cluster.HEARTBEAT = 5
+cluster.HEARTBEAT = 3
+cluster._ROUND = 0.2
 cluster._SHARED_WITHIN = 1
 try:
   with cluster.joined():

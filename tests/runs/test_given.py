@@ -88,6 +88,7 @@ def trained(make_tiny_config, files, tmp_path_factory):
   """Students of a given teacher and of a given assistant, and the lines on stderr of two runs."""
   config = of_given(make_tiny_config(), teacher=files["large"], small_teacher=files["small"])
   config.rows, config.student.epochs = ("kd", "takd"), 3.0
+  config.run.eval_every_epochs, config.run.checkpoint_every_steps = 0.75, 100
   config.takd.assistants = ("small_teacher",)
   validate(config)
   one = experiment.Experiment.of(config, tmp_path_factory.mktemp("given"))

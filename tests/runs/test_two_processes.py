@@ -16,10 +16,17 @@ import pytest
 from jaxkd import main
 
 ROOT = pathlib.Path(__file__).parents[2]
+PROGRAM = """
+from absl import app
+from jaxkd import cli, main
+from jaxkd.runs import queue
+queue.PAUSE = 0.1
+app.run(main.main, flags_parser=cli.parse)
+"""
 COMMAND = (
   sys.executable,
-  "-m",
-  "jaxkd.main",
+  "-c",
+  PROGRAM,
   "--config=configs/digits_isats.py:teacher=mlp,student=mlp",
   "--config.rows=kd,ats,nokd",
   "--config.seeds=0",
@@ -35,7 +42,7 @@ def start(workdir, **env):
   return subprocess.Popen(
     [*COMMAND, f"--workdir={workdir}"],
     cwd=ROOT,
-    env={**os.environ, "XLA_FLAGS": "", **env},
+    env={**os.environ, **env},
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,
@@ -102,8 +109,8 @@ LONG = (
   "--config.seeds=0",
   "--config.student.epochs=9",
   "--config.run.eval_every_epochs=3",
-  "--config.run.checkpoint_every_steps=5",
 )
+OFTEN, SELDOM = (f"--config.run.checkpoint_every_steps={steps}" for steps in (5, 1000))
 
 
 def checkpoint_steps(workdir):
@@ -121,9 +128,18 @@ def wait_for_checkpoint(workdir, step):
 def start_together(workdir, *argv):
   """Starts two processes; returns the one that supervises them, and both."""
   supervisor = subprocess.Popen(
-    [sys.executable, "-m", "jaxkd.processes", "2", "main", *LONG, f"--workdir={workdir}", *argv],
+    [
+      sys.executable,
+      "-m",
+      "jaxkd.processes",
+      "2",
+      "main",
+      *LONG,
+      OFTEN,
+      f"--workdir={workdir}",
+      *argv,
+    ],
     cwd=ROOT,
-    env={**os.environ, "XLA_FLAGS": ""},
     stdout=subprocess.DEVNULL,
     stderr=subprocess.PIPE,
     text=True,
@@ -145,7 +161,7 @@ def last_line(supervisor):
 def test_two_processes_then_one_then_two_see_the_same_batches(tmp_path, command, monkeypatch):
   monkeypatch.chdir(ROOT)
   whole, parts = tmp_path / "whole", tmp_path / "parts"
-  command(main.main, *LONG, f"--workdir={whole}")
+  command(main.main, *LONG, SELDOM, f"--workdir={whole}")
 
   # Two processes, until one of them can't write.
   supervisor, (_, second) = start_together(parts)
@@ -163,7 +179,7 @@ def test_two_processes_then_one_then_two_see_the_same_batches(tmp_path, command,
   stopping = threading.Thread(target=stop)
   stopping.start()
   with pytest.raises(SystemExit) as stopped:
-    command(main.main, *LONG, f"--workdir={parts}")
+    command(main.main, *LONG, OFTEN, f"--workdir={parts}")
   stopping.join()
   assert stopped.value.code == 75
   reached = max(checkpoint_steps(parts))
@@ -177,7 +193,7 @@ def test_two_processes_then_one_then_two_see_the_same_batches(tmp_path, command,
   assert supervisor.returncode == 75
   assert int(said.split("stopped at step ")[1].split(" ")[0]) == max(checkpoint_steps(parts))
 
-  command(main.main, *LONG, f"--workdir={parts}")
+  command(main.main, *LONG, SELDOM, f"--workdir={parts}")
   for folder, result in results(whole).items():
     loss = results(parts)[folder]["test"]["loss"]
     assert loss == pytest.approx(result["test"]["loss"], rel=1e-3)
