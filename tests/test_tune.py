@@ -60,7 +60,7 @@ class Search:
     return {path: path.stat().st_mtime_ns for path in self.workdir.glob("*/result.*")}
 
   def chosen(self):
-    (choice,) = json.loads(self.choices.read_text())
+    (choice,) = json.loads(self.choices.read_text())["choices"]
     return choice["options"]
 
 

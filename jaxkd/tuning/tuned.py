@@ -5,7 +5,6 @@ epochs, every other option. It is used where all of that is the same, so values 
 short run do not steer a long one.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from ml_collections import ConfigDict
 from jaxkd.common.buckets import AnyPath, located
 from jaxkd.common.console import tell
 from jaxkd.common.errors import ConfigError, described
-from jaxkd.common.files import StrPath, exists, read, write_atomically
+from jaxkd.common.files import StrPath, exists, read_json, write_json
 from jaxkd.common.locks import held
 from jaxkd.runs import planning
 from jaxkd.runs.config import default
@@ -63,7 +62,7 @@ def write(config: ConfigDict, path: StrPath, row: str, values: Values, **found: 
   choice = {**about, "options": dict(values), "trains": trains, **found}
   with held(path.with_suffix(".lock"), wait=math.inf):
     others = [c for c in _read(path) if c["row"] != row or not _belongs(c, config, row)]
-    write_atomically(path, json.dumps([*others, choice], indent=2) + "\n")
+    write_json(path, {"choices": [*others, choice]})
 
 
 def _about(config: ConfigDict, row: str) -> dict[str, Any]:
@@ -89,20 +88,19 @@ def _belongs(choice: Choice, config: ConfigDict, row: str) -> bool:
 
 
 def _read(path: AnyPath) -> list[Choice]:
-  """Returns the choices of a file; empty if it does not exist."""
+  """Returns the choices of a file; empty if it does not exist, a FileError if it is damaged."""
   if not exists(path):
     return []
-  content = read(path)
+  remedy = "move it away, and tune again"
+  found = read_json(path, remedy)
   try:
-    choices = json.loads(content)
-    if not isinstance(choices, list):
-      raise TypeError("it has no list")
+    choices = list(found["choices"])
     for choice in choices:
       row = choice["row"]
       of_row(with_values(default(), row, choice["options"]), row)
       choice["trains"]
-  # A file of another program can raise anything.
+  # A file of another version can raise anything.
   except Exception as error:
     message = f"{path} is not a file of choices of jaxkd.tune: {described(error)}"
-    raise ConfigError(f"{message}; move it away, and tune again") from error
+    raise ConfigError(f"{message}; {remedy}") from error
   return choices

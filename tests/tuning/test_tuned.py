@@ -8,6 +8,7 @@ import pytest
 from foreign_files import assert_read_or_refused, damaged, fuzzed
 
 from jaxkd.common.errors import ConfigError, FileError
+from jaxkd.common.files import DamagedError, write_json
 from jaxkd.runs import planning, row_options
 from jaxkd.tuning import tuned
 
@@ -21,7 +22,7 @@ def test_the_file_keeps_a_choice_for_each_experiment(tiny_config, tmp_path):
   tuned.write(tiny_config, path, "kd", {"kd.tau": 2.0})
   # The new choice replaces the first one, even with other options.
   tuned.write(tiny_config, path, "ats", {"ats.lam": 0.9})
-  kept = [(choice["row"], choice["options"]) for choice in json.loads(path.read_text())]
+  kept = [(choice["row"], choice["options"]) for choice in json.loads(path.read_text())["choices"]]
   assert kept == [("ats", {"ats.tau1": 6.0}), ("kd", {"kd.tau": 2.0}), ("ats", {"ats.lam": 0.9})]
   for config, values in ((tiny_config, {"ats.lam": 0.9}), (longer, {"ats.tau1": 6.0})):
     config.rows = ("ats+ens",)
@@ -65,25 +66,39 @@ def test_another_experiment_does_not_use_the_choice(option, value, tiny_config, 
   assert "is for other options" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-  "text",
-  [
-    "{",
-    "",
-    "{}",
-    "{}1",
-    "\xff",
-    '{"row": "ats"}',
-    '[{"row": "ats", "options": {"ats.tau3": 1}, "trains": ""}]',
-    '[{"row": "ats", "options": {"ats.tau1": "warm"}, "trains": ""}]',
-    '[{"row": "ats", "options": 1, "trains": ""}]',
-    f'[{{"row": "ats", "options": {{"ats.tau1": {10**400}}}, "trains": ""}}]',
-    pytest.param("[" * 100_000, id="deep"),
-  ],
-)
+def test_a_damaged_choice_is_refused(tiny_config, tmp_path):
+  path = tmp_path / tuned.FILE
+  tuned.write(tiny_config, path, "ats", {"ats.tau1": 2.0})
+  content = path.read_bytes()
+  place = content.index(b"2.0")
+  path.write_bytes(content[:place] + b"3" + content[place + 1 :])
+  with pytest.raises(DamagedError, match=rf"^{path} is damaged, .*; move it away, and tune again$"):
+    tuned.apply(tiny_config, path)
+
+
+@pytest.mark.parametrize("text", ["{", "", "{}", "[]", "{}1", "\xff", '{"choices": []}'])
 def test_a_malformed_file_of_choices_is_refused(text, tiny_config, tmp_path):
   path = tmp_path / tuned.FILE
   path.write_text(text, "latin-1")
+  with pytest.raises(DamagedError, match=r"tuned.json is damaged.*; move it away, and tune again$"):
+    tuned.apply(tiny_config, path)
+
+
+@pytest.mark.parametrize(
+  "content",
+  [
+    {},
+    {"choices": 1},
+    {"choices": [{"row": "ats"}]},
+    {"choices": [{"row": "ats", "options": {"ats.tau3": 1}, "trains": ""}]},
+    {"choices": [{"row": "ats", "options": {"ats.tau1": "warm"}, "trains": ""}]},
+    {"choices": [{"row": "ats", "options": 1, "trains": ""}]},
+    {"choices": [{"row": "ats", "options": {"ats.tau1": 10**400}, "trains": ""}]},
+  ],
+)
+def test_unknown_choices_are_refused(content, tiny_config, tmp_path):
+  path = tmp_path / tuned.FILE
+  write_json(path, content)
   with pytest.raises(ConfigError, match=r"tuned.json is not a file of choices.*; move it away"):
     tuned.apply(tiny_config, path)
 
@@ -102,13 +117,17 @@ _CHOICES = st.fixed_dictionaries(
 
 @fuzzed(40)
 @hypothesis.given(
-  st.builds(lambda found: json.dumps(found).encode(), st.lists(_CHOICES, max_size=2) | _VALUES)
-  | damaged(b'[{"row": "ats", "options": {"ats.tau1": 3.0}, "trains": "0"}]')
+  st.lists(_CHOICES, max_size=2)
+  | _VALUES
+  | damaged(b'{"choices": [{"row": "ats", "options": {"ats.tau1": 3.0}, "trains": "0"}]}')
 )
 def test_any_file_of_choices_is_read_or_refused(make_tiny_config, tmp_path, content):
   path, config = tmp_path / tuned.FILE, make_tiny_config()
-  path.write_bytes(content)
-  assert_read_or_refused(lambda: tuned.apply(config, path), ConfigError)
+  if isinstance(content, bytes):
+    path.write_bytes(content)
+  else:
+    write_json(path, {"choices": content})
+  assert_read_or_refused(lambda: tuned.apply(config, path))
 
 
 def test_a_folder_in_place_of_the_file_of_choices_is_named(tiny_config, tmp_path):
