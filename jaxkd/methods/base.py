@@ -117,7 +117,7 @@ class Method:
       to step. None if the objective needs no module.
     compose: `(student, teachers, images, rngs) -> network`, from networks and abstract images. The
       new network takes the student's place: it is trained, evaluated, saved and exported. Its parts
-      that come from the teachers are `models.Given`. The arguments stay as they are. None if the
+      that come from the teachers are `models.Reused`. The arguments stay as they are. None if the
       student itself is trained.
     predicts_with_teachers: whether `predict` needs the teachers' outputs.
     several_teachers: whether `loss` takes several teachers.

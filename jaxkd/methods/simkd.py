@@ -9,7 +9,7 @@ from jax.typing import DTypeLike
 from jaxkd import losses
 from jaxkd.methods import NOT_NEGATIVE, Bound, Method, Terms, View, option, register
 from jaxkd.methods.base import feature_map
-from jaxkd.models import Given, Network, Outputs, layers
+from jaxkd.models import Network, Outputs, Reused, layers
 
 
 class NoClassifier(nnx.Module):
@@ -61,7 +61,7 @@ class ReusedClassifier(Network):
     self.classifier = nnx.clone(last)
     for name in ("kernel", "bias"):
       if (trained := getattr(last, name)) is not None:
-        setattr(self.classifier, name, Given(trained.get_value()))
+        setattr(self.classifier, name, Reused(trained.get_value()))
 
   def outputs(self, x: jax.Array) -> Outputs:
     """Runs the network on images `[B, H, W, channels]`."""

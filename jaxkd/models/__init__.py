@@ -1,7 +1,7 @@
 """The networks: one file for each family; `create` makes a network by its name."""
 
 from jaxkd.models import alexnet, mlp, mobilenet_v2, resnet, resnext, shufflenet, vgg, wrn
-from jaxkd.models.base import Given, Network, NetworkError, Outputs
+from jaxkd.models.base import Network, NetworkError, Outputs, Reused
 from jaxkd.models.own import adapt
 from jaxkd.models.registry import (
   ARCHITECTURES,
@@ -16,7 +16,7 @@ from jaxkd.models.registry import (
   source_digest,
 )
 
-__all__ = ["Architecture", "Form", "Given", "Network", "NetworkError", "Outputs", "Reference"]
+__all__ = ["Architecture", "Form", "Network", "NetworkError", "Outputs", "Reference", "Reused"]
 __all__ += ["adapt", "arrays_digest", "create", "find", "list_models", "register", "source_digest"]
 
 for _family in (resnet, wrn, resnext, vgg, shufflenet, mobilenet_v2, alexnet, mlp):

@@ -44,7 +44,7 @@ class Outputs(NamedTuple):
   averaged: jax.Array | None = None
 
 
-class Given(nnx.BatchStat):
+class Reused(nnx.BatchStat):
   """An array of a network that is part of it and is not trained, as from another network."""
 
 

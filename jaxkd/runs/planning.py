@@ -182,7 +182,7 @@ def spec_of(phase: Phase) -> data.Spec:
 def network(phase: Phase, rngs: nnx.Rngs | None = None) -> models.Network:
   """Makes the phase's network, initialised under its seed unless `rngs` are given.
 
-  Its parts that are `models.Given` have random values: checkpoints have the teacher's.
+  Its parts that are `models.Reused` have random values: checkpoints have the teacher's.
   """
   rngs = rngs or nnx.Rngs(phase.seed)
   made = plain_network(phase, rngs)
@@ -220,7 +220,7 @@ def _create(described: Any, spec: data.Spec, rngs: nnx.Rngs) -> models.Network:
 
 def num_parameters(phase: Phase) -> int:
   """Returns the number of parameters of a phase's network."""
-  weights = nnx.state(_traced_phase(phase), nnx.Any(nnx.Param, models.Given))
+  weights = nnx.state(_traced_phase(phase), nnx.Any(nnx.Param, models.Reused))
   return sum(x.size for x in jax.tree.leaves(weights))
 
 

@@ -189,8 +189,8 @@ class Queue:
       tensors = weights.read(phase.weights)
       nnx.update(model, *weights.from_torch(model, tensors, exact=phase.given))
     if "composed_by" in phase.network:
-      given = [teacher.network.module(teacher.variables) for teacher in loaded]
-      model = planning.composed(phase, model, given, rngs)
+      trained = [teacher.network.module(teacher.variables) for teacher in loaded]
+      model = planning.composed(phase, model, trained, rngs)
     return Student(
       folder=self._folder(phase).path,
       model=model,

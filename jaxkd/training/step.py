@@ -12,20 +12,20 @@ from flax import nnx
 
 from jaxkd import data, losses, metrics
 from jaxkd.methods import Method, Scalars, View
-from jaxkd.models import Given, Outputs
+from jaxkd.models import Outputs, Reused
 from jaxkd.training import sharding
 
 
 class Variables(NamedTuple):
-  """The arrays of a network: trained ones; statistics, memories of adapters, and given ones."""
+  """The arrays of a network: trained ones; statistics, memories of adapters, and `Reused` ones."""
 
   params: nnx.State
   stats: nnx.State
 
   @property
   def weights(self) -> nnx.State:
-    """The trained arrays and those that are `Given`, without statistics."""
-    return nnx.merge_state(self.params, nnx.filter_state(self.stats, Given))
+    """The trained arrays and those that are `Reused`, without statistics."""
+    return nnx.merge_state(self.params, nnx.filter_state(self.stats, Reused))
 
 
 class Functional(NamedTuple):

@@ -11,7 +11,7 @@ from views import LABELS, STUDENT
 from jaxkd import distill, export, methods, models
 from jaxkd.common.errors import ConfigError
 from jaxkd.methods import View
-from jaxkd.models import Given, Network, layers, weights
+from jaxkd.models import Network, Reused, layers, weights
 from jaxkd.runs import experiment, planning, teachers
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.runs.validation import validate
@@ -93,8 +93,8 @@ def test_the_projector_has_the_parameters_of_the_docstring(factor):
   count = sum(x.size for x in jax.tree.leaves(nnx.state(network, nnx.Param)))
   # The student's own classifier is gone, and its other layers have none.
   assert count == width * (3 + 9 * width + 6 + 4) + 2 * 6
-  given = nnx.state(network, Given)
-  assert sum(x.size for x in jax.tree.leaves(given)) == 6 * 5 + 5
+  reused = nnx.state(network, Reused)
+  assert sum(x.size for x in jax.tree.leaves(reused)) == 6 * 5 + 5
 
 
 def test_a_projector_of_no_channels_is_refused():
