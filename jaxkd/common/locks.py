@@ -21,7 +21,8 @@ LEASE_SECONDS = 60.0
 """A lease that is not renewed for this time is free."""
 RENEWAL_SECONDS = 15.0
 
-_told: set[bytes] = set()  # leases of other processes that a line has named
+# Leases of other processes, with the generation of their objects and the time of its first reading.
+_seen: dict[bytes, tuple[bytes, float]] = {}
 
 
 class HeldError(Exception):
@@ -53,6 +54,12 @@ def held(path: StrPath, *, wait: float = 0) -> Iterator[None]:
     yield
 
 
+def notice(path: StrPath) -> None:
+  """Looks at a lock that is wanted after others, so that `held` watches it from now on."""
+  if in_bucket(path):
+    _Lease(located(path)).notice()
+
+
 class _Lease:
   """An object that its holder writes again every `RENEWAL_SECONDS`.
 
@@ -73,6 +80,13 @@ class _Lease:
       self._store = tensorstore.KvStore.open(spec).result()
     self._key = "/".join(parts)
     self._generation = b""
+
+  def notice(self) -> None:
+    """Remembers the object as it is now."""
+    with self._explained():
+      found = self._read()
+    if found.state == "value":
+      self._first_seen(found)
 
   def __enter__(self) -> None:
     with self._explained():
@@ -100,16 +114,22 @@ class _Lease:
 
   def _watch(self, found: Any) -> None:
     """Raises a HeldError as soon as the holder renews its lease or gives it up."""
-    holder = found.value.decode(errors="replace").rpartition(", ")[0]
-    if found.value not in _told:
-      _told.add(found.value)
-      limit = f"{LEASE_SECONDS:g} s"
-      tell(f"{self._path} is held by {holder}; looking for up to {limit} if it is alive")
-    end = time.monotonic() + LEASE_SECONDS
+    end = self._first_seen(found) + LEASE_SECONDS
     while time.monotonic() < end:
       time.sleep(min(1.0, RENEWAL_SECONDS))
       if self._read().stamp.generation != found.stamp.generation:
-        raise HeldError(f"{holder} holds {self._path}")
+        raise HeldError(f"{_holder(found)} holds {self._path}")
+
+  def _first_seen(self, found: Any) -> float:
+    """Returns when this process first read the object in its present state; names new holders."""
+    generation, seen = _seen.get(found.value, (b"", 0.0))
+    if not generation:
+      limit = f"{LEASE_SECONDS:g} s"
+      tell(f"{self._path} is held by {_holder(found)}; looking for up to {limit} if it is alive")
+    if generation != found.stamp.generation:
+      seen = time.monotonic()
+      _seen[found.value] = found.stamp.generation, seen
+    return seen
 
   def _write(self, expected: bytes, timeout: float | None = None) -> bool:
     """Writes the object if it is the expected one; returns whether the lease is this process's."""
@@ -141,3 +161,7 @@ class _Lease:
       # The main thread may be in the midst of a checkpoint, which nobody must write now.
       print(f"jaxkd: lost the lock {self._path}: {problem}", file=sys.stderr, flush=True)
       os._exit(2)
+
+
+def _holder(found: Any) -> str:
+  return found.value.decode(errors="replace").rpartition(", ")[0]

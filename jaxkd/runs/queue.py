@@ -118,6 +118,8 @@ class Queue:
 
   def _train_free(self, cohort: Sequence[Phase]) -> None:
     """Trains those phases of a cohort that no other run is training."""
+    for phase in cohort if jax.process_index() == 0 else ():
+      self._folder(phase).notice_lock()
     with contextlib.ExitStack() as stack:
       free = [phase for phase in cohort if self._claim(phase, stack)]
       # Until now another run may have finished some, or trained some further than the others.

@@ -18,7 +18,7 @@ from jaxkd.common.files import (
   rename,
   write_json,
 )
-from jaxkd.common.locks import HeldError, held
+from jaxkd.common.locks import HeldError, held, notice
 from jaxkd.runs.phase import Phase
 from jaxkd.training import checkpoint
 
@@ -167,6 +167,10 @@ class PhaseFolder:
   def finish(self, result: Mapping[str, Any]) -> None:
     """Writes the result: from now on the phase is not trained again."""
     write_json(self.path / "result.json", result)
+
+  def notice_lock(self) -> None:
+    """Looks at the lock, which is wanted after those of other phases."""
+    notice(self.path / "lock")
 
   @contextlib.contextmanager
   def lock(self, wait: float = 0) -> Iterator[None]:

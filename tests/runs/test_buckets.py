@@ -1,5 +1,6 @@
 """A store in a bucket: the results of a local store, locks, and faults of the server."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -180,6 +181,19 @@ def test_one_of_several_holders_gets_a_lock_and_keeps_it(server, short_lease, ca
     thread.join()
   with locks.held(path):
     pass
+
+
+def test_the_locks_of_a_dead_process_are_free_at_the_same_time(server, short_lease):
+  paths = [f"gs://bucket/locks/dead-{number}" for number in range(3)]
+  for path in paths:
+    files.write_atomically(path, f"host, process 1, {path}")
+  started = time.monotonic()
+  for path in paths:
+    locks.notice(path)
+  with contextlib.ExitStack() as stack:
+    for path in paths:
+      stack.enter_context(locks.held(path))
+  assert locks.LEASE_SECONDS <= time.monotonic() - started < 2 * locks.LEASE_SECONDS
 
 
 def test_a_lost_lock_ends_the_process(server):
