@@ -202,7 +202,9 @@ def _origin(experiment: Experiment, phase: Phase) -> str:
   if not folder.finished:
     return "not in the store"
   result = folder.result()
-  return f"trained {result['finished']} on {result['hardware']}"
+  # Results of earlier versions lack these.
+  date, hardware = result.get("finished", "at an unknown date"), result.get("hardware")
+  return f"trained {date}{f' on {hardware}' if hardware else ''}"
 
 
 def _compared(known: published.Published, row: str, accuracies: Sequence[float]) -> dict[str, str]:

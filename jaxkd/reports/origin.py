@@ -38,7 +38,9 @@ def data(experiment: Experiment) -> str:
   """Returns a sentence on the images of an experiment."""
   config, phase = experiment.config, _finished(experiment)
   result = experiment.folder(phase).result()
-  train, evaluated = result["train"]["examples"], result[phase.split]["examples"]
+  train, evaluated = (result[split].get("examples") for split in ("train", phase.split))
+  if not train:  # a result of an earlier version
+    return f"Data: {config.data.name}."
   parts = []
   if config.data.validation:
     parts.append(f"{config.data.validation:.3g} of the training split is the validation split")
