@@ -6,7 +6,7 @@ Evaluation counts each example exactly once.
 """
 
 from jaxkd.data.augment import augment, center_crop, normalize
-from jaxkd.data.base import Arrays, DataError, EvalBatch, Examples, size
+from jaxkd.data.base import Arrays, DataError, EvalBatch, Examples, as_rows, size
 from jaxkd.data.registry import class_names, content, examples, find, identity, load, register
 from jaxkd.data.resident import Resident, TrainSource, batch_at, eval_batch_at
 from jaxkd.data.specs import SPECS, Spec
@@ -14,7 +14,17 @@ from jaxkd.data.splits import LOADERS, RESIDENT_GIB, eval_batches, holdout, read
 from jaxkd.data.streamed import Streamed
 
 __all__ = ["SPECS", "Arrays", "DataError", "EvalBatch", "Examples", "Spec", "register"]
-__all__ += ["class_names", "content", "examples", "find", "holdout", "identity", "load", "take"]
+__all__ += [
+  "as_rows",
+  "class_names",
+  "content",
+  "examples",
+  "find",
+  "holdout",
+  "identity",
+  "load",
+  "take",
+]
 __all__ += ["LOADERS", "RESIDENT_GIB", "Resident", "Streamed", "TrainSource", "read", "size"]
 __all__ += ["batch_at", "eval_batch_at", "eval_batches", "train_loader"]
-__all__ += ["augment", "center_crop", "normalize"]
+__all__ += ["as_rows", "augment", "center_crop", "normalize"]

@@ -28,11 +28,20 @@ class MissingError(DataError):
 class Arrays(NamedTuple):
   """A split, or a batch, in the memory of the host or of the devices."""
 
-  images: np.ndarray | jax.Array  # `[N, S, S, channels]`, uint8, with S `spec.stored_size`
+  # `[N, S, S, channels]`, uint8, with S `spec.stored_size`; a resident split has rows, `[N, D]`.
+  images: np.ndarray | jax.Array
   labels: np.ndarray | jax.Array  # `[N]`, int32
   # `[N, 2]`, int32, where whole photographs are squashed into squares: the height and width of each
   # photograph once its shorter side is S.
   sizes: np.ndarray | jax.Array | None = None
+
+
+def as_rows(arrays: Arrays) -> Arrays:
+  """Returns a split whose images are rows, for the devices.
+
+  TPUs give `[N, S, S, 3]` another layout, so every dispatch would copy the whole split.
+  """
+  return arrays._replace(images=arrays.images.reshape(len(arrays.images), -1))
 
 
 class Example(NamedTuple):

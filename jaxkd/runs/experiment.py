@@ -102,7 +102,7 @@ def load_dataset(options: ConfigDict, run_options: ConfigDict, mesh: jax.shardin
     )
   if isinstance(train, data.Arrays) and isinstance(evaluated, data.Arrays):
     put = sharding.replicate(mesh)
-    train, evaluated = put(train), put(evaluated)
+    train, evaluated = put(data.as_rows(train)), put(data.as_rows(evaluated))
   return Dataset(
     spec=spec,
     train=train,

@@ -286,6 +286,7 @@ class Trainer:
   ) -> tuple[tuple[TrainState, ...], tuple[Scalars, ...]]:
     """One step on a batch, whose fields are those of `data.Arrays`."""
     step = states[0].step
+    images = _as_images(images, self.spec)
     augment_key, _ = _step_keys(keys.data, step)
     pixels = data.augment(images, self.spec, augment_key, sizes)
     targets = tuple(
@@ -335,6 +336,11 @@ class Trainer:
     return states, Pulse(jnp.mean(jnp.stack(means)), jnp.stack(bad_steps))
 
 
+def _as_images(images: jax.Array, spec: data.Spec) -> jax.Array:
+  """Returns a batch `[B, S, S, channels]` of images that may be rows."""
+  return images.reshape(len(images), spec.stored_size, spec.stored_size, spec.channels)
+
+
 def _step_keys(key: jax.Array, step: jax.Array) -> jax.Array:
   """Returns a run's keys of one step: for augmentation and for dropout."""
   return jax.random.split(jax.random.fold_in(key, step))
@@ -361,7 +367,7 @@ class Evaluator:
     images, labels, mask, sizes = jax.lax.with_sharding_constraint(
       data.eval_batch_at(source, index, self.batch_size), sharding.split_batch(self.mesh)
     )
-    pixels = data.center_crop(images, self.spec, sizes)
+    pixels = data.center_crop(_as_images(images, self.spec), self.spec, sizes)
     own, *theirs = variables
     taught = zip(self.teachers, theirs, strict=True)
     outputs = self.network.apply(own, data.normalize(pixels, self.spec))
