@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxkd.analysis import miniature
-from jaxkd.analysis.miniature import LABELS, SIZES, TAU, TEACHERS, Cell
+from jaxkd.analysis.miniature import LABELS, PER_SIZE, SIZES, TAU, Cell
 from jaxkd.reports import comparison, document, origin, style, tables
 from jaxkd.reports.comparison import Difference
 from jaxkd.reports.document import Block, Picture, Points, Report, Table, Text
@@ -117,17 +117,17 @@ def draw(cells: Sequence[Cell]) -> Figure:
 def write(cells: Sequence[Cell], workdir: Any, students: int) -> Any:
   """Writes the report into a folder of the workdir, and returns the folder."""
   splits = len({cell.split for cell in cells})
-  hidden = miniature.STUDENT["width"]
+  hidden, train = miniature.STUDENT["width"], miniature.TRAIN_IMAGES
   alone = np.concatenate([cell.accuracies.ravel() for cell in cells if cell.row == LABELS])
-  of_cell = splits * TEACHERS * students
+  of_cell = splits * PER_SIZE * students
   about = (
     f"Gain of students in test accuracy over the same students that learn from labels alone "
     f"({100 * np.mean(alone):.2f} %), in percentage points, ± half of a "
-    f"{comparison.CONFIDENCE:.0%} confidence interval over {splits * TEACHERS} teachers. Each cell "
-    f"has {of_cell:,} students with {hidden} hidden units, of {TEACHERS} teachers in each of "
-    f"{splits} random divisions of scikit-learn's digits into {miniature.TRAIN} images to train "
-    f"on and {1797 - miniature.TRAIN} to test. Students start from the same weights in every "
-    "cell. v(q) is the derived variance of the wrong classes, a mean over the training images."
+    f"{comparison.CONFIDENCE:.0%} confidence interval over {splits * PER_SIZE} teachers. Each cell "
+    f"has {of_cell:,} students with {hidden} hidden units, of {PER_SIZE} teachers in each of "
+    f"{splits} random divisions of scikit-learn's digits into {train} images to train on and "
+    f"{1797 - train} to test. Students start from the same weights in every cell. v(q) is the "
+    "derived variance of the wrong classes, a mean over the training images."
   )
   recipe = (
     f"Training of all networks: SGD with momentum {miniature.MOMENTUM:g}, {miniature.EPOCHS} "
@@ -145,7 +145,7 @@ def write(cells: Sequence[Cell], workdir: Any, students: int) -> Any:
       "students' accuracy (%)": 100 * float(np.mean(cell.accuracies[number])),
     }
     for cell in cells
-    for number in range(TEACHERS)
+    for number in range(PER_SIZE)
   ]
   blocks: list[Block] = [
     Table("table", table(cells)),

@@ -22,7 +22,7 @@ from jaxkd.training.step import Learner, Variables, functional
 ROWS = ("kd", "ats", "isats", "fgcr", "regt")
 """Rows that may be compared, with the default options of their methods."""
 
-TRAIN = 897
+TRAIN_IMAGES = 897
 """Images to train on, of 1,797; the others test."""
 
 SIZES: Mapping[str, Mapping[str, int]] = {
@@ -33,7 +33,7 @@ SIZES: Mapping[str, Mapping[str, int]] = {
 """The teachers' hidden layers, from small to large."""
 
 STUDENT = {"depth": 1, "width": 8}
-TEACHERS = 8
+PER_SIZE = 8
 """Teachers of each size in each split, with other initial weights and order of the examples."""
 
 LABELS = "nokd"
@@ -56,10 +56,10 @@ class Cell(NamedTuple):
     split: seed of the split.
     size: a key of `SIZES`; '' for labels alone.
     row: the method.
-    accuracies: `[TEACHERS, S]` of the students on the test split; student s of every cell starts
+    accuracies: `[PER_SIZE, S]` of the students on the test split; student s of every cell starts
       from the same weights, and sees the examples in the order of its teacher's number.
-    teachers: `[TEACHERS]` accuracies of the teachers on the test split.
-    variances: `[TEACHERS]` derived variances of the teachers at temperature `TAU`, means over the
+    teachers: `[PER_SIZE]` accuracies of the teachers on the test split.
+    variances: `[PER_SIZE]` derived variances of the teachers at temperature `TAU`, means over the
       training split.
   """
 
@@ -86,11 +86,11 @@ def count(rows: Sequence[str], splits: int) -> int:
 def cells(rows: Sequence[str], splits: int, students: int) -> Iterator[Cell]:
   """Trains and yields every cell: labels alone, then all rows of each size of teachers.
 
-  Each of the `TEACHERS` teachers of a cell has `students` students.
+  Each of the `PER_SIZE` teachers of a cell has `students` students.
   """
   for split in range(splits):
     parts = _digits(split)
-    none = np.full(TEACHERS, np.nan)
+    none = np.full(PER_SIZE, np.nan)
     alone = _students(parts, methods.objective("cross_entropy"), None, (), students)
     yield Cell(split, "", LABELS, alone, none, none)
     for size, options in SIZES.items():
@@ -114,9 +114,11 @@ def _digits(seed: int) -> _Split:
   order = np.random.default_rng(seed).permutation(len(labels))
   images, classes = images[order], jnp.asarray(labels[order])
   # Each pixel by its mean and deviation over the training images; some are always black.
-  mean, deviation = images[:TRAIN].mean(axis=0), images[:TRAIN].std(axis=0)
+  mean, deviation = images[:TRAIN_IMAGES].mean(axis=0), images[:TRAIN_IMAGES].std(axis=0)
   pixels = jnp.asarray((images - mean) / np.where(deviation > 0, deviation, 1))
-  return _Split((pixels[:TRAIN], classes[:TRAIN]), (pixels[TRAIN:], classes[TRAIN:]))
+  return _Split(
+    (pixels[:TRAIN_IMAGES], classes[:TRAIN_IMAGES]), (pixels[TRAIN_IMAGES:], classes[TRAIN_IMAGES:])
+  )
 
 
 def _teachers(parts: _Split, objective: Method, options: Mapping[str, int]) -> tuple[Any, ...]:
@@ -134,7 +136,7 @@ def _teachers(parts: _Split, objective: Method, options: Mapping[str, int]) -> t
 
     return jax.vmap(one)(numbers)
 
-  return run(jnp.arange(TEACHERS))
+  return run(jnp.arange(PER_SIZE))
 
 
 def _students(
@@ -150,15 +152,15 @@ def _students(
       return _accuracy(learner, variables, parts.test)
 
     of_one_teacher = jax.vmap(one, in_axes=(None, None, None, 0))
-    return jax.vmap(of_one_teacher)(logits, constants, jnp.arange(TEACHERS), numbers)
+    return jax.vmap(of_one_teacher)(logits, constants, jnp.arange(PER_SIZE), numbers)
 
-  numbers = 1000 + jnp.arange(TEACHERS * count).reshape(TEACHERS, count)
+  numbers = 1000 + jnp.arange(PER_SIZE * count).reshape(PER_SIZE, count)
   return np.asarray(run(logits, constants, numbers))
 
 
 def _learner(objective: Method, options: Mapping[str, int]) -> Learner:
   network, _ = functional(_create(options, jax.random.key(0)))
-  cosine = optax.cosine_decay_schedule(LEARNING_RATE, EPOCHS * (TRAIN // BATCH_SIZE))
+  cosine = optax.cosine_decay_schedule(LEARNING_RATE, EPOCHS * (TRAIN_IMAGES // BATCH_SIZE))
   optimizer = optim.optimizer(
     {"momentum": MOMENTUM, "weight_decay": 0.0}, lambda step: cosine(step.astype(jnp.float32))
   )

@@ -14,8 +14,8 @@ from jaxkd.analysis.miniature import Cell
 @pytest.fixture
 def tiny(monkeypatch):
   monkeypatch.setattr(miniature, "EPOCHS", 2)
-  monkeypatch.setattr(miniature, "TEACHERS", 2)
-  monkeypatch.setattr(gains, "TEACHERS", 2)
+  monkeypatch.setattr(miniature, "PER_SIZE", 2)
+  monkeypatch.setattr(gains, "PER_SIZE", 2)
   sizes = {"4": {"depth": 1, "width": 4}, "16": {"depth": 1, "width": 16}}
   for module in (miniature, gains):
     monkeypatch.setattr(module, "SIZES", sizes)
@@ -45,7 +45,7 @@ def test_a_student_ends_as_if_trained_alone_by_plain_sgd(tiny):
 
   for number in range(2 * 14):
     epoch, place = divmod(number, 14)
-    order = jax.random.permutation(jax.random.fold_in(order_key, epoch), miniature.TRAIN)
+    order = jax.random.permutation(jax.random.fold_in(order_key, epoch), miniature.TRAIN_IMAGES)
     rate = 0.05 * 0.5 * (1 + np.cos(np.pi * number / 28))
     slope = gradient(params, order[64 * place : 64 * (place + 1)])
     velocity = jax.tree.map(lambda v, g: 0.9 * v + g, velocity, slope)

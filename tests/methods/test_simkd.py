@@ -139,7 +139,8 @@ def test_the_saved_student_has_the_teachers_classifier(trained):
 def test_the_evaluated_student_is_the_saved_one(trained, config):
   folder, _ = trained
   dataset = experiment.load_dataset(config.data, config.run, sharding.mesh())
-  pixels, labels = (np.asarray(x) for x in dataset.evaluated[:2])
+  rows, labels = (np.asarray(x) for x in dataset.evaluated[:2])
+  pixels = rows.reshape(-1, 8, 8, 1)
   mean, std = (np.float32(x) for x in (dataset.spec.mean, dataset.spec.std))
   logits = loaded(folder)(jnp.asarray((pixels / np.float32(255) - mean) / std))
   right = np.mean(np.argmax(logits, -1) == labels)
