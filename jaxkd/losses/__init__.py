@@ -35,6 +35,8 @@ from jaxkd.losses.labels import (
   ISATS_GRID,
   asymmetric_softmax,
   class_mean_probabilities,
+  fused_probabilities,
+  guided_temperatures,
   isats_temperatures,
   log_asymmetric_softmax,
   optimal_temperature,
@@ -56,6 +58,6 @@ from jaxkd.losses.relations import at, dist, fitnet, rkd
 
 __all__ = ["ISATS_GRID", "TAU_RANGE", "asymmetric_softmax", "at", "ats", "class_mean_probabilities"]
 __all__ += ["crd", "crd_log_normalizer", "cross_entropy", "dist", "distillation", "divergence"]
-__all__ += ["dkd", "fgcr", "fitnet", "gradient_agreement", "isats", "isats_temperatures", "kd"]
-__all__ += ["log_asymmetric_softmax", "optimal_temperature", "regt", "rkd", "softmax"]
-__all__ += ["standardize"]
+__all__ += ["dkd", "fgcr", "fitnet", "fused_probabilities", "gradient_agreement"]
+__all__ += ["guided_temperatures", "isats", "isats_temperatures", "kd", "log_asymmetric_softmax"]
+__all__ += ["optimal_temperature", "regt", "rkd", "softmax", "standardize"]

@@ -139,6 +139,55 @@ def isats_temperatures(
   return tau2 + jnp.asarray(gap, tau2.dtype), tau2
 
 
+_MARGIN = 0.01  # of scaled logits: the true class is about 1 % more probable than the next one
+
+
+def guided_temperatures(
+  logits: Array, labels: Array, tau1: ArrayLike, tau2: ArrayLike
+) -> tuple[Array, Array]:
+  r"""Asymmetric temperatures `(tau1, tau2)`, `[...]` each, that keep the true class on top.
+
+  .. math::
+    \tau_1'(x) = \frac{f_y}{m / \tau_2 + \delta}
+    \text{ if } f_y > m \text{ and } \frac{f_y}{\tau_1} \le \frac{m}{\tau_2},
+    \text{ else } \tau_1, \quad m = \max_{c \ne y} f_c, \quad
+    \delta = \min\left(0.01, \frac{f_y - m}{\tau_2}\right)
+
+  An extension of this package, not of a paper. :func:`asymmetric_softmax` can give a wrong class
+  the largest probability although the teacher is right: with tau1 > tau2 if both logits are
+  positive, with tau1 < tau2 if both are negative. Then tau1 moves towards tau2, only as far as
+  needed: the true class becomes 1 % more probable than the next one, or as much as at tau1 = tau2
+  if that is less. So tau1 stays between the two temperatures. tau2 stays as it is, and with it the
+  ratios of the wrong classes' probabilities.
+
+  Nothing changes where the true class is on top already, and where the teacher itself prefers a
+  wrong class or two classes equally. The arguments are those of :func:`asymmetric_softmax`.
+
+  Examples:
+    >>> logits, labels = jnp.array([6.0, 4.0, 0.0]), jnp.array(0)
+    >>> print(asymmetric_softmax(logits, labels, tau1=5.0, tau2=3.0))
+    [0.4046... 0.4623... 0.1218...]
+    >>> tau1, tau2 = guided_temperatures(logits, labels, tau1=5.0, tau2=3.0)
+    >>> print(tau1, tau2)
+    4.4665... 3.0
+    >>> print(asymmetric_softmax(logits, labels, tau1, tau2))
+    [0.4433... 0.4389... 0.1157...]
+  """
+  examples = _checks.logits(logits=logits)
+  _checks.temperatures(examples, tau1=tau1, tau2=tau2)
+  checked = _checks.labels(labels, logits)
+  logits = _numerics.accumulate(logits)
+  tau1, tau2 = (jnp.broadcast_to(jnp.asarray(tau, logits.dtype), examples) for tau in (tau1, tau2))
+  own = jnp.sum(logits, axis=-1, where=checked.right)
+  rival = jnp.max(logits, axis=-1, where=~checked.right, initial=-jnp.inf)
+  lost = (own > rival) & (own / tau1 <= rival / tau2)
+  wide = lost & (own - rival > _MARGIN * tau2)
+  # Other examples get harmless numbers: the gradients of both branches must be finite.
+  own, rival = jnp.where(wide, own, 1.0), jnp.where(wide, rival, 0.0)
+  moved = jnp.where(wide, own / (rival / tau2 + _MARGIN), tau2)
+  return checked.mark(jnp.where(lost, moved, tau1)), checked.mark(tau2)
+
+
 def standardize(logits: Array) -> Array:
   r"""Brings each example's logits `[..., C]` to mean 0 and sample standard deviation 1.
 
@@ -199,3 +248,32 @@ def class_mean_probabilities(
   sums = jax.ops.segment_sum(probs, labels, num_classes)
   counts = jax.ops.segment_sum(jnp.ones_like(probs[:, :1]), labels, num_classes)
   return sums / jnp.maximum(counts, 1)
+
+
+def fused_probabilities(
+  logits: Array, labels: Array, class_means: Array, *, tau: ArrayLike, alpha: ArrayLike
+) -> Array:
+  r"""Probabilities `[..., C]` fused with the mean probabilities of the label's class.
+
+  .. math::
+    \hat p(x; \tau) = (1 - \alpha) p(x; \tau) + \alpha E_{x' : y' = y}[p(x'; \tau_0)]
+
+  Eq. 7 of the paper, with :math:`\alpha \in \{0.1, 0.5\}` and :math:`\tau_0 = \tau - 1`.
+  `class_means`, `[C, C]`, are from :func:`class_mean_probabilities`; their weight `alpha` in [0, 1]
+  is a scalar or `[...]`. A masked class must be masked in all examples of the class means.
+
+  Examples:
+    >>> logits, labels = jnp.array([[3.0, 1.0]]), jnp.array([0])
+    >>> means = jnp.array([[0.7, 0.3], [0.2, 0.8]])
+    >>> print(fused_probabilities(logits, labels, means, tau=2.0, alpha=0.5))
+    [[0.7155... 0.2844...]]
+  """
+  examples = _checks.logits(logits=logits)
+  _checks.temperatures(examples, tau=tau)
+  _checks.per_example(examples, alpha=alpha)
+  checked = _checks.labels(labels, logits)
+  _checks.class_means(class_means, logits)
+  probs = softmax(logits, tau)
+  alpha = _numerics.over_classes(alpha, probs)
+  means = jnp.asarray(class_means, probs.dtype)[checked.own]
+  return checked.mark((1 - alpha) * probs + alpha * means)

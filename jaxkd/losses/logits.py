@@ -214,12 +214,11 @@ def fgcr(
   r"""Distillation with fused global class relations.
 
   .. math::
-    \hat p(x; \tau) = (1 - \alpha) p(x; \tau) + \alpha E_{x' : y' = y}[p(x'; \tau_0)]
+    \ell = -(1 - \lambda) \log p^s_y(1)
+           - \lambda \tau_s^2 \sum_c \hat p^t_c(\tau) \log p^s_c(\tau_s)
 
-  Eq. 7 in Eq. 2 of the paper, with :math:`\alpha \in \{0.1, 0.5\}` and :math:`\tau_0 = \tau - 1`.
-  The arguments are as in :func:`kd`, with `class_means` `[C, C]` from
-  :func:`class_mean_probabilities`, and their weight `alpha` in [0, 1], a scalar or `[...]`. A
-  masked class must be masked in all examples of the class means.
+  Eq. 7 in Eq. 2 of the paper: the label is :func:`fused_probabilities`, which explains
+  `class_means` `[C, C]` and `alpha`. The other arguments are as in :func:`kd`.
 
   Examples:
     >>> student, teacher = jnp.array([[1.0, 0.0]]), jnp.array([[3.0, 1.0]])
@@ -230,12 +229,8 @@ def fgcr(
   """
   examples = _checks.logits(student_logits=student_logits, teacher_logits=teacher_logits)
   _checks.temperatures(examples, tau=tau, student_tau=student_tau)
-  _checks.per_example(examples, alpha=alpha)
   own = _checks.labels(labels, student_logits, ignore_label).own
-  _checks.class_means(class_means, student_logits)
-  probs = teacher_labels.softmax(teacher_logits, tau)
-  alpha = _numerics.over_classes(alpha, probs)
-  probs = (1 - alpha) * probs + alpha * jnp.asarray(class_means, probs.dtype)[own]
+  probs = teacher_labels.fused_probabilities(teacher_logits, own, class_means, tau=tau, alpha=alpha)
   tau = tau if student_tau is None else student_tau
   return distillation(student_logits, labels, probs, lam=lam, tau=tau, ignore_label=ignore_label)
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from jaxkd import losses
+from jaxkd import losses, metrics
 from jaxkd.methods.options import checked
 from jaxkd.models import Network, Outputs, layers
 
@@ -200,6 +200,25 @@ def hard_and_soft(
   hard = losses.cross_entropy(student, labels)
   lam = jnp.asarray(lam, hard.dtype)
   return {"hard": (1 - lam) * hard, "soft": lam * soft}
+
+
+def from_label(
+  view: View,
+  probs: jax.Array,
+  *,
+  lam: jax.typing.ArrayLike,
+  student_tau: float,
+  standardize: bool = False,
+  weight: float = 1.0,
+) -> Terms:
+  """Returns Eq. 2's terms for a teacher's label `probs`, `[B, C]`, and the label's guidance."""
+  student = comparable(view.student.logits, standardize)
+  soft = losses.distillation(student, view.labels, probs, lam=1.0, tau=student_tau)
+  guidance = {
+    "misguided": metrics.misguidance(probs, view.labels),
+    "label_probability": metrics.label_probability(probs, view.labels),
+  }
+  return hard_and_soft(lam, view.student.logits, view.labels, weight * soft), guidance
 
 
 def plus_cross_entropy(view: View, **terms: jax.Array) -> Scalars:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxkd import losses
 from jaxkd.methods import FRACTION, TEMPERATURE, Bound, Method, Terms, View, option, register
-from jaxkd.methods.base import comparable, hard_and_soft, soft_logits
+from jaxkd.methods.base import comparable, from_label
 from jaxkd.models import Outputs
 
 
@@ -37,13 +37,13 @@ class FGCR(Method):
     return {"sums": counts * means, "counts": counts}
 
   def loss(self, view: View) -> Terms:
-    soft = losses.fgcr(
-      *soft_logits(view, self.standardize),
+    probs = losses.fused_probabilities(
+      comparable(view.teacher.logits, self.standardize),
       view.labels,
       view.constants["sums"] / jnp.maximum(view.constants["counts"], 1),
-      lam=1.0,
       tau=self.tau,
       alpha=self.alpha,
-      student_tau=self.student_tau,
     )
-    return hard_and_soft(self.lam, view.student.logits, view.labels, soft), {}
+    return from_label(
+      view, probs, lam=self.lam, student_tau=self.student_tau, standardize=self.standardize
+    )

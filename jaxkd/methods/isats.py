@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from jaxkd import losses
 from jaxkd.methods import FRACTION, NOT_NEGATIVE, TEMPERATURE, Method, Terms, View, option, register
-from jaxkd.methods.base import hard_and_soft, soft_logits
+from jaxkd.methods.base import comparable, from_label
 from jaxkd.methods.kd import LAM_SEARCH
 
 
@@ -17,14 +17,21 @@ class ISATS(Method):
   gap: float = option(1.0, "section 5.3 of the paper", NOT_NEGATIVE)
   student_tau: float = option(1.0, "the authors' code; Eq. 2 has tau", TEMPERATURE)
   standardize: bool = option(False, "as in `kd`")
+  keep_guidance: bool = option(False, "extension of this package, as in `ats`", extension=True)
 
   search = {"lam": LAM_SEARCH}
 
   def loss(self, view: View) -> Terms:
-    student, teacher = soft_logits(view, self.standardize)
+    teacher = comparable(view.teacher.logits, self.standardize)
     tau1, tau2 = losses.isats_temperatures(teacher, view.labels, self.grid, self.gap)
-    soft = losses.ats(
-      student, teacher, view.labels, lam=1.0, tau1=tau1, tau2=tau2, student_tau=self.student_tau
+    if self.keep_guidance:
+      tau1, tau2 = losses.guided_temperatures(teacher, view.labels, tau1, tau2)
+    terms, guidance = from_label(
+      view,
+      losses.asymmetric_softmax(teacher, view.labels, tau1, tau2),
+      lam=self.lam,
+      student_tau=self.student_tau,
+      standardize=self.standardize,
     )
     shares = {f"tau_star_{tau:g}": (tau2 == tau).astype(jnp.float32) for tau in self.grid}
-    return hard_and_soft(self.lam, view.student.logits, view.labels, soft), shares
+    return terms, {**shares, **guidance}

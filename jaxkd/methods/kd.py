@@ -16,7 +16,7 @@ from jaxkd.methods import (
   option,
   register,
 )
-from jaxkd.methods.base import hard_and_soft, soft_logits
+from jaxkd.methods.base import comparable, from_label
 
 LAM_SEARCH = (0.5, 0.9)
 """Weights of the soft term: the authors' code has 0.5, the toolkits 0.9."""
@@ -46,15 +46,14 @@ class KD(Method):
   search = {"tau": losses.ISATS_GRID, "lam": LAM_SEARCH}
 
   def loss(self, view: View) -> Terms:
-    soft = self.weight * losses.kd(
-      *soft_logits(view, self.standardize),
-      view.labels,
-      lam=1.0,
-      tau=self.tau,
+    return from_label(
+      view,
+      losses.softmax(comparable(view.teacher.logits, self.standardize), self.tau),
+      lam=jnp.where(view.progress < self.until, self.lam, 0.0),
       student_tau=self.student_tau,
+      standardize=self.standardize,
+      weight=self.weight,
     )
-    lam = jnp.where(view.progress < self.until, self.lam, 0.0)
-    return hard_and_soft(lam, view.student.logits, view.labels, soft), {}
 
 
 @register("stkd")

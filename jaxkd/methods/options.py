@@ -45,6 +45,7 @@ def option(
   within: Bound | Sequence[str] | None = None,
   *,
   selects: bool = False,
+  extension: bool = False,
 ) -> Any:
   """Declares an option of a method: a field of its dataclass.
 
@@ -53,10 +54,10 @@ def option(
     source: the origin of the default, and other usual values.
     within: the allowed numbers or words; for a tuple, those of each value.
     selects: whether it only names networks and weights, which are identified by their content.
+    extension: whether it extends a publication's method: at its default it is not in the identity.
   """
-  return dataclasses.field(
-    default=default, metadata={"source": source, "within": within, "selects": selects}
-  )
+  about = {"source": source, "within": within, "selects": selects, "extension": extension}
+  return dataclasses.field(default=default, metadata=about)
 
 
 def checked(owner: str, field: dataclasses.Field, kind: Any, value: Any) -> Any:

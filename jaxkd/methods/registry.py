@@ -166,9 +166,10 @@ def identity(method: Method) -> dict[str, Any]:
   if type(method) not in bases:
     versions = [getattr(base, "version", 0) for base in bases]
     definition = {"version": [*versions, *parts], "source": source_digest(type(method))}
-  options = {
-    field.name: getattr(method, field.name)
-    for field in dataclasses.fields(method)
-    if not field.metadata.get("selects")
-  }
+  options = {}
+  for field in dataclasses.fields(method):
+    value = getattr(method, field.name)
+    unused = field.metadata.get("extension") and value == field.default
+    if not unused and not field.metadata.get("selects"):
+      options[field.name] = value
   return {"name": method.name, **options, **definition}
