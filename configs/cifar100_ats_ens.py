@@ -16,5 +16,6 @@ def get_config(arg=None):
   config.ats.lam = 0.5  # the authors' code
   config.ats.tau1 = 4.0  # the authors search 1 to 6; they recommend tau1 - tau2 in [1, 2]
   config.ats.tau2 = 3.0  # the authors search 1 to 5
+  config.ats.keep_guidance = False  # an extension of this package
   config.student_tau = 1.0  # the authors' code, for all rows; Eq. 2 has tau
   return config

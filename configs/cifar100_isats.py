@@ -15,5 +15,6 @@ def get_config(arg=None):
   config.isats.lam = 0.5  # the authors' code for ATS
   config.isats.grid = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)  # Eq. 10
   config.isats.gap = 1.0  # section 5.3 of the paper
+  config.isats.keep_guidance = False  # an extension of this package
   config.student_tau = 1.0  # the authors' code, for all rows; Eq. 2 has tau
   return config

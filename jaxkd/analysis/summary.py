@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxkd.analysis.measure import Findings, Measures, mean, median
 from jaxkd.analysis.study import Settings, Study
+from jaxkd.reports import guidance
 from jaxkd.reports.document import Table
 from jaxkd.reports.tables import Lines, Spread, deviation
 
@@ -92,8 +93,8 @@ def _guidance(study: Study, measures: Measures, settings: Settings) -> Lines:
     {
       "network": name,
       "label": label,
-      "a wrong class has the largest probability, share of examples": float(wrong),
-      "probability of the true class p_y": float(own),
+      guidance.MISGUIDED: float(wrong),
+      guidance.LABEL_PROBABILITY: float(own),
     }
     for name, examples in measures.examples.items()
     for label, wrong, own in zip(

@@ -9,11 +9,11 @@ import numpy as np
 
 from jaxkd.analysis.measure import Comparison, Findings, PerExample, mean, median
 from jaxkd.analysis.study import Settings
+from jaxkd.reports.guidance import is_lost, warning
 
 PAPER_SPEARMAN = 0.85  # most pairs of the paper's Fig. 6 have a Spearman's rho above it
 _SAME = 1.05  # variances whose ratio is smaller are called equal
 _EDGE = 0.1  # a larger share of τ* at an edge of the grid is said
-_MISGUIDED = 0.02  # a larger share of labels that favour a wrong class is said
 _FITTED = 0.95  # the paper's teachers fit at least this share of the examples
 
 
@@ -172,18 +172,13 @@ def guidance(findings: Findings) -> str:
     dict(_shares(findings, functools.partial(_misguided, kind=k)))
     for k in range(len(asymmetric) + 1)
   ]
-  often = [
+  lost = [
     f"{label} of {name} {100 * share:.1f} % ({100 * shares[0][name]:.1f} % at {plain})"
     for label, by_name in zip(asymmetric, shares[1:], strict=True)
     for name, share in by_name.items()
-    if share > _MISGUIDED
+    if is_lost(share)
   ]
-  if not often:
-    return ""
-  return (
-    f"Correct guidance is lost: a wrong class has the largest probability in more than "
-    f"{100 * _MISGUIDED:.0f} % of these labels: {', '.join(often)}."
-  )
+  return warning(lost)
 
 
 def _chosen(examples: PerExample, tau: float) -> np.ndarray:

@@ -13,7 +13,7 @@ from jaxkd.common.buckets import AnyPath
 from jaxkd.common.console import tell
 from jaxkd.common.digests import digest
 from jaxkd.common.errors import FileError
-from jaxkd.reports import comparison, document, networks, origin, pictures, tables
+from jaxkd.reports import comparison, document, guidance, networks, origin, pictures, tables
 from jaxkd.reports.document import Block, Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
 from jaxkd.runs import planning, published, row_options, toolkit
@@ -84,6 +84,7 @@ def _pictures(experiment: Experiment) -> Iterator[Block]:
       "Share of the examples for which each τ* was chosen in training, between the last two "
       "evaluations; metrics.jsonl has the shares of all evaluations."
     )
+  yield from _guidance(logs)
   if logs:
     yield _curves(experiment.config, logs)
   if teachers := _finished_teachers(experiment):
@@ -267,6 +268,22 @@ def _temperatures(logs: _Logs) -> Lines:
     if shares:
       lines.append({"row": row, **shares})
   return tables.joined(lines)
+
+
+def _guidance(logs: _Logs) -> Iterator[Block]:
+  """Yields the table of the correct guidance in the rows that log it, and a warning."""
+  last = {row: [lines[-1] for lines in logged.values()] for row, logged in logs.items()}
+  found = {row: of_row for row, own in last.items() if (of_row := guidance.of_students(own))}
+  if not found:
+    return
+  yield Table("guidance", [{"row": row, **own} for row, own in found.items()], "Teacher's label")
+  text = (
+    "Mean over the examples in training, between the last two evaluations. The label of kd favours "
+    "a wrong class only where the teacher is wrong."
+  )
+  shares = {row: own[guidance.MISGUIDED] for row, own in found.items()}
+  lost = [f"{row} {100 * share:.1f} %" for row, share in shares.items() if guidance.is_lost(share)]
+  yield Text(f"{text} {guidance.warning(lost)}".strip())
 
 
 def _curves(config: ConfigDict, logs: _Logs) -> Picture:

@@ -1,5 +1,6 @@
 """The report of a search: its table and its picture."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,12 +9,14 @@ from ml_collections import ConfigDict
 
 from jaxkd.common.buckets import AnyPath, located
 from jaxkd.common.digests import digest
+from jaxkd.common.errors import FileError
 from jaxkd.common.files import StrPath
-from jaxkd.reports import document, pictures, tables
+from jaxkd.reports import document, guidance, pictures, tables
 from jaxkd.reports.document import Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
 from jaxkd.runs import row_options
 from jaxkd.runs.phase import Phase, duration
+from jaxkd.runs.store import PhaseFolder
 from jaxkd.tuning.grid import Grid
 from jaxkd.tuning.search import Point, best
 
@@ -30,24 +33,36 @@ def write(
   folder = located(workdir) / f"tune-{config.title}-{digest(f'{row} {students}')}"
   about = " ".join(_about(config, row, found))
   picture = _picture(grid, found, about)
-  blocks = Table("table", table(found)), Text(summary(found)), Text(about), picture
+  blocks = Table("table", table(found, workdir)), Text(summary(found)), Text(about), picture
   document.write(Report(f"{config.title}: {row}, tuned", blocks), folder)
   return folder
 
 
-def table(found: Sequence[Point]) -> Lines:
+def table(found: Sequence[Point], workdir: StrPath) -> Lines:
   """Returns a line for each point."""
   chosen = best(found)
+  misguided = [_misguided(point, workdir) for point in found]
+  logged = not all(map(math.isnan, misguided))
   return [
     {
       **point.values,
       VALIDATION_ACCURACY: 100 * point.mean,
       "standard deviation": 100 * point.deviation,
+      **({guidance.MISGUIDED: share} if logged else {}),
       "seeds": len(point.students),
       "remark": "not finite" if point.accuracies is None else "chosen" * (point == chosen),
     }
-    for point in found
+    for point, share in zip(found, misguided, strict=True)
   ]
+
+
+def _misguided(point: Point, workdir: StrPath) -> float:
+  """Returns the share of labels that favour a wrong class; NaN if there is no log of it."""
+  try:
+    last = [PhaseFolder.of(workdir, student).logged()[-1] for student in point.students]
+  except FileError:
+    return math.nan
+  return guidance.of_students(last).get(guidance.MISGUIDED, math.nan)
 
 
 def summary(found: Sequence[Point]) -> str:
