@@ -10,6 +10,7 @@ from flax import nnx
 
 from configs import digits_isats
 from jaxkd import data, main, tune
+from jaxkd.reports import guidance
 from jaxkd.runs import planning, row_options, teachers
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.training import sharding
@@ -56,6 +57,13 @@ class Search:
       for phase in planning.phases(config, "ats")
     ]
 
+  def misguided(self, tau1, tau2):
+    """Returns the mean share of labels that favour a wrong class, as the students logged it."""
+    config = self.config(tau1=tau1, tau2=tau2)
+    config.data.validation = 0.1
+    folders = [PhaseFolder.of(self.workdir, phase) for phase in planning.phases(config, "ats")]
+    return np.mean([folder.logged()[-1]["train_misguided"] for folder in folders])
+
   def results(self):
     return {path: path.stat().st_mtime_ns for path in self.workdir.glob("*/result.*")}
 
@@ -88,6 +96,7 @@ def test_the_point_with_the_best_validation_accuracy_is_chosen(searched):
     point = float(line["ats.tau1"]), float(line["ats.tau2"])
     assert float(line[VALIDATION_ACCURACY]) == pytest.approx(100 * means[point], abs=1e-3)
     assert (line["remark"] == "chosen") == (point == (tau1, tau2))
+    assert float(line[guidance.MISGUIDED]) == pytest.approx(searched.misguided(*point))
   assert (folder / "grid.png").read_bytes().startswith(b"\x89PNG")
   page = (folder / "report.html").read_text()
   assert page.count("<svg") == 1

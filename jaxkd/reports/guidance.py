@@ -34,8 +34,8 @@ def warning(lost: Sequence[str]) -> str:
   """Warns of labels, each described with its share; '' if there are none.
 
   Examples:
-    >>> warning(["ats 8.6 %"])[-33:]
-    'than 2 % of these labels: ats 8.6 %.'
+    >>> print(warning(["ats 8.6 %"]))
+    Correct guidance is lost: ... in more than 2 % of these labels: ats 8.6 %.
   """
   if not lost:
     return ""

@@ -42,6 +42,7 @@ OF_LABELS = {
   "log_asymmetric_softmax": _partial(losses.log_asymmetric_softmax, tau1=2.0, tau2=1.0),
   "optimal_temperature": losses.optimal_temperature,
   "isats_temperatures": losses.isats_temperatures,
+  "guided_temperatures": _partial(losses.guided_temperatures, tau1=2.0, tau2=1.0),
   "class_mean_probabilities": _partial(losses.class_mean_probabilities, num_classes=C, tau=1.0),
   **{name: _partial(loss, STUDENT) for name, loss in OF_TEACHERS.items()},
 }
@@ -123,6 +124,7 @@ def test_temperatures_out_of_range_are_refused(tau):
   for function in (
     lambda f, y: losses.softmax(f, tau),
     lambda f, y: losses.asymmetric_softmax(f, y, tau, 1.0),
+    lambda f, y: losses.guided_temperatures(f, y, 2.0, tau),
     lambda f, y: losses.divergence(f, f, tau=tau),
     lambda f, y: losses.kd(f, f, y, lam=0.5, tau=tau),
     lambda f, y: losses.kd(f, f, y, lam=0.5, tau=1.0, student_tau=tau),

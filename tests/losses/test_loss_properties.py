@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxkd import losses
+from jaxkd import losses, metrics
 
 C = 5
 _LOGIT = st.floats(-30.0, 30.0, width=32)
@@ -22,6 +22,7 @@ _LAMS = st.floats(0.0, 1.0, width=32)
 
 _softmax = jax.jit(losses.softmax)
 _asymmetric_softmax = jax.jit(losses.asymmetric_softmax)
+_guided_temperatures = jax.jit(losses.guided_temperatures)
 _cross_entropy = jax.jit(losses.cross_entropy)
 _kd = jax.jit(losses.kd)
 _ats = jax.jit(losses.ats)
@@ -94,6 +95,21 @@ def test_a_shift_changes_asymmetric_probabilities():
   probs = _asymmetric_softmax(logits, labels, 3.0, 2.0)
   shifted = _asymmetric_softmax(logits + 6, labels, 3.0, 2.0)
   np.testing.assert_allclose(shifted[0] / shifted[1] / (probs[0] / probs[1]), np.exp(-1), rtol=1e-5)
+
+
+@properties
+@hypothesis.given(_LOGITS, _TAUS, _TAUS)
+def test_guided_temperatures_keep_the_true_class_on_top(logits, tau1, tau2):
+  labels = np.argmax(logits, axis=-1)
+  plain = metrics.misguidance(_asymmetric_softmax(logits, labels, tau2, tau2), labels)
+  before = metrics.misguidance(_asymmetric_softmax(logits, labels, tau1, tau2), labels)
+  found, others = _guided_temperatures(logits, labels, tau1, tau2)
+  after = metrics.misguidance(_asymmetric_softmax(logits, labels, found, others), labels)
+  # A teacher that is right keeps the true class on top, unless float32 has a tie.
+  assert after <= plain
+  assert before or found == np.float32(tau1)
+  assert min(tau1, tau2) <= found <= max(tau1, tau2)
+  assert others == np.float32(tau2)
 
 
 @properties

@@ -94,6 +94,69 @@ def test_tau1_is_tau2_plus_the_gap():
   np.testing.assert_array_equal(tau1, tau2 + 1.5)
 
 
+def _teacher_logits(shift):
+  """Logits around `shift` of a teacher that is mostly right, and labels."""
+  rng: Any = np.random.default_rng(2)
+  logits = (shift + 2 * rng.standard_normal((60, 5))).astype(np.float32)
+  return logits, np.where(rng.random(60) < 0.8, np.argmax(logits, axis=-1), 0)
+
+
+@pytest.mark.parametrize(
+  ("tau1", "tau2", "shift"), [(5.0, 3.0, 3), (2.0, 4.0, -6), (6.0, 2.0, 0), (2.0, 2.0, 0)]
+)
+def test_guided_temperatures_equal_a_search_in_float64(tau1, tau2, shift):
+  def log_ratio(logits, label, tau):
+    log_probs = np.log(reference.asymmetric_softmax(logits, label, tau, tau2))
+    return log_probs[label] - reference.wrong(log_probs, label).max()
+
+  def expected(logits, label):
+    plain = log_ratio(logits, label, tau2)
+    if plain <= 0 or log_ratio(logits, label, tau1) > 0:
+      return tau1
+    # Bisection: between tau2, which keeps the true class on top, and tau1, which does not.
+    kept, lost = tau2, tau1
+    for _ in range(60):
+      middle = (kept + lost) / 2
+      if log_ratio(logits, label, middle) >= min(0.01, plain):
+        kept = middle
+      else:
+        lost = middle
+    return kept
+
+  logits, labels = _teacher_logits(shift)
+  wanted = _rows(expected, logits, labels)
+  found, others = jax.jit(losses.guided_temperatures)(logits, labels, tau1, tau2)
+  np.testing.assert_allclose(found, wanted, rtol=1e-5)
+  np.testing.assert_array_equal(others, np.full(60, tau2, np.float32))
+  # The search moves some temperatures, unless they are equal.
+  assert (0 < np.mean(wanted != tau1) < 1) == (tau1 != tau2)
+
+
+def test_guided_temperatures_have_finite_gradients():
+  # Lost by far, lost narrowly, kept, a wrong teacher, a tie, zeros, a single wrong class.
+  logits = jnp.array(
+    [[6, 5, 0], [5, 4.99, 0], [9, 1, 0], [1, 4, 0], [3, 3, 0], [0, 0, 0], [6, 5, -jnp.inf]]
+  )
+  labels = jnp.zeros(7, int)
+
+  def example(logits, label):
+    return losses.guided_temperatures(logits, label, 5.0, 3.0)[0]
+
+  found, gradient = jax.jit(jax.vmap(jax.value_and_grad(example)))(logits, labels)
+  # tau1 = f_y / (m / tau2 + 0.01).
+  bottom = 5 / 3 + 0.01
+  np.testing.assert_allclose(found, [6 / bottom, 3, 5, 5, 5, 5, 6 / bottom], rtol=1e-6)
+  np.testing.assert_allclose(gradient[0], [1 / bottom, -6 / 3 / bottom**2, 0], rtol=1e-5)
+  np.testing.assert_array_equal(gradient[1:6], np.zeros((5, 3)))
+  np.testing.assert_array_equal(gradient[6], gradient[0])
+
+
+def test_fused_probabilities_equal_the_float64_reference():
+  means = reference.class_means(LOGITS, LABELS, 5, 2.0)
+  found = jax.jit(losses.fused_probabilities)(LOGITS, LABELS, means, tau=3.0, alpha=0.1)
+  _close(found, 0.9 * _rows(lambda f: reference.softmax(f, 3), LOGITS) + 0.1 * means[LABELS])
+
+
 def test_class_means_equal_the_float64_reference():
   # Class 3 has no example.
   means = jax.jit(losses.class_mean_probabilities, static_argnums=2)(LOGITS, LABELS, 5, 3.0)
@@ -179,6 +242,8 @@ def test_labels_out_of_range_and_nan_logits_give_nan():
   for values in (
     losses.optimal_temperature(logits, labels),
     *losses.isats_temperatures(logits, labels),
+    *(x * logits[:, 0] for x in losses.guided_temperatures(logits, labels, 3.0, 2.0)),
+    losses.fused_probabilities(logits, labels, np.eye(5), tau=1.0, alpha=0.5)[:, 0],
     losses.asymmetric_softmax(logits, labels, 2.0, 1.0)[:, 0],
   ):
     np.testing.assert_array_equal(np.isnan(values), [True, True, True, False, False, True])

@@ -12,6 +12,7 @@ import pytest
 import jaxkd
 from jaxkd import main
 from jaxkd.reports import experiment as report
+from jaxkd.reports import guidance
 from jaxkd.runs import paper, planning, published
 from jaxkd.runs.experiment import Experiment, run
 from jaxkd.runs.store import PhaseFolder
@@ -76,6 +77,27 @@ def test_the_report_says_how_each_network_was_trained(held_out):
   assert "lam 0.5, tau 4," in student["other options"]
   assert student["epochs"] == "0.5 epochs"
   assert re.fullmatch(r"trained \d{4}-\d\d-\d\d on \d+ CPU cores", student["origin"])
+
+
+def test_the_report_says_how_often_labels_favour_a_wrong_class(held_out, monkeypatch):
+  (student,) = held_out.students
+  last = PhaseFolder.of(held_out.workdir, student).logged()[-1]
+  folder = report.write(held_out)
+  with open(folder / "guidance.csv", newline="") as file:
+    (line,) = csv.DictReader(file)
+  assert line["row"] == "kd"
+  assert float(line[guidance.MISGUIDED]) == last["train_misguided"]
+  assert float(line[guidance.LABEL_PROBABILITY]) == last["train_label_probability"]
+  # The teacher's accuracy, since the label has one temperature.
+  assert 0.02 < last["train_misguided"] < 1
+  text = (folder / "report.md").read_text()
+  assert f"more than 2 % of these labels: kd {100 * last['train_misguided']:.1f} %." in text
+  fair = {**last, "train_misguided": 0.02}
+  monkeypatch.setattr(PhaseFolder, "logged", lambda _: [fair])
+  assert "more than 2 %" not in (report.write(held_out) / "report.md").read_text()
+  # Logs of an earlier version have no guidance.
+  del fair["train_misguided"]
+  assert "Teacher's label" not in (report.write(held_out) / "report.md").read_text()
 
 
 def test_the_report_says_where_its_numbers_come_from(held_out, monkeypatch):
