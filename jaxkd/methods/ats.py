@@ -18,8 +18,8 @@ class ATS(Method):
   standardize: bool = option(False, "as in `kd`")
   keep_guidance: bool = option(
     False,
-    "extension of this package: True lowers tau1 of single examples as far as needed to keep the "
-    "true class on top, see `losses.guided_temperatures`",
+    "extension of this package: True moves tau1 of single examples towards tau2, only as far as "
+    "needed to keep the true class on top, see `losses.guided_temperatures`",
     extension=True,
   )
 
