@@ -56,6 +56,9 @@ TEACHERS = {
 }
 """The large and the small teacher by data set."""
 
+# Options of methods that come from elsewhere.
+_NOT_THE_PAPERS = ("standardize", "keep_guidance")
+
 PRETRAINED = ("cub", "dogs")
 """Data sets whose networks start from ImageNet's weights.
 
@@ -92,6 +95,11 @@ def differences(config: ml_collections.ConfigDict) -> list[str]:
     found.append(f"accuracy on {100 * own.validation:.3g} % of the training data, held out")
   if config.ensemble != 2 and any(row.endswith("+ens") for row in config.rows):
     found.append(f"ensembles of {config.ensemble}, not of 2")
+  # `kd` has the options of many rows.
+  for row in dict.fromkeys(("kd", *(row.removesuffix("+ens") for row in config.rows))):
+    for option in _NOT_THE_PAPERS:
+      if config.get(row, {}).get(option, False):
+        found.append(f"{row}.{option} is True")
   wanted = dict(zip(("teacher", "small_teacher"), TEACHERS[name], strict=True))
   roles = ["student"]
   roles += ["small_teacher"] if "stkd" in config.rows else []

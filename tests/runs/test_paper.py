@@ -63,6 +63,7 @@ def test_recipes_differ_from_the_paper_in_initial_weights_only(dataset, student)
     ("teacher.name", "resnet56", "teacher resnet56"),
     ("student.options", {"remat": True}, "student vgg8(remat=True)"),
     ("small_teacher.name", "resnet8", "small_teacher resnet8"),
+    ("kd.standardize", True, "kd.standardize is True"),
     # The paper leaves these open.
     ("kd.lam", 0.9, None),
     ("seeds", (5, 6), None),
@@ -75,6 +76,12 @@ def test_a_difference_from_the_paper_is_named(option, value, difference):
   section, _, key = option.rpartition(".")
   (config[section] if section else config)[key] = value
   assert paper.differences(config) == ([difference] if difference else [])
+
+
+def test_an_extension_of_a_row_is_a_difference():
+  config = recipe("cifar100", title="t", rows=("ats+ens",))
+  config.ats.keep_guidance = config.isats.keep_guidance = True
+  assert paper.differences(config) == ["ats.keep_guidance is True"]
 
 
 def test_networks_outside_the_rows_are_no_difference():
