@@ -15,7 +15,7 @@ def get_config(arg=None):
   config = recipe("cifar100", arg, title="cifar100_kd_ls", rows=("kd",))
   # The values of the original: z-scores, 0.1 times the cross entropy, 9 times the soft term.
   config.kd.standardize = True
-  config.kd.tau = 2.0
+  config.kd.tau = config.kd.student_tau = 2.0
   config.kd.lam = 0.9
   config.kd.weight = 10.0
   return config

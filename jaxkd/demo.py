@@ -1,7 +1,7 @@
 """Shows the paper's claim on embedded data: hundreds of small students at once, in minutes.
 
 python -m jaxkd.demo
-python -m jaxkd.demo --rows=kd,isats,fgcr --splits=4 --students=80
+python -m jaxkd.demo --methods=kd,isats,fgcr --splits=20 --per_teacher=40
 """
 
 import datetime
@@ -19,23 +19,23 @@ from jaxkd.common.errors import ConfigError
 from jaxkd.common.spelling import nearest
 
 flags.adopt_module_key_flags(cli)
-_ROWS = flags.DEFINE_list("rows", ["kd", "ats", "isats", "fgcr"], "rows that are compared")
-_SPLITS = flags.DEFINE_integer("splits", 2, "random divisions of the data", 1)
-_STUDENTS = flags.DEFINE_integer("students", 40, "students of each teacher, in each row", 1)
+_METHODS = flags.DEFINE_list("methods", ["kd", "ats", "isats", "fgcr"], "methods that are compared")
+_SPLITS = flags.DEFINE_integer("splits", 12, "random divisions of the data", 2)
+_STUDENTS = flags.DEFINE_integer("per_teacher", 20, "students of each teacher, by each method", 1)
 
 
 def main(_: list[str]) -> None:
   """Trains the teachers and students of the flags, and reports what students gain."""
   with cli.command():
-    rows = _ROWS.value
+    rows = _METHODS.value
     for row in rows:
       if row not in miniature.ROWS:
-        raise ConfigError(f"--rows has {row!r}, must be {nearest(row, miniature.ROWS)}")
+        raise ConfigError(f"--methods has {row!r}, must be {nearest(row, miniature.ROWS)}")
     if len(set(rows)) < len(rows) or not rows:
-      raise ConfigError(f"--rows is {','.join(rows)}, must be one row or more, each once")
+      raise ConfigError(f"--methods is {','.join(rows)}, must be one method or more, each once")
     if cli.CONFIG.value is not None:
       raise ConfigError("--config is given, but the demonstration has its own")
-    total, started = miniature.count(rows, _SPLITS.value), time.monotonic()
+    total, started = miniature.count(rows), time.monotonic()
     cells = []
     for cell in miniature.cells(rows, _SPLITS.value, _STUDENTS.value):
       cells.append(cell)
@@ -48,7 +48,7 @@ def main(_: list[str]) -> None:
     if jax.process_index() == 0:
       flags_used = digest(f"{rows} {_SPLITS.value} {_STUDENTS.value}")
       folder = located(cli.WORKDIR.value) / f"demo-{flags_used}"
-      gains.write(cells, folder, _STUDENTS.value)
+      gains.write(cells, folder)
       cli.print_report(folder)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from jaxkd import methods
 from jaxkd.analysis import plan
-from jaxkd.runs import paper
+from jaxkd.runs import paper, planning
 from jaxkd.runs.config import SHARED
 from jaxkd.runs.planning import ENSEMBLE
 from jaxkd.runs.recipes import RECIPES
@@ -67,6 +67,13 @@ def test_an_experiment_states_the_values_of_its_method(name):
     if field.name != "standardize" and not field.metadata.get("selects"):
       shared = field.name in SHARED
       assert f"config.{'' if shared else f'{row}.'}{field.name} " in source
+
+
+def test_standardised_kd_has_one_temperature_for_teacher_and_student():
+  objective = planning.student(module("cifar100_kd_ls").get_config(), "kd", 0).objective
+  # "Logit Standardization in Knowledge Distillation": 0.1 CE + 9 tau^2 KL, base temperature 2.
+  assert (objective["tau"], objective["student_tau"], objective["standardize"]) == (2.0, 2.0, True)
+  assert objective["lam"] * objective["weight"] == 9
 
 
 @pytest.mark.parametrize("dataset", paper.TEACHERS)

@@ -9,41 +9,44 @@ from matplotlib.figure import Figure
 
 from jaxkd.analysis import miniature
 from jaxkd.analysis.miniature import LABELS, PER_SIZE, SIZES, TAU, Cell
-from jaxkd.reports import comparison, document, origin, style, tables
+from jaxkd.common.buckets import AnyPath
+from jaxkd.reports import comparison, document, origin, style
 from jaxkd.reports.comparison import Difference
 from jaxkd.reports.document import Block, Picture, Points, Report, Table, Text
 from jaxkd.reports.tables import Lines
 
 TITLE = "Capacity mismatch in miniature"
 
-_SMALL, _LARGE = next(iter(SIZES)), [*SIZES][-1]
-
-Gains = Mapping[tuple[str, str], Mapping[tuple[int, int], float]]
-"""Mean gain over labels alone of the students of each teacher, by (size, row), (split, teacher)."""
+Gains = Mapping[tuple[str, str], Mapping[int, float]]
+"""Mean gain over labels alone of each split's students, by (size, row) and split."""
 
 
 def gains(cells: Sequence[Cell]) -> Gains:
   """Returns the gains in accuracy, in [-1, 1], paired by student.
 
-  Students of one teacher are not independent, so their mean counts once.
+  The students of a split share its images and teachers, so their mean counts once.
   """
-  alone = {cell.split: cell.accuracies for cell in cells if cell.row == LABELS}
-  found: dict[tuple[str, str], dict[tuple[int, int], float]] = {}
-  for cell in cells:
-    if cell.row != LABELS:
-      means = np.mean(cell.accuracies - alone[cell.split], axis=1)
-      group = found.setdefault((cell.size, cell.row), {})
-      group |= {(cell.split, number): float(mean) for number, mean in enumerate(means)}
-  return found
+  (alone,) = (cell.accuracies for cell in cells if cell.row == LABELS)
+  return {
+    (cell.size, cell.row): dict(enumerate(np.mean(cell.accuracies - alone, axis=(1, 2)).tolist()))
+    for cell in cells
+    if cell.row != LABELS
+  }
 
 
-def _rows(found: Gains) -> list[str]:
-  return list(dict.fromkeys(row for _, row in found))
+def _rows(cells: Sequence[Cell]) -> list[str]:
+  return list(dict.fromkeys(cell.row for cell in cells if cell.row != LABELS))
 
 
-def _above_0(found: Gains, size: str, row: str) -> Difference:
-  own = found[size, row]
+def _above_0(own: Mapping[int, float]) -> Difference:
   return comparison.paired(own, dict.fromkeys(own, 0.0))
+
+
+def _teachers(cells: Sequence[Cell], size: str) -> tuple[float, float]:
+  """Returns the accuracy and the derived variance of the teachers of a size."""
+  # RegT trains teachers of its own.
+  cell = min((c for c in cells if c.size == size), key=lambda cell: cell.row == "regt")
+  return float(np.mean(cell.teachers)), float(np.mean(cell.variances))
 
 
 def table(cells: Sequence[Cell]) -> Lines:
@@ -51,57 +54,57 @@ def table(cells: Sequence[Cell]) -> Lines:
   found = gains(cells)
   lines = []
   for size in SIZES:
-    # RegT trains other teachers.
-    plain = [cell for cell in cells if cell.size == size and cell.row != "regt"]
-    accuracies = np.concatenate([cell.teachers for cell in plain])
-    variance = np.mean([cell.variances for cell in plain])
-    own = {row: str(_above_0(found, size, row)) for row in _rows(found)}
+    accuracy, variance = _teachers(cells, size)
     about = {
       "teacher's hidden units": size,
-      "its accuracy (%)": f"{100 * np.mean(accuracies):.2f}",
+      "its accuracy (%)": f"{100 * accuracy:.2f}",
       f"its v(q) at {TAU:g}": f"{variance:.2e}",
     }
-    lines.append({**about, **own})
+    lines.append({**about, **{row: str(_above_0(found[size, row])) for row in _rows(cells)}})
   return lines
 
 
 def verdicts(cells: Sequence[Cell]) -> list[str]:
-  """Returns sentences on the paper's claim, each with its uncertainty."""
-  found = gains(cells)
-  of = {
-    size: [cell for cell in cells if cell.size == size and cell.row != "regt"] for size in SIZES
-  }
-  accuracy = {size: np.mean([cell.teachers for cell in own]) for size, own in of.items()}
-  variance = {size: np.mean([cell.variances for cell in own]) for size, own in of.items()}
-  better = 100 * (accuracy[_LARGE] - accuracy[_SMALL])
+  """Returns sentences on the paper's claim; their intervals hold together, by Bonferroni."""
+  found, rows = gains(cells), _rows(cells)
+  small, *_, large = SIZES
+  (accuracy_small, variance_small), (accuracy, variance) = (
+    _teachers(cells, size) for size in (small, large)
+  )
+  better = 100 * (accuracy - accuracy_small)
   sentences = [
-    f"The teachers with {_LARGE} hidden units are {abs(better):.2f} points "
-    f"{'more' if better > 0 else 'less'} accurate than those with {_SMALL}, and the derived "
-    f"variance of their wrong classes is {variance[_SMALL] / variance[_LARGE]:.1f} times smaller."
+    f"The teachers with {large} hidden units are {abs(better):.2f} points "
+    f"{'more' if better > 0 else 'less'} accurate than those with {small}. The derived variance of "
+    f"their wrong classes is {variance:.2e}, against {variance_small:.2e}."
   ]
-  for row in _rows(found):
-    change = comparison.paired(found[_LARGE, row], found[_SMALL, row])
-    word = ("more" if change.mean > 0 else "less") if change.certain else "neither more nor less"
+  comparisons = 2 * len(rows) - 1
+  for row in rows:
+    change = comparison.paired(found[large, row], found[small, row], comparisons)
     sentences.append(
-      f"With {row}, students gain {word} from the large teachers than from the small ones "
-      f"({change} points)."
+      f"With {row}, students gain {_amount(change)} from the large teachers than from the small "
+      f"ones ({change} points)."
     )
-  for row in _rows(found)[1:]:
-    first = _rows(found)[0]
-    change = comparison.paired(found[_LARGE, row], found[_LARGE, first])
-    word = ("more" if change.mean > 0 else "less") if change.certain else "neither more nor less"
-    sentences.append(f"From the large teachers, {row} gives {word} than {first} ({change} points).")
+  for row in rows[1:]:
+    change = comparison.paired(found[large, row], found[large, rows[0]], comparisons)
+    sentences.append(
+      f"From the large teachers, {row} gives {_amount(change)} than {rows[0]} ({change} points)."
+    )
   return sentences
+
+
+def _amount(change: Difference) -> str:
+  if not change.certain:
+    return "neither more nor less"
+  return "more" if change.mean > 0 else "less"
 
 
 @style.styled
 def draw(cells: Sequence[Cell]) -> Figure:
   """Draws each row's gain, with its confidence interval, against the teachers' size."""
-  found = gains(cells)
-  rows = _rows(found)
+  found, rows = gains(cells), _rows(cells)
   figure, ((axes,),) = style.new_figure(1, 1, height=2.6)
   for index, row in enumerate(rows):
-    each = [_above_0(found, size, row) for size in SIZES]
+    each = [_above_0(found[size, row]) for size in SIZES]
     shift = 0.08 * (index - (len(rows) - 1) / 2)
     line: dict[str, Any] = {"color": style.COLORS[index], "marker": style.MARKERS[index]}
     margins = [0.0 if math.isnan(d.margin) else d.margin for d in each]
@@ -114,19 +117,22 @@ def draw(cells: Sequence[Cell]) -> Figure:
   return figure
 
 
-def write(cells: Sequence[Cell], workdir: Any, students: int) -> Any:
-  """Writes the report into a folder of the workdir, and returns the folder."""
-  splits = len({cell.split for cell in cells})
-  hidden, train = miniature.STUDENT["width"], miniature.TRAIN_IMAGES
-  alone = np.concatenate([cell.accuracies.ravel() for cell in cells if cell.row == LABELS])
-  of_cell = splits * PER_SIZE * students
+def write(cells: Sequence[Cell], folder: AnyPath) -> None:
+  """Writes the report into a folder."""
+  (alone,) = (cell.accuracies for cell in cells if cell.row == LABELS)
+  splits, _, students = alone.shape
+  train, hidden = miniature.TRAIN_IMAGES, miniature.STUDENT["width"]
   about = (
-    f"Gain of students in test accuracy over the same students that learn from labels alone "
+    "Gain of students in test accuracy over the same students that learn from labels alone "
     f"({100 * np.mean(alone):.2f} %), in percentage points, ± half of a "
-    f"{comparison.CONFIDENCE:.0%} confidence interval over {splits * PER_SIZE} teachers. Each cell "
-    f"has {of_cell:,} students with {hidden} hidden units, of {PER_SIZE} teachers in each of "
-    f"{splits} random divisions of scikit-learn's digits into {train} images to train on and "
-    f"{1797 - train} to test. Students start from the same weights in every cell. v(q) is the "
+    f"{comparison.CONFIDENCE:.0%} confidence interval over {splits} splits (Student's t), of each "
+    "cell by itself. The intervals of the sentences hold together (Bonferroni)."
+  )
+  data = (
+    f"A split is a random division of scikit-learn's digits into {train} images to train on and "
+    f"{1797 - train} to test, so splits share images. Each split has {PER_SIZE} teachers of each "
+    f"size and {students} students of each teacher, {alone.size} students in each cell. Students "
+    f"have {hidden} hidden units, and start from the same weights in every cell. v(q) is the "
     "derived variance of the wrong classes, a mean over the training images."
   )
   recipe = (
@@ -137,22 +143,20 @@ def write(cells: Sequence[Cell], workdir: Any, students: int) -> Any:
   )
   lines = [
     {
-      "split": cell.split,
+      "split": split,
       "teacher's hidden units": cell.size,
-      "teacher": number,
       "row": cell.row,
-      "teacher's accuracy (%)": 100 * float(cell.teachers[number]),
-      "students' accuracy (%)": 100 * float(np.mean(cell.accuracies[number])),
+      "teachers' accuracy (%)": 100 * float(np.mean(cell.teachers[split])),
+      "students' accuracy (%)": 100 * float(np.mean(cell.accuracies[split])),
     }
     for cell in cells
-    for number in range(PER_SIZE)
+    for split in range(splits)
   ]
   blocks: list[Block] = [
     Table("table", table(cells)),
     Points(verdicts(cells)),
-    Picture("gains", draw(cells), tables.joined(lines), f"{TITLE}: students of each row."),
-    Text(about),
-    Text(recipe),
+    Picture("gains", draw(cells), lines, f"{TITLE}: students of each row."),
+    *map(Text, (about, data, recipe)),
     *origin.run(),
   ]
-  return document.write(Report(TITLE, blocks), workdir)
+  document.write(Report(TITLE, blocks), folder)

@@ -4,6 +4,7 @@ All networks are multi-layer perceptrons on scikit-learn's digits, whose pixels 
 The networks of a cell are trained at once, by `jax.vmap` of the package's own training step.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -33,7 +34,7 @@ SIZES: Mapping[str, Mapping[str, int]] = {
 """The teachers' hidden layers, from small to large."""
 
 STUDENT = {"depth": 1, "width": 8}
-PER_SIZE = 8
+PER_SIZE = 2
 """Teachers of each size in each split, with other initial weights and order of the examples."""
 
 LABELS = "nokd"
@@ -50,20 +51,18 @@ _OBJECTIVES = {"regt": ("kd", "regt")}
 
 
 class Cell(NamedTuple):
-  """The students of one row and one size of teachers, in one split.
+  """The students of one row and one size of teachers.
 
   Attributes:
-    split: seed of the split.
     size: a key of `SIZES`; '' for labels alone.
     row: the method.
-    accuracies: `[PER_SIZE, S]` of the students on the test split; student s of every cell starts
-      from the same weights, and sees the examples in the order of its teacher's number.
-    teachers: `[PER_SIZE]` accuracies of the teachers on the test split.
-    variances: `[PER_SIZE]` derived variances of the teachers at temperature `TAU`, means over the
-      training split.
+    accuracies: `[splits, PER_SIZE, S]` of the students on the test split. The student at a place
+      of every cell starts from the same weights, and sees the examples in the order of its teacher.
+    teachers: `[splits, PER_SIZE]` accuracies of the teachers on the test split.
+    variances: `[splits, PER_SIZE]` derived variances of the teachers at temperature `TAU`, means
+      over the training split.
   """
 
-  split: int
   size: str
   row: str
   accuracies: np.ndarray
@@ -71,91 +70,104 @@ class Cell(NamedTuple):
   variances: np.ndarray
 
 
-class _Split(NamedTuple):
-  """Images `[N, 8, 8, 1]` and labels `[N]`, to train on and to test."""
+class _Splits(NamedTuple):
+  """Images `[splits, N, 8, 8, 1]` and labels `[splits, N]`, to train on and to test."""
 
   train: tuple[jax.Array, jax.Array]
   test: tuple[jax.Array, jax.Array]
 
 
-def count(rows: Sequence[str], splits: int) -> int:
+def count(rows: Sequence[str]) -> int:
   """Returns the number of cells that `cells` yields."""
-  return splits * (1 + len(SIZES) * len(rows))
+  return 1 + len(SIZES) * len(rows)
 
 
 def cells(rows: Sequence[str], splits: int, students: int) -> Iterator[Cell]:
   """Trains and yields every cell: labels alone, then all rows of each size of teachers.
 
-  Each of the `PER_SIZE` teachers of a cell has `students` students.
+  Each of the `PER_SIZE` teachers of a size in a split has `students` students.
   """
-  for split in range(splits):
-    parts = _digits(split)
-    none = np.full(PER_SIZE, np.nan)
-    alone = _students(parts, methods.objective("cross_entropy"), None, (), students)
-    yield Cell(split, "", LABELS, alone, none, none)
-    for size, options in SIZES.items():
-      taught: dict[str, tuple[Any, ...]] = {}
-      for row in rows:
-        student, teacher = _OBJECTIVES.get(row, (row, "cross_entropy"))
-        if teacher not in taught:
-          taught[teacher] = _teachers(parts, methods.objective(teacher), options)
-        logits, accuracies, variances = taught[teacher]
-        objective = methods.objective(student)
-        constants = _constants(objective, logits, parts.train[1])
-        found = _students(parts, objective, logits, constants, students)
-        yield Cell(split, size, row, found, accuracies, variances)
+  parts = _digits(splits)
+  none = np.full((splits, PER_SIZE), np.nan)
+  alone = _students(parts, methods.objective("cross_entropy"), None, (), students)
+  yield Cell("", LABELS, alone, none, none)
+  for size, options in SIZES.items():
+    taught: dict[str, tuple[Any, ...]] = {}
+    for row in rows:
+      student, teacher = _OBJECTIVES.get(row, (row, "cross_entropy"))
+      if teacher not in taught:
+        taught[teacher] = _teachers(parts, methods.objective(teacher), options)
+      logits, accuracies, variances = taught[teacher]
+      objective = methods.objective(student)
+      constants = _constants(objective, logits, parts.train[1])
+      found = _students(parts, objective, logits, constants, students)
+      yield Cell(size, row, found, np.asarray(accuracies), np.asarray(variances))
 
 
-def _digits(seed: int) -> _Split:
-  """Divides the digits into a training and a test split at random."""
+def _digits(splits: int) -> _Splits:
+  """Divides the digits into a training and a test split at random, several times."""
   both = data.load(data.find("digits"))
   images = np.concatenate([part.images for part in both]).astype(np.float32)
   labels = np.concatenate([part.labels for part in both])
-  order = np.random.default_rng(seed).permutation(len(labels))
-  images, classes = images[order], jnp.asarray(labels[order])
-  # Each pixel by its mean and deviation over the training images; some are always black.
-  mean, deviation = images[:TRAIN_IMAGES].mean(axis=0), images[:TRAIN_IMAGES].std(axis=0)
-  pixels = jnp.asarray((images - mean) / np.where(deviation > 0, deviation, 1))
-  return _Split(
-    (pixels[:TRAIN_IMAGES], classes[:TRAIN_IMAGES]), (pixels[TRAIN_IMAGES:], classes[TRAIN_IMAGES:])
-  )
+  orders = [np.random.default_rng(seed).permutation(len(labels)) for seed in range(splits)]
+  pixels = np.stack([_standardized(images[order]) for order in orders])
+  classes = np.stack([labels[order] for order in orders])
+  train, test = slice(0, TRAIN_IMAGES), slice(TRAIN_IMAGES, None)
+  first, second = ((jnp.asarray(pixels[:, s]), jnp.asarray(classes[:, s])) for s in (train, test))
+  return _Splits(first, second)
 
 
-def _teachers(parts: _Split, objective: Method, options: Mapping[str, int]) -> tuple[Any, ...]:
-  """Returns the teachers' logits `[T, N, C]`, accuracies and derived variances `[T]`."""
+def _standardized(images: np.ndarray) -> np.ndarray:
+  """Standardises each pixel by its mean and deviation over the training images."""
+  train = images[:TRAIN_IMAGES]
+  deviation = train.std(axis=0)
+  # Some pixels are always black.
+  return (images - train.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+
+
+def _numbers(splits: int, *shape: int) -> jax.Array:
+  """Returns a number of its own for every network `[splits, ...]`."""
+  return jnp.arange(splits * math.prod(shape)).reshape(splits, *shape)
+
+
+def _teachers(parts: _Splits, objective: Method, options: Mapping[str, int]) -> tuple[Any, ...]:
+  """Returns the teachers' logits `[splits, T, N, C]`, accuracies and variances `[splits, T]`."""
   learner = _learner(objective, options)
 
   @jax.jit
-  def run(numbers):
-    def one(number):
+  def run(parts, numbers):
+    def one(parts, number):
       variables = _fit(learner, options, parts.train, None, (), number, number)
       logits = learner.network.apply(variables, parts.train[0]).logits
       probs = losses.softmax(logits, TAU)
       variance = jnp.mean(metrics.derived_variance(probs, parts.train[1]))
       return logits, _accuracy(learner, variables, parts.test), variance
 
-    return jax.vmap(one)(numbers)
+    return jax.vmap(jax.vmap(one, in_axes=(None, 0)))(parts, numbers)
 
-  return run(jnp.arange(PER_SIZE))
+  return run(parts, _numbers(len(parts.train[1]), PER_SIZE))
 
 
 def _students(
-  parts: _Split, objective: Method, logits: jax.Array | None, constants: Any, count: int
+  parts: _Splits, objective: Method, logits: jax.Array | None, constants: Any, count: int
 ) -> np.ndarray:
-  """Returns the accuracies `[T, count]` of students of each teacher's logits `[T, N, C]`."""
+  """Returns accuracies `[splits, T, count]` of students of the logits `[splits, T, N, C]`."""
   learner = _learner(objective, STUDENT)
+  splits = len(parts.train[1])
 
   @jax.jit
-  def run(logits, constants, numbers):
-    def one(targets, constants, teacher, number):
-      variables = _fit(learner, STUDENT, parts.train, targets, constants, number, teacher)
+  def run(parts, logits, constants, orders, numbers):
+    def one(parts, targets, constants, order, number):
+      variables = _fit(learner, STUDENT, parts.train, targets, constants, number, order)
       return _accuracy(learner, variables, parts.test)
 
-    of_one_teacher = jax.vmap(one, in_axes=(None, None, None, 0))
-    return jax.vmap(of_one_teacher)(logits, constants, jnp.arange(PER_SIZE), numbers)
+    of_one_teacher = jax.vmap(one, in_axes=(None, None, None, None, 0))
+    of_one_split = jax.vmap(of_one_teacher, in_axes=(None, 0, 0, 0, 0))
+    return jax.vmap(of_one_split)(parts, logits, constants, orders, numbers)
 
-  numbers = 1000 + jnp.arange(PER_SIZE * count).reshape(PER_SIZE, count)
-  return np.asarray(run(logits, constants, numbers))
+  # No student starts from the key of a teacher.
+  numbers = 1000 + _numbers(splits, PER_SIZE, count)
+  return np.asarray(run(parts, logits, constants, _numbers(splits, PER_SIZE), numbers))
 
 
 def _learner(objective: Method, options: Mapping[str, int]) -> Learner:
@@ -206,12 +218,15 @@ def _fit(
 
 
 def _constants(objective: Method, logits: jax.Array, labels: jax.Array) -> Any:
-  """Returns what an objective prepares from each teacher's logits, stacked."""
+  """Returns what an objective prepares from each teacher's logits, `[splits, T, ...]`."""
   prepare = objective.prepare
   if prepare is None:
     return ()
-  mask = jnp.ones(labels.shape, bool)
-  return jax.vmap(lambda each: prepare((Outputs(each),), labels, mask, each.shape[-1]))(logits)
+
+  def one(logits, labels):
+    return prepare((Outputs(logits),), labels, jnp.ones(labels.shape, bool), logits.shape[-1])
+
+  return jax.vmap(jax.vmap(one, in_axes=(0, None)))(logits, labels)
 
 
 def _accuracy(learner: Learner, variables: Variables, test: tuple[jax.Array, jax.Array]) -> Any:

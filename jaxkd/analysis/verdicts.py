@@ -166,7 +166,7 @@ def temperatures(findings: Findings) -> str:
 
 
 def guidance(findings: Findings) -> str:
-  """Warns of labels that often favour a wrong class; '' if there are none."""
+  """Warns of labels that favour a wrong class more often than the plain one; '' if none does."""
   plain, *asymmetric = findings.settings.labels
   shares = [
     dict(_shares(findings, functools.partial(_misguided, kind=k)))
@@ -176,7 +176,7 @@ def guidance(findings: Findings) -> str:
     f"{label} of {name} {100 * share:.1f} % ({100 * shares[0][name]:.1f} % at {plain})"
     for label, by_name in zip(asymmetric, shares[1:], strict=True)
     for name, share in by_name.items()
-    if is_lost(share)
+    if is_lost(share - shares[0][name])
   ]
   return warning(lost)
 

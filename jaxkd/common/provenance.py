@@ -52,7 +52,8 @@ def _commit() -> str:
 def hardware() -> str:
   """Returns the devices that JAX computes on, e.g. '2 CPU cores' or '8 x NVIDIA H100'."""
   if jax.default_backend() == "cpu":
-    return f"{len(cores())} CPU cores"
+    count = len(cores())
+    return f"{count} CPU core{'s' if count > 1 else ''}"
   return f"{jax.device_count()} x {jax.devices()[0].device_kind}"
 
 

@@ -1,6 +1,6 @@
 """Rows compared with a baseline, paired by seed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ BySeed = Mapping[Any, float]
 class Difference(NamedTuple):
   """The mean difference of two rows over their seeds, in percentage points.
 
-  `margin` is half of the confidence interval; NaN of a single seed.
+  `margin` is half of the confidence interval; NaN if the seeds can't tell it.
   """
 
   mean: float
@@ -24,17 +24,22 @@ class Difference(NamedTuple):
 
   @property
   def certain(self) -> bool:
-    """Whether the interval excludes 0; one seed can't tell."""
+    """Whether the interval is known and excludes 0."""
     return abs(self.mean) > self.margin
 
   def __str__(self) -> str:
     return f"{self.mean:+.2f}" + ("" if np.isnan(self.margin) else f" ± {self.margin:.2f}")
 
 
-def paired(row: BySeed, baseline: BySeed) -> Difference:
+def paired(row: BySeed, baseline: BySeed, comparisons: int = 1) -> Difference:
   r"""Compares the accuracies of two rows by Student's t for pairs.
 
-  .. math:: \bar d \pm t_{n-1} \, s_d / \sqrt n, \quad d_i = 100 (a_i - b_i)
+  .. math::
+    \bar d \pm t_{n-1, 1 - \alpha / 2m} \, s_d / \sqrt n, \quad d_i = 100 (a_i - b_i)
+
+  The intervals of all m `comparisons` hold together with probability 1 - alpha (Bonferroni). A
+  single seed has no interval. Nor have seeds that differ equally: on a small test split, the same
+  number of images may turn right by chance.
 
   Examples:
     >>> str(paired({0: 0.90, 1: 0.92, 2: 0.91}, {0: 0.89, 1: 0.90, 2: 0.90}))
@@ -42,10 +47,12 @@ def paired(row: BySeed, baseline: BySeed) -> Difference:
   """
   seeds = sorted(row.keys() & baseline.keys())
   points = 100 * np.array([row[seed] - baseline[seed] for seed in seeds])
-  n = len(points)
-  error = points.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-  margin = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * error if n > 1 else np.nan
-  return Difference(float(points.mean()), float(margin))
+  n, mean = len(points), float(points.mean())
+  error = points.std(ddof=1) / np.sqrt(n) if n > 1 else 0.0
+  if error < 1e-9:
+    return Difference(mean, float("nan"))
+  quantile = stats.t.ppf(1 - (1 - CONFIDENCE) / (2 * comparisons), n - 1)
+  return Difference(mean, float(quantile * error))
 
 
 def sentence(baseline: str, differences: Mapping[str, Difference]) -> str:
@@ -53,20 +60,18 @@ def sentence(baseline: str, differences: Mapping[str, Difference]) -> str:
 
   Examples:
     >>> sentence("kd", {"ats": Difference(0.1, 0.3), "isats": Difference(0.5, 0.2)})
-    'isats is above kd; ats is within the uncertainty of kd.'
+    'isats: above kd. No certain difference from kd: ats.'
     >>> sentence("kd", {"ats": Difference(0.1, float("nan"))})
-    'One seed per row: no difference from kd can be told from chance.'
+    "These seeds can't tell a difference from kd from chance."
   """
   if all(np.isnan(difference.margin) for difference in differences.values()):
-    return f"One seed per row: no difference from {baseline} can be told from chance."
+    return f"These seeds can't tell a difference from {baseline} from chance."
   above = [row for row, d in differences.items() if d.certain and d.mean > 0]
   below = [row for row, d in differences.items() if d.certain and d.mean < 0]
   rest = [row for row in differences if row not in (*above, *below)]
   if not above and not below:
-    return f"No row differs from {baseline} by more than its uncertainty."
-  groups = ((above, "above"), (below, "below"), (rest, "within the uncertainty of"))
-  return "; ".join(f"{_are(rows)} {word} {baseline}" for rows, word in groups if rows) + "."
-
-
-def _are(rows: Sequence[str]) -> str:
-  return f"{', '.join(rows)} {'is' if len(rows) == 1 else 'are'}"
+    return f"No row differs from {baseline} by more than the uncertainty."
+  parts = [(", ".join(above), f"above {baseline}"), (", ".join(below), f"below {baseline}")]
+  said = [f"{rows}: {word}." for rows, word in parts if rows]
+  said += [f"No certain difference from {baseline}: {', '.join(rest)}."] if rest else []
+  return " ".join(said)

@@ -32,10 +32,10 @@ BASELINES = ("nokd", "kd")
 
 _TAU_STAR = "train_tau_star_"
 
-# What the students of each row logged in training.
 Differences = Mapping[str, Mapping[str, comparison.Difference]]
 """Differences of rows from a baseline, by baseline."""
 
+# What the students of each row logged in training.
 _Logs = dict[str, dict[Phase, list[dict[str, float]]]]
 
 
@@ -157,7 +157,11 @@ def differences(experiment: Experiment) -> Differences:
     if not row.endswith(ENSEMBLE) and (accuracies := _accuracies(experiment, phases))
   }
   found = {
-    base: {row: comparison.paired(own, rows[base]) for row, own in rows.items() if row != base}
+    base: {
+      row: comparison.paired(own, rows[base], len(rows) - 1)
+      for row, own in rows.items()
+      if row != base
+    }
     for base in BASELINES
     if base in rows
   }
@@ -172,7 +176,9 @@ def _compared_text(compared: Differences) -> list[Text]:
   return [
     Text(
       "Differences are in percentage points, paired by seed, ± half of a "
-      f"{comparison.CONFIDENCE:.0%} confidence interval (Student's t). {sentences}"
+      f"{comparison.CONFIDENCE:.0%} confidence interval (Student's t). The intervals of a column "
+      "hold together (Bonferroni). They cover the students' seeds alone: teachers and test images "
+      f"are the same. {sentences}"
     )
   ]
 

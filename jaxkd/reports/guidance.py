@@ -35,11 +35,9 @@ def warning(lost: Sequence[str]) -> str:
 
   Examples:
     >>> print(warning(["ats 8.6 %"]))
-    Correct guidance is lost: ... in more than 2 % of these labels: ats 8.6 %.
+    Correct guidance is lost where a wrong class has the largest probability: ats 8.6 %.
   """
   if not lost:
     return ""
-  return (
-    "Correct guidance is lost: a wrong class has the largest probability in more than "
-    f"{100 * _TOLERATED:.0f} % of these labels: {', '.join(lost)}."
-  )
+  where = "where a wrong class has the largest probability"
+  return f"Correct guidance is lost {where}: {', '.join(lost)}."

@@ -5,8 +5,9 @@ from typing import Any
 
 from jaxkd.reports.tables import Lines, shown
 from jaxkd.runs.phase import Phase, duration
+from jaxkd.training.jobs import GIVEN
 
-# Neither changes what is computed, or another column has it.
+# They have a column of their own, or say nothing to a reader.
 _HIDDEN = ("name", "version", "source")
 
 
@@ -19,21 +20,22 @@ def table(networks: Sequence[tuple[str, Sequence[Phase]]], origins: Mapping[Phas
   for name, phases in networks:
     first = phases[0]
     teachers = dict.fromkeys(t.network["name"] for phase in phases for t in phase.teachers)
-    line = {
-      "network of": name,
-      "network": described(first.network),
+    training = {
       "learns from": ", ".join(teachers) or "labels",
       "method": first.objective["name"],
       "soft term's weight": soft_weight(first.objective),
       "student's temperature": _text(first.objective.get("student_tau", "")),
       "other options": _options(first.objective),
       "epochs": duration(first.epochs),
-      "learning rate": _text(first.schedule["learning_rate"] or ""),
+      "learning rate": _text(first.schedule["learning_rate"]),
       "batch": str(first.data["batch_size"]),
       "seeds": ", ".join(str(phase.seed) for phase in phases),
-      "origin": "; ".join(dict.fromkeys(origins[phase] for phase in phases)),
     }
-    lines.append(line)
+    if first.given:  # its training is unknown
+      training = {**dict.fromkeys(training, ""), "method": GIVEN}
+    origin = "; ".join(dict.fromkeys(origins[phase] for phase in phases))
+    own = {"network of": name, "network": described(first.network)}
+    lines.append({**own, **training, "origin": origin})
   # Without the columns that are empty in every line.
   filled = [column for column in lines[0] if any(line[column] for line in lines)]
   return [{column: line[column] for column in filled} for line in lines]

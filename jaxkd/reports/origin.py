@@ -43,9 +43,9 @@ def data(experiment: Experiment) -> str:
     return f"Data: {config.data.name}."
   parts = []
   if config.data.validation:
-    parts.append(f"{config.data.validation:.3g} of the training split is the validation split")
+    parts.append(f"{config.data.validation:.3g} of the training split is held out")
   if config.data.train_share < 1:
-    parts.append(f"{config.data.train_share:.3g} of the rest is trained on")
+    parts.append(f"{config.data.train_share:.3g} of {'the rest' if parts else 'the split'}")
   shares = f" ({', '.join(parts)})" if parts else ""
   return (
     f"Data: {config.data.name}, {train:,} images to train on{shares}, {evaluated:,} in the "

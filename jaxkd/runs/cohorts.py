@@ -11,15 +11,18 @@ def cohorts(steps: Mapping[Phase, Set[int]], size: int, interval: int) -> list[l
 
   The phases of a group share their teachers, data, order of the examples and number of epochs. All
   can resume from a common step of their `steps`, and none loses more than `interval` steps by it.
-  Phases without a teacher are also of one network: teachers train one after the other.
+  Phases without a teacher share network and method instead, if they teach no other phase: large
+  teachers train one after the other.
   """
   groups: list[list[Phase]] = []
+  teaching = {teacher for phase in steps for teacher in phase.teachers}
   # Phases with equal progress form groups.
   for phase in sorted(steps, key=lambda phase: max(steps[phase])):
     for group in groups:
       together = [steps[each] for each in (*group, phase)]
       if (
         len(group) < size
+        and (phase.teachers or phase not in teaching)
         and _shared(group[0]) == _shared(phase)
         and all(max(own) - common_steps(together)[-1] <= interval for own in together)
       ):
@@ -45,4 +48,5 @@ def common_steps(steps: Sequence[Set[int]]) -> list[int]:
 
 def _shared(phase: Phase) -> tuple[Any, ...]:
   data = {**phase.data, "seed": phase.data_seed}
-  return phase.teachers or phase.network, data, phase.schedule["epochs"], phase.epochs
+  own = phase.teachers or (phase.network, phase.objective)
+  return own, data, phase.schedule["epochs"], phase.epochs

@@ -8,8 +8,8 @@ from ml_collections import config_dict
 from jaxkd import data, methods
 from jaxkd.training import optim
 
-SHARED = ("student_tau",)
-"""Options of methods that an experiment has once, for all rows; a section may set its own."""
+SHARED = {"student_tau": 1.0}
+"""Options that an experiment has once for all methods with this default; a section may differ."""
 
 
 def default() -> ml_collections.ConfigDict:
@@ -29,7 +29,7 @@ def default() -> ml_collections.ConfigDict:
   config.ensemble = 2
   # Temperature of the student in the soft terms of the rows that have the option `student_tau`,
   # unless the row's section sets its own: 1 as in the authors' code. Eq. 2 has the teacher's, tau.
-  config.student_tau = 1.0
+  config.student_tau = SHARED["student_tau"]
   # Compute dtype of the networks, 'float32' or 'bfloat16'; parameters and statistics are float32.
   config.dtype = "float32"
 
@@ -67,7 +67,7 @@ def default() -> ml_collections.ConfigDict:
   for name, method in sorted(methods.all_methods().items()):
     options = {field.name: field.default for field in dataclasses.fields(method)}
     if options:
-      unset = [key for key in options if options[key] is None or key in SHARED]
+      unset = [key for key in options if options[key] in (None, SHARED.get(key))]
       optional = {key: config_dict.placeholder(float) for key in unset}
       config[name] = ml_collections.ConfigDict(options | optional)
 

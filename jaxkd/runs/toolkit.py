@@ -19,6 +19,7 @@ from jaxkd import data, methods
 from jaxkd.common.errors import ConfigError
 from jaxkd.common.spelling import nearest
 from jaxkd.runs import recipes
+from jaxkd.runs.config import SHARED
 from jaxkd.runs.row_options import of_row
 
 DATASET = "cifar100"
@@ -101,8 +102,7 @@ def differences(config: ml_collections.ConfigDict, row: str) -> list[str]:
   parts |= {"student", row} if row != TEACHER else set()
   parts |= {"teacher"} if row != "nokd" and config.teacher.epochs else set()
   own, theirs = (
-    traverse_util.flatten_dict({k: v for k, v in c.to_dict().items() if k in parts}, sep=".")
-    for c in (of_row(config, row), recipe(pair_of(config), title=config.title))
+    _options(c, parts) for c in (of_row(config, row), recipe(pair_of(config), title=config.title))
   )
   found = [
     f"{option} is {_text(own.get(option))}, not {_text(theirs.get(option))}"
@@ -111,6 +111,15 @@ def differences(config: ml_collections.ConfigDict, row: str) -> list[str]:
   ]
   other = data.content(DATASET, config.data.data_dir)
   return ["the images are not the published ones", *found] if other else found
+
+
+def _options(config: ml_collections.ConfigDict, parts: set[str]) -> dict[str, object]:
+  """Returns the options of parts of a config, by their names on the command line."""
+  chosen = {key: value for key, value in config.to_dict().items() if key in parts}
+  options = traverse_util.flatten_dict(chosen, sep=".")
+  unset = [option for option, value in options.items() if value is None]
+  shared = {o: config[o.rpartition(".")[2]] for o in unset if o.rpartition(".")[2] in SHARED}
+  return options | shared
 
 
 def _text(value: object) -> str:

@@ -74,7 +74,10 @@ def test_labels_that_favour_a_wrong_class_are_told():
   assert verdicts.guidance(found(Measures({"a": known}, {}, []))) == ""
   misguided[:1, :2], misguided[:4, 2] = 1, 1
   said = verdicts.guidance(found(Measures({"a": known}, {}, [])))
-  assert said.endswith("2 % of these labels: ATS 5/3 of a 8.0 % (2.0 % at τ = 4).")
+  assert said.endswith("largest probability: ATS 5/3 of a 8.0 % (2.0 % at τ = 4).")
+  # The teacher itself is wrong; its labels lose nothing.
+  misguided[:4] = 1
+  assert verdicts.guidance(found(Measures({"a": known}, {}, []))) == ""
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 
 from jaxkd import methods
 from jaxkd.runs import planning
+from jaxkd.runs.config import default
 
 
 def test_rows_share_a_teacher_under_every_seed(tiny_config):
@@ -75,3 +76,22 @@ def test_a_network_without_a_section_is_trained_like_the_teacher(tiny_config, tm
   assert planning.student(tiny_config, "multi", 0).teachers[0] == large
   (_, other) = planning.student(tiny_config, "multi", 0).teachers
   assert other.network["init_from"] == large.network["init_from"]
+
+
+def test_one_option_is_the_temperature_of_every_row_with_the_common_default(tiny_config):
+  class Own(methods.Method):
+    student_tau: float = methods.option(2.0)
+
+    def loss(self, view):
+      raise NotImplementedError
+
+  methods.register("own_with_temperature")(Own)
+  try:
+    config = default()
+    taus = {row: planning.method(config, row).student_tau for row in ("kd", "own_with_temperature")}
+    assert taus == {"kd": 1.0, "own_with_temperature": 2.0}
+    config.student_tau, config.ats.student_tau = 4.0, 3.0
+    for row, tau in (("kd", 4.0), ("fgcr", 4.0), ("ats", 3.0), ("own_with_temperature", 2.0)):
+      assert planning.method(config, row).student_tau == tau
+  finally:
+    methods.unregister("own_with_temperature")

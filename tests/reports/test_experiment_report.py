@@ -91,7 +91,7 @@ def test_the_report_says_how_often_labels_favour_a_wrong_class(held_out, monkeyp
   # The teacher's accuracy, since the label has one temperature.
   assert 0.02 < last["train_misguided"] < 1
   text = (folder / "report.md").read_text()
-  assert f"more than 2 % of these labels: kd {100 * last['train_misguided']:.1f} %." in text
+  assert f"has the largest probability: kd {100 * last['train_misguided']:.1f} %." in text
   fair = {**last, "train_misguided": 0.02}
   monkeypatch.setattr(PhaseFolder, "logged", lambda _: [fair])
   assert "more than 2 %" not in (report.write(held_out) / "report.md").read_text()
@@ -104,7 +104,7 @@ def test_the_report_says_where_its_numbers_come_from(held_out, monkeypatch):
   monkeypatch.setattr(sys, "argv", [main.__file__, "--config=a config.py", "--workdir=runs"])
   text = (report.write(held_out) / "report.md").read_text()
   # A fifth of 1437 images is held out, rounded by class.
-  assert "digits, 1,149 images to train on (0.2 of the training split is the validation" in text
+  assert "digits, 1,149 images to train on (0.2 of the training split is held out)" in text
   assert "288 in the validation split: one image is 0.35 points of accuracy" in text
   assert "data.validation = 0.2" in text
   assert "Command: python -m jaxkd.main '--config=a config.py' --workdir=runs" in text

@@ -174,8 +174,10 @@ def test_students_that_share_teachers_and_an_order_form_a_cohort(config, tmp_pat
   assert groups(interval=8)[1] == taught
 
 
-def test_networks_of_different_kinds_train_one_after_the_other(config):
+def test_teachers_and_other_networks_train_one_after_the_other(config):
   config.teacher.epochs = config.student.epochs
-  phases = [planning.teacher(config), *planning.phases(config, "nokd")]
+  rows = [planning.student(config, row, 0) for row in ("kd", "regt")]
+  alone = planning.phases(config, "nokd")
+  phases = [*planning.with_teachers(rows), *alone]
   groups = cohorts({phase: {0} for phase in phases}, 9, 4)
-  assert groups == [phases[:1], phases[1:]]
+  assert groups == [[rows[0].teachers[0]], [rows[0]], [rows[1].teachers[0]], [rows[1]], [*alone]]
