@@ -392,6 +392,18 @@ def test_networks_with_given_weights_are_compared_as_they_are(
   assert "mlp: given, not trained, one.safetensors; mlp_two: given, not trained, two" in said
 
 
+def test_every_network_and_file_has_a_title_of_its_own(config):
+  files = ("a/m.pth", "b/m.pth", "c/m.pth", "d/m.pth", "m_2.pth")
+  plan.give_weights(config, [*(f"mlp={file}" for file in files), "my.nets:Net=a.pth"])
+  teachers = config.analysis.teachers
+  titles = ["mlp", "mlp_m", "mlp_m_2", "mlp_m_3", "mlp_m_2_2", "my_nets_Net"]
+  assert sorted(teachers) == sorted(titles)
+  assert [teachers[title].init_from for title in titles] == [*files, "a.pth"]
+  assert teachers.my_nets_Net.name == "my.nets:Net"
+  with pytest.raises(ConfigError, match=r"--weights names 'mlp=b/m.pth' twice"):
+    plan.give_weights(config, ["mlp=a/m.pth", "mlp=b/m.pth", "mlp=b/m.pth"])
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
   """Returns the printed report of hand-made logits, and its folder."""

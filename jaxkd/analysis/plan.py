@@ -3,7 +3,7 @@
 import itertools
 import pathlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict, FieldReference, config_dict
@@ -64,14 +64,20 @@ def give_weights(config: ConfigDict, texts: Sequence[str], given: Iterable[str] 
     name, equals, file = text.partition("=")
     if not equals:
       raise ConfigError(f"--weights is {text!r}, must be NETWORK=FILE: resnet20=weights.pth")
-    title = name
-    if name in teachers:
-      title = re.sub(r"\W", "_", f"{name}_{pathlib.PurePath(file).stem}")
-    if title in teachers:
+    if any((name, file) == (one["name"], one["init_from"]) for one in teachers.values()):
       raise ConfigError(f"--weights names {text!r} twice")
+    title = _new_title(name, pathlib.PurePath(file).stem, teachers)
     teachers[title] = {**_unset(config), "name": name, "init_from": file, "epochs": 0.0}
   with config.unlocked():
     config.analysis.teachers = teachers
+
+
+def _new_title(name: str, stem: str, taken: Container[str]) -> str:
+  """Returns the first title that is not taken: the name, with the file's stem, or numbered."""
+  # Titles are fields of a config, which have no dots.
+  short, long = (re.sub(r"\W", "_", text) for text in (name, f"{name}_{stem}"))
+  numbered = (f"{long}_{number}" for number in itertools.count(2))
+  return next(title for title in itertools.chain((short, long), numbered) if title not in taken)
 
 
 class Source(NamedTuple):
