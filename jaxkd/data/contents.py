@@ -2,14 +2,16 @@
 
 import gzip
 import hashlib
+import lzma
 import pathlib
+import posixpath
 import tarfile
 import zlib
 from collections.abc import Collection, Iterator
 
 # SHA-256 of the files in the published archives, by data set and file; of a text file that of its
-# words, since copies differ in line ends. The binary files also have the SHA-1 (CIFAR) that MXNet's
-# Gluon and the MD5 (MNIST) that many loaders have for them.
+# lines without blank ones, since copies differ in line ends. The binary files also have the SHA-1
+# (CIFAR) that MXNet's Gluon and the MD5 (MNIST) that many loaders have for them.
 SHA256 = {
   "cifar10": {
     "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
@@ -18,13 +20,13 @@ SHA256 = {
     "data_batch_4.bin": "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
     "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
     "test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
-    "batches.meta.txt": "66c673d653014822e808e1ae64eed32f350cb5c045d4cdd024378734afdd0dd8",
+    "batches.meta.txt": "bb3914949cecedee6d1257f7f5fdb8f43fa3b2c8095fd1763161caf1b873fe59",
   },
   "cifar100": {
     "train.bin": "f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29",
     "test.bin": "d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a",
-    "fine_label_names.txt": "05e798a002984bbcc6632c6c334e0aa472b5762c52c593e5a6609dee485216c5",
-    "coarse_label_names.txt": "9f0b4e4059589cdbcafa64f3edd84d2280657a773e33dd2a593221b6e9504f84",
+    "fine_label_names.txt": "88be9e4327820b3c93ba5b29e4fa826b5e71912447321418baefb069d25780ac",
+    "coarse_label_names.txt": "9b48b836d98e8782057bb6a4da0d4030fe828e2b156b81fa835fda91b5276930",
   },
   "mnist": {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -36,44 +38,56 @@ SHA256 = {
 
 _TAR = (".tar.gz", ".tgz")
 _MAX_BYTES = 2**28  # more than the largest of the files
+# Errors of streams and of archives.
+_ERRORS = (EOFError, OSError, lzma.LZMAError, zlib.error, tarfile.TarError)
+# Errors of links to a missing file and to themselves.
+_LINK_ERRORS = (KeyError, RecursionError)
 
 
 def difference(name: str, path: pathlib.Path) -> str:
   """Describes how an archive differs from the published one of a data set; '' if it doesn't.
 
-  The archive, `.gz`, `.tar.gz` or `.tgz`, must have the published files and may have others.
+  The archive, `.gz`, `.tar.gz` or `.tgz`, must have each published file once, all in one folder.
+  It may have other files.
   """
   known = SHA256.get(name, {})
   if not path.name.endswith(_TAR):
     known = {file: known[file] for file in {path.stem} & known.keys()}
   if not known:
     return "the digests of its files are not known here"
-  found = set()
+  found: dict[str, str] = {}  # folders by file
   try:
-    for file, content in _files(path, known):
-      found.add(file)
+    for place, content in _files(path, known):
+      folder, file = posixpath.split(place)
+      if file in found:
+        return f"it has {file} twice"
+      found[file] = folder
       if _digest(file, content) != known[file]:
-        return f"its {file} is another"
-  except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        return f"its {file} differs from the published file"
+  except (*_ERRORS, *_LINK_ERRORS) as error:
     return f"it is damaged: {error}"
-  missing = sorted(known.keys() - found)
+  folders = sorted(set(found.values()))
+  if len(folders) > 1:
+    return f"its files must be in one folder, but are in {', '.join(folders)}"
+  missing = sorted(known.keys() - found.keys())
   return f"it lacks {', '.join(missing)}" if missing else ""
 
 
 def _files(path: pathlib.Path, known: Collection[str]) -> Iterator[tuple[str, bytes]]:
-  """Yields name and content of the known files of an archive."""
+  """Yields path and content of the known files of an archive."""
   if not path.name.endswith(_TAR):
     with gzip.open(path) as unpacked:
       yield path.stem, unpacked.read(_MAX_BYTES)
     return
   with tarfile.open(path) as archive:
     for entry in archive:
-      name = pathlib.PurePath(entry.name).name
-      if name in known and (file := archive.extractfile(entry)):
-        yield name, file.read(_MAX_BYTES)
+      # TFDS unpacks the entry a/b/x/.. as a/b.
+      place = posixpath.normpath(entry.name)
+      if posixpath.basename(place) in known and (file := archive.extractfile(entry)):
+        yield place, file.read(_MAX_BYTES)
 
 
 def _digest(name: str, content: bytes) -> str:
   if name.endswith(".txt"):
-    content = b" ".join(content.split())
+    content = b"\n".join(filter(None, content.splitlines()))
   return hashlib.sha256(content).hexdigest()

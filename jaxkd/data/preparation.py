@@ -56,7 +56,7 @@ def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
     root = prepared.root(data_dir)
     builder = tfds.builder(spec.builder, data_dir=root, file_format="array_record")
     options = tfds.download.DownloadConfig(manual_dir=archives or None, try_download_gcs=False)
-    # They say "downloading" and "downloaded", whatever is done.
+    # TFDS reports a download even where it reads local archives.
     builder._log_download_bytes = builder._log_download_done = lambda: None
     with _downloads_told(builder.name, archives, builder.MANUAL_DOWNLOAD_INSTRUCTIONS):
       builder.download_and_prepare(download_config=options)
@@ -96,10 +96,10 @@ def _downloads_told(name: str, archives: str, manual: str | None) -> Iterator[No
       return
     if how := contents.difference(name, path):
       raise DataError(
-        f"{path} has a wrong checksum, and {how}. It has {url_info.size} and SHA-256 "
-        f"{url_info.checksum}; published: {expected.size}, {expected.checksum}"
+        f"{path} has a wrong checksum, and {how}. The archive has {url_info.size} and "
+        f"SHA-256 {url_info.checksum}; published: {expected.size}, {expected.checksum}"
       )
-    tqdm.tqdm.write(f"{path} has the published files in another compression")
+    tqdm.tqdm.write(f"{path} has the published files in another compression", file=sys.stderr)
 
   replaced: list[tuple[type, str, Any]] = [(manager, "_download", told)]
   if archives:

@@ -356,15 +356,15 @@ def test_an_archive_of_the_published_content_is_read_in_any_compression(
   monkeypatch, capfd, tmp_path
 ):
   files = _cub_files()
-  known = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-  known = {pathlib.PurePath(name).name: known[name] for name in known if not name.endswith("txt")}
+  image = next(name for name in files if name.endswith(".jpg"))
+  known = {pathlib.PurePath(image).name: hashlib.sha256(files[image]).hexdigest()}
   monkeypatch.setitem(contents.SHA256, "cub", known)
   _cub_tar(tmp_path, files, "CUB_200_2011.tgz", "w:gz")
   preparation.prepare("cub", str(tmp_path), str(tmp_path))
   assert _is_prepared(data.SPECS["cub"], tmp_path)
-  printed = "".join(capfd.readouterr()).lower()
-  assert "the published files in another compression" in printed
-  assert "download" not in printed
+  out, err = capfd.readouterr()
+  assert "the published files in another compression" in err
+  assert "download" not in (out + err).lower()
 
 
 def _tar_gz(path, **files):
@@ -376,7 +376,7 @@ def _tar_gz(path, **files):
 
 
 def test_the_content_of_an_archive_is_compared_file_by_file(monkeypatch, tmp_path):
-  digests = {"train": b"pixels", "names.txt": b"cat dog"}
+  digests = {"train": b"pixels", "names.txt": b"cat\ndog"}
   digests = {name: hashlib.sha256(content).hexdigest() for name, content in digests.items()}
   monkeypatch.setitem(contents.SHA256, "pets", digests)
   path = tmp_path / "pets.tar.gz"
@@ -385,17 +385,67 @@ def test_the_content_of_an_archive_is_compared_file_by_file(monkeypatch, tmp_pat
     _tar_gz(path, **files)
     return contents.difference("pets", path)
 
+  differs = "its {} differs from the published file"
   assert not found(train=b"pixels", names_txt=b"cat\ndog\n\n", readme=b"anything")
-  assert found(train=b"pixel", names_txt=b"cat\ndog") == "its train is another"
-  assert found(train=b"pixels", names_txt=b"dog\ncat") == "its names.txt is another"
+  assert not found(train=b"pixels", names_txt=b"cat\r\ndog\r\n")
+  assert found(train=b"pixel", names_txt=b"cat\ndog") == differs.format("train")
+  assert found(train=b"pixels", names_txt=b"dog\ncat") == differs.format("names.txt")
+  # The builder takes lines as names, with their spaces.
+  for names in (b"cat \n dog\n", b"cat dog\n", b"cat\ndog\n \n"):
+    assert found(train=b"pixels", names_txt=names) == differs.format("names.txt")
   assert found(train=b"pixels") == "it lacks names.txt"
   assert contents.difference("birds", path) == "the digests of its files are not known here"
   path.write_bytes(path.read_bytes()[:60])
   assert contents.difference("pets", path).startswith("it is damaged: ")
   path = tmp_path / "train.gz"
-  for content, said in ((b"pixels", ""), (b"pixel", "its train is another")):
+  for content, said in ((b"pixels", ""), (b"pixel", differs.format("train"))):
     path.write_bytes(gzip.compress(content, 1))
     assert contents.difference("pets", path) == said
+
+
+@pytest.fixture
+def pets_with(monkeypatch, tmp_path):
+  """Returns a function that writes `a/train` and a second file or link, and compares them."""
+  pixels = np.random.default_rng(0).bytes(9000)
+  digest = hashlib.sha256(pixels).hexdigest()
+  monkeypatch.setitem(contents.SHA256, "pets", {"train": digest, "test": digest})
+
+  def difference(name, content=pixels, link="", compression="gz", fault=b""):
+    path = tmp_path / "pets.tgz"
+    with tarfile.open(path, f"w:{compression}") as archive:
+      first, second = tarfile.TarInfo("a/train"), tarfile.TarInfo(name)
+      first.size, second.size = len(pixels), 0 if link else len(content)
+      if link:
+        second.type, second.linkname = tarfile.SYMTYPE, link
+      archive.addfile(first, io.BytesIO(pixels))
+      archive.addfile(second, io.BytesIO(content))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:9000] + fault + whole[9000 + len(fault) :])
+    return contents.difference("pets", path)
+
+  return difference
+
+
+@pytest.mark.parametrize("target", ["nowhere", "test"])
+def test_a_link_to_no_file_is_damage(pets_with, target):
+  assert pets_with("a/test", link="train") == ""
+  assert pets_with("a/test", link=target).startswith("it is damaged: ")
+
+
+@pytest.mark.parametrize("compression", ["bz2", "xz"])
+def test_a_damaged_stream_of_another_compression_is_named(pets_with, compression):
+  assert pets_with("a/test", compression=compression) == ""
+  found = pets_with("a/test", compression=compression, fault=bytes(99))
+  assert found.startswith("it is damaged: ")
+
+
+def test_each_file_is_compared_at_the_path_where_it_is_unpacked(pets_with):
+  assert pets_with("./a//test") == ""
+  assert pets_with("a/x/../test") == ""
+  assert pets_with("a/test/y/..", b"other") == "its test differs from the published file"
+  assert pets_with("a/train/y/..") == "it has train twice"
+  assert pets_with("b/train") == "it has train twice"
+  assert pets_with("b/test") == "its files must be in one folder, but are in a, b"
 
 
 # --- Digits-Five --------------------------------------------------------------
