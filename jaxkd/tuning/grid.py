@@ -71,9 +71,10 @@ def options(config: ConfigDict, row: str) -> dict[str, type[int] | type[float]]:
   for section in filter(config.get, methods.all_methods()):
     for key, value in config[section].items():
       option, kind = f"{section}.{key}", type(value)
-      # None stands for a temperature that follows another; a value may be next to its bound.
-      others: list[float] = [2.0] if value is None else []
+      # None: the experiment's value, which may be one of these two.
+      others: list[float] = [2.0, 3.0] if value is None else []
       if kind in (int, float):
+        # One of these may be out of bounds.
         others = [value + 1, value // 2 if kind is int else value / 2]
       if any(matters(option, other) for other in others):
         found[option] = int if kind is int else float

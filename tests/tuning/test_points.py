@@ -19,7 +19,10 @@ def test_points_are_all_combinations():
 
 def test_the_tunable_options_of_a_row_are_numbers_that_change_its_phases(tiny_config):
   kd = ["kd.lam", "kd.student_tau", "kd.tau", "kd.until", "kd.weight"]
-  assert list(grid.options(tiny_config, "regt")) == [*kd, "regt.beta"]
+  # An option that follows the experiment's value can be tuned, whatever that value is.
+  for tau in (1.0, 2.0, 3.0):
+    tiny_config.student_tau = tau
+    assert list(grid.options(tiny_config, "regt")) == [*kd, "regt.beta"]
 
 
 def test_the_first_of_equally_good_points_is_chosen():
