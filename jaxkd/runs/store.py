@@ -133,9 +133,14 @@ class PhaseFolder:
 
   def _has_damaged_result(self) -> bool:
     try:
-      return self.finished and not self.result()
+      self.result()
     except DamagedError:
       return True
+    except FileError as error:
+      # Another process may just have set it aside.
+      if not isinstance(error.__cause__, FileNotFoundError):
+        raise
+    return False
 
   def _set_result_aside(self) -> None:
     file = self.path / "result.json"
@@ -169,14 +174,14 @@ class PhaseFolder:
     write_json(self.path / "result.json", result)
 
   def notice_lock(self) -> None:
-    """Looks at the lock, which is wanted after those of other phases."""
+    """Begins to watch the lock, if it lies in a bucket; `lock` then takes it sooner."""
     notice(self.path / "lock")
 
   @contextlib.contextmanager
   def lock(self, wait: float = 0) -> Iterator[None]:
     """Keeps other processes from training the phase.
 
-    It is a LockedError if one trains it, still after `wait` seconds.
+    Raises a LockedError if another process still trains it after `wait` seconds.
     """
     try:
       with held(self.path / "lock", wait=wait):

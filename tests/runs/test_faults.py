@@ -122,6 +122,16 @@ def test_of_two_runs_one_repairs_a_phase_and_the_other_goes_on(experiment, stude
     assert [*other.result().missing] == [student.phase]
 
 
+def test_a_result_that_another_run_sets_aside_meanwhile_is_not_damaged(student, monkeypatch):
+  (student.path / "result.json").unlink()
+  # As it was looked at, it was there.
+  monkeypatch.setattr(PhaseFolder, "finished", True)
+  student.repair()
+  (student.path / "result.json").mkdir()
+  with pytest.raises(FileError, match=r"can't read .*result\.json"):
+    student.repair()
+
+
 def test_a_store_with_damaged_results_gives_the_same_results(
   experiment, trained, run_experiment, capsys
 ):
