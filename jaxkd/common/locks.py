@@ -31,10 +31,11 @@ class HeldError(Exception):
 
 @contextlib.contextmanager
 def held(path: StrPath, *, wait: float = 0) -> Iterator[None]:
-  """Holds a lock; it is a HeldError if another process does, still after `wait` seconds.
+  """Holds a lock. Raises a HeldError if another process still holds it after `wait` seconds.
 
   The lock is free once its holder has ended, in whatever way. A bucket's lock can't be told from
-  that of a dead process at once: this takes up to `LEASE_SECONDS`.
+  that of a dead process at once: whatever `wait` is, this takes up to `LEASE_SECONDS`. A living
+  holder shows itself when it renews the lock, about every `RENEWAL_SECONDS`.
   """
   with contextlib.ExitStack() as stack:
     if not in_bucket(path):
@@ -55,7 +56,7 @@ def held(path: StrPath, *, wait: float = 0) -> Iterator[None]:
 
 
 def notice(path: StrPath) -> None:
-  """Looks at a lock that is wanted after others, so that `held` watches it from now on."""
+  """Begins to watch a bucket's lock, so that `held` finds a dead holder sooner."""
   if in_bucket(path):
     _Lease(located(path)).notice()
 

@@ -47,7 +47,7 @@ def test_guidance_equals_numpy(tau1, tau2):
   assert 0 < found.mean() < 1
 
 
-def test_a_label_without_a_largest_class_is_no_correct_guidance():
+def test_a_tie_of_the_true_class_with_a_wrong_class_counts_as_misguidance():
   probs = jnp.array([[0.4, 0.4, 0.2], [0.5, 0.3, 0.2], [0.3, 0.5, 0.2]])
   for label in (0, 1):
     found = metrics.misguidance(probs, jnp.full(3, label))
