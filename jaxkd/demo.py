@@ -20,7 +20,7 @@ from jaxkd.common.spelling import nearest
 
 flags.adopt_module_key_flags(cli)
 _METHODS = flags.DEFINE_list("methods", ["kd", "ats", "isats", "fgcr"], "methods that are compared")
-_SPLITS = flags.DEFINE_integer("splits", 12, "random divisions of the data", 2)
+_SPLITS = flags.DEFINE_integer("splits", 24, "random divisions of the data", 2)
 _STUDENTS = flags.DEFINE_integer("per_teacher", 20, "students of each teacher, by each method", 1)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 # SHA-256 of the files in the published archives, by data set and file; of a text file that of its
 # lines without blank ones, since copies differ in line ends. The binary files also have the SHA-1
 # (CIFAR) that MXNet's Gluon and the MD5 (MNIST) that many loaders have for them.
-SHA256 = {
+SHA256: dict[str, dict[str, str | tuple[str, ...]]] = {
   "cifar10": {
     "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
     "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
@@ -25,7 +25,11 @@ SHA256 = {
   "cifar100": {
     "train.bin": "f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29",
     "test.bin": "d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a",
-    "fine_label_names.txt": "88be9e4327820b3c93ba5b29e4fa826b5e71912447321418baefb069d25780ac",
+    # With the name maple_tree, and with maple, as copies have it.
+    "fine_label_names.txt": (
+      "dca4feb4e7e66c7de3d38a06a16fdae824cd6ca34b6fc0935c6d6233a62972ce",
+      "88be9e4327820b3c93ba5b29e4fa826b5e71912447321418baefb069d25780ac",
+    ),
     "coarse_label_names.txt": "9b48b836d98e8782057bb6a4da0d4030fe828e2b156b81fa835fda91b5276930",
   },
   "mnist": {
@@ -62,7 +66,7 @@ def difference(name: str, path: pathlib.Path) -> str:
       if file in found:
         return f"it has {file} twice"
       found[file] = folder
-      if _digest(file, content) != known[file]:
+      if _digest(file, content) not in known[file]:
         return f"its {file} differs from the published file"
   except (*_ERRORS, *_LINK_ERRORS) as error:
     return f"it is damaged: {error}"
