@@ -4,7 +4,6 @@ import dataclasses
 import inspect
 import pathlib
 import re
-import types
 import typing
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +12,7 @@ from mkdocs.exceptions import PluginError
 from rst_roles import to_markdown
 
 from jaxkd import data, methods, models
+from jaxkd.methods.options import allowed
 
 _ROOT = pathlib.Path(__file__).parent.parent
 
@@ -39,8 +39,9 @@ def _methods() -> Iterator[str]:
     yield f"### {name}\n\n*{_prose(module).splitlines()[0]}*\n\n{_prose(method)}\n"
     fields = dataclasses.fields(method)
     if fields:
+      kinds = typing.get_type_hints(method)
       yield "| option | default | values | source |\n| --- | --- | --- | --- |"
-      yield from map(_row, fields)
+      yield from (_row(field, kinds[field.name]) for field in fields)
       yield ""
     if method.search:
       tried = (
@@ -70,28 +71,10 @@ def _prose(documented: Any) -> str:
   return to_markdown(inspect.getdoc(documented) or "", "jaxkd.methods").strip()
 
 
-def _row(field: dataclasses.Field) -> str:
+def _row(field: dataclasses.Field, kind: Any) -> str:
   """Returns an option as a line of a table."""
   value = field.default
   default = f"{value:.4g}" if isinstance(value, float) else repr(value)
-  cells = (f"`{field.name}`", f"`{default}`", _values(field), field.metadata["source"])
+  values = allowed(kind, field.metadata["within"])
+  cells = (f"`{field.name}`", f"`{default}`", values, field.metadata["source"])
   return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
-
-
-def _values(field: dataclasses.Field) -> str:
-  """Describes the values that an option takes."""
-  kinds = typing.get_args(field.type) if isinstance(field.type, types.UnionType) else (field.type,)
-  within = field.metadata["within"]
-  if within is None:
-    bound = ""
-  else:
-    bound = f" {within}" if isinstance(within, methods.Bound) else f" {', '.join(within)}"
-  names = []
-  for kind in kinds:
-    if kind is types.NoneType:
-      names.append("None")
-    elif typing.get_origin(kind) is tuple:
-      names.append(f"several {typing.get_args(kind)[0].__name__}{bound}")
-    else:
-      names.append(f"{kind.__name__}{bound}")
-  return " or ".join(names)

@@ -26,13 +26,18 @@ from jaxkd.runs.config import default
 from jaxkd.tuning import tuned
 
 CONFIG = config_flags.DEFINE_config_file(
-  "config", help_string="a file of configs/, with its argument after a colon"
+  "config",
+  help_string="a file of configs/, with its argument after a colon; --config.OPTION=VALUE changes "
+  "an option, and `jaxkd explain --config=FILE` lists all of them",
 )
 WORKDIR = flags.DEFINE_string("workdir", "runs", "folder of phases and reports")
 
 
-def parse(argv: list[str]) -> list[str]:
-  """Parses flags, or lists them; a wrong flag ends the process with one line."""
+def parse(argv: list[str], *, words: bool = False) -> list[str]:
+  """Parses flags, or lists them; a wrong flag ends the process with one line.
+
+  Other words are a mistake, unless the command takes `words`.
+  """
   signals.end_with_cleanup()
   if not {"-h", "--help"}.isdisjoint(argv):
     # The flag --help of absl exits with status 1.
@@ -53,7 +58,7 @@ def parse(argv: list[str]) -> list[str]:
     if twice := [name for name in names if names.count(name) > 1]:
       raise ConfigError(f"{twice[0]} is given twice; give it once, several values with commas")
     rest = flags.FLAGS(argv)
-    if rest[1:]:
+    if rest[1:] and not words:
       raise ConfigError(f"{rest[1]!r} is not a flag")
     if file is not None and not hasattr(CONFIG.value, "rows"):
       raise TypeError(f"it returned a {type(CONFIG.value).__name__} without rows")

@@ -125,12 +125,12 @@ def full_disk():
 def command():
   """Returns a function that runs the `main` of a module with flags."""
 
-  def run(main, *argv):
+  def run(main, *argv, **parsed):
     # ml_collections reads overrides from sys.argv.
     with pytest.MonkeyPatch.context() as patch:
       patch.setattr(sys, "argv", ["jaxkd", *argv])
       try:
-        main(cli.parse(sys.argv))
+        main(cli.parse(sys.argv, **parsed))
       finally:
         for name in list(flags.FLAGS):
           if name.startswith("config."):

@@ -22,8 +22,11 @@ _WHICH = ("teacher.name", "teacher.options", "teacher.checkpoint")
 def add_teachers(config: ConfigDict, teachers: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
   """Adds the section `analysis` to a config, with names and options of teachers by title."""
   with config.unlocked():
+    # The comparison of `jaxkd.analyze`.
     config.analysis = ConfigDict()
-    config.analysis.examples = 50_000  # the most training examples that are measured
+    # The most training examples that are measured.
+    config.analysis.examples = 50_000
+    # The networks by title. None stands for the option of `config.teacher`.
     config.analysis.teachers = {
       title: {**_unset(config), "name": name, "options": dict(options)}
       for title, (name, options) in teachers.items()

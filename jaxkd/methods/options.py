@@ -30,13 +30,15 @@ class Bound(NamedTuple):
     if self.high == math.inf:
       return f"{'>' if self.low_open else '>='} {self.low:g}"
     left, right = "(" if self.low_open else "[", ")" if self.high_open else "]"
-    return f"in {left}{self.low:g}, {self.high:g}{right}"
+    high = "2**32" if self.high == 2**32 else f"{self.high:g}"
+    return f"in {left}{self.low:g}, {high}{right}"
 
 
 POSITIVE = Bound(0, low_open=True)
 NOT_NEGATIVE = Bound(0)
 FRACTION = Bound(0, 1)
 TEMPERATURE = Bound(*losses.TAU_RANGE)
+SEED = Bound(0, 2**32, high_open=True)
 
 
 def option(
@@ -66,11 +68,10 @@ def checked(owner: str, field: dataclasses.Field, kind: Any, value: Any) -> Any:
   Raises:
     ConfigError: the value is of another type, or out of bounds; `owner` is the method's name.
   """
-  within = field.metadata.get("within")
-  optional = isinstance(kind, types.UnionType)
+  within, wanted = field.metadata.get("within"), kind
+  kind, optional = _required(kind)
   if value is None and optional:
     return None
-  kind = typing.get_args(kind)[0] if optional else kind
   if typing.get_origin(kind) is tuple:
     element = typing.get_args(kind)[0]
     enough = element is str or value != ()
@@ -78,9 +79,7 @@ def checked(owner: str, field: dataclasses.Field, kind: Any, value: Any) -> Any:
       return tuple(element(v) for v in value)
   elif _fits(value, kind, within):
     return kind(value)
-  raise ConfigError(
-    f"config.{owner}.{field.name} is {value!r}, must be {_allowed(kind, within, optional)}"
-  )
+  raise ConfigError(f"config.{owner}.{field.name} is {value!r}, must be {allowed(wanted, within)}")
 
 
 def _fits(value: Any, kind: type, within: Bound | Sequence[str] | None) -> bool:
@@ -90,13 +89,27 @@ def _fits(value: Any, kind: type, within: Bound | Sequence[str] | None) -> bool:
   return isinstance(value, kind) and (within is None or value in within)
 
 
-def _allowed(kind: Any, within: Bound | Sequence[str] | None, optional: bool) -> str:
-  """Describes the values that an option takes."""
+def _required(kind: Any) -> tuple[Any, bool]:
+  """Returns a type without None, and whether it has None."""
+  optional = isinstance(kind, types.UnionType)
+  return (typing.get_args(kind)[0] if optional else kind), optional
+
+
+def allowed(kind: Any, within: Bound | Sequence[str] | None = None) -> str:
+  """Describes the values that an option of a type takes.
+
+  Examples:
+    >>> allowed(tuple[float, ...], FRACTION)
+    'one or more values, each a number in [0, 1]'
+    >>> allowed(str | None)
+    'a text or None'
+  """
+  kind, optional = _required(kind)
   several = typing.get_origin(kind) is tuple
   element = typing.get_args(kind)[0] if several else kind
   noun = {int: "an integer", float: "a number", str: "a text", bool: "True or False"}[element]
   if several:
-    noun = f"{'texts' if element is str else 'one or more values'}, each {noun}"
+    noun = "texts" if element is str else f"one or more values, each {noun}"
   if isinstance(within, Bound):
     noun = f"{noun} {within}"
   elif within is not None:

@@ -1,4 +1,4 @@
-"""The configuration: every option with its default."""
+"""The configuration: every option with its default, and above it a comment on its meaning."""
 
 import dataclasses
 
@@ -19,6 +19,7 @@ def default() -> ml_collections.ConfigDict:
   phase: a change trains new phases, and the old results stay.
   """
   config = ml_collections.ConfigDict()
+  # Title of the report, and part of its folder's name.
   config.title = "untitled"
   # Rows of the table, in its order: names of methods; with `+ens` students predict together.
   config.rows = ("nokd", "kd", "ats", "isats")
@@ -33,9 +34,11 @@ def default() -> ml_collections.ConfigDict:
   # Compute dtype of the networks, 'float32' or 'bfloat16'; parameters and statistics are float32.
   config.dtype = "float32"
 
+  # The images, and how the networks see them.
   config.data = ml_collections.ConfigDict()
   # A data set's name, or `module:attribute` of a user's; see `jaxkd.data.register`.
   config.data.name = "digits"
+  # Images in a step, a multiple of the number of devices.
   config.data.batch_size = 128
   # The share of the training split that is kept from training and evaluated instead of the test
   # split, for tuning.
@@ -49,16 +52,28 @@ def default() -> ml_collections.ConfigDict:
   # and test/<class>/.
   config.data.data_dir = ""
 
+  # The large teacher.
   config.teacher = network("resnet20")
   # Folder of a finished phase that teaches instead; empty: the teacher is trained.
   config.teacher.checkpoint = ""
-  # For the row stkd.
+  # The small teacher, of the row stkd.
   config.small_teacher = network("resnet14")
+  # The student of every row; `seeds` has its seeds.
   config.student = network("resnet8", seeded=False)
 
-  # Warmup and milestones are fractions of the training; `optim.RECIPE` has the differences from the
+  # SGD and its learning rate, for all networks; `optim.RECIPE` tells the differences from the
   # authors' code.
-  config.optim = ml_collections.ConfigDict(optim.RECIPE)
+  config.optim = ml_collections.ConfigDict()
+  # Momentum of SGD.
+  config.optim.momentum = optim.RECIPE["momentum"]
+  # Factor of the weights that is added to the gradient of every parameter.
+  config.optim.weight_decay = optim.RECIPE["weight_decay"]
+  # Share of the training in which the rate rises from 0 to `learning_rate`.
+  config.optim.warmup = optim.RECIPE["warmup"]
+  # Shares of the training after which the rate drops.
+  config.optim.milestones = optim.RECIPE["milestones"]
+  # Factor of the rate at each milestone.
+  config.optim.decay = optim.RECIPE["decay"]
 
   # Options of methods for single rows, by row: the choices of `jaxkd.tune`.
   config.tuned = ml_collections.ConfigDict()
@@ -73,8 +88,11 @@ def default() -> ml_collections.ConfigDict:
 
   # Execution of a run; the results depend on it by rounding only.
   config.run = ml_collections.ConfigDict()
+  # Epochs between two evaluations, each a line of `metrics.jsonl`.
   config.run.eval_every_epochs = 1.0
+  # Steps between two checkpoints, which a stopped run resumes from.
   config.run.checkpoint_every_steps = 500
+  # Checkpoints of a phase that are kept, the newest ones.
   config.run.keep_checkpoints = 2
   # Steps in one call of the device; 0: 1 on CPUs, 50 elsewhere.
   config.run.steps_per_dispatch = 0
@@ -84,6 +102,7 @@ def default() -> ml_collections.ConfigDict:
   # 'resident' keeps the data on the devices, 'streamed' decodes them in every epoch; 'auto' keeps
   # up to resident_gib there.
   config.run.loader = "auto"
+  # The size in GiB above which 'auto' streams a data set.
   config.run.resident_gib = data.RESIDENT_GIB
   # Processes that decode streamed images; 0: one for each core, 16 at most.
   config.run.workers = 0
@@ -97,11 +116,13 @@ def network(name: str, *, seeded: bool = True) -> ml_collections.ConfigDict:
   config.name = name
   # Further arguments of `models.create`.
   config.options = ml_collections.ConfigDict()
-  # 0 evaluates the weights of `init_from` and trains nothing.
+  # Passes over the training split; 0 evaluates the weights of `init_from` and trains nothing.
   config.epochs = 240.0
+  # The highest learning rate, after the warm-up.
   config.learning_rate = 0.05
   # File of weights to start from, which `jaxkd.convert` reads; empty: random.
   config.init_from = ""
   if seeded:
+    # Seed of its initialisation, dropout, and order of the examples.
     config.seed = 0
   return config

@@ -23,6 +23,7 @@ ENSEMBLE = "+ens"
 """Ends the name of a row whose students, of several seeds, predict together."""
 
 SECTIONS = ("teacher", "small_teacher")
+NETWORKS = (*SECTIONS, "student")
 """The sections of the config that `takd.assistants` and `multi.networks` may name."""
 
 

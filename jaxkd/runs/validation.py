@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import operator
 import re
 from typing import Any
 
@@ -16,6 +17,7 @@ from jaxkd.common.files import file_hash
 from jaxkd.common.spelling import hint, nearest
 from jaxkd.methods import FRACTION, NOT_NEGATIVE, POSITIVE, TEMPERATURE, Bound, View
 from jaxkd.methods.base import make_module
+from jaxkd.methods.options import SEED
 from jaxkd.models import weights
 from jaxkd.runs import planning, teachers
 from jaxkd.runs.config import default
@@ -24,29 +26,30 @@ from jaxkd.runs.planning import ENSEMBLE
 from jaxkd.runs.row_options import of_row
 from jaxkd.runs.store import PhaseFolder
 
-_SEED = Bound(0, 2**32, high_open=True)
 _BELOW_1 = Bound(0, 1, high_open=True)
 _SHARE = Bound(0, 1, low_open=True)
-_NETWORK = {"epochs": NOT_NEGATIVE, "learning_rate": POSITIVE}
-_NUMBERS = {
-  "data": {"validation": _BELOW_1, "train_share": _SHARE},
-  "teacher": {**_NETWORK, "seed": _SEED},
-  "small_teacher": {**_NETWORK, "seed": _SEED},
-  "student": _NETWORK,
-  "optim": {
-    "momentum": _BELOW_1,
-    "weight_decay": NOT_NEGATIVE,
-    "warmup": _BELOW_1,
-    "decay": _SHARE,
-  },
-  "run": {
-    "eval_every_epochs": POSITIVE,
-    "checkpoint_every_steps": POSITIVE,
-    "keep_checkpoints": POSITIVE,
-    "cohort": POSITIVE,
-    **dict.fromkeys(("steps_per_dispatch", "resident_gib", "workers"), NOT_NEGATIVE),
-  },
+BOUNDS = {
+  "student_tau": TEMPERATURE,
+  "data.validation": _BELOW_1,
+  "data.train_share": _SHARE,
+  "data.seed": SEED,
+  **dict.fromkeys((f"{network}.epochs" for network in planning.NETWORKS), NOT_NEGATIVE),
+  **dict.fromkeys((f"{network}.learning_rate" for network in planning.NETWORKS), POSITIVE),
+  "teacher.seed": SEED,
+  "small_teacher.seed": SEED,
+  "optim.momentum": _BELOW_1,
+  "optim.weight_decay": NOT_NEGATIVE,
+  "optim.warmup": _BELOW_1,
+  "optim.decay": _SHARE,
+  "run.eval_every_epochs": POSITIVE,
+  "run.checkpoint_every_steps": POSITIVE,
+  "run.keep_checkpoints": POSITIVE,
+  "run.cohort": POSITIVE,
+  "run.steps_per_dispatch": NOT_NEGATIVE,
+  "run.resident_gib": NOT_NEGATIVE,
+  "run.workers": NOT_NEGATIVE,
 }
+"""The numbers that options of a config take; `data.seed` may also be None."""
 
 
 def validate(config: ConfigDict) -> None:
@@ -98,7 +101,7 @@ def _check_names(config: ConfigDict) -> None:
   _require(filled, "seeds", seeds, allowed)
   for option, values in (("rows", rows), ("seeds", seeds)):
     _require(len(set(values)) == len(values), option, values, "without repetitions")
-  integers = all(type(seed) is int and seed in _SEED for seed in seeds)
+  integers = all(type(seed) is int and seed in SEED for seed in seeds)
   _require(seeds and integers, "seeds", seeds, "one integer or more in [0, 2**32)")
   allowed = "'float32' or 'bfloat16'"
   _require(repr(config.dtype) in allowed.split(), "dtype", config.dtype, allowed)
@@ -107,7 +110,7 @@ def _check_names(config: ConfigDict) -> None:
   option = "data_dir" if config.data.name == "folder" else "name"
   with explained(ConfigError, f"config.data.{option}", data.DataError):
     data.find(config.data.name, config.data.data_dir)
-  for section in (*planning.SECTIONS, "student"):
+  for section in planning.NETWORKS:
     with explained(ConfigError, f"config.{section}.name", UserError):
       models.find(config[section].name)
     if file := config[section].init_from:
@@ -116,14 +119,9 @@ def _check_names(config: ConfigDict) -> None:
 
 
 def _check_numbers(config: ConfigDict) -> None:
-  for section, bounds in _NUMBERS.items():
-    for key, bound in bounds.items():
-      value = config[section][key]
-      allowed = "in [0, 2**32)" if bound is _SEED else bound
-      _require(value in bound, f"{section}.{key}", value, allowed)
-  tau, seed = config.student_tau, config.data.seed
-  _require(tau in TEMPERATURE, "student_tau", tau, TEMPERATURE)
-  _require(seed is None or seed in _SEED, "data.seed", seed, "in [0, 2**32)")
+  for option, bound in BOUNDS.items():
+    value = functools.reduce(operator.getitem, option.split("."), config)
+    _require(value in bound or (option, value) == ("data.seed", None), option, value, bound)
   batch_size, devices = config.data.batch_size, jax.device_count()
   allowed = f"a positive multiple of the number of devices, {devices}"
   _require(batch_size > 0 and batch_size % devices == 0, "data.batch_size", batch_size, allowed)
@@ -147,7 +145,7 @@ def _check_rows(config: ConfigDict) -> None:
     if not phase.location:
       if phase.given and not phase.weights:
         name = phase.network["name"]
-        sections = [s for s in (*planning.SECTIONS, "student") if not config[s].epochs]
+        sections = [s for s in planning.NETWORKS if not config[s].epochs]
         # An assistant may have another name than its section's network.
         section = min(sections, key=lambda s: (config[s].name != name, config[s].init_from))
         allowed = f"> 0 for the network {name!r}: without init_from its weights are random"
@@ -157,7 +155,7 @@ def _check_rows(config: ConfigDict) -> None:
 
 def _initial(config: ConfigDict, phase: Phase) -> str:
   """Returns the option that names a phase's file of initial weights."""
-  sections = [s for s in (*planning.SECTIONS, "student") if config[s].init_from == phase.weights]
+  sections = [s for s in planning.NETWORKS if config[s].init_from == phase.weights]
   # Two networks may have the same file.
   sections.sort(key=lambda s: config[s].name != phase.network["name"])
   rows = [
