@@ -6,7 +6,9 @@ import pathlib
 import runpy
 import sys
 
+import jaxkd
 from jaxkd.common import extras, signals
+from jaxkd.common.arguments import HELP
 from jaxkd.common.errors import end
 from jaxkd.common.spelling import nearest
 
@@ -22,21 +24,28 @@ def commands() -> dict[str, str]:
 
 
 def main() -> None:
-  """Runs `jaxkd COMMAND ...` as `python -m jaxkd.COMMAND ...` does."""
+  """Runs `jaxkd COMMAND ...` as `python -m jaxkd.COMMAND ...` does; the default is `main`."""
   found = commands()
-  name = sys.argv[1] if len(sys.argv) > 1 else "help"
-  if name in ("-h", "--help", "help"):
+  name, *words = sys.argv[1:] or ["help"]
+  if name == "help" and words:
+    name, words = words[0], ["--help"]
+  if name == "--version":
+    print(jaxkd.__version__)
+    return
+  if name in HELP:
     width = max(map(len, found))
     print("usage: jaxkd COMMAND [...]\n\ncommands:")
     for command, summary in found.items():
       print(f"  {command:{width}}  {summary}")
-    print("\n`jaxkd COMMAND --help` lists the flags of a command.")
+    print("\n`jaxkd COMMAND --help` lists the flags of a command; the default command is main.")
     return
+  if name.startswith("-"):
+    name, words = "main", [name, *words]
   if name not in found:
     end(f"the command is {name!r}, must be {nearest(name, found)}")
   extras.report_missing_extras()
   signals.end_at_once()
-  del sys.argv[1]
+  sys.argv[1:] = words
   # `python -m` finds a user's own modules in the working directory.
   if not sys.flags.safe_path and os.getcwd() not in sys.path:
     sys.path.insert(0, os.getcwd())

@@ -18,10 +18,11 @@ from flax import traverse_util
 from ml_collections import ConfigDict, config_flags
 
 from jaxkd.common import cluster, signals
+from jaxkd.common.arguments import HELP
 from jaxkd.common.buckets import AnyPath, BucketError, absolute, check, in_bucket, located
 from jaxkd.common.errors import ConfigError, UserError, described, end, explained, place_of
 from jaxkd.common.files import read
-from jaxkd.common.spelling import hint, nearest
+from jaxkd.common.spelling import closest, hint, nearest
 from jaxkd.runs.config import default
 from jaxkd.tuning import tuned
 
@@ -39,7 +40,7 @@ def parse(argv: list[str], *, words: bool = False) -> list[str]:
   Other words are a mistake, unless the command takes `words`.
   """
   signals.end_with_cleanup()
-  if not {"-h", "--help"}.isdisjoint(argv):
+  if HELP.intersection(argv[1:2]) or not {"-h", "--help"}.isdisjoint(argv):
     # The flag --help of absl exits with status 1.
     app.usage(shorthelp=True, writeto_stdout=True, exitcode=0)
   # Orbax tells of every checkpoint, and of an error in each of its threads; jaxkd says it once.
@@ -59,7 +60,9 @@ def parse(argv: list[str], *, words: bool = False) -> list[str]:
       raise ConfigError(f"{twice[0]} is given twice; give it once, several values with commas")
     rest = flags.FLAGS(argv)
     if rest[1:] and not words:
-      raise ConfigError(f"{rest[1]!r} is not a flag")
+      path = rest[1].partition(":")[0].endswith(".py")
+      meant = f"; did you mean --config={rest[1]}?" if path else ""
+      raise ConfigError(f"{rest[1]!r} is not a flag{meant}")
     if file is not None and not hasattr(CONFIG.value, "rows"):
       raise TypeError(f"it returned a {type(CONFIG.value).__name__} without rows")
   except Exception as error:
@@ -173,8 +176,11 @@ def _explained(argv: Sequence[str], file: str | None, error: BaseException) -> B
     name = error.flagname
     if name.startswith("config."):
       return ConfigError(f"--config is missing, the file that --{name} changes")
-    if name in traverse_util.flatten_dict(default().to_dict(), sep="."):
-      return ConfigError(f"--{name} is not a flag; did you mean --config.{name}?")
+    # The error names the nearest flag, if one is near.
+    if "Did you mean" not in str(error):
+      option = closest(name, traverse_util.flatten_dict(default().to_dict(), sep="."))
+      meant = f"; did you mean --config.{option}?" if option else ", --help lists the flags"
+      return ConfigError(f"--{name} is not a flag{meant}")
   # A list of paths, which Python can't read without quotes.
   if found := re.search(r"flag --(\S+?)=(.*): Error while parsing string: .* as tuple", str(error)):
     option, value = found.groups()

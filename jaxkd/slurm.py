@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 from jaxkd import __main__ as console
-from jaxkd.common.arguments import split
+from jaxkd.common.arguments import HELP, split
 from jaxkd.common.errors import STOPPED, end
 
 LAUNCH = pathlib.Path(__file__).parents[1] / "launch.sh"
@@ -39,7 +39,7 @@ def script(command: list[str]) -> str:
 
 def main() -> None:
   """Submits the job, or prints it."""
-  if {"-h", "--help"} & set(sys.argv[1:2]):
+  if HELP.intersection(sys.argv[1:2]):
     print(__doc__)
     return
   if not LAUNCH.exists():

@@ -17,7 +17,7 @@ import tarfile
 import tempfile
 
 from jaxkd import __main__ as console
-from jaxkd.common.arguments import Parser, split
+from jaxkd.common.arguments import HELP, Parser, split
 from jaxkd.common.errors import end
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -82,7 +82,7 @@ def main() -> None:
   parser.add_argument("--version", default="tpu-ubuntu2204-base", help="image of a created pod")
   parser.add_argument("--out", default="runs", help="local folder for the reports")
   parser.add_argument("--dry-run", action="store_true", help="print the commands")
-  if {"-h", "--help"} & set(sys.argv[1:2]):
+  if HELP.intersection(sys.argv[1:2]):
     parser.print_help()
     return
   if not (ROOT / "launch.sh").exists():

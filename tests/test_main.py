@@ -65,6 +65,10 @@ def complaint(argv, capsys, tmp_path, command):
     ([DIGITS, DIGITS], "--config is given twice"),
     (["--config.kd.tau=3"], "--config is missing, the file that --config.kd.tau changes"),
     ([DIGITS, "--kd.tau=3"], "--kd.tau is not a flag; did you mean --config.kd.tau?"),
+    ([DIGITS, "--kd.lambda=3"], "--kd.lambda is not a flag; did you mean --config.kd.lam?"),
+    ([DIGITS, "--tau=3"], "--tau is not a flag; did you mean --config.kd.tau?"),
+    ([DIGITS, "--zzz"], "--zzz is not a flag, --help lists the flags"),
+    (["configs/digits_isats.py:runlocal"], "did you mean --config=configs/digits_isats.py:r"),
     (
       [DIGITS, "--config.seeds=0", "--config.seeds=1"],
       "--config.seeds is given twice; give it once",

@@ -149,10 +149,28 @@ def test_an_unknown_command_is_refused_with_the_nearest(run):
   assert line.endswith("did you mean 'table'?")
 
 
-def test_a_command_gets_its_flags(run):
-  done = run("-m", "jaxkd", "export", "--help")
+@pytest.mark.parametrize("argv", [["export", "-h"], ["export", "help"], ["help", "export"]])
+def test_a_command_lists_its_flags(run, argv):
+  done = run("-m", "jaxkd", *argv)
   assert done.returncode == 0, done.stderr
   assert "--step" in done.stdout
+
+
+def test_a_command_with_a_config_lists_its_flags(run):
+  done = run("-m", "jaxkd", "main", "help")
+  assert done.returncode == 0, done.stderr
+  assert "--config.OPTION=VALUE" in done.stdout
+  assert "jaxkd explain" in done.stdout
+
+
+def test_the_version_is_printed(run):
+  assert run("-m", "jaxkd", "--version").stdout == f"{jaxkd.__version__}\n"
+
+
+def test_flags_without_a_command_are_those_of_main(run):
+  done = run("-m", "jaxkd", "--config=configs/digits_isats")
+  assert done.returncode == 2
+  assert done.stderr.startswith("jaxkd: --config is 'configs/digits_isats', must be a file")
 
 
 def test_the_script_finds_modules_in_the_working_directory(run, tmp_path):

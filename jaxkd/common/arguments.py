@@ -8,6 +8,9 @@ from jaxkd.common import signals
 from jaxkd.common.errors import end
 from jaxkd.common.spelling import nearest
 
+HELP = frozenset(("-h", "--help", "help"))
+"""Words that ask for help."""
+
 
 class Parser(argparse.ArgumentParser):
   """Parses the arguments of a command; a mistake ends the process with one line."""
@@ -15,8 +18,11 @@ class Parser(argparse.ArgumentParser):
   def parse_args(self, args=None, namespace=None):
     """Returns the arguments; an unknown flag gets the nearest one."""
     signals.end_with_cleanup()
+    args = sys.argv[1:] if args is None else args
+    if HELP.intersection(args[:1]):
+      args = ["--help"]
     flags = [name for name in self._option_string_actions if name.startswith("--")]
-    for word in sys.argv[1:] if args is None else args:
+    for word in args:
       flag = word.partition("=")[0]
       if flag.startswith("--") and flag not in flags:
         self.error(f"the flag is {flag}, must be {nearest(flag, flags)}")

@@ -22,5 +22,10 @@ def hint(name: str, names: Iterable[str]) -> str:
     >>> hint("isat", ("ats", "isats"))
     "; did you mean 'isats'?"
   """
-  close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
-  return f"; did you mean {close[0]!r}?" if close else ""
+  close = closest(name, names)
+  return f"; did you mean {close!r}?" if close else ""
+
+
+def closest(name: str, names: Iterable[str]) -> str:
+  """Returns the nearest name, '' if none is near."""
+  return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)), "")
