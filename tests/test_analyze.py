@@ -22,7 +22,7 @@ from jaxkd.analysis import plan, saved, students, trained, writeup
 from jaxkd.analysis.study import MeasuredTeacher, Settings
 from jaxkd.common.errors import ConfigError
 from jaxkd.models import weights
-from jaxkd.runs import planning, queue, teachers
+from jaxkd.runs import inventory, planning, queue, teachers
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.training import sharding
 from jaxkd.tuning import grid
@@ -153,6 +153,8 @@ def test_the_tables_agree_with_the_metrics_of_the_trained_teachers(
   # The folder is named after the data set, not after the title of the config.
   (folder,) = workdir.glob("analysis-digits-*")
   assert (folder / "report.md").read_text() in printed
+  # The report names its networks, which so are not taken for unused.
+  assert not inventory.unused(workdir, days=0)
 
   # The tables agree with the metrics of the networks.
   split, _ = data.load(data.find("digits"))

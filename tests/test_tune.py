@@ -11,7 +11,7 @@ from flax import nnx
 from configs import digits_isats
 from jaxkd import data, main, tune
 from jaxkd.reports import guidance
-from jaxkd.runs import planning, row_options, teachers
+from jaxkd.runs import inventory, planning, row_options, teachers
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.training import sharding
 from jaxkd.tuning import tuned
@@ -101,6 +101,9 @@ def test_the_point_with_the_best_validation_accuracy_is_chosen(searched):
   page = (folder / "report.html").read_text()
   assert page.count("<svg") == 1
   assert "mlp teaches mlp" in page
+  # The report names the phases of all points, which so are not taken for unused.
+  assert inventory.entries(searched.workdir)
+  assert not inventory.unused(searched.workdir, days=0)
 
 
 def test_no_network_is_trained_on_the_validation_split(searched):

@@ -7,6 +7,7 @@ import numpy as np
 from jaxkd import losses
 from jaxkd.analysis import rules
 from jaxkd.common.errors import ConfigError
+from jaxkd.runs.phase import Phase
 
 # The papers' names of the labels that rows teach with.
 LABELS_OF_ROWS = {"kd": "TS", "ats": "ATS", "isats": "ISATS"}
@@ -84,6 +85,7 @@ class Study(NamedTuple):
   stages: tuple[MeasuredTeacher, ...] = ()  # the largest after few to all epochs, named after them
   students: tuple[MeasuredStudent, ...] = ()
   grid: tuple[MeasuredStudent, ...] = ()  # of the largest teacher under ATS, by temperatures
+  phases: tuple[Phase, ...] = ()  # those of a store that the studies of all seeds have
 
   @property
   def names(self) -> list[str]:

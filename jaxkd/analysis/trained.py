@@ -42,8 +42,12 @@ def studies(
   mesh = sharding.mesh()
   dataset = experiment.load_dataset(config.data, config.run, mesh)
 
+  used: list[Phase] = []
+
   def train(phases: Iterable[Phase]) -> None:
-    for error in Queue(located(workdir), phases).train(dataset, config.run, mesh).values():
+    own = list(phases)
+    used.extend(own)
+    for error in Queue(located(workdir), own).train(dataset, config.run, mesh).values():
       raise error
     # No process reads a result before the first process has written it.
     sharding.agreed(True)
@@ -79,6 +83,7 @@ def studies(
     stages=tuple(teacher._replace(name=_epochs(stage)) for stage, teacher in looked),
     students=tuple(taught),
     grid=tuple(of_grid),
+    phases=tuple(used),
   )
   return found
 

@@ -11,6 +11,7 @@ from jaxkd.common.digests import digest
 from jaxkd.common.files import StrPath
 from jaxkd.reports import document
 from jaxkd.reports.document import Block, Heading, Picture, Points, Report, Table, Text
+from jaxkd.runs import inventory
 
 
 def write(studies: Sequence[Study], settings: Settings, workdir: StrPath) -> AnyPath:
@@ -21,6 +22,7 @@ def write(studies: Sequence[Study], settings: Settings, workdir: StrPath) -> Any
   findings = Findings(studies, settings, [measure.measure(study, settings) for study in studies])
   folder = located(workdir) / _folder(studies[0], settings)
   document.write(Report(f"Dark knowledge: {studies[0].title}", [*_blocks(findings)]), folder)
+  inventory.record(folder, studies[0].phases)
   return folder
 
 

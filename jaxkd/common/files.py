@@ -8,11 +8,12 @@ import hashlib
 import json
 import os
 import pathlib
+import stat
 import uuid
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from jaxkd.common.buckets import errors, in_bucket, located
 from jaxkd.common.errors import FileError, explained
@@ -94,6 +95,28 @@ def exists(path: StrPath) -> bool:
   """Returns whether there is a file or folder, or raises a FileError."""
   with _explained("read", path):
     return located(path).exists()
+
+
+class Usage(NamedTuple):
+  """The files of a folder together."""
+
+  bytes: int
+  changed: float  # the time of the newest change, in seconds since 1970; 0 in a bucket
+
+
+def usage(folder: StrPath) -> Usage:
+  """Returns size and age of a folder, or raises a FileError; files may come and go meanwhile."""
+  with _explained("read", folder):
+    if in_bucket(folder):
+      import fsspec
+
+      return Usage(fsspec.filesystem("gcs").du(os.fspath(folder)), 0.0)
+    found = [os.stat(folder)]
+    for path in pathlib.Path(folder).rglob("*"):
+      with contextlib.suppress(FileNotFoundError):
+        found.append(os.lstat(path))
+  size = sum(each.st_size for each in found if stat.S_ISREG(each.st_mode))
+  return Usage(size, max(each.st_mtime for each in found))
 
 
 def make_folder(path: StrPath) -> None:

@@ -16,7 +16,7 @@ from jaxkd.common.errors import FileError
 from jaxkd.reports import comparison, document, guidance, networks, origin, pictures, tables
 from jaxkd.reports.document import Block, Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
-from jaxkd.runs import planning, published, row_options, toolkit
+from jaxkd.runs import inventory, planning, published, row_options, toolkit
 from jaxkd.runs.experiment import Experiment
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.planning import ENSEMBLE
@@ -69,6 +69,7 @@ def write(experiment: Experiment) -> AnyPath | None:
     *origin.blocks(shown),
   ]
   document.write(Report(config.title, blocks), folder)
+  inventory.record(folder, experiment.students)
   return folder
 
 

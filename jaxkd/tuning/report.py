@@ -14,7 +14,7 @@ from jaxkd.common.files import StrPath
 from jaxkd.reports import document, guidance, pictures, tables
 from jaxkd.reports.document import Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
-from jaxkd.runs import row_options
+from jaxkd.runs import inventory, row_options
 from jaxkd.runs.phase import Phase, duration
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.tuning.grid import Grid
@@ -35,6 +35,7 @@ def write(
   picture = _picture(grid, found, about)
   blocks = Table("table", table(found, workdir)), Text(summary(found)), Text(about), picture
   document.write(Report(f"{config.title}: {row}, tuned", blocks), folder)
+  inventory.record(folder, (phase for point in found for phase in point.students))
   return folder
 
 

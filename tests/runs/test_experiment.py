@@ -12,7 +12,7 @@ from flax import nnx
 from jaxkd import data, losses
 from jaxkd.common.errors import ConfigError
 from jaxkd.models import weights
-from jaxkd.runs import experiment, paper, planning, queue, teachers
+from jaxkd.runs import experiment, inventory, paper, planning, queue, teachers
 from jaxkd.runs.store import PhaseFolder, StoreError
 from jaxkd.runs.validation import validate
 from jaxkd.training import sharding
@@ -97,6 +97,9 @@ def test_every_row_trains_and_is_reported(all_rows, report):
   # The page refers to no other address: it opens from disk.
   assert "src=" not in page
   assert 'href="http' not in page
+  # The report names its phases, which so are not taken for unused.
+  assert inventory.entries(report.parent)
+  assert not inventory.unused(report.parent, days=0)
 
 
 def test_each_evaluation_logs_every_term(all_rows, report):
