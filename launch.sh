@@ -206,6 +206,9 @@ case $command in
   docs) build_docs "$@" ;;
   setup) ;;
   *)
+    # Commands in messages are those of this script.
+    export JAXKD_LAUNCHER=$0
+    [[ $0 == */* ]] || JAXKD_LAUNCHER=./$0
     ((processes == 1)) || set -- "$processes" "$command" "$@"
     ((processes == 1)) || command=processes
     exec python -m "jaxkd.$command" "$@"

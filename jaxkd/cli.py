@@ -22,6 +22,7 @@ from jaxkd.common.arguments import HELP
 from jaxkd.common.buckets import AnyPath, BucketError, absolute, check, in_bucket, located
 from jaxkd.common.errors import ConfigError, UserError, described, end, explained, place_of
 from jaxkd.common.files import read
+from jaxkd.common.shell import as_started
 from jaxkd.common.spelling import closest, hint, nearest
 from jaxkd.runs.config import default
 from jaxkd.tuning import tuned
@@ -41,6 +42,8 @@ def parse(argv: list[str], *, words: bool = False) -> list[str]:
   """
   signals.end_with_cleanup()
   if HELP.intersection(argv[1:2]) or not {"-h", "--help"}.isdisjoint(argv):
+    command = sys.modules["__main__"]
+    command.__doc__ = as_started(command.__doc__ or "")
     # The flag --help of absl exits with status 1.
     app.usage(shorthelp=True, writeto_stdout=True, exitcode=0)
   # Orbax tells of every checkpoint, and of an error in each of its threads; jaxkd says it once.

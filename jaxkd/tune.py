@@ -13,13 +13,11 @@ The choice goes into `tuned.json` in the workdir. `jaxkd.main` and `jaxkd.table`
 the same experiment; an option on the command line takes precedence.
 """
 
-import shlex
-import sys
-
 from absl import app, flags
 from ml_collections import config_flags
 
 from jaxkd import cli
+from jaxkd.common import provenance, shell
 from jaxkd.common.errors import ConfigError
 from jaxkd.runs.planning import ENSEMBLE
 from jaxkd.runs.row_options import Values
@@ -60,7 +58,7 @@ def main(_: list[str]) -> None:
       seeds=config.seeds,
       validation=config.data.validation,
       grid=grid,
-      command=f"python -m jaxkd.tune {shlex.join(sys.argv[1:])}",
+      command=provenance.command(),
     )
     print(f"Saved in {path}, so that this command does the same:\n{_command(grid, {})}")
 
@@ -69,11 +67,11 @@ def _command(grid: Grid, values: Values) -> str:
   """Returns the command that trains with the values on the whole split."""
   options = {k: v for k, v in cli.given().items() if k not in (*grid, "data.validation")}
   file = config_flags.get_config_filename(flags.FLAGS[cli.CONFIG.name])
-  words = ["python", "-m", "jaxkd.main", f"--config={file}"]
+  words = [f"--config={file}"]
   for option, value in {**options, **values}.items():
     several = value if isinstance(value, tuple) else (value,)
     words.append(f"--config.{option}={','.join(map(str, several))}")
-  return shlex.join([*words, f"--workdir={cli.WORKDIR.value}"])
+  return shell.command("main", *words, f"--workdir={cli.WORKDIR.value}")
 
 
 if __name__ == "__main__":

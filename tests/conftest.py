@@ -10,8 +10,9 @@ import signal
 import sys
 import tempfile
 
-# launch.sh sets it. Tests start Python as a user does.
+# launch.sh sets them. Tests start Python as a user does.
 os.environ.pop("PYTHONSAFEPATH", None)
+os.environ.pop("JAXKD_LAUNCHER", None)
 # Read when JAX is imported. Subprocesses of tests inherit it.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Most programs of the tests take more time to compile than to run. JAX 0.11 and later have no

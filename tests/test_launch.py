@@ -20,6 +20,7 @@ if __name__ == "__main__":
     "cwd": os.getcwd(),
     "argv": sys.argv[1:],
     "process": os.environ.get("JAX_PROCESS_ID"),
+    "launcher": os.environ.get("JAXKD_LAUNCHER"),
   }
   os.write(1, json.dumps(said).encode() + b"\\n")
   sys.exit(3 if "--fail" in sys.argv else 0)
@@ -60,6 +61,7 @@ class Checkout:
       "common/arguments",
       "common/errors",
       "common/extras",
+      "common/shell",
       "common/signals",
       "common/spelling",
     ):
@@ -126,6 +128,8 @@ def test_the_script_starts_through_symbolic_links(checkout):
   (checkout.elsewhere / "twice").symlink_to("relative")
   (said,) = checkout.said("./twice", "table")
   assert said["command"] == "table"
+  # Messages name commands as they were called.
+  assert said["launcher"] == "./twice"
 
 
 def test_the_script_starts_under_sh(checkout):

@@ -11,7 +11,7 @@ import tomllib
 import pytest
 
 import jaxkd
-from jaxkd.common import extras
+from jaxkd.common import extras, shell
 
 ROOT = pathlib.Path(__file__).parent.parent
 CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -32,7 +32,7 @@ def packages(extra):
   """Returns the packages of an extra, by the name that is imported."""
   found = set()
   for requirement in PROJECT["optional-dependencies"][extra]:
-    own = re.fullmatch(rf"{extras.DISTRIBUTION}\[(.*)\]", requirement)
+    own = re.fullmatch(rf"{shell.DISTRIBUTION}\[(.*)\]", requirement)
     if own:
       found = found.union(*map(packages, own[1].split(",")))
     else:
@@ -110,7 +110,7 @@ def test_a_public_name_reports_its_missing_extra(run, name, package, extra):
   done = run("-c", f"from jaxkd import {name}", without={package})
   assert done.stderr.splitlines()[-1] == (
     f"ModuleNotFoundError: jaxkd.{name}: {package} is not installed: "
-    f"pip install 'jaxkd-distill[{extra}]'"
+    f"{sys.executable} -m pip install 'jaxkd-distill[{extra}]'"
   )
 
 
@@ -118,7 +118,8 @@ def test_a_public_name_reports_its_missing_extra(run, name, package, extra):
 def test_a_command_reports_its_missing_extra_in_one_line(run, command):
   done = run("-m", *command, without={"flax"})
   assert done.returncode == 2
-  assert done.stderr == "jaxkd: flax is not installed: pip install 'jaxkd-distill[all]'\n"
+  install = f"{sys.executable} -m pip install 'jaxkd-distill[all]'"
+  assert done.stderr == f"jaxkd: flax is not installed: {install}\n"
 
 
 def test_other_failed_imports_keep_their_traceback(run):

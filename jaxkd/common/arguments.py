@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from jaxkd.common import signals
 from jaxkd.common.errors import end
+from jaxkd.common.shell import as_started
 from jaxkd.common.spelling import nearest
 
 HELP = frozenset(("-h", "--help", "help"))
@@ -14,6 +15,10 @@ HELP = frozenset(("-h", "--help", "help"))
 
 class Parser(argparse.ArgumentParser):
   """Parses the arguments of a command; a mistake ends the process with one line."""
+
+  def format_help(self):
+    """Returns the help, with commands as this one was started."""
+    return as_started(super().format_help())
 
   def parse_args(self, args=None, namespace=None):
     """Returns the arguments; an unknown flag gets the nearest one."""

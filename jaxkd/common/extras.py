@@ -2,7 +2,8 @@
 
 import sys
 
-DISTRIBUTION = "jaxkd-distill"
+from jaxkd.common import shell
+
 # Packages that the extra `all` installs, by the name that is imported.
 OPTIONAL = (
   *("PIL", "absl", "clu", "etils", "filelock", "flax", "grain", "importlib_resources"),
@@ -25,15 +26,13 @@ def advice(error: BaseException, extra: str) -> str:
 
   Examples:
     >>> advice(ModuleNotFoundError(name="flax.nnx"), "train")
-    "flax is not installed: pip install 'jaxkd-distill[train]'"
+    "flax is not installed: ...-m pip install 'jaxkd-distill[train]'"
   """
   name = error.name if isinstance(error, ModuleNotFoundError) else None
   package = (name or "").partition(".")[0]
   if package not in (*OPTIONAL, *OWN_EXTRA):
     return ""
-  return (
-    f"{package} is not installed: pip install '{DISTRIBUTION}[{OWN_EXTRA.get(package, extra)}]'"
-  )
+  return f"{package} is not installed: {shell.install(OWN_EXTRA.get(package, extra))}"
 
 
 def report_missing_extras() -> None:

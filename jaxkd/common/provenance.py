@@ -12,6 +12,7 @@ import jax
 
 import jaxkd
 from jaxkd.common.cores import cores
+from jaxkd.common.shell import as_started
 
 _STARTED = time.monotonic()
 
@@ -19,13 +20,14 @@ _STARTED = time.monotonic()
 def command() -> str:
   """Returns the command line of this process, to be pasted into a shell.
 
-  A module of jaxkd that runs as a command becomes `python -m jaxkd.<module>`.
+  A module of jaxkd that runs as a command becomes `python -m jaxkd.<module>`, or what `launch.sh`
+  was called with.
   """
   program, *arguments = sys.argv
   path = pathlib.Path(program)
   package = pathlib.Path(jaxkd.__file__).parent
   start = ["python", "-m", f"jaxkd.{path.stem}"] if path.parent == package else [path.name]
-  return shlex.join([*start, *arguments])
+  return as_started(shlex.join([*start, *arguments]))
 
 
 def versions() -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from jaxkd.common import shell
 from jaxkd.data import cache, images, specs
 from jaxkd.data.base import Arrays, DataError, Example, Examples, in_order, readable, tell_once
 
@@ -151,7 +152,7 @@ def _left_out(path: pathlib.Path, files: list[pathlib.Path]) -> str:
   named = ", ".join(readable(file.relative_to(path)) for file in files[:5])
   more = f" and {len(files) - 5} more" if len(files) > 5 else ""
   of_phones = any(file.suffix.lower() in (".heic", ".heif") for file in files)
-  hint = "; pip install pillow-heif reads .heic" if of_phones else ""
+  hint = f"; to read .heic: {shell.install('heif')}" if of_phones else ""
   count = "1 file is" if len(files) == 1 else f"{len(files)} files are"
   where = f"skipped in {readable(path)}, without a suffix of a readable image"
   return f"{count} {where}: {named}{more}{hint}"

@@ -11,6 +11,7 @@ import tensorflow_datasets as tfds
 import tqdm  # type: ignore[import-untyped]
 from tensorflow_datasets.core.download import downloader
 
+from jaxkd.common import shell
 from jaxkd.data import builders, contents, prepared, registry
 from jaxkd.data.base import DataError
 from jaxkd.data.specs import Spec
@@ -50,8 +51,10 @@ def _describe(spec: Spec, name: str, data_dir: str) -> None:
 def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
   own = spec.builder.split("/")[0] in _OWN
   if not own and importlib.util.find_spec("tensorflow") is None:
-    install = f"{sys.executable} -m pip install tensorflow-cpu"
-    raise DataError(f"preparing {spec.name!r} needs TensorFlow: {install}")
+    remedy = shell.install("tensorflow")
+    if sys.version_info >= (3, 14):
+      remedy = f"use Python 3.13, as JAXKD_PYTHON=3.13 ./launch.sh prepare {name} does"
+    raise DataError(f"preparing {spec.name!r} needs TensorFlow: {remedy}")
   try:
     root = prepared.root(data_dir)
     builder = tfds.builder(spec.builder, data_dir=root, file_format="array_record")

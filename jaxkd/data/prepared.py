@@ -3,8 +3,6 @@
 import functools
 import hashlib
 import pathlib
-import shlex
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import constants, read_only_builder
 
+from jaxkd.common import shell
 from jaxkd.common.errors import explained
 from jaxkd.data import cache, images
 from jaxkd.data.base import Arrays, DataError, Example, Examples, MissingError, in_order
@@ -26,7 +25,7 @@ def root(data_dir: str) -> pathlib.Path:
 def command(name: str, data_dir: str) -> str:
   """Returns the command that prepares a data set."""
   where = [f"--data_dir={data_dir}"] if data_dir else []
-  return shlex.join([sys.executable, "-m", "jaxkd.prepare", name, *where])
+  return shell.command("prepare", name, *where)
 
 
 class Prepared(Examples):

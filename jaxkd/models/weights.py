@@ -19,6 +19,7 @@ import numpy as np
 import safetensors.numpy
 from flax import nnx
 
+from jaxkd.common import shell
 from jaxkd.common.console import tell
 from jaxkd.common.errors import FileError, described, explained
 from jaxkd.common.files import StrPath, check_zip, write_atomically
@@ -196,7 +197,7 @@ def _read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
     import torch
   except ImportError as error:
     raise WeightsError(
-      f"{path} needs PyTorch: install the extra `torch`, or convert the file to .safetensors on a "
+      f"{path} needs PyTorch: {shell.install('torch')}; or convert the file to .safetensors on a "
       "machine with PyTorch"
     ) from error
   alone = "save its state dict alone: torch.save(model.state_dict(), FILE)"

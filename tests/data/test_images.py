@@ -491,4 +491,5 @@ def test_heic_files_are_reported_with_the_package_that_reads_them(tmp_path, capf
   data.load(data.find("folder", str(root)), str(root))
   err = capfd.readouterr().err
   assert "1 file is skipped" in err
-  assert "pip install pillow-heif reads .heic" in err
+  assert "to read .heic: " in err
+  assert "pip install 'jaxkd-distill[heif]'" in err

@@ -605,7 +605,7 @@ def test_a_checkpoint_without_torch_names_the_extra(tmp_path, monkeypatch):
   monkeypatch.setitem(sys.modules, "torch", None)
   path = tmp_path / "weights"
   path.write_bytes(b"PK\x03\x04")
-  with pytest.raises(weights.WeightsError, match="install the extra `torch`"):
+  with pytest.raises(weights.WeightsError, match=r"pip install 'jaxkd-distill\[torch\]'; or"):
     weights.read(path)
 
 
