@@ -12,6 +12,7 @@ from absl import app, flags
 
 from jaxkd import cli
 from jaxkd.analysis import gains, miniature
+from jaxkd.common import provenance
 from jaxkd.common.buckets import located
 from jaxkd.common.console import tell
 from jaxkd.common.digests import digest
@@ -37,6 +38,7 @@ def main(_: list[str]) -> None:
       raise ConfigError("--config is given, but the demonstration has its own")
     total, started = miniature.count(rows), time.monotonic()
     cells = []
+    tell(f"{total} groups of students to train on {provenance.hardware()}")
     for cell in miniature.cells(rows, _SPLITS.value, _STUDENTS.value):
       cells.append(cell)
       left = (time.monotonic() - started) * (total / len(cells) - 1)

@@ -5,8 +5,10 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from flax.traverse_util import flatten_dict
 
 from jaxkd.training.jobs import GIVEN
 
@@ -117,3 +119,29 @@ class Phase:
 
   def __eq__(self, other: object) -> bool:
     return isinstance(other, Phase) and self.identity == other.identity
+
+
+_DIGESTS = ("arrays", "source", "version", "init_from")
+"""Keys of `Phase.to_dict` that tell people nothing."""
+
+
+def labels(phases: Iterable[Phase]) -> dict[Phase, str]:
+  """Returns for people the name of each phase, and all in which it differs from its namesakes."""
+  groups: dict[str, dict[Phase, dict[str, str]]] = {}
+  for phase in phases:
+    fields = {**phase.to_dict(), "teachers": [each.network["name"] for each in phase.teachers]}
+    flat = {key.rpartition(".")[2]: value for key, value in flatten_dict(fields, sep=".").items()}
+    groups.setdefault(phase.name, {})[phase] = {key: _text(value) for key, value in flat.items()}
+  found = {}
+  for name, own in groups.items():
+    keys = dict.fromkeys(key for values in own.values() for key in values if key not in _DIGESTS)
+    differing = [key for key in keys if len({values.get(key) for values in own.values()}) > 1]
+    for phase, values in own.items():
+      found[phase] = ", ".join([name, *(f"{key} {values.get(key, 'none')}" for key in differing)])
+  return found
+
+
+def _text(value: Any) -> str:
+  if isinstance(value, list | tuple):
+    return "/".join(map(_text, value))
+  return f"{value:g}" if isinstance(value, float) else str(value)

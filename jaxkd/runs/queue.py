@@ -20,7 +20,7 @@ from jaxkd.common.signals import Stopped
 from jaxkd.models import weights
 from jaxkd.runs import planning, teachers
 from jaxkd.runs.cohorts import cohorts, common_steps
-from jaxkd.runs.phase import Phase
+from jaxkd.runs.phase import Phase, labels
 from jaxkd.runs.store import LockedError, PhaseFolder
 from jaxkd.training import sharding
 from jaxkd.training.jobs import Dataset, Job, Student, Teacher
@@ -86,6 +86,13 @@ class Queue:
         )
     self._dataset, self._run, self._mesh = dataset, run, mesh
     self._waiting = list(self.missing)
+    self._labels, self._speeds = labels(self.missing), dict[str, float]()
+    if jax.process_index() == 0:
+      self._images = {phase: self._images_left(phase) for phase in self.missing}
+    if self.missing:
+      count = "1 phase" if len(self.missing) == 1 else f"{len(self.missing)} phases"
+      purpose = "evaluate" if all(phase.given for phase in self.missing) else "train"
+      tell(f"{count} to {purpose} on {provenance.hardware()}")
     with stop_requested() as self._stop:
       while self._waiting:
         before = len(self._waiting)
@@ -104,6 +111,20 @@ class Queue:
   def _folder(self, phase: Phase) -> PhaseFolder:
     # Equal phases may lie in the store and outside of it.
     return PhaseFolder.of(self._workdir, phase)
+
+  def _images_left(self, phase: Phase) -> float:
+    """Returns how many images a phase is still to be trained on, counted once an epoch."""
+    done = max(self._folder(phase).steps) * phase.data["batch_size"]
+    return max(phase.epochs * data.size(self._dataset.train) - done, 0)
+
+  def _rest(self, cohort: Sequence[Phase], images_per_second: float) -> float | None:
+    """Estimates the seconds of the phases after a cohort, None before their networks' speeds."""
+    own = {phase.network["name"] for phase in cohort}
+    self._speeds |= dict.fromkeys(own, images_per_second * len(cohort))
+    others = [phase for phase in self._waiting if phase not in cohort]
+    if any(phase.network["name"] not in self._speeds for phase in others):
+      return None
+    return sum(self._images[phase] / self._speeds[phase.network["name"]] for phase in others)
 
   def _steps(self, phase: Phase) -> set[int]:
     """Returns 0 and the steps of the checkpoints, as the first process sees them."""
@@ -159,12 +180,12 @@ class Queue:
   def _train(self, cohort: Sequence[Phase]) -> None:
     """Trains phases in one job and writes their results."""
     first = cohort[0]
-    others = f" and {len(cohort) - 1} more" if len(cohort) > 1 else ""
+    others = f", and {len(cohort) - 1} more" if len(cohort) > 1 else ""
     loaded = tuple(
       teachers.load(self._folder(t), self._dataset, self._mesh) for t in first.teachers
     )
     job = Job(
-      label=f"[{self.missing[first]}/{len(self.missing)} {first.name}{others}]",
+      label=f"[{self.missing[first]}/{len(self.missing)} {self._labels[first]}{others}]",
       students=tuple(self._student(phase, loaded) for phase in cohort),
       teachers=loaded,
       dataset=self._dataset,
@@ -175,6 +196,7 @@ class Queue:
       steps=common_steps([self._steps(phase) for phase in cohort]),
       run=self._run,
       mesh=self._mesh,
+      rest=functools.partial(self._rest, cohort),
     )
     for phase, result in zip(cohort, train(job, self._stop), strict=True):
       if jax.process_index() == 0:

@@ -12,6 +12,7 @@ from jaxkd import data
 from jaxkd.common.buckets import AnyPath
 from jaxkd.methods import Method
 from jaxkd.models import Network
+from jaxkd.training.progress import Rest
 from jaxkd.training.step import Frozen, Variables
 
 GIVEN = "given, not trained"
@@ -64,9 +65,9 @@ class Job:
   """Students that share teachers, data, order of the examples and number of epochs.
 
   They resume from the newest of `steps` at which the checkpoints of all students are sound. Step 0
-  needs no checkpoint. No result depends on `run`, which is `config.run`. `data_seed` is that of
-  order and augmentation. Learning rates and `View.progress` are those of a training of
-  `schedule_epochs`, which `epochs` may stop early.
+  needs no checkpoint. No result depends on `run`, which is `config.run`, or on `rest`, which is for
+  the progress on the terminal. `data_seed` is that of order and augmentation. Learning rates and
+  `View.progress` are those of a training of `schedule_epochs`, which `epochs` may stop early.
   """
 
   label: str
@@ -80,6 +81,7 @@ class Job:
   steps: Sequence[int]
   run: ml_collections.ConfigDict
   mesh: jax.sharding.Mesh
+  rest: Rest
 
   @property
   def steps_per_epoch(self) -> float:

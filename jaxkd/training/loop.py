@@ -98,7 +98,7 @@ def train(job: Job, stop: StopRequest) -> list[dict[str, Any]]:
         job.dataset.train, job.batch_size, order_key, batch_sharding, job.dataset.workers
       )
     )
-    progress = Progress(job.label, step, total, job.batch_size)
+    progress = Progress(job.label, step, total, job.batch_size, job.rest)
     # XLA runs loops of convolutions slowly on CPUs.
     stride = job.run.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 50)
     pulse = None

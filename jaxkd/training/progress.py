@@ -3,18 +3,25 @@
 import datetime
 import sys
 import time
+from collections.abc import Callable
 
 import jax
+
+Rest = Callable[[float], float | None]
+"""From images/s of a job to the seconds that all later jobs take, None if that is not known."""
 
 
 class Progress:
   """Shows the progress of a phase, from the first process.
 
-  On a terminal one line is updated in place; elsewhere a line is printed every 30 seconds.
+  On a terminal one line is updated in place; elsewhere a line is printed every 30 seconds. With
+  `rest`, it has the time of the whole queue, too.
   """
 
-  def __init__(self, label: str, step: int, total: int, batch_size: int):
-    self._label, self._total, self._batch_size = label, total, batch_size
+  def __init__(
+    self, label: str, step: int, total: int, batch_size: int, rest: Rest = lambda _: None
+  ):
+    self._label, self._total, self._batch_size, self._rest = label, total, batch_size, rest
     self._first_step, self._start = step, 0.0
     self._paused_at = 0.0
     self._shown = time.monotonic()
@@ -35,9 +42,11 @@ class Progress:
     self._shown = now
     rate = self._images_per_second(step, now)
     left = (self._total - step) * self._batch_size / rate
+    rest = self._rest(rate)
     text = (
       f"{self._label} step {step}/{self._total} ({step / self._total:.0%}) "
-      f"loss {loss:.4f}, {rate:.0f} images/s, ETA {datetime.timedelta(seconds=round(left))}"
+      f"loss {loss:.4f}, {rate:.0f} images/s, ETA {_duration(left)}"
+      + (f", of all about {_duration(left + rest)}" if rest else "")
     )
     shown, end = (f"\r{text}\033[K", "") if self._live else (text, "\n")
     print(shown, end=end, file=sys.stderr, flush=True)
@@ -63,3 +72,8 @@ class Progress:
       return
     start = "\r\033[K" if self._live else ""
     print(f"{start}{self._label} {text}", file=sys.stderr, flush=True)
+
+
+def _duration(seconds: float) -> str:
+  """Returns hours, minutes and seconds."""
+  return str(datetime.timedelta(seconds=round(seconds)))

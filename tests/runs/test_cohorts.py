@@ -103,7 +103,7 @@ def test_a_cohort_resumes_if_killed_while_it_saves_its_checkpoints(config, both,
   for key in (("kd", 0), ("kd", 1), ("crd", 0), ("crd", 1)):
     (killed[key].path / "result.json").unlink()
   run(config, workdir, 4)
-  assert "kd and 3 more] resumes at step" in capsys.readouterr().err
+  assert "kd, seed 0, and 3 more] resumes at step" in capsys.readouterr().err
   for key, folder in killed.items():
     compare(folder, both[1][key], np.testing.assert_array_equal)
     assert [line["step"] for line in folder.logged()] == [6, 11]
@@ -126,7 +126,7 @@ def test_a_student_that_another_run_trained_further_meanwhile_leaves_the_cohort(
   monkeypatch.setattr(Queue, "_claim", claim_late)
   folders = run(config, tmp_path, 2)
   told = capsys.readouterr().err
-  assert "kd and 1 more" not in told
+  assert "and 1 more" not in told
   assert "crd] resumes at step 11" in told
   compare(folders["crd", 0], both[1]["crd", 0], np.testing.assert_array_equal)
   assert folders["kd", 0].finished

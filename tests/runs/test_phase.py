@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from jaxkd.runs.phase import Phase
+from jaxkd.runs.phase import Phase, labels
 
 TEACHER = Phase(
   data={"name": "digits", "batch_size": 64},
@@ -66,3 +66,23 @@ def test_teachers_are_listed_once_and_before_their_students():
 def test_a_phase_is_evaluated_on_the_validation_split_if_it_holds_one_out():
   held_out = dataclasses.replace(STUDENT, data={**STUDENT.data, "validation": 0.1})
   assert (STUDENT.split, held_out.split) == ("test", "validation")
+
+
+def test_a_label_names_all_in_which_a_phase_differs_from_its_namesakes():
+  hotter = dataclasses.replace(STUDENT, objective={"name": "kd", "tau": 5.0})
+  again = dataclasses.replace(STUDENT, seed=1)
+  assert labels([TEACHER, STUDENT]) == {
+    TEACHER: "digits-mlp-cross_entropy",
+    STUDENT: "digits-mlp-kd",
+  }
+  assert labels([STUDENT, hotter, again]) == {
+    STUDENT: "digits-mlp-kd, tau 4, seed 0",
+    hotter: "digits-mlp-kd, tau 5, seed 0",
+    again: "digits-mlp-kd, tau 4, seed 1",
+  }
+  large = dataclasses.replace(TEACHER, network={**TEACHER.network, "name": "vgg8"})
+  pair = [dataclasses.replace(STUDENT, teachers=(each,)) for each in (TEACHER, large)]
+  assert list(labels(pair).values()) == [
+    "digits-mlp-kd, teachers mlp",
+    "digits-mlp-kd, teachers vgg8",
+  ]
