@@ -9,6 +9,7 @@ import logging
 
 from jaxkd.common import signals
 from jaxkd.common.arguments import Parser
+from jaxkd.common.console import silence_tensorflow
 from jaxkd.common.errors import end
 from jaxkd.data import SPECS, DataError, preparation
 from jaxkd.data.specs import DIGITS
@@ -22,6 +23,7 @@ def main() -> None:
   parser.add_argument("--data_dir", default="", help="the folder of TFDS's data")
   parser.add_argument("--archives", default="", help="folder of local archives")
   args = parser.parse_args()
+  silence_tensorflow()
   # urllib3 logs each attempt to reach a server; the last failure is reported.
   logging.getLogger("urllib3").setLevel(logging.ERROR)
   try:

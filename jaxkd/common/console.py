@@ -1,5 +1,6 @@
-"""The one way to print to stderr."""
+"""The one way to print to stderr, and silence of TensorFlow there."""
 
+import os
 import sys
 
 import jax
@@ -11,3 +12,9 @@ def tell(text: str) -> None:
   """Prints a line to stderr, from the first process of a run only."""
   if jax.process_index() == 0:
     print(one_line(text), file=sys.stderr, flush=True)
+
+
+def silence_tensorflow() -> None:
+  """Keeps TensorFlow, which is imported later, from telling of processors and of oneDNN."""
+  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+  os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")

@@ -3,6 +3,8 @@
 import contextlib
 import importlib.util
 import os
+import pathlib
+import shutil
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -34,7 +36,8 @@ def prepare(name: str, data_dir: str = "", archives: str = "") -> None:
     try:
       _describe(part, name, data_dir)
     except DataError:
-      _build(part, name, data_dir, archives)
+      with _without_empty_folders(prepared.root(data_dir)):
+        _build(part, name, data_dir, archives)
       _describe(part, name, data_dir)
 
 
@@ -73,6 +76,26 @@ def _build(spec: Spec, name: str, data_dir: str, archives: str) -> None:
       command = prepared.command(name, data_dir)
       reason = f"{error}; put them into a folder and run: {command} --archives=FOLDER"
     raise DataError(f"data set {spec.name!r} can't be prepared: {reason}") from error
+
+
+@contextlib.contextmanager
+def _without_empty_folders(root: pathlib.Path) -> Iterator[None]:
+  """Removes folders that a failure leaves empty, unless they were there before."""
+
+  def folders() -> set[pathlib.Path]:
+    found = {root, *root.parents, *root.glob("*"), *root.glob("*/*")}
+    return {path for path in found if path.is_dir()}
+
+  before = folders()
+  try:
+    yield
+  except BaseException:
+    for path in sorted(folders() - before, reverse=True):
+      # TFDS describes the variants of a data set in .config.
+      with contextlib.suppress(OSError):
+        if {own.name for own in path.iterdir()} <= {".config"}:
+          shutil.rmtree(path)
+    raise
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from clu import parameter_overview
 from flax import nnx
 
 from jaxkd.common.buckets import AnyPath
-from jaxkd.common.console import tell
+from jaxkd.common.console import silence_tensorflow, tell
 from jaxkd.common.files import (
   append_json_line,
   exists,
@@ -46,6 +46,7 @@ class Writer:
       write_json_lines(self._path, self.lines)
     # clu's writers import both, which are an extra.
     if all(map(importlib.util.find_spec, ("tensorflow", "tensorboard"))):
+      silence_tensorflow()
       from clu import metric_writers
 
       self._board = metric_writers.SummaryWriter(str(folder / "tensorboard"))

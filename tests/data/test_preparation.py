@@ -124,11 +124,13 @@ def test_a_folder_of_archives_prevents_downloads(monkeypatch, capfd, tmp_path, n
 
   monkeypatch.setattr(downloader._Downloader, "download", refuse)
   monkeypatch.setattr(preparation.importlib.util, "find_spec", lambda _: True)
-  status, (line,) = _run(
-    monkeypatch, capfd, name, f"--data_dir={tmp_path}", f"--archives={tmp_path}"
-  )
+  # An empty folder of the user stays; the others go with the failure.
+  (tmp_path / "own" / "empty").mkdir(parents=True)
+  places = f"--data_dir={tmp_path}/own/new/data", f"--archives={tmp_path}"
+  status, (line,) = _run(monkeypatch, capfd, name, *places)
   assert status == 2
   assert line == f"jaxkd: {tmp_path} has {lacks}"
+  assert [path.name for path in tmp_path.rglob("*")] == ["own", "empty"]
 
 
 def test_a_download_is_announced_with_address_and_size(monkeypatch, capfd, tmp_path):
