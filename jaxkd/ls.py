@@ -30,8 +30,7 @@ def lines(entries: Sequence[Entry], taught: dict[Phase, list[Phase]]) -> Iterato
     students = taught.get(phase, ()) if phase else ()
     if count := collections.Counter(student.objective["name"] for student in students):
       objectives = ", ".join(f"{name} ({number})" for name, number in sorted(count.items()))
-      indent = {"initial_indent": "  teaches ", "subsequent_indent": "    "}
-      yield from textwrap.wrap(objectives, _WIDTH, **indent)
+      yield textwrap.fill(f"  teaches {objectives}", _WIDTH, subsequent_indent="    ")
 
 
 def shown(size: int) -> str:

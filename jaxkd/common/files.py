@@ -110,13 +110,14 @@ def usage(folder: StrPath) -> Usage:
     if in_bucket(folder):
       import fsspec
 
-      return Usage(fsspec.filesystem("gcs").du(os.fspath(folder)), 0.0)
-    found = [os.stat(folder)]
+      found = fsspec.filesystem("gcs").find(os.fspath(folder), detail=True)
+      return Usage(sum(each["size"] for each in found.values()), 0.0)
+    stats = [os.stat(folder)]
     for path in pathlib.Path(folder).rglob("*"):
       with contextlib.suppress(FileNotFoundError):
-        found.append(os.lstat(path))
-  size = sum(each.st_size for each in found if stat.S_ISREG(each.st_mode))
-  return Usage(size, max(each.st_mtime for each in found))
+        stats.append(os.lstat(path))
+  size = sum(each.st_size for each in stats if stat.S_ISREG(each.st_mode))
+  return Usage(size, max(each.st_mtime for each in stats))
 
 
 def make_folder(path: StrPath) -> None:

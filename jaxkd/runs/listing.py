@@ -5,6 +5,7 @@ import inspect
 import itertools
 import re
 import textwrap
+import types
 import typing
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -102,7 +103,7 @@ def _described(name: str, value: Any, kind: Any, known: dict[str, str]) -> tuple
       shared = f"; None: config.{key}" if key in SHARED else ""
       return values, f"{field.metadata['source']}{shared}"
   if isinstance(value, tuple):
-    kind = tuple[type(value[0]) if value else str, ...]
+    kind = types.GenericAlias(tuple, (type(value[0]) if value else str, ...))
   elif value is None:
     kind = kind | None
   values = "set in a config file" if kind is ConfigDict else allowed(kind, BOUNDS.get(name))
