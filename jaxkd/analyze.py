@@ -36,7 +36,7 @@ _WEIGHTS = flags.DEFINE_multi_string(
 )
 _TAU = flags.DEFINE_float("tau", None, "temperature; default: that of the config's kd, or 4")
 _GRID = flags.DEFINE_list(
-  "grid", None, "temperatures among which τ* is searched; default: those of the config's isats"
+  "isats_grid", None, "temperatures among which τ* is searched; default: the config's isats.grid"
 )
 _K = flags.DEFINE_integer("k", None, "classes in the rank set overlap; default: 5, or all", 1)
 
@@ -58,7 +58,8 @@ def _temperatures(texts: list[str]) -> tuple[float, ...]:
   except ValueError:
     grid = ()
   if not grid or any(not a < b for a, b in itertools.pairwise(grid)):
-    raise ConfigError(f"--grid is {','.join(texts)!r}, must be ascending temperatures: 1,2,4,8")
+    given = ",".join(texts)
+    raise ConfigError(f"--isats_grid is {given!r}, must be ascending temperatures: 1,2,4,8")
   return grid
 
 

@@ -45,7 +45,7 @@ def lines(path):
 
 def forget_flags():
   """Resets the flags for the next command line."""
-  for name in ("config", "workdir", "logits", "weights", "tau", "grid", "k"):
+  for name in ("config", "workdir", "logits", "weights", "tau", "isats_grid", "k"):
     flags.FLAGS[name].unparse()
   for name in list(flags.FLAGS):
     if name.startswith("config."):
@@ -632,7 +632,7 @@ def test_k_is_at_most_the_number_of_classes(analyse, save, monkeypatch):
 def test_the_grid_of_saved_logits_can_be_widened(analyse, save, monkeypatch):
   monkeypatch.setattr(writeup.figures, "draw", lambda _: [])
   files = (save("a.npz", logits=logits(SMALL)), save("b.npz", logits=logits(LARGE)))
-  folder = analyse("--logits=" + ",".join(files), "--grid=1,4,16")
+  folder = analyse("--logits=" + ",".join(files), "--isats_grid=1,4,16")
   table = lines(folder / "temperatures.csv")
   assert [*table[0]] == ["network", "τ* = 1", "τ* = 4", "τ* = 16"]
 
@@ -677,9 +677,9 @@ def test_different_analyses_have_different_folders(save):
       "config.analysis.teachers.wide.epochs has no effect here: --weights gives the networks",
     ),
     (["--logits=a.npz,b.npz", "--weights=mlp=a.pth"], "--logits and --weights exclude each other"),
-    (["CONFIG", "--grid=1,x"], "--grid is '1,x', must be ascending temperatures"),
-    (["CONFIG", "--grid=2,1"], "--grid is '2,1', must be ascending temperatures"),
-    (["CONFIG", "--grid=0,1"], "its temperatures must be from 0.0001 to 10000"),
+    (["CONFIG", "--isats_grid=1,x"], "--isats_grid is '1,x', must be ascending temperatures"),
+    (["CONFIG", "--isats_grid=2,1"], "--isats_grid is '2,1', must be ascending temperatures"),
+    (["CONFIG", "--isats_grid=0,1"], "its temperatures must be from 0.0001 to 10000"),
     (["--logits=a.npz,b.npz", "CONFIG"], "exclude each other"),
     ([], "--config is missing"),
     (["CONFIG", "--k=11"], "k = 11; it must be from 1 to the 10 classes"),

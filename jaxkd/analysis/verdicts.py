@@ -161,7 +161,7 @@ def temperatures(findings: Findings) -> str:
     shares = _shares(findings, functools.partial(_chosen, tau=edge))
     if often := [f"{100 * share:.0f} % ({name})" for name, share in shares if share > _EDGE]:
       said += f" τ* is the {kind} temperature of the grid, {edge:g}, for {', '.join(often)}."
-  end = "A wider grid may have more discriminative temperatures: --grid=TAU,TAU,..."
+  end = "A wider grid may have more discriminative temperatures: --isats_grid=TAU,TAU,..."
   return f"The grid may be too narrow:{said} {end}" if said and len(grid) > 1 else ""
 
 
