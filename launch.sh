@@ -151,8 +151,10 @@ run_tests() {
     build_docs --quiet
   fi
   # One worker runs all tests of a file, so that their shared fixtures are made once. There is a
-  # worker more than cores, because some tests wait for processes that they start.
-  exec python -m pytest -n $(($(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile "$@"
+  # worker more than cores, because some tests wait for processes that they start. Each may take 5 GB.
+  local workers=$(($(getconf _NPROCESSORS_ONLN) + 1))
+  ((workers <= 8)) || workers=8
+  exec python -m pytest -n "$workers" --dist loadfile "$@"
 }
 
 build_docs() {
