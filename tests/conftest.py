@@ -19,11 +19,14 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # fusion emitters to turn off.
 os.environ.setdefault(
   "XLA_FLAGS",
-  "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
-  if importlib.metadata.version("jaxlib").startswith(("0.9.", "0.10."))
-  else "--xla_backend_optimization_level=0",
+  "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+  "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_prefer_vector_width=128"
+  + (
+    " --xla_cpu_use_fusion_emitters=false"
+    if importlib.metadata.version("jaxlib").startswith(("0.9.", "0.10."))
+    else ""
+  ),
 )
-
 # Subprocesses share small programs, too.
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 

@@ -50,7 +50,7 @@ def needs_maps(config, row):
   "row", [name for name, method in methods.list_methods().items() if method.search]
 )
 def test_the_default_grid_of_a_row_has_valid_options(row, tiny_config):
-  found = grid.parse([], tiny_config, row)
+  found = grid.default(row)
   assert found.keys() <= grid.options(tiny_config, row).keys()
   tiny_config.rows = (row,)
   if needs_maps(tiny_config, row):
