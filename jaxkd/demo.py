@@ -4,7 +4,6 @@ python -m jaxkd.demo
 python -m jaxkd.demo --methods=kd,isats,fgcr --splits=20 --per_teacher=40
 """
 
-import datetime
 import time
 
 import jax
@@ -14,7 +13,7 @@ from jaxkd import cli
 from jaxkd.analysis import gains, miniature
 from jaxkd.common import provenance
 from jaxkd.common.buckets import located
-from jaxkd.common.console import tell
+from jaxkd.common.console import clock, tell
 from jaxkd.common.digests import digest
 from jaxkd.common.errors import ConfigError
 from jaxkd.common.spelling import nearest
@@ -45,7 +44,7 @@ def main(_: list[str]) -> None:
       teachers = f" of teachers with {cell.size} hidden units" if cell.size else ""
       tell(
         f"[{len(cells)}/{total}] {cell.row}: {cell.accuracies.size} students{teachers}, accuracy "
-        f"{cell.accuracies.mean():.2%}, ETA {datetime.timedelta(seconds=round(left))}"
+        f"{cell.accuracies.mean():.2%}, ETA {clock(left)}"
       )
     if jax.process_index() == 0:
       flags_used = digest(f"{rows} {_SPLITS.value} {_STUDENTS.value}")

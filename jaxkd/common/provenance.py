@@ -11,6 +11,7 @@ import time
 import jax
 
 import jaxkd
+from jaxkd.common.console import clock
 from jaxkd.common.cores import cores
 from jaxkd.common.shell import as_started
 
@@ -66,4 +67,4 @@ def today() -> str:
 
 def elapsed() -> str:
   """Returns for how long this process has run, as hours, minutes and seconds."""
-  return str(datetime.timedelta(seconds=round(time.monotonic() - _STARTED)))
+  return clock(time.monotonic() - _STARTED)

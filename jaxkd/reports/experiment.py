@@ -204,8 +204,8 @@ def _training(experiment: Experiment) -> Lines:
 
 def _origin(experiment: Experiment, phase: Phase) -> str:
   """Returns where a phase's network came from."""
-  if phase.location or phase.given:
-    return f"given: {phase.location or phase.weights}"
+  if source := _source(phase):
+    return f"given: {source}"
   folder = experiment.folder(phase)
   if not folder.finished:
     return "not in the store"
@@ -315,10 +315,14 @@ def _curves(config: ConfigDict, logs: _Logs) -> Picture:
 
 def _given(experiment: Experiment) -> str:
   """Returns sentences that name the file or the folder of each network that is not trained here."""
-  last = (phase for phases in experiment.rows.values() for phase in phases)
-  used = dict.fromkeys(phase for student in last for phase in student.with_teachers())
-  sources = [(phase, phase.location or (phase.given and phase.weights)) for phase in used]
-  return "".join(f" {p.network['name']} is given: {source}." for p, source in sources if source)
+  used = planning.with_teachers(experiment.students)
+  sources = [(phase, source) for phase in used if (source := _source(phase))]
+  return "".join(f" {phase.network['name']} is given: {source}." for phase, source in sources)
+
+
+def _source(phase: Phase) -> str:
+  """Returns the file or the folder of a network that is not trained here; '' of others."""
+  return phase.location or (phase.weights if phase.given else "")
 
 
 def split(config: ConfigDict) -> str:

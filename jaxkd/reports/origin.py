@@ -9,14 +9,13 @@ from jaxkd.common import provenance
 from jaxkd.reports.document import Text
 from jaxkd.runs.config import default
 from jaxkd.runs.experiment import Experiment
-from jaxkd.runs.phase import Phase
 
 # Options that determine no result, or that have a place of their own in a report.
 _ELSEWHERE = ("title", "rows", "seeds", "run", "tuned", "data.data_dir")
 
 
 def blocks(experiment: Experiment) -> list[Text]:
-  """Returns the paragraphs on an experiment whose rows have results."""
+  """Returns the paragraphs on an experiment all of whose students have results."""
   about = [Text(data(experiment))]
   if changed := changes(experiment.config):
     about.append(Text(f"Options that differ from jaxkd's defaults: {', '.join(changed)}."))
@@ -36,7 +35,7 @@ def run() -> list[Text]:
 
 def data(experiment: Experiment) -> str:
   """Returns a sentence on the images of an experiment."""
-  config, phase = experiment.config, _finished(experiment)
+  config, phase = experiment.config, experiment.students[0]
   result = experiment.folder(phase).result()
   train, evaluated = (result[split].get("examples") for split in ("train", phase.split))
   if not train:  # a result of an earlier version
@@ -51,11 +50,6 @@ def data(experiment: Experiment) -> str:
     f"Data: {config.data.name}, {train:,} images to train on{shares}, {evaluated:,} in the "
     f"{phase.split} split: one image is {100 / evaluated:.2g} points of accuracy."
   )
-
-
-def _finished(experiment: Experiment) -> Phase:
-  """Returns a student that has a result."""
-  return next(phase for phase in experiment.students if experiment.folder(phase).finished)
 
 
 def changes(config: ConfigDict) -> Sequence[str]:

@@ -1,11 +1,12 @@
 """Progress of a training run on the terminal: step, loss, speed and remaining time."""
 
-import datetime
 import sys
 import time
 from collections.abc import Callable
 
 import jax
+
+from jaxkd.common.console import clock
 
 Rest = Callable[[float], float | None]
 """From images/s of a job to the seconds that all later jobs take, None if that is not known."""
@@ -45,8 +46,8 @@ class Progress:
     rest = self._rest(rate)
     text = (
       f"{self._label} step {step}/{self._total} ({step / self._total:.0%}) "
-      f"loss {loss:.4f}, {rate:.0f} images/s, ETA {_duration(left)}"
-      + (f", of all about {_duration(left + rest)}" if rest else "")
+      f"loss {loss:.4f}, {rate:.0f} images/s, ETA {clock(left)}"
+      + (f", of all about {clock(left + rest)}" if rest else "")
     )
     shown, end = (f"\r{text}\033[K", "") if self._live else (text, "\n")
     print(shown, end=end, file=sys.stderr, flush=True)
@@ -72,8 +73,3 @@ class Progress:
       return
     start = "\r\033[K" if self._live else ""
     print(f"{start}{self._label} {text}", file=sys.stderr, flush=True)
-
-
-def _duration(seconds: float) -> str:
-  """Returns hours, minutes and seconds."""
-  return str(datetime.timedelta(seconds=round(seconds)))

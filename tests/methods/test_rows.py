@@ -82,9 +82,6 @@ def test_one_option_is_the_temperature_of_every_row_with_the_common_default(tiny
   class Own(methods.Method):
     student_tau: float = methods.option(2.0)
 
-    def loss(self, view):
-      raise NotImplementedError
-
   methods.register("own_with_temperature")(Own)
   try:
     config = default()
