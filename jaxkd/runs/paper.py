@@ -1,8 +1,10 @@
 """The paper's Tables 2 and 3, and the experiments that their figures belong to."""
 
+import dataclasses
+
 import ml_collections
 
-from jaxkd import data
+from jaxkd import data, methods
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.training.jobs import GIVEN
 
@@ -56,9 +58,6 @@ TEACHERS = {
 }
 """The large and the small teacher by data set."""
 
-# Options of methods that come from elsewhere.
-_NOT_THE_PAPERS = ("standardize", "keep_guidance")
-
 PRETRAINED = ("cub", "dogs")
 """Data sets whose networks start from ImageNet's weights.
 
@@ -97,9 +96,12 @@ def differences(config: ml_collections.ConfigDict) -> list[str]:
     found.append(f"ensembles of {config.ensemble}, not of 2")
   # `kd` has the options of many rows.
   for row in dict.fromkeys(("kd", *(row.removesuffix("+ens") for row in config.rows))):
-    for option in _NOT_THE_PAPERS:
-      if config.get(row, {}).get(option, False):
-        found.append(f"{row}.{option} is True")
+    section = config.get(row, {})
+    for field in dataclasses.fields(methods.find(row)):
+      # Standardisation is of another publication.
+      elsewhere = field.metadata.get("extension") or field.name == "standardize"
+      if elsewhere and (value := section.get(field.name, field.default)) != field.default:
+        found.append(f"{row}.{field.name} is {value}")
   wanted = dict(zip(("teacher", "small_teacher"), TEACHERS[name], strict=True))
   roles = ["student"]
   roles += ["small_teacher"] if "stkd" in config.rows else []
