@@ -131,7 +131,7 @@ def command():
 
   def run(main, *argv, **parsed):
     # ml_collections reads overrides from sys.argv.
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, _flags_of_one_command(main.__module__):
       patch.setattr(sys, "argv", ["jaxkd", *argv])
       try:
         main(cli.parse(sys.argv, **parsed))
@@ -142,3 +142,22 @@ def command():
         flags.FLAGS.unparse_flags()
 
   return run
+
+
+@contextlib.contextmanager
+def _flags_of_one_command(module):
+  """Hides the flags of the other commands: the process of a user has those of one command."""
+  hidden = [
+    (name, flag)
+    for name, own in flags.FLAGS.flags_by_module_dict().items()
+    if name.startswith("jaxkd.") and name not in ("jaxkd.cli", module)
+    for flag in own
+  ]
+  for _, flag in hidden:
+    delattr(flags.FLAGS, flag.name)
+  try:
+    yield
+  finally:
+    for name, flag in hidden:
+      flags.FLAGS[flag.name] = flag
+      flags.FLAGS.register_flag_by_module(name, flag)
