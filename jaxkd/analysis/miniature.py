@@ -17,7 +17,7 @@ from flax import nnx
 from jaxkd import data, losses, methods, metrics, models
 from jaxkd.methods import Method
 from jaxkd.models import Outputs
-from jaxkd.training import optim
+from jaxkd.training import compilation, optim
 from jaxkd.training.step import Learner, Variables, functional
 
 ROWS = ("kd", "ats", "isats", "fgcr", "regt")
@@ -134,7 +134,7 @@ def _teachers(parts: _Splits, objective: Method, options: Mapping[str, int]) -> 
   """Returns the teachers' logits `[splits, T, N, C]`, accuracies and variances `[splits, T]`."""
   learner = _learner(objective, options)
 
-  @jax.jit
+  @compilation.jit
   def run(parts, numbers):
     def one(parts, number):
       variables = _fit(learner, options, parts.train, None, (), number, number)
@@ -155,7 +155,7 @@ def _students(
   learner = _learner(objective, STUDENT)
   splits = len(parts.train[1])
 
-  @jax.jit
+  @compilation.jit
   def run(parts, logits, constants, orders, numbers):
     def one(parts, targets, constants, order, number):
       variables = _fit(learner, STUDENT, parts.train, targets, constants, number, order)

@@ -96,6 +96,9 @@ def default() -> ml_collections.ConfigDict:
   config.run.keep_checkpoints = 2
   # Steps in one call of the device; 0: 1 on CPUs, 50 elsewhere.
   config.run.steps_per_dispatch = 0
+  # On GPUs, whether each step computes the same bits in every run; False lets XLA choose faster
+  # algorithms, and a resumed training differs in rounding.
+  config.run.deterministic = True
   # Students of a teacher that train in one step, with one forward pass of the teacher; each takes
   # the memory that it takes alone.
   config.run.cohort = 1

@@ -17,7 +17,7 @@ from jaxkd.common.errors import ConfigError, explained
 from jaxkd.methods import Method
 from jaxkd.models import Network, Outputs, adapt
 from jaxkd.models.own import EVAL, TRAIN
-from jaxkd.training import optim, sharding
+from jaxkd.training import compilation, optim, sharding
 from jaxkd.training.examples import UserData
 from jaxkd.training.loop import NonFiniteError, next_multiple
 from jaxkd.training.progress import Progress
@@ -158,13 +158,13 @@ def distill(
       outputs = teach(teacher_variables, preprocess(inputs))
       return prepare((outputs,), labels, mask, outputs.logits.shape[-1])
 
-    constants = train.total(jax.jit(prepared), batch_size)
+    constants = train.total(compilation.jit(prepared), batch_size)
   put, split = sharding.replicate(mesh), sharding.split_batch(mesh)
   state = learner.init(variables, adapter_variables, constants)
   state, teacher_variables = put((state, teacher_variables))
   key = jax.random.key(seed)
 
-  @jax.jit
+  @compilation.jit
   def step(state: TrainState, teacher_variables: Any, inputs: jax.Array, labels: jax.Array):
     inputs = preprocess(inputs)
     targets = (teach(teacher_variables, inputs),)
@@ -172,7 +172,7 @@ def distill(
     step_key = jax.random.fold_in(key, state.step)
     return learner.step(state, targets, inputs, labels, step_key, progress)
 
-  @jax.jit
+  @compilation.jit
   def correct(variables: Variables, inputs: jax.Array, labels: jax.Array, mask: jax.Array):
     logits = net.apply(variables, preprocess(inputs)).logits
     return jnp.sum((jnp.argmax(logits, axis=-1) == labels) & mask)

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxkd import data
 from jaxkd.data.base import Split
-from jaxkd.training import sharding
+from jaxkd.training import compilation, sharding
 from jaxkd.training.step import Evaluator, Variables
 
 
@@ -78,7 +78,7 @@ def collect(
 
 
 def _replicated(evaluator: Evaluator, function: Callable[..., Any]) -> Callable[..., Any]:
-  return jax.jit(function, out_shardings=sharding.replicated(evaluator.mesh))
+  return compilation.jit(function, out_shardings=sharding.replicated(evaluator.mesh))
 
 
 def _batches(evaluator: Evaluator, split: Split, workers: int | None) -> Any:

@@ -19,7 +19,7 @@ from jaxkd.common.signals import Stopped
 from jaxkd.data.base import Split
 from jaxkd.methods import Method
 from jaxkd.methods.base import make_module
-from jaxkd.training import evaluation, optim, sharding
+from jaxkd.training import compilation, evaluation, optim, sharding
 from jaxkd.training.checkpoint import CheckpointError, Checkpoints
 from jaxkd.training.jobs import GIVEN, Job, Student
 from jaxkd.training.progress import Progress
@@ -70,7 +70,8 @@ def train(job: Job, stop: StopRequest) -> list[dict[str, Any]]:
     mesh=job.mesh,
   )
   states = put(trainer.init(tuple(trainee.start for trainee in trainees), teachers))
-  train_steps = jax.jit(trainer.train_steps, donate_argnums=0)
+  deterministic = job.run.deterministic
+  train_steps = compilation.jit(trainer.train_steps, deterministic=deterministic, donate_argnums=0)
   order_key, augment_key = put(_run_keys(job.data_seed))
   dropout_keys = put(tuple(_run_keys(student.seed)[1] for student in job.students))
   keys = Keys(augment_key, dropout_keys)

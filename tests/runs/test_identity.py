@@ -64,6 +64,7 @@ def test_an_option_that_determines_the_result_changes_the_identity(tiny_config, 
     ("run.eval_every_epochs", 5.0),
     ("run.checkpoint_every_steps", 7),
     ("run.cohort", 3),
+    ("run.deterministic", False),
     ("run.loader", "streamed"),
     ("run.steps_per_dispatch", 4),
     # Options of other rows and networks.
