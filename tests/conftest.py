@@ -41,7 +41,10 @@ from jaxkd.runs import experiment
 
 # These files import PyTorch or a server of buckets, which may be absent; tests that use them skip
 # themselves.
-collect_ignore = ["benchmarks", "bucket_server.py", "models/reference.py"]
+collect_ignore = [
+  "bucket_server.py",
+  *(f"benchmarks/{name}.py" for name in ("analysis", "conv", "data", "kills", "models")),
+]
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")

@@ -5,13 +5,10 @@ paper's authors and other distillation work train with. `forward` returns the fi
 of `jaxkd.models.Outputs`, channels first.
 """
 
-import pytest
-
-torch = pytest.importorskip("torch", reason="the reference is PyTorch: install the extra `torch`")
-
-import torch.nn.functional as F  # noqa: E402
-from torch import nn  # noqa: E402
-from torch.nn import BatchNorm2d, Conv2d, Linear, ReLU, Sequential  # noqa: E402
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn import BatchNorm2d, Conv2d, Linear, ReLU, Sequential
 
 
 def pool(x):

@@ -82,6 +82,9 @@ def _log_wrong_class_variance(log_probs: Array, right: Array) -> Array:
   return 2 * largest + jnp.log(_numerics.variance(relative, wrong))
 
 
+_VMAPPED = 2**20  # logits up to which all temperatures are searched at once
+
+
 def optimal_temperature(
   logits: Array, labels: Array, grid: tuple[float, ...] | Array = ISATS_GRID
 ) -> Array:
@@ -109,9 +112,13 @@ def optimal_temperature(
   checked = _checks.labels(labels, logits)
   logits = _numerics.accumulate(logits)
   taus = jnp.sort(jnp.asarray(grid, logits.dtype))
-  log_variances = jax.vmap(
-    lambda tau: _log_wrong_class_variance(_numerics.log_softmax(logits, tau), checked.right)
-  )(taus)
+
+  def log_variance(tau: Array) -> Array:
+    return _log_wrong_class_variance(_numerics.log_softmax(logits, tau), checked.right)
+
+  # The memory of many large logits must not grow with the grid.
+  vmapped = logits.size <= _VMAPPED
+  log_variances = jax.vmap(log_variance)(taus) if vmapped else jax.lax.map(log_variance, taus)
   unknown = jnp.any(jnp.isnan(log_variances), axis=0)
   return checked.mark(jnp.where(unknown, jnp.nan, taus[jnp.argmax(log_variances, axis=0)]))
 

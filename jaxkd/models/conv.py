@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxkd.common.backend import backend
+
 # Groups are joined up to so many channels, and dense convolutions are matrix products up to so many
 # output pixels: by measurement.
 _JOINED_CHANNELS = 32
@@ -27,7 +29,7 @@ def conv(
   The kernel `[height, width, in / groups, out]` has the dtype of `x`; the result is
   `[B, H', W', out]` with `H' = (H + 2 padding - height) // strides + 1`.
   """
-  if jax.default_backend() == "cpu":
+  if backend() == "cpu":
     if groups == x.shape[-1] == kernel.shape[-1]:
       # A sum of shifted images, each weighted by channel.
       weights = kernel.reshape(-1, 1, 1, 1, groups)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
+from jaxkd.common.backend import backend
 from jaxkd.models.base import Network, Outputs
 from jaxkd.models.conv import conv, shifts
 
@@ -188,7 +189,7 @@ def conv_bn(
 
 def max_pool(x: jax.Array, size: int, strides: int, padding: int = 0) -> jax.Array:
   """Maxima over windows of `[B, H, W, C]`; padding never wins."""
-  if jax.default_backend() == "cpu":
+  if backend() == "cpu":
     # Several times as fast there, above all in the backward pass.
     seen = shifts(x, (size, size), strides, padding, fill=-math.inf)
     return functools.reduce(jnp.maximum, seen)

@@ -5,6 +5,8 @@ from typing import Any
 
 import jax
 
+from jaxkd.common.backend import backend
+
 
 def jit(function: Callable[..., Any], *, deterministic: bool = True, **options: Any) -> Any:
   """Returns `jax.jit(function, **options)`; on a GPU, of a deterministic program.
@@ -19,6 +21,6 @@ def jit(function: Callable[..., Any], *, deterministic: bool = True, **options: 
     deterministic: False leaves the choice to XLA; its programs are faster.
     **options: arguments of `jax.jit`.
   """
-  if deterministic and jax.default_backend() == "gpu":
+  if deterministic and backend() == "gpu":
     options["compiler_options"] = {"xla_gpu_deterministic_ops": True}
   return jax.jit(function, **options)

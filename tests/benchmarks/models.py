@@ -18,7 +18,7 @@ import torch
 from flax import nnx
 
 from jaxkd import models
-from tests.models import reference
+from jaxkd.benchmarks import references
 
 NAMES = (
   "resnet20",
@@ -60,7 +60,7 @@ def jax_step(name, batch, size, dtype=jnp.float32):
 
 def torch_step(name, batch, size):
   """Returns a function that runs a training step's passes in PyTorch."""
-  network = reference.build(name, 100, size).train()
+  network = references.build(name, 100, size).train()
   random = np.random.default_rng(0).normal(size=(batch, 3, size, size))
   x = torch.from_numpy(random.astype(np.float32))
   labels = torch.arange(batch) % 100

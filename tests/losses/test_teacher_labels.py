@@ -1,5 +1,6 @@
 """Teacher labels against float64 NumPy, with ties and with two classes."""
 
+import functools
 from typing import Any
 
 import jax
@@ -257,3 +258,22 @@ def test_labels_out_of_range_count_for_no_class_mean():
     losses.class_mean_probabilities(LOGITS[3:], LABELS[3:], 5, 3.0),
     rtol=1e-6,
   )
+
+
+def test_a_search_over_many_large_logits_needs_no_memory_for_the_grid():
+  logits = jax.ShapeDtypeStruct((64, 21841), jnp.float32)
+  labels = jax.ShapeDtypeStruct((64,), jnp.int32)
+
+  def temporary(grid):
+    search = jax.jit(functools.partial(losses.optimal_temperature, grid=grid))
+    return search.lower(logits, labels).compile().memory_analysis().temp_size_in_bytes
+
+  assert temporary(tuple(range(1, 17))) < 1.05 * temporary((1.0, 2.0))
+
+
+def test_a_search_over_many_large_logits_finds_the_same(monkeypatch):
+  logits = jax.random.normal(jax.random.key(0), (64, 50)) * 5
+  labels = jnp.arange(64) % 50
+  expected = losses.optimal_temperature(logits, labels)
+  monkeypatch.setattr(losses.labels, "_VMAPPED", 100)
+  np.testing.assert_array_equal(losses.optimal_temperature(logits, labels), expected)

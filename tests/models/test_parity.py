@@ -22,7 +22,7 @@ from jaxkd.models.resnet import (
 
 torch = pytest.importorskip("torch", reason="the reference is PyTorch: install the extra `torch`")
 
-import reference  # noqa: E402
+from jaxkd.benchmarks import references  # noqa: E402
 
 CLASSES = 5
 
@@ -48,7 +48,7 @@ def by_name(name, **options):
 CASES = {
   name: (
     by_name(name, image_size=size),
-    functools.partial(reference.build, name, CLASSES, size),
+    functools.partial(references.build, name, CLASSES, size),
     size,
   )
   for name, size in (
@@ -74,37 +74,37 @@ CASES = {
       imagenet_stem=False,
       num_classes=CLASSES,
     ),
-    lambda: reference.option_a_resnet((1, 2, 1), CLASSES),
+    lambda: references.option_a_resnet((1, 2, 1), CLASSES),
     16,
   ),
   "wrn10_1": (
     functools.partial(models.wrn.WideResNet, depth=10, width=1, num_classes=CLASSES),
-    lambda: reference.WideResNet(10, 1, CLASSES),
+    lambda: references.WideResNet(10, 1, CLASSES),
     16,
   ),
   "vgg11, fourth pool, feature layer": (
     by_name("vgg11", feature_dim=3),
-    lambda: reference.VGG((1, 1, 2, 2, 2), CLASSES, feature_dim=3),
+    lambda: references.VGG((1, 1, 2, 2, 2), CLASSES, feature_dim=3),
     64,
   ),
   "shufflenet_v2, ImageNet": (
     by_name("shufflenet_v2", image_size=72),
-    lambda: reference.ShuffleNetV2(CLASSES),
+    lambda: references.ShuffleNetV2(CLASSES),
     72,
   ),
   "mobilenet_v2, ImageNet": (
     by_name("mobilenet_v2", image_size=72),
-    lambda: reference.MobileNetV2(CLASSES),
+    lambda: references.MobileNetV2(CLASSES),
     72,
   ),
   "alexnet, ImageNet": (
     by_name("alexnet", image_size=127),
-    lambda: reference.AlexNet(False, CLASSES),
+    lambda: references.AlexNet(False, CLASSES),
     127,
   ),
   "resnet18": (
     imagenet_resnet(BasicBlock, (1, 2, 1, 1)),
-    lambda: reference.imagenet_resnet(reference.BasicBlock, (1, 2, 1, 1), CLASSES),
+    lambda: references.imagenet_resnet(references.BasicBlock, (1, 2, 1, 1), CLASSES),
     65,
   ),
   "resnet50, CIFAR": (
@@ -117,29 +117,31 @@ CASES = {
       imagenet_stem=False,
       num_classes=CLASSES,
     ),
-    lambda: reference.toolkit_resnet50((1, 2, 1, 1), CLASSES),
+    lambda: references.toolkit_resnet50((1, 2, 1, 1), CLASSES),
     16,
   ),
   "resnet50": (
     imagenet_resnet(Bottleneck, (1, 2, 1, 1)),
-    lambda: reference.imagenet_resnet(reference.Bottleneck, (1, 2, 1, 1), CLASSES),
+    lambda: references.imagenet_resnet(references.Bottleneck, (1, 2, 1, 1), CLASSES),
     64,
   ),
   "wide_resnet50_2": (
     imagenet_resnet(Bottleneck, (1, 1, 1, 1), base_width=128),
-    lambda: reference.imagenet_resnet(reference.Bottleneck, (1, 1, 1, 1), CLASSES, base_width=128),
+    lambda: references.imagenet_resnet(
+      references.Bottleneck, (1, 1, 1, 1), CLASSES, base_width=128
+    ),
     64,
   ),
   "resnext50_32x4d": (
     imagenet_resnet(Bottleneck, (1, 1, 1, 1), groups=32, base_width=4),
-    lambda: reference.imagenet_resnet(
-      reference.Bottleneck, (1, 1, 1, 1), CLASSES, groups=32, base_width=4
+    lambda: references.imagenet_resnet(
+      references.Bottleneck, (1, 1, 1, 1), CLASSES, groups=32, base_width=4
     ),
     64,
   ),
   "mlp, feature layer": (
     by_name("mlp", image_size=8, depth=1, width=16, feature_dim=2),
-    lambda: reference.MLP(8 * 8 * 3, 1, 16, CLASSES, feature_dim=2),
+    lambda: references.MLP(8 * 8 * 3, 1, 16, CLASSES, feature_dim=2),
     8,
   ),
 }
@@ -188,12 +190,12 @@ def assert_close(ours, theirs, what):
 def few_blocks(monkeypatch):
   """Limits both networks to two blocks a stage; further blocks repeat the second."""
   depths = (2, 2, 2)
-  groups = tuple((*group[:2], min(group[2], 2), group[3]) for group in reference.MOBILE_V2)
+  groups = tuple((*group[:2], min(group[2], 2), group[3]) for group in references.MOBILE_V2)
   monkeypatch.setattr(shufflenet.ShuffleNetV1, "depths", depths)
   monkeypatch.setattr(shufflenet.ShuffleNetV2, "depths", depths)
-  monkeypatch.setattr(reference, "SHUFFLE_DEPTHS", depths)
+  monkeypatch.setattr(references, "SHUFFLE_DEPTHS", depths)
   monkeypatch.setattr(mobilenet_v2, "_GROUPS", groups)
-  monkeypatch.setattr(reference, "MOBILE_V2", groups)
+  monkeypatch.setattr(references, "MOBILE_V2", groups)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -245,9 +247,9 @@ def weights_of(network):
 def test_names_and_shapes_of_all_weights_equal_the_reference(name):
   """At full depth, no entry of the reference's state dict is missing or left over."""
   for form in models.list_models()[name].forms:
-    classes, size = form.reference.num_classes, form.reference.image_size
+    classes, size = form.references.num_classes, form.references.image_size
     with torch.device("meta"):
-      network = reference.build(name, classes, size)
+      network = references.build(name, classes, size)
     build = functools.partial(models.create, name, num_classes=classes, image_size=size)
     model = nnx.eval_shape(lambda build=build: build(rngs=nnx.Rngs(0)))
     assert torch_shapes(model) == {

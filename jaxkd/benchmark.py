@@ -1,0 +1,124 @@
+"""Measures speed and memory of jaxkd, beside PyTorch doing the same work.
+
+  python -m jaxkd.benchmark                              all parts but compile
+  python -m jaxkd.benchmark step cohort --pairs=resnet20:resnet8 --batch=64
+  python -m jaxkd.benchmark column --dtypes=bfloat16     hours of a column of the paper's Table 2
+  python -m jaxkd.benchmark compile --topology=v5e:2x4   for accelerators that are not there
+
+Parts: step (of training), cohort (several students in a step), loss, start (seconds to the first
+step), column, compile. PyTorch needs the extra `torch`, and --pytorch= leaves it out. Times are
+steadier on an idle machine.
+"""
+
+import functools
+import importlib.util
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+from absl import app, flags
+
+from jaxkd import cli, models
+from jaxkd.benchmarks import report
+from jaxkd.benchmarks.column import column
+from jaxkd.benchmarks.losses import loss
+from jaxkd.benchmarks.settings import PAIRS, Settings, default_steps
+from jaxkd.benchmarks.start import start
+from jaxkd.benchmarks.steps import cohort, step
+from jaxkd.benchmarks.topology import compilation
+from jaxkd.common.buckets import located
+from jaxkd.common.console import tell
+from jaxkd.common.errors import ConfigError
+from jaxkd.common.shell import install
+from jaxkd.common.spelling import nearest
+from jaxkd.data import SPECS
+
+flags.adopt_module_key_flags(cli)
+_PAIRS = flags.DEFINE_list("pairs", [":".join(pair) for pair in PAIRS], "TEACHER:STUDENT")
+_DTYPES = flags.DEFINE_list("dtypes", ["float32"], "dtypes that the networks compute in")
+_BATCHES = flags.DEFINE_list("batch", ["128"], "images in a step")
+_DATASET = flags.DEFINE_string("dataset", "cifar100", "data set whose form the images have")
+_STEPS = flags.DEFINE_integer("steps", None, "steps of a timed call; 1 on CPUs, 50 elsewhere", 1)
+_REPEATS = flags.DEFINE_integer("repeats", 5, "timed calls of each function", 1)
+_PYTORCH = flags.DEFINE_list(
+  "pytorch", ["eager", "channels_last"], "forms of PyTorch's loop; also `compiled`"
+)
+_DETERMINISTIC = flags.DEFINE_bool("deterministic", True, "the option run.deterministic")
+_TOPOLOGY = flags.DEFINE_string("topology", None, "of compile: h100, or a TPU's as v5e:2x4")
+
+_PARTS: dict[str, Callable[[Settings], Iterator[dict[str, Any]]]] = {
+  "step": step,
+  "cohort": cohort,
+  "loss": loss,
+  "start": start,
+  "column": column,
+}
+parse = functools.partial(cli.parse, words=True)
+
+
+def main(argv: list[str]) -> None:
+  """Measures the parts that the words name, and reports them."""
+  with cli.command():
+    if cli.CONFIG.value is not None:
+      raise ConfigError("--config is given, but the benchmark takes --pairs")
+    settings = _settings()
+    parts = dict(_PARTS)
+    if _TOPOLOGY.value:
+      parts["compile"] = functools.partial(compilation, topology=_TOPOLOGY.value)
+    names = argv[1:] or [*_PARTS]
+    for name in names:
+      if name == "compile" and not _TOPOLOGY.value:
+        raise ConfigError("--topology is missing: compile needs h100, or a TPU's as v5e:2x4")
+      if name not in parts:
+        raise ConfigError(f"the part is {name!r}, must be {nearest(name, [*_PARTS, 'compile'])}")
+    tables = {}
+    for name in names:
+      lines = []
+      for line in parts[name](settings):
+        lines.append(line)
+        tell(f"[{name}] " + ", ".join(f"{key} {report.text(value)}" for key, value in line.items()))
+      tables[name] = lines
+    if jax.process_index() == 0:
+      cli.print_report(report.write(tables, located(cli.WORKDIR.value)))
+
+
+def _settings() -> Settings:
+  """Returns the settings that the flags describe."""
+  pairs = []
+  for text in _PAIRS.value:
+    teacher, colon, student = text.partition(":")
+    if not colon:
+      raise ConfigError(f"--pairs has {text!r}, must be TEACHER:STUDENT")
+    for name in (teacher, student):
+      if name not in models.list_models():
+        raise ConfigError(f"--pairs has {name!r}, must be {nearest(name, models.list_models())}")
+    pairs.append((teacher, student))
+  for dtype in _DTYPES.value:
+    if dtype not in ("float32", "bfloat16"):
+      raise ConfigError(f"--dtypes has {dtype!r}, must be float32 or bfloat16")
+  for size in _BATCHES.value:
+    if not size.isdecimal() or int(size) < 1 or int(size) % jax.device_count():
+      raise ConfigError(f"--batch has {size!r}, must be a multiple of {jax.device_count()} devices")
+  coloured = [name for name, spec in SPECS.items() if spec.channels == 3 and spec.num_classes]
+  if _DATASET.value not in coloured:
+    known = nearest(_DATASET.value, coloured)
+    raise ConfigError(f"--dataset is {_DATASET.value!r}, must be {known}")
+  for form in _PYTORCH.value:
+    if form not in ("eager", "channels_last", "compiled"):
+      raise ConfigError(f"--pytorch has {form!r}, must be eager, channels_last or compiled")
+  if _PYTORCH.value and importlib.util.find_spec("torch") is None:
+    raise ConfigError(f"--pytorch needs PyTorch: {install('torch')}; --pytorch= leaves it out")
+  return Settings(
+    pairs=tuple(pairs),
+    dtypes=tuple(_DTYPES.value),
+    batch_sizes=tuple(map(int, _BATCHES.value)),
+    dataset=_DATASET.value,
+    steps=_STEPS.value or default_steps(),
+    repeats=_REPEATS.value,
+    pytorch=tuple(_PYTORCH.value),
+    deterministic=_DETERMINISTIC.value,
+  )
+
+
+if __name__ == "__main__":
+  app.run(main, flags_parser=parse)

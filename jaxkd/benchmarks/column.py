@@ -1,0 +1,85 @@
+"""The hours that a column of the paper's Table 2 takes, from measured steps."""
+
+import collections
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from jaxkd.benchmarks import steps
+from jaxkd.benchmarks.case import Case
+from jaxkd.benchmarks.settings import Settings
+from jaxkd.benchmarks.timing import in_turns
+from jaxkd.common.console import tell
+from jaxkd.data import SPECS
+from jaxkd.runs import paper, planning, recipes
+from jaxkd.runs.cohorts import cohorts
+from jaxkd.runs.phase import Phase
+
+SEEDS = (0, 1, 2)
+COHORT = 12
+"""Students in one step, where they share teachers and order of the examples."""
+
+# A group of phases that train together: its step, and how often that is run.
+_Steps = Mapping[Case, float]
+
+
+def column(settings: Settings) -> Iterator[dict[str, Any]]:
+  """Yields the hours of CIFAR-100's first column: 11 rows, 3 seeds, 240 epochs, teachers included.
+
+  Every distillation is timed as KD by its first teacher. Evaluations and checkpoints are not in it.
+  """
+  config = recipes.recipe("cifar100", title="column", rows=paper.TABLES["2"])
+  config.seeds, config.data.seed = SEEDS, 0
+  students = [phase for row in config.rows for phase in planning.phases(config, row)]
+  phases = planning.with_teachers(students)
+  alone = _steps([[phase] for phase in phases], settings)
+  together = _steps(cohorts({phase: {0} for phase in phases}, COHORT, 0), settings)
+  timed = {case: _seconds(case, settings) for case in dict.fromkeys([*alone, *together])}
+  one_by_one = sum(count * timed[case]["step"] for case, count in alone.items())
+  ways = {"jaxkd, one after another": one_by_one}
+  for form in settings.pytorch:
+    name = f"PyTorch {form}"
+    ways[f"{name}, one after another"] = sum(
+      count * timed[case][name] for case, count in alone.items()
+    )
+  ways[f"jaxkd, cohorts of up to {COHORT}"] = sum(
+    count * timed[case]["step"] for case, count in together.items()
+  )
+  for way, seconds in ways.items():
+    yield {
+      "way": way,
+      "dtype": settings.dtypes[0],
+      "phases": len(phases),
+      "hours": seconds / 3600,
+      "times as fast as jaxkd one after another": one_by_one / seconds,
+    }
+
+
+def _steps(groups: Sequence[Sequence[Phase]], settings: Settings) -> _Steps:
+  """Returns the cases of groups of phases, with the number of steps of each."""
+  counts: collections.Counter[Case] = collections.Counter()
+  for group in groups:
+    first = group[0]
+    sizes = SPECS[first.data["name"]].sizes
+    assert sizes is not None  # of CIFAR-100
+    case = Case(
+      first.network["name"],
+      first.teachers[0].network["name"] if first.teachers else None,
+      students=len(group),
+      dtype=settings.dtypes[0],
+      batch_size=first.data["batch_size"],
+      dataset=first.data["name"],
+      deterministic=settings.deterministic,
+    )
+    counts[case] += round(first.epochs * sizes[0] / case.batch_size)
+  return counts
+
+
+def _seconds(case: Case, settings: Settings) -> dict[str, float]:
+  """Returns the median seconds of one step, of jaxkd and, of a single student, of PyTorch."""
+  forms = settings.pytorch if case.students == 1 else ()
+  functions = steps.functions(case, dataclasses.replace(settings, pytorch=forms))
+  timings = in_turns(functions, settings.repeats)
+  found = {name: timing.median / settings.steps for name, timing in timings.items()}
+  tell(f"{case.pair}, {case.students} in a step: {1e3 * found['step']:.1f} ms")
+  return found

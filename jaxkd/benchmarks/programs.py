@@ -1,0 +1,152 @@
+"""The compiled step of a case: the one that trains, on noise in place of images."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from jaxkd import data, methods, models
+from jaxkd.benchmarks.case import Case
+from jaxkd.data.resident import TrainSource
+from jaxkd.training import compilation, optim
+from jaxkd.training.loop import make_adapter
+from jaxkd.training.step import Evaluator, Frozen, Keys, Learner, Trainer, Variables, functional
+
+# Bytes of noise that stand for a data set; the step's time does not depend on it.
+_BYTES = 2**26
+# A rate at which noise lets nothing overflow.
+_SCHEDULE = {**optim.RECIPE, "learning_rate": 0.01}
+
+
+class Program(NamedTuple):
+  """A step that is traced but not compiled, and its arguments; the first are donated.
+
+  With a `loop`, the number of steps is another argument.
+  """
+
+  lowered: jax.stages.Lowered
+  arguments: tuple[Any, ...]
+  loop: bool
+
+
+def lower(case: Case, mesh: jax.sharding.Mesh, put: Callable[[Any], Any], loop: bool) -> Program:
+  """Traces the step of a case.
+
+  Args:
+    case: what is trained.
+    mesh: the devices.
+    put: copies a tree of arrays to them, or describes it as if it were there.
+    loop: whether a call runs many steps, as on accelerators, or one, as on CPUs.
+  """
+  spec = case.spec
+  teachers = [functional(_module(case.teacher, case, nnx.Rngs(0)))] if case.teacher else []
+  frozen = tuple(Frozen(network, spec) for network, _ in teachers)
+  arrays = tuple(variables for _, variables in teachers)
+  learners, states = [], []
+  for seed in range(case.students):
+    network, variables = functional(_module(case.student, case, nnx.Rngs(seed)))
+    objective = methods.objective(case.method if case.teacher else "cross_entropy")
+    evaluator = Evaluator(network, spec, case.batch_size, mesh, frozen, objective)
+    create = functools.partial(_module, case.student, case)
+    adapter, own = make_adapter(objective, seed, evaluator, (variables, *arrays), create)
+    rate = optim.schedule(_SCHEDULE, 1000)
+    learners.append(Learner(network, adapter, objective, optim.optimizer(_SCHEDULE, rate)))
+    states.append(learners[-1].init(variables, own, ()))
+  trainer = Trainer(tuple(learners), frozen, spec, case.batch_size, 1000, mesh)
+  keys = Keys(jax.random.key(1), (jax.random.key(2),) * case.students)
+  arguments = put((trainer.init(tuple(states), arrays), arrays, keys, _source(spec)))
+  steps = (np.int32(1),) if loop else ()
+  step = compilation.jit(trainer.train_steps, deterministic=case.deterministic, donate_argnums=0)
+  return Program(step.lower(*arguments, *steps), arguments, loop)
+
+
+def runner(program: Program, compiled: jax.stages.Compiled, steps: int) -> Callable[[], None]:
+  """Returns a function that runs so many steps and waits for the last."""
+  states, *rest = program.arguments
+  count = (np.int32(steps),) if program.loop else ()
+
+  def run() -> None:
+    nonlocal states
+    for _ in range(1 if program.loop else steps):
+      states, pulse = compiled(states, *rest, *count)
+    jax.block_until_ready(pulse)
+
+  return run
+
+
+def memory(compiled: jax.stages.Compiled) -> Any:
+  """Returns the bytes of a program's arguments and temporary arrays, on each device."""
+  return compiled.memory_analysis()
+
+
+def passes(case: Case, steps: int) -> Callable[[], None]:
+  """Returns a function that runs the networks' passes of so many steps, and nothing else.
+
+  The teacher's pass goes forward, the student's forward and back, from the sum of its logits.
+  """
+  network, variables = functional(_module(case.student, case, nnx.Rngs(0)))
+  shape = case.batch_size, case.spec.image_size, case.spec.image_size, case.spec.channels
+  images = jax.random.normal(jax.random.key(0), shape)
+  teachers = [functional(_module(case.teacher, case, nnx.Rngs(0)))] if case.teacher else []
+
+  def once(variables: Variables, taught: list[Variables], images: jax.Array) -> Any:
+    def loss(params: Any) -> tuple[jax.Array, Any]:
+      own = variables._replace(params=params)
+      outputs, stats = network.apply_train(own, images, jax.random.key(1))
+      return jnp.sum(outputs.logits), stats
+
+    gradients, stats = jax.grad(loss, has_aux=True)(variables.params)
+    targets = [
+      teacher.apply(arrays, images).logits
+      for (teacher, _), arrays in zip(teachers, taught, strict=True)
+    ]
+    return gradients, stats, targets
+
+  taught = [arrays for _, arrays in teachers]
+  empty = jax.tree.map(
+    lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(once, variables, taught, images)
+  )
+
+  def many(variables: Variables, taught: list[Variables], images: jax.Array) -> Any:
+    def body(index: jax.Array, _: Any) -> Any:
+      # Other images in each step, so that XLA can't run the passes once for all.
+      return once(variables, taught, images + index.astype(jnp.float32))
+
+    return jax.lax.fori_loop(0, steps, body, empty)
+
+  # XLA runs loops of convolutions slowly on CPUs.
+  calls, function = (steps, once) if jax.default_backend() == "cpu" else (1, many)
+  call = compilation.jit(function, deterministic=case.deterministic)
+
+  def run() -> None:
+    for _ in range(calls):
+      results = call(variables, taught, images)
+    jax.block_until_ready(results)
+
+  return run
+
+
+def _module(name: str, case: Case, rngs: nnx.Rngs) -> models.Network:
+  return models.create(
+    name,
+    num_classes=case.spec.num_classes,
+    image_size=case.spec.image_size,
+    in_channels=case.spec.channels,
+    dtype=jnp.dtype(case.dtype),
+    rngs=rngs,
+  )
+
+
+def _source(spec: data.Spec) -> TrainSource:
+  random = np.random.default_rng(0)
+  width = spec.stored_size**2 * spec.channels
+  count = _BYTES // width
+  images = random.integers(0, 256, (count, width), np.uint8)
+  labels = random.integers(0, spec.num_classes, count).astype(np.int32)
+  order = np.concatenate([random.permutation(count) for _ in range(2)]).astype(np.int32)
+  arrays = data.Arrays(images, labels)
+  return TrainSource(arrays, jnp.asarray(order), np.int32(0), np.int32(0))

@@ -1,0 +1,83 @@
+"""Times training steps: of one student, of its parts, of cohorts, and PyTorch's."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+
+from jaxkd.benchmarks import programs
+from jaxkd.benchmarks.case import Case
+from jaxkd.benchmarks.settings import Settings
+from jaxkd.benchmarks.timing import Timing, in_turns
+from jaxkd.training import sharding
+
+COHORTS = (1, 4, 16)
+"""Numbers of students that train in one step."""
+
+Line = dict[str, Any]
+
+
+def step(settings: Settings) -> Iterator[Line]:
+  """Yields a step of KD for each pair: whole, on labels alone, the networks alone, PyTorch's.
+
+  Labels alone is the step of a student whose teacher costs nothing. The difference between the
+  whole step and the networks' passes is augmentation, loss, metrics and optimiser.
+  """
+  for case in settings.cases():
+    alone = dataclasses.replace(case, teacher=None)
+    timings = in_turns(
+      {
+        **functions(case, settings),
+        "labels alone": _ours(alone, settings),
+        "networks": programs.passes(case, settings.steps),
+      },
+      settings.repeats,
+    )
+    yield _line(case, timings, settings)
+
+
+def cohort(settings: Settings) -> Iterator[Line]:
+  """Yields steps of several students, which share one forward pass of their teacher."""
+  for case in settings.cases():
+    alone = None
+    for count in COHORTS:
+      function = _ours(dataclasses.replace(case, students=count), settings)
+      timing = in_turns({"step": function}, settings.repeats)["step"]
+      alone = alone or timing
+      line = _line(case, {"step": timing}, settings)
+      yield line | {"students": count, "speed-up": count * alone.median / timing.median}
+
+
+def functions(case: Case, settings: Settings) -> dict[str, Callable[[], None]]:
+  """Returns functions that run the steps of a call: 'step', and 'PyTorch <form>' for each form."""
+  found = {"step": _ours(case, settings)}
+  if settings.pytorch:
+    from jaxkd.benchmarks import pytorch  # an extra
+
+    for form in settings.pytorch:
+      found[f"PyTorch {form}"] = pytorch.runner(case, settings.steps, **pytorch.FORMS[form])
+  return found
+
+
+def _ours(case: Case, settings: Settings) -> Callable[[], None]:
+  mesh = sharding.mesh()
+  loop = jax.default_backend() != "cpu"
+  program = programs.lower(case, mesh, sharding.replicate(mesh), loop)
+  return programs.runner(program, program.lowered.compile(), settings.steps)
+
+
+def _line(case: Case, timings: dict[str, Timing], settings: Settings) -> Line:
+  """Returns a line of a table, in milliseconds a step, with ratios to PyTorch's fastest form."""
+  scale = 1e3 / settings.steps
+  line: Line = {"pair": case.pair, "dtype": case.dtype, "batch": case.batch_size}
+  for name, timing in timings.items():
+    line[f"{name} (ms)"] = timing.median * scale
+    line[f"± {name} (ms)"] = timing.spread * scale
+  if "networks" in timings:
+    line["beside networks (%)"] = 100 * (1 - timings["networks"].median / timings["step"].median)
+  theirs = [timing.median for name, timing in timings.items() if name.startswith("PyTorch")]
+  if theirs:
+    line["PyTorch / jaxkd"] = min(theirs) / timings["step"].median
+    line["PyTorch / labels alone"] = min(theirs) / timings["labels alone"].median
+  return line

@@ -1,0 +1,111 @@
+"""The benchmark command measures the package's own step, and refuses what it can't measure."""
+
+import json
+import re
+
+import jax
+import pytest
+
+from jaxkd import benchmark
+from jaxkd.benchmarks import column, losses, programs, steps, topology
+from jaxkd.benchmarks.case import Case
+from jaxkd.benchmarks.settings import Settings
+from jaxkd.common.backend import backend, traced_for
+from jaxkd.training import sharding
+
+MLP = Settings((("mlp", "mlp"),), batch_sizes=(8,), repeats=1, pytorch=())
+
+
+@pytest.fixture
+def run(command, tmp_path):
+  def run(*argv):
+    command(benchmark.main, *argv, f"--workdir={tmp_path}", words=True)
+    return next(tmp_path.glob("benchmark-*"))
+
+  return run
+
+
+def test_a_report_has_times_hardware_and_command(run, capsys):
+  argv = ("step", "--pairs=mlp:mlp", "--batch=8", "--repeats=1", "--pytorch=")
+  folder = run(*argv)
+  found = json.loads((folder / "benchmark.json").read_text())
+  [line] = found["parts"]["step"]
+  assert line["pair"] == "mlp to mlp"
+  assert line["step (ms)"] > 0
+  assert line["networks (ms)"] > 0
+  assert {"command", "hardware", "versions", "date"} <= set(found)
+  assert "A training step" in capsys.readouterr().out
+  assert (folder / "step.csv").read_text().startswith("pair,dtype,batch,step (ms),± step (ms)")
+
+
+@pytest.mark.parametrize(
+  ("argv", "message"),
+  [
+    (["stpe"], "the part is 'stpe', must be .*step"),
+    (["--pairs=mlp"], "--pairs has 'mlp', must be TEACHER:STUDENT"),
+    (["--pairs=mlp:vgg88"], "--pairs has 'vgg88', must be .*vgg8"),
+    (["--dtypes=float16"], "--dtypes has 'float16', must be float32 or bfloat16"),
+    (["--batch=0"], "--batch has '0'"),
+    (["--dataset=mnist"], "--dataset is 'mnist', must be .*"),
+    (["--pytorch=jit"], "--pytorch has 'jit'"),
+    (["compile"], "--topology is missing"),
+    (["--config=configs/digits_isats.py"], "--config is given"),
+  ],
+)
+def test_a_mistake_is_refused(run, argv, message, capsys):
+  with pytest.raises(SystemExit):
+    run(*argv)
+  [line] = capsys.readouterr().err.splitlines()
+  assert re.search(message, line)
+
+
+def test_the_step_that_is_timed_trains():
+  mesh = sharding.mesh()
+  case = Case("mlp", "mlp", batch_size=8)
+  program = programs.lower(case, mesh, sharding.replicate(mesh), loop=False)
+  compiled = program.lowered.compile()
+  before = jax.device_get(program.arguments[0][0].variables.params)
+  states, *rest = program.arguments
+  # The rate of the first step is 0.
+  for _ in range(2):
+    states, _ = compiled(states, *rest)
+  after = jax.device_get(states[0].variables.params)
+  assert int(states[0].step) == 2
+  assert all((a != b).any() for a, b in zip(*map(jax.tree.leaves, (before, after)), strict=True))
+
+
+def test_a_cohort_has_the_speed_up_of_its_students(monkeypatch):
+  monkeypatch.setattr(steps, "COHORTS", (1, 2))
+  one, two = steps.cohort(MLP)
+  assert (one["students"], two["students"]) == (1, 2)
+  assert two["speed-up"] == pytest.approx(2 * one["step (ms)"] / two["step (ms)"])
+
+
+def test_losses_state_their_memory(monkeypatch):
+  monkeypatch.setattr(losses, "CLASSES", (10,))
+  lines = {line["loss"]: line for line in losses.loss(MLP)}
+  assert lines["isats"]["temporary memory (MB)"] > 0
+  assert lines["kd"]["microseconds"] > 0
+
+
+def test_a_column_adds_up_its_steps(monkeypatch):
+  seconds = {1: 1.0, column.COHORT: 6.0}
+  monkeypatch.setattr(
+    column, "_seconds", lambda case, _: {"step": seconds.get(case.students, case.students / 2)}
+  )
+  alone, together = column.column(MLP)
+  # In a step of n students each takes half as long as alone, and n = 1 as long as alone.
+  assert together["hours"] < alone["hours"]
+  # 240 epochs of 50,000 images in batches of 128: 93,750 steps of a second for each full phase.
+  assert alone["hours"] * 3600 / 93_750 == pytest.approx(alone["phases"], rel=0.05)
+
+
+def test_programs_are_traced_for_a_missing_accelerator():
+  with traced_for("tpu"):
+    assert backend() == "tpu"
+  assert backend() == "cpu"
+
+
+def test_an_unknown_topology_is_refused():
+  with pytest.raises(topology.ConfigError, match="--topology is 'v5:x', must be h100 or"):
+    topology.devices("v5:x")
