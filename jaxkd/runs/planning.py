@@ -152,7 +152,7 @@ class ExperimentPlan:
     dataset |= {key: config.data[key] for key in usual if config.data[key] not in usual[key]}
     described = {"name": network.name, "dtype": config.dtype, "options": network.options.to_dict()}
     spec = data.find(config.data.name, config.data.data_dir)
-    described["arrays"] = models.arrays_digest(_traced(described, spec))
+    described["arrays"] = _arrays_once(_as_text(described), spec)
     if source := models.source_digest(network.name):
       described["source"] = source
     if network.init_from:
@@ -243,16 +243,30 @@ def _traced(described: Mapping[str, Any], spec: data.Spec, *, outputs: bool = Fa
 
   It is a NetworkError if the network can't be made for the data set.
   """
+  return _traced_once(_as_text(described), spec, outputs)
+
+
+def _as_text(described: Mapping[str, Any]) -> str:
+  """Returns what makes a network: two of the same text are equal."""
   own = {field: described[field] for field in ("name", "dtype", "options")}
   # A network may be registered again under its name.
   own["source"] = models.source_digest(own["name"])
-  return _traced_once(json.dumps(own, sort_keys=True), spec, outputs)
+  return json.dumps(own, sort_keys=True)
+
+
+@functools.cache
+def _arrays_once(text: str, spec: data.Spec) -> str:
+  """Returns the digest of a network's arrays; a NetworkError like `_traced`'s."""
+  return models.arrays_digest(_traced_once(text, spec, False))
 
 
 @functools.cache
 def _traced_once(text: str, spec: data.Spec, outputs: bool) -> Any:
   described = json.loads(text)
   with explained(models.NetworkError, f"network {described['name']!r} on {spec.name}"):
+    if outputs:
+      model = _traced_once(text, spec, False)
+      return nnx.eval_shape(lambda model: model.outputs(jnp.zeros(_shape(spec))), model)
     return _abstract(lambda: _create(described, spec, nnx.Rngs(0)), spec, outputs)
 
 
