@@ -72,11 +72,18 @@ def positive_maps(seed, *sizes):
 
 def minimised(options, student, teacher, **view):
   """Returns the loss that a step minimises."""
-  if "adapter" in view:
-    # Its statistics change, so that each trace needs its own.
-    view["adapter"] = nnx.clone(view["adapter"])
-  terms, _ = methods.objective(options).loss(View(student, (teacher,), LABELS, **view))
-  return sum(map(jnp.mean, terms.values()))
+
+  # One program compiles faster than its operations.
+  @jax.jit
+  def total(student, teacher):
+    given = dict(view)
+    if "adapter" in view:
+      # Its statistics change, so that each trace needs its own.
+      given["adapter"] = nnx.clone(view["adapter"])
+    terms, _ = methods.objective(options).loss(View(student, (teacher,), LABELS, **given))
+    return sum(map(jnp.mean, terms.values()))
+
+  return total(student, teacher)
 
 
 def agrees(options, reference, field="logits", student=STUDENT, teacher=TEACHER, **view):

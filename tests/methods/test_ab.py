@@ -44,7 +44,7 @@ def test_cross_entropy_alone_follows():
     own = OWN._replace(preactivations=stages)
     return minimised(OPTIONS, own, TARGET, adapter=adapter(), progress=0.25)
 
-  loss, gradient = jax.value_and_grad(total)(OWN.preactivations)
+  loss, gradient = jax.jit(jax.value_and_grad(total))(OWN.preactivations)
   np.testing.assert_allclose(loss, np.mean(cross_entropy(float64(STUDENT.logits))), rtol=1e-6)
   for leaf in gradient:
     np.testing.assert_array_equal(leaf, 0)

@@ -110,7 +110,7 @@ def test_the_network_for_temperatures_ascends_the_loss():
     return instance_loss(logits, instance_temperatures(adapter, logits, kernel))
 
   slope = differences(expected, float64(adapter.last.kernel))
-  gradient = jax.grad(loss)(adapter.last.kernel[...])
+  gradient = jax.jit(jax.grad(loss))(adapter.last.kernel[...])
   np.testing.assert_allclose(gradient, -slope, rtol=1e-3, atol=1e-4 * np.abs(slope).max())
 
 

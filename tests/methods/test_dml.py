@@ -24,7 +24,7 @@ def test_dmls_networks_learn_from_labels_and_from_one_another(count):
     terms, _ = method.loss(view._replace(images=jnp.zeros((4, 8, 8, 1))))
     return sum(map(jnp.sum, terms.values())), terms
 
-  gradients, terms = jax.grad(total, (0, 1), has_aux=True)(STUDENT.logits, peers)
+  gradients, terms = jax.jit(jax.grad(total, (0, 1), has_aux=True))(STUDENT.logits, peers)
   np.testing.assert_allclose(terms["cross_entropy"], sum(map(cross_entropy, everyone)), rtol=1e-5)
   mutual = 0
   expected = []

@@ -81,13 +81,16 @@ def student_of(method, seed, width):
   return method.compose(student, (teacher,), images, nnx.Rngs(seed))
 
 
-def trainer_of(name, seeds, split, mesh):
-  """A jitted step of students, one for each seed, and their first states."""
+def trainer_of(name, seeds, split, mesh, sums=None):
+  """A jitted step of students, one for each seed, and their first states.
+
+  With `sums` the states have these: to find them takes as long as to trace the step.
+  """
   method = methods.objective({"name": name, **SMALLER.get(name, {})})
   width = TEACHER_WIDTHS.get(name, 6)
   teachers = [functional(Tiny(width, nnx.Rngs(9 + i))) for i in range(count_teachers(name))]
   frozen = tuple(Frozen(network, SPEC) for network, _ in teachers)
-  put = sharding.replicate(mesh)
+  put = functools.partial(jax.device_put, device=sharding.replicated(mesh))
   arrays = put(tuple(variables for _, variables in teachers))
   learners, starts = [], []
   for seed in seeds:
@@ -101,7 +104,10 @@ def trainer_of(name, seeds, split, mesh):
     learners.append(Learner(network, adapter, method, optim.optimizer(SCHEDULE, rate)))
     starts.append(learners[-1].init(variables, adapter_variables, prepared))
   trainer = Trainer(tuple(learners), frozen, SPEC, BATCH, STEPS, mesh)
-  states = put(trainer.init(tuple(starts), arrays))
+  if sums is None:
+    states = put(trainer.init(tuple(starts), arrays))
+  else:
+    states = put(tuple(start._replace(sums=sums) for start in starts))
   loader = data.Resident(split, BATCH, put(jax.random.key(3)))
   keys = Keys(jax.random.key(4), tuple(jax.random.key(5 + seed) for seed in seeds))
   step = jax.jit(trainer.train_steps)
@@ -139,7 +145,7 @@ def test_a_method_trains_resumes_bit_identically_and_shares_a_step(name, split, 
   )
   assert all(jax.tree.leaves(changed))
 
-  together, run_together = trainer_of(name, [0, 1], split, mesh)
+  together, run_together = trainer_of(name, [0, 1], split, mesh, start.sums)
   _, second = run_together(together, 0, 1)
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5),

@@ -35,7 +35,7 @@ def test_cross_entropy_alone_follows():
   def total(stages):
     return minimised(OPTIONS, OWN._replace(stages=stages), TARGET, progress=0.25)
 
-  loss, gradient = jax.value_and_grad(total)(OWN.stages)
+  loss, gradient = jax.jit(jax.value_and_grad(total))(OWN.stages)
   np.testing.assert_allclose(loss, np.mean(cross_entropy(float64(STUDENT.logits))), rtol=1e-6)
   for leaf in gradient:
     np.testing.assert_array_equal(leaf, 0)

@@ -62,11 +62,13 @@ def test_the_loss_equals_that_of_repdistiller():
 
 @pytest.mark.parametrize(("progress", "learns"), [(0.2, False), (0.3, True)])
 def test_the_student_learns_from_factors_once_the_paraphraser_is_trained(progress, learns):
+  factors = adapter()
+
   def total(stages):
     own = OWN._replace(stages=stages)
-    return minimised(OPTIONS, own, TARGET, adapter=adapter(), progress=progress)
+    return minimised(OPTIONS, own, TARGET, adapter=factors, progress=progress)
 
-  assert np.any(jax.grad(total)(OWN.stages)[-1]) == learns
+  assert np.any(jax.jit(jax.grad(total))(OWN.stages)[-1]) == learns
 
 
 def test_the_paraphraser_learns_to_reconstruct_alone():
@@ -77,7 +79,7 @@ def test_the_paraphraser_learns_to_reconstruct_alone():
       factors = nnx.merge(graph, params, statistics, copy=True)
       return minimised(OPTIONS | {"weight": weight}, OWN, TARGET, adapter=factors, progress=0.5)
 
-    return jax.grad(total)(params)
+    return jax.jit(jax.grad(total))(params)
 
   without, much = gradient(0), gradient(30)
   for part in ("encoder", "decoder"):

@@ -104,7 +104,8 @@ def gradients(images, teacher):
     logits = nnx.merge(graph, params)(images)
     return jnp.mean(losses.kd(logits, teacher.logits, EIGHT, lam=1.0, tau=4.0))
 
-  return params, jax.grad(cross_entropy)(params), jax.grad(distillation)(params)
+  hard, soft = (jax.jit(jax.grad(loss))(params) for loss in (cross_entropy, distillation))
+  return params, hard, soft
 
 
 def cosine(a, b):

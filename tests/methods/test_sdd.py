@@ -39,8 +39,8 @@ def kd(student, teacher, label, tau):
 
 def dkd(student, teacher, label, tau, beta=8):
   s, t = softmax(student, tau), softmax(teacher, tau)
-  pair = [np.array([p[label], 1 - p[label]]) for p in (t, s)]
-  rest = [softmax(np.delete(x, label), tau) for x in (teacher, student)]
+  pair = [np.stack([p[..., label], 1 - p[..., label]], -1) for p in (t, s)]
+  rest = [softmax(np.delete(x, label, -1), tau) for x in (teacher, student)]
   return tau**2 * (kl(*pair) + beta * kl(*rest))
 
 
@@ -49,9 +49,8 @@ def weighted(loss, class_map, scales, complementary, tau):
   total = 0.0
   for s, t, image, label in zip(student, teacher, TARGET.logits, LABELS, strict=True):
     right = np.argmax(image) == label
-    for own, target in zip(s, t, strict=True):
-      same = (np.argmax(target) == label) == right
-      total += (1 if same else complementary) * loss(own, target, label, tau)
+    same = (np.argmax(t, -1) == label) == right
+    total += np.sum(np.where(same, 1, complementary) * loss(s, t, label, tau))
   return total / (4 * teacher.shape[1])
 
 

@@ -45,9 +45,11 @@ def test_the_loss_equals_that_of_repdistiller():
 def test_the_variances_are_trained():
   gaussians = adapter()
   graph, params = nnx.split(gaussians)
-  gradient = jax.grad(lambda p: minimised(OPTIONS, OWN, TARGET, adapter=nnx.merge(graph, p)))(
-    params
-  )
+
+  def total(params):
+    return minimised(OPTIONS, OWN, TARGET, adapter=nnx.merge(graph, params))
+
+  gradient = jax.jit(jax.grad(total))(params)
   scale = np.asarray(gaussians[0].scale[...], np.float64)
   slope = differences(lambda x: expected(gaussians, OWN.stages, x), scale)
   np.testing.assert_allclose(gradient[0]["scale"][...], slope, rtol=1e-4)
