@@ -147,14 +147,17 @@ run_tests() {
   if [[ -z ${JAXKD_PYTHON:-}${JAXKD_RESOLUTION:-} ]]; then
     python -m ruff check .
     python -m ruff format --check .
-    python -m mypy
+    python -m mypy &
+    local types=$!
     build_docs --quiet
+    wait "$types"
   fi
   # One worker runs all tests of a file, so that their shared fixtures are made once. There is a
   # worker more than cores, because some tests wait for processes that they start. Each may take 5 GB.
   local workers=$(($(getconf _NPROCESSORS_ONLN) + 1))
   ((workers <= 8)) || workers=8
-  exec python -m pytest -n "$workers" --dist loadfile "$@"
+  # tests/conftest.py has the order of the files.
+  exec python -m pytest -n "$workers" --dist loadfile --no-loadscope-reorder "$@"
 }
 
 build_docs() {

@@ -44,8 +44,8 @@ def start(workdir, *flags):
   return subprocess.Popen(
     [*COMMAND, f"--workdir={workdir}", *flags],
     cwd=ROOT,
-    # With the flags of the tests the two loaders differ in the last bit.
-    env={**os.environ, "XLA_FLAGS": ""},
+    # With all flags of the tests the two loaders differ in the last bit.
+    env={**os.environ, "XLA_FLAGS": "--xla_backend_optimization_level=0"},
     stdout=subprocess.DEVNULL,
     stderr=subprocess.PIPE,
     text=True,
