@@ -1,6 +1,7 @@
 """A method: its options, its objective, the phases of its row, and the search of `tune`."""
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -95,6 +96,9 @@ class Plan(Protocol):
     """Returns the number of parameters of a phase's network."""
 
 
+_types = functools.cache(typing.get_type_hints)
+
+
 @dataclasses.dataclass(frozen=True)
 class Method:
   """A row of a table. A subclass is a frozen dataclass, and its fields are the method's options.
@@ -139,7 +143,7 @@ class Method:
     Raises:
       ConfigError: an option has another type or is out of bounds.
     """
-    kinds = typing.get_type_hints(type(self))
+    kinds = _types(type(self))
     for field in dataclasses.fields(self):
       value = checked(self.name, field, kinds[field.name], getattr(self, field.name))
       object.__setattr__(self, field.name, value)

@@ -59,23 +59,32 @@ def options(config: ConfigDict, row: str) -> dict[str, type[int] | type[float]]:
 
   They are the numbers in the sections of methods that change the phases of the row.
   """
-  untouched = planning.student(with_values(config, row, {}), row, 0)
+  # One copy for all options: a copy takes longer than to plan the row.
+  own = with_values(config, row, {})
+  with own.unlocked():
+    del own.tuned[row]
+  untouched = planning.student(own, row, 0)
 
-  def matters(option: str, value: float) -> bool:
+  def matters(section: str, key: str, value: float) -> bool:
+    before = own[section][key]
     try:
-      return planning.student(with_values(config, row, {option: value}), row, 0) != untouched
+      with own[section].ignore_type():
+        own[section][key] = value
+      return planning.student(own, row, 0) != untouched
     except ConfigError:
       return False
+    finally:
+      own[section][key] = before
 
   found: dict[str, type[int] | type[float]] = {}
   for section in filter(config.get, methods.all_methods()):
     for key, value in config[section].items():
-      option, kind = f"{section}.{key}", type(value)
+      kind = type(value)
       # None: the experiment's value, which may be one of these two.
       others: list[float] = [2.0, 3.0] if value is None else []
       if kind in (int, float):
         # One of these may be out of bounds.
         others = [value + 1, value // 2 if kind is int else value / 2]
-      if any(matters(option, other) for other in others):
-        found[option] = int if kind is int else float
+      if any(matters(section, key, other) for other in others):
+        found[f"{section}.{key}"] = int if kind is int else float
   return dict(sorted(found.items()))
