@@ -159,14 +159,14 @@ def flips(count):
 
 def restore_damaged(directory):
   """Restores a checkpoint with each fault of each file; prints every refusal."""
-  sound = state_of(3)
+  template, sound = state_of(0), state_of(3)
   for file in sorted(path for path in directory.rglob("*") if path.is_file()):
     content = file.read_bytes()
     for name, fault in {**FAULTS, **flips(2), "missing": None}.items():
       file.write_bytes(fault(content)) if fault else file.unlink()
       try:
         with opened(directory, keep=None) as checkpoints:
-          assert_equal(checkpoints.restore(state_of(0), 3), sound)
+          assert_equal(checkpoints.restore(template, 3), sound)
       except CheckpointError as error:
         print(f"{name}: {error}")
       file.write_bytes(content)
