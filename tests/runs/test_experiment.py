@@ -198,9 +198,9 @@ def test_rows_that_compare_maps_train(tiny_config, run_experiment, tmp_path):
 
 
 def test_rows_train_on_standardized_logits(tiny_config, run_experiment, tmp_path):
-  tiny_config.rows = ("kd", "ats", "isats", "fgcr", "sckd", "dkd", "multi")
-  tiny_config.multi.label = "isats"
-  tiny_config.run.cohort = 6
+  # The tests of methods have the values of the other rows.
+  tiny_config.rows = ("ats", "isats", "fgcr")
+  tiny_config.run.cohort = 3
   for row in tiny_config.rows:
     tiny_config[row].standardize = True
   validate(tiny_config)
@@ -209,8 +209,7 @@ def test_rows_train_on_standardized_logits(tiny_config, run_experiment, tmp_path
     folder = PhaseFolder.of(tmp_path, planning.student(tiny_config, row, 0))
     assert folder.phase.objective["standardize"] is True
     last = folder.logged()[-1]
-    (term,) = {"train_soft", "train_decoupled"} & last.keys()
-    assert last[term] > 0
+    assert last["train_soft"] > 0
 
 
 def test_a_residual_predicts_with_its_base(all_rows, report):
