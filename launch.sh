@@ -153,7 +153,7 @@ run_tests() {
     wait "$types"
   fi
   # One worker runs all tests of a file, so that their shared fixtures are made once. There is a
-  # worker more than cores, because some tests wait for processes that they start. Each may take 5 GB.
+  # worker more than cores, because some tests wait for processes that they start. Each may take 3 GB.
   local workers=$(($(getconf _NPROCESSORS_ONLN) + 1))
   ((workers <= 8)) || workers=8
   # tests/conftest.py has the order of the files.
