@@ -96,7 +96,10 @@ class Plan(Protocol):
     """Returns the number of parameters of a phase's network."""
 
 
-_types = functools.cache(typing.get_type_hints)
+@functools.cache
+def _types(method: Any) -> dict[str, Any]:
+  """Returns the types of a method's options, which take longer to find than to check."""
+  return typing.get_type_hints(method)
 
 
 @dataclasses.dataclass(frozen=True)
