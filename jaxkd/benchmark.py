@@ -22,10 +22,10 @@ from jaxkd import cli, models
 from jaxkd.benchmarks import report
 from jaxkd.benchmarks.column import column
 from jaxkd.benchmarks.losses import loss
-from jaxkd.benchmarks.settings import PAIRS, Settings, default_steps
 from jaxkd.benchmarks.start import start
 from jaxkd.benchmarks.steps import cohort, step
 from jaxkd.benchmarks.topology import compilation
+from jaxkd.benchmarks.workload import DEFAULT_PAIRS, Workload, default_steps
 from jaxkd.common.buckets import located
 from jaxkd.common.console import tell
 from jaxkd.common.errors import ConfigError
@@ -34,7 +34,7 @@ from jaxkd.common.spelling import nearest
 from jaxkd.data import SPECS
 
 flags.adopt_module_key_flags(cli)
-_PAIRS = flags.DEFINE_list("pairs", [":".join(pair) for pair in PAIRS], "TEACHER:STUDENT")
+_PAIRS = flags.DEFINE_list("pairs", [":".join(pair) for pair in DEFAULT_PAIRS], "TEACHER:STUDENT")
 _DTYPES = flags.DEFINE_list("dtypes", ["float32"], "dtypes that the networks compute in")
 _BATCHES = flags.DEFINE_list("batch", ["128"], "images in a step")
 _DATASET = flags.DEFINE_string("dataset", "cifar100", "data set whose form the images have")
@@ -46,14 +46,14 @@ _PYTORCH = flags.DEFINE_list(
 _DETERMINISTIC = flags.DEFINE_bool("deterministic", True, "the option run.deterministic")
 _TOPOLOGY = flags.DEFINE_string("topology", None, "of compile: h100, or a TPU's as v5e:2x4")
 
-_PARTS: dict[str, Callable[[Settings], Iterator[dict[str, Any]]]] = {
+_PARTS: dict[str, Callable[[Workload], Iterator[dict[str, Any]]]] = {
   "step": step,
   "cohort": cohort,
   "loss": loss,
   "start": start,
   "column": column,
 }
-parse = functools.partial(cli.parse, words=True)
+_parse = functools.partial(cli.parse, words=True)
 
 
 def main(argv: list[str]) -> None:
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> None:
   with cli.command():
     if cli.CONFIG.value is not None:
       raise ConfigError("--config is given, but the benchmark takes --pairs")
-    settings = _settings()
+    workload = _workload()
     parts = dict(_PARTS)
     if _TOPOLOGY.value:
       parts["compile"] = functools.partial(compilation, topology=_TOPOLOGY.value)
@@ -74,7 +74,7 @@ def main(argv: list[str]) -> None:
     tables = {}
     for name in names:
       lines = []
-      for line in parts[name](settings):
+      for line in parts[name](workload):
         lines.append(line)
         tell(f"[{name}] " + ", ".join(f"{key} {report.text(value)}" for key, value in line.items()))
       tables[name] = lines
@@ -82,8 +82,8 @@ def main(argv: list[str]) -> None:
       cli.print_report(report.write(tables, located(cli.WORKDIR.value)))
 
 
-def _settings() -> Settings:
-  """Returns the settings that the flags describe."""
+def _workload() -> Workload:
+  """Returns the workload that the flags describe."""
   pairs = []
   for text in _PAIRS.value:
     teacher, colon, student = text.partition(":")
@@ -108,7 +108,7 @@ def _settings() -> Settings:
       raise ConfigError(f"--pytorch has {form!r}, must be eager, channels_last or compiled")
   if _PYTORCH.value and importlib.util.find_spec("torch") is None:
     raise ConfigError(f"--pytorch needs PyTorch: {install('torch')}; --pytorch= leaves it out")
-  return Settings(
+  return Workload(
     pairs=tuple(pairs),
     dtypes=tuple(_DTYPES.value),
     batch_sizes=tuple(map(int, _BATCHES.value)),
@@ -121,4 +121,4 @@ def _settings() -> Settings:
 
 
 if __name__ == "__main__":
-  app.run(main, flags_parser=parse)
+  app.run(main, flags_parser=_parse)

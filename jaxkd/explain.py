@@ -17,7 +17,7 @@ from jaxkd.runs import listing
 from jaxkd.runs.config import default
 
 flags.adopt_module_key_flags(cli)
-parse = functools.partial(cli.parse, words=True)
+_parse = functools.partial(cli.parse, words=True)
 
 
 def main(argv: list[str]) -> None:
@@ -31,4 +31,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-  app.run(main, flags_parser=parse)
+  app.run(main, flags_parser=_parse)

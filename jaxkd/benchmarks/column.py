@@ -7,15 +7,15 @@ from typing import Any
 
 from jaxkd.benchmarks import steps
 from jaxkd.benchmarks.case import Case
-from jaxkd.benchmarks.settings import Settings
 from jaxkd.benchmarks.timing import in_turns
+from jaxkd.benchmarks.workload import Workload
 from jaxkd.common.console import tell
 from jaxkd.data import SPECS
 from jaxkd.runs import paper, planning, recipes
 from jaxkd.runs.cohorts import cohorts
 from jaxkd.runs.phase import Phase
 
-SEEDS = (0, 1, 2)
+_SEEDS = (0, 1, 2)
 COHORT = 12
 """Students in one step, where they share teachers and order of the examples."""
 
@@ -23,21 +23,21 @@ COHORT = 12
 _Steps = Mapping[Case, float]
 
 
-def column(settings: Settings) -> Iterator[dict[str, Any]]:
+def column(workload: Workload) -> Iterator[dict[str, Any]]:
   """Yields the hours of CIFAR-100's first column: 11 rows, 3 seeds, 240 epochs, teachers included.
 
   Every distillation is timed as KD by its first teacher. Evaluations and checkpoints are not in it.
   """
   config = recipes.recipe("cifar100", title="column", rows=paper.TABLES["2"])
-  config.seeds, config.data.seed = SEEDS, 0
+  config.seeds, config.data.seed = _SEEDS, 0
   students = [phase for row in config.rows for phase in planning.phases(config, row)]
   phases = planning.with_teachers(students)
-  alone = _steps([[phase] for phase in phases], settings)
-  together = _steps(cohorts({phase: {0} for phase in phases}, COHORT, 0), settings)
-  timed = {case: _seconds(case, settings) for case in dict.fromkeys([*alone, *together])}
+  alone = _steps([[phase] for phase in phases], workload)
+  together = _steps(cohorts({phase: {0} for phase in phases}, COHORT, 0), workload)
+  timed = {case: _seconds(case, workload) for case in dict.fromkeys([*alone, *together])}
   one_by_one = sum(count * timed[case]["step"] for case, count in alone.items())
   ways = {"jaxkd, one after another": one_by_one}
-  for form in settings.pytorch:
+  for form in workload.pytorch:
     name = f"PyTorch {form}"
     ways[f"{name}, one after another"] = sum(
       count * timed[case][name] for case, count in alone.items()
@@ -48,14 +48,14 @@ def column(settings: Settings) -> Iterator[dict[str, Any]]:
   for way, seconds in ways.items():
     yield {
       "way": way,
-      "dtype": settings.dtypes[0],
+      "dtype": workload.dtypes[0],
       "phases": len(phases),
       "hours": seconds / 3600,
       "times as fast as jaxkd one after another": one_by_one / seconds,
     }
 
 
-def _steps(groups: Sequence[Sequence[Phase]], settings: Settings) -> _Steps:
+def _steps(groups: Sequence[Sequence[Phase]], workload: Workload) -> _Steps:
   """Returns the cases of groups of phases, with the number of steps of each."""
   counts: collections.Counter[Case] = collections.Counter()
   for group in groups:
@@ -66,20 +66,20 @@ def _steps(groups: Sequence[Sequence[Phase]], settings: Settings) -> _Steps:
       first.network["name"],
       first.teachers[0].network["name"] if first.teachers else None,
       students=len(group),
-      dtype=settings.dtypes[0],
+      dtype=workload.dtypes[0],
       batch_size=first.data["batch_size"],
       dataset=first.data["name"],
-      deterministic=settings.deterministic,
+      deterministic=workload.deterministic,
     )
     counts[case] += round(first.epochs * sizes[0] / case.batch_size)
   return counts
 
 
-def _seconds(case: Case, settings: Settings) -> dict[str, float]:
+def _seconds(case: Case, workload: Workload) -> dict[str, float]:
   """Returns the median seconds of one step, of jaxkd and, of a single student, of PyTorch."""
-  forms = settings.pytorch if case.students == 1 else ()
-  functions = steps.functions(case, dataclasses.replace(settings, pytorch=forms))
-  timings = in_turns(functions, settings.repeats)
-  found = {name: timing.median / settings.steps for name, timing in timings.items()}
+  forms = workload.pytorch if case.students == 1 else ()
+  functions = steps.functions(case, dataclasses.replace(workload, pytorch=forms))
+  timings = in_turns(functions, workload.repeats)
+  found = {name: timing.median / workload.steps for name, timing in timings.items()}
   tell(f"{case.pair}, {case.students} in a step: {1e3 * found['step']:.1f} ms")
   return found

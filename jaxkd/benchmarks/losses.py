@@ -9,8 +9,8 @@ import jax.numpy as jnp
 
 from jaxkd import losses
 from jaxkd.benchmarks.programs import memory
-from jaxkd.benchmarks.settings import Settings
 from jaxkd.benchmarks.timing import in_turns
+from jaxkd.benchmarks.workload import Workload
 
 CLASSES = (10, 100, 1000, 21841)
 """Numbers of classes: those of CIFAR, ImageNet and ImageNet-21k."""
@@ -18,14 +18,14 @@ _GRIDS = {"isats": losses.ISATS_GRID, "isats, half of the grid": losses.ISATS_GR
 _CALLS = 20
 
 
-def loss(settings: Settings) -> Iterator[dict[str, Any]]:
+def loss(workload: Workload) -> Iterator[dict[str, Any]]:
   """Yields microseconds and temporary bytes of each loss, by number of classes."""
   functions: dict[str, Callable[..., jax.Array]] = {
     "kd": functools.partial(losses.kd, lam=0.5, tau=4.0),
     "ats": functools.partial(losses.ats, lam=0.5, tau1=4.0, tau2=3.0),
     **{name: functools.partial(losses.isats, lam=0.5, grid=grid) for name, grid in _GRIDS.items()},
   }
-  for size in settings.batch_sizes:
+  for size in workload.batch_sizes:
     for classes in CLASSES:
       student, teacher = (3 * jax.random.normal(jax.random.key(i), (size, classes)) for i in (0, 1))
       labels = jnp.arange(size) % classes
@@ -35,7 +35,7 @@ def loss(settings: Settings) -> Iterator[dict[str, Any]]:
         for name, function in functions.items()
       }
       calls = {name: functools.partial(_call, each, arguments) for name, each in compiled.items()}
-      for name, timing in in_turns(calls, settings.repeats).items():
+      for name, timing in in_turns(calls, workload.repeats).items():
         temporary = memory(compiled[name]).temp_size_in_bytes
         yield {
           "loss": name,

@@ -10,12 +10,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from jaxkd.benchmarks.settings import Settings
+from jaxkd.benchmarks.workload import Workload
 
 
-def start(settings: Settings) -> Iterator[dict[str, Any]]:
+def start(workload: Workload) -> Iterator[dict[str, Any]]:
   """Yields the seconds that a new process needs for its first step; the second run has a cache."""
-  for case in settings.cases():
+  for case in workload.cases():
     with tempfile.TemporaryDirectory() as cache:
       for compilations in ("none", "of the first run"):
         begun = time.perf_counter()

@@ -8,8 +8,8 @@ import jax
 
 from jaxkd.benchmarks import programs
 from jaxkd.benchmarks.case import Case
-from jaxkd.benchmarks.settings import Settings
 from jaxkd.benchmarks.timing import Timing, in_turns
+from jaxkd.benchmarks.workload import Workload
 from jaxkd.training import sharding
 
 COHORTS = (1, 4, 16)
@@ -18,58 +18,58 @@ COHORTS = (1, 4, 16)
 Line = dict[str, Any]
 
 
-def step(settings: Settings) -> Iterator[Line]:
+def step(workload: Workload) -> Iterator[Line]:
   """Yields a step of KD for each pair: whole, on labels alone, the networks alone, PyTorch's.
 
   Labels alone is the step of a student whose teacher costs nothing. The difference between the
   whole step and the networks' passes is augmentation, loss, metrics and optimiser.
   """
-  for case in settings.cases():
+  for case in workload.cases():
     alone = dataclasses.replace(case, teacher=None)
     timings = in_turns(
       {
-        **functions(case, settings),
-        "labels alone": _ours(alone, settings),
-        "networks": programs.passes(case, settings.steps),
+        **functions(case, workload),
+        "labels alone": _ours(alone, workload),
+        "networks": programs.passes(case, workload.steps),
       },
-      settings.repeats,
+      workload.repeats,
     )
-    yield _line(case, timings, settings)
+    yield _line(case, timings, workload)
 
 
-def cohort(settings: Settings) -> Iterator[Line]:
+def cohort(workload: Workload) -> Iterator[Line]:
   """Yields steps of several students, which share one forward pass of their teacher."""
-  for case in settings.cases():
+  for case in workload.cases():
     alone = None
     for count in COHORTS:
-      function = _ours(dataclasses.replace(case, students=count), settings)
-      timing = in_turns({"step": function}, settings.repeats)["step"]
+      function = _ours(dataclasses.replace(case, students=count), workload)
+      timing = in_turns({"step": function}, workload.repeats)["step"]
       alone = alone or timing
-      line = _line(case, {"step": timing}, settings)
+      line = _line(case, {"step": timing}, workload)
       yield line | {"students": count, "speed-up": count * alone.median / timing.median}
 
 
-def functions(case: Case, settings: Settings) -> dict[str, Callable[[], None]]:
+def functions(case: Case, workload: Workload) -> dict[str, Callable[[], None]]:
   """Returns functions that run the steps of a call: 'step', and 'PyTorch <form>' for each form."""
-  found = {"step": _ours(case, settings)}
-  if settings.pytorch:
+  found = {"step": _ours(case, workload)}
+  if workload.pytorch:
     from jaxkd.benchmarks import pytorch  # an extra
 
-    for form in settings.pytorch:
-      found[f"PyTorch {form}"] = pytorch.runner(case, settings.steps, **pytorch.FORMS[form])
+    for form in workload.pytorch:
+      found[f"PyTorch {form}"] = pytorch.runner(case, workload.steps, **pytorch.FORMS[form])
   return found
 
 
-def _ours(case: Case, settings: Settings) -> Callable[[], None]:
+def _ours(case: Case, workload: Workload) -> Callable[[], None]:
   mesh = sharding.mesh()
   loop = jax.default_backend() != "cpu"
   program = programs.lower(case, mesh, sharding.replicate(mesh), loop)
-  return programs.runner(program, program.lowered.compile(), settings.steps)
+  return programs.runner(program, program.lowered.compile(), workload.steps)
 
 
-def _line(case: Case, timings: dict[str, Timing], settings: Settings) -> Line:
+def _line(case: Case, timings: dict[str, Timing], workload: Workload) -> Line:
   """Returns a line of a table, in milliseconds a step, with ratios to PyTorch's fastest form."""
-  scale = 1e3 / settings.steps
+  scale = 1e3 / workload.steps
   line: Line = {"pair": case.pair, "dtype": case.dtype, "batch": case.batch_size}
   for name, timing in timings.items():
     line[f"{name} (ms)"] = timing.median * scale

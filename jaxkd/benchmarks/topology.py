@@ -14,7 +14,7 @@ from jax.experimental import topologies
 from jax.sharding import Mesh
 
 from jaxkd.benchmarks import programs
-from jaxkd.benchmarks.settings import Settings
+from jaxkd.benchmarks.workload import Workload
 from jaxkd.common.backend import traced_for
 from jaxkd.common.errors import ConfigError, described
 from jaxkd.training import sharding
@@ -59,7 +59,7 @@ def devices(topology: str) -> list[Any]:
   return list(found.devices)
 
 
-def compilation(settings: Settings, topology: str) -> Iterator[dict[str, Any]]:
+def compilation(workload: Workload, topology: str) -> Iterator[dict[str, Any]]:
   """Yields memory, arithmetic, collectives and kernels of the compiled step of each pair."""
   kind = "gpu" if topology == "h100" else "tpu"
   mesh = Mesh(np.array(devices(topology)), (sharding.DATA,))
@@ -68,7 +68,7 @@ def compilation(settings: Settings, topology: str) -> Iterator[dict[str, Any]]:
   def described_there(tree: Any) -> Any:
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated), tree)
 
-  for case in settings.cases():
+  for case in workload.cases():
     with traced_for(kind):
       program = programs.lower(case, mesh, described_there, loop=True)
     start = time.perf_counter()

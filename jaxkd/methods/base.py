@@ -146,7 +146,7 @@ class Method:
     Raises:
       ConfigError: an option has another type or is out of bounds.
     """
-    kinds = _types(type(self))
+    kinds = _types(type(self))  # type: ignore[arg-type]  # mypy takes __hash__ for an instance's
     for field in dataclasses.fields(self):
       value = checked(self.name, field, kinds[field.name], getattr(self, field.name))
       object.__setattr__(self, field.name, value)

@@ -9,11 +9,11 @@ import pytest
 from jaxkd import benchmark
 from jaxkd.benchmarks import column, losses, programs, steps, topology
 from jaxkd.benchmarks.case import Case
-from jaxkd.benchmarks.settings import Settings
+from jaxkd.benchmarks.workload import Workload
 from jaxkd.common.backend import backend, traced_for
 from jaxkd.training import sharding
 
-MLP = Settings((("mlp", "mlp"),), batch_sizes=(8,), repeats=1, pytorch=())
+MLP = Workload((("mlp", "mlp"),), batch_sizes=(8,), repeats=1, pytorch=())
 
 
 @pytest.fixture

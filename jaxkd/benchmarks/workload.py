@@ -8,7 +8,7 @@ import jax
 
 from jaxkd.benchmarks.case import Case
 
-PAIRS = (
+DEFAULT_PAIRS = (
   ("resnet20", "resnet8"),
   ("resnet56", "resnet8"),
   ("resnet110", "vgg8"),
@@ -21,13 +21,13 @@ PAIRS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Workload:
   """The pairs, their dtypes and batch sizes, how many steps a timed call has, and how many calls.
 
   `pytorch` names the forms of PyTorch's loop that are measured beside jaxkd.
   """
 
-  pairs: tuple[tuple[str, str], ...] = PAIRS
+  pairs: tuple[tuple[str, str], ...] = DEFAULT_PAIRS
   dtypes: tuple[str, ...] = ("float32",)
   batch_sizes: tuple[int, ...] = (128,)
   dataset: str = "cifar100"
