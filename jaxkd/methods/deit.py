@@ -15,8 +15,10 @@ class DeiT(Method):
   .. math:: \ell = -(1 - \lambda) \log p^s_y - \lambda \log p^s_{\arg\max_c z^t_c}
 
   Touvron et al., *Training data-efficient image transformers & distillation through attention*,
-  ICML 2021, Eq. 3. There a transformer may learn the two labels by a token each; here one
-  classifier learns both, as the paper's Table 3 has it for "hard distillation".
+  ICML 2021, Eq. 3. A network with a distillation token learns the label with the class token's
+  classifier and the teacher's class with the other, and is evaluated by the mean of their logits.
+  The classifier of another network learns both, as the paper's Table 3 has it for "hard
+  distillation".
   """
 
   lam: float = option(0.5, "the paper, Eq. 3", FRACTION)
@@ -25,7 +27,8 @@ class DeiT(Method):
 
   def loss(self, view: View) -> Terms:
     predicted = jnp.argmax(view.teacher.logits, axis=-1)
-    taught = losses.cross_entropy(view.student.logits, jax.lax.stop_gradient(predicted))
+    own, second = view.student.heads or (view.student.logits,) * 2
+    taught = losses.cross_entropy(second, jax.lax.stop_gradient(predicted))
     agrees = (predicted == view.labels).astype(jnp.float32)
-    terms = hard_and_soft(self.lam, view.student.logits, view.labels, taught)
+    terms = hard_and_soft(self.lam, own, view.labels, taught)
     return terms, {"teacher_accuracy": agrees}

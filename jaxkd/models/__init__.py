@@ -1,6 +1,6 @@
 """The networks: one file for each family; `create` makes a network by its name."""
 
-from jaxkd.models import alexnet, mlp, mobilenet_v2, resnet, resnext, shufflenet, vgg, wrn
+from jaxkd.models import alexnet, mlp, mobilenet_v2, resnet, resnext, shufflenet, vgg, vit, wrn
 from jaxkd.models.base import Network, NetworkError, Outputs, Reused
 from jaxkd.models.own import adapt
 from jaxkd.models.registry import (
@@ -19,5 +19,5 @@ from jaxkd.models.registry import (
 __all__ = ["Architecture", "Form", "Network", "NetworkError", "Outputs", "Reference", "Reused"]
 __all__ += ["adapt", "arrays_digest", "create", "find", "list_models", "register", "source_digest"]
 
-for _family in (resnet, wrn, resnext, vgg, shufflenet, mobilenet_v2, alexnet, mlp):
+for _family in (resnet, wrn, resnext, vgg, shufflenet, mobilenet_v2, alexnet, vit, mlp):
   ARCHITECTURES.update(_family.MODELS)

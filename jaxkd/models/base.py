@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 
@@ -34,6 +35,8 @@ class Outputs(NamedTuple):
     class_map: `[B, H, W, num_classes]`, the classifier at each pixel, float32. Its average over the
       image is the logits. None for networks whose features are no average of a map.
     averaged: `[B, H, W, D]`, the map whose average the features are. None as for `class_map`.
+    heads: logits `[B, num_classes]` of two classifiers, whose mean `logits` is: of the class token
+      and of the distillation token. Empty for a network with one classifier.
   """
 
   logits: jax.Array
@@ -42,6 +45,7 @@ class Outputs(NamedTuple):
   preactivations: tuple[jax.Array, ...] = ()
   class_map: jax.Array | None = None
   averaged: jax.Array | None = None
+  heads: tuple[jax.Array, ...] = ()
 
 
 class Reused(nnx.BatchStat):
@@ -60,11 +64,13 @@ class Network(nnx.Module):
 
   Attributes:
     classifier_name: the attribute that is the last layer; empty if it is unknown.
+    second_classifier: the attribute that is another last layer, of a distillation token; or empty.
     follows_torch: whether a state dict of the network has PyTorch's names of leaves and layout.
     reference_names: regular expressions in the names of its layers, with the reference's names.
   """
 
   classifier_name: ClassVar[str] = "classifier"
+  second_classifier: str = ""
   follows_torch: ClassVar[bool] = True
   reference_names: ClassVar[Mapping[str, str]] = {}
 
@@ -99,6 +105,10 @@ class Network(nnx.Module):
     logits = classifier(features, jnp.float32)
     class_map = None if averaged is None else classifier(averaged, jnp.float32)
     return Outputs(logits, features, tuple(stages), tuple(preactivations), class_map, averaged)
+
+  def resized(self, tensors: Mapping[str, np.ndarray]) -> tuple[Mapping[str, np.ndarray], str]:
+    """Returns a state dict for this network's image size, and a message if a tensor changed."""
+    return tensors, ""
 
   def reference_name(self, name: str) -> str:
     """Returns a layer's name in the state dict of torchvision, or of the authors for CIFAR.

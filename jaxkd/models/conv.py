@@ -37,6 +37,8 @@ def conv(
       return functools.reduce(jnp.add, (s * w for s, w in zip(seen, weights, strict=True)))
     if groups == 1 and kernel.shape[:2] == (1, 1) and not padding:
       return jnp.einsum("bhwi,io->bhwo", x[:, ::strides, ::strides], kernel[0, 0])
+    if groups == 1 and kernel.shape[:2] == (strides, strides) and not padding:
+      return _patches(x, kernel, strides)
     pixels = _output_size(x.shape[1], kernel.shape[0], strides, padding)
     pixels *= _output_size(x.shape[2], kernel.shape[1], strides, padding)
     if groups > 1 or pixels <= _FEW_PIXELS:
@@ -49,6 +51,15 @@ def conv(
     dimension_numbers=("NHWC", "HWIO", "NHWC"),
     feature_group_count=groups,
   )
+
+
+def _patches(x: jax.Array, kernel: jax.Array, size: int) -> jax.Array:
+  """Multiplies patches that neither overlap nor have gaps by the kernel."""
+  batch, height, width, channels = x.shape
+  rows, columns = height // size, width // size
+  x = x[:, : rows * size, : columns * size]
+  x = x.reshape(batch, rows, size, columns, size, channels)
+  return jnp.einsum("bhywxi,yxio->bhwo", x, kernel)
 
 
 def _output_size(size: int, window: int, strides: int, padding: int) -> int:

@@ -16,7 +16,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from jaxkd.common.backend import backend
-from jaxkd.models.base import Network, Outputs
+from jaxkd.models.base import Network, NetworkError, Outputs
 from jaxkd.models.conv import conv, shifts
 
 # Draws a kernel of a shape [..., in, out] and the bias that belongs to it.
@@ -29,9 +29,11 @@ def _normal(key: jax.Array, shape: tuple[int, ...], stddev: float) -> tuple[jax.
   return kernel.reshape(shape), jnp.zeros(shape[-1:])
 
 
-def he_fan_out(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
-  """He-normal by the number of outputs, zero bias: convolutions."""
-  return _normal(key, shape, math.sqrt(2 / (math.prod(shape[:-2]) * shape[-1])))
+def he_fan_out(
+  key: jax.Array, shape: tuple[int, ...], groups: int = 1
+) -> tuple[jax.Array, jax.Array]:
+  """He-normal by the number of outputs (of a group), zero bias: convolutions."""
+  return _normal(key, shape, math.sqrt(2 * groups / (math.prod(shape[:-2]) * shape[-1])))
 
 
 def he_fan_in(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
@@ -40,6 +42,7 @@ def he_fan_in(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Ar
 
 
 small_normal = functools.partial(_normal, stddev=0.01)
+transformer_normal = functools.partial(_normal, stddev=0.02)
 
 
 def torch_default(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
@@ -164,9 +167,22 @@ class BatchNorm(nnx.Module):
     return (y + along_channels(self.bias[...], y)).astype(x.dtype)
 
 
-def dropout(rate: float, rngs: nnx.Rngs) -> nnx.Dropout:
-  """Dropout that `nnx.reseed(model, dropout=...)` reaches, for any streams of `rngs`."""
-  return nnx.Dropout(rate, rngs=nnx.Rngs(dropout=rngs.dropout()))
+class LayerNorm(nnx.Module):
+  """Layer normalisation of `[..., features]` over the last axis, computed in float32."""
+
+  def __init__(self, features: int, epsilon: float = 1e-6):
+    self.scale = nnx.Param(jnp.ones(features))
+    self.bias = nnx.Param(jnp.zeros(features))
+    self.epsilon = epsilon
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """Returns an array of the shape and dtype of `x`."""
+    y = x.astype(jnp.float32)
+    y = (y - jnp.mean(y, -1, keepdims=True)) * jax.lax.rsqrt(
+      jnp.var(y, -1, keepdims=True) + self.epsilon
+    )
+    y = y * along_channels(self.scale[...], y) + along_channels(self.bias[...], y)
+    return y.astype(x.dtype)
 
 
 class Sequential(nnx.List):
@@ -177,6 +193,83 @@ class Sequential(nnx.List):
     for layer in self:
       x = layer(x)
     return x
+
+
+def _check_rate(name: str, rate: float) -> None:
+  if not 0 <= rate < 1:
+    raise NetworkError(f"{name} must be in [0, 1), got {rate}")
+
+
+def dropout(
+  rate: float, rngs: nnx.Rngs, broadcast_dims: Sequence[int] = ()
+) -> Callable[[jax.Array], jax.Array]:
+  """Dropout that `nnx.reseed(model, dropout=...)` reaches, for any streams of `rngs`.
+
+  It is the identity at rate 0. Numbers along `broadcast_dims` are dropped together.
+
+  Raises:
+    NetworkError: the rate is not in [0, 1).
+  """
+  _check_rate("drop_rate", rate)
+  if not rate:
+    return Sequential()
+  return nnx.Dropout(rate, broadcast_dims=broadcast_dims, rngs=nnx.Rngs(dropout=rngs.dropout()))
+
+
+def drop_paths(rate: float, count: int, rank: int, rngs: nnx.Rngs) -> list[Callable]:
+  """Stochastic depth of `count` blocks, on residuals `[B, ...]` of a rank.
+
+  An example loses a block's residual with a probability that rises linearly from 0 to `rate`; the
+  other residuals are scaled up (Huang et al., Deep Networks with Stochastic Depth, 2016).
+
+  Raises:
+    NetworkError: the rate is not in [0, 1).
+  """
+  _check_rate("drop_path_rate", rate)
+  rates = (rate * i / max(count - 1, 1) for i in range(count))
+  return [dropout(r, rngs, range(1, rank)) for r in rates]
+
+
+gelu = functools.partial(jax.nn.gelu, approximate=False)
+
+
+class FeedForward(nnx.Module):
+  """Two linear layers with an exact GELU between them; `make` makes a layer."""
+
+  def __init__(self, features: int, *, make: Callable = Linear, rngs: nnx.Rngs):
+    make = functools.partial(make, init=transformer_normal, rngs=rngs)
+    self.fc1 = make(features, 4 * features)
+    self.fc2 = make(4 * features, features)
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """`[..., features] -> [..., features]`."""
+    return self.fc2(gelu(self.fc1(x)))
+
+
+class SqueezeExcite(nnx.Module):
+  """Weighs each channel of `[B, H, W, C]` by a function of the channels' averages.
+
+  Hu et al., Squeeze-and-Excitation Networks, 2018.
+  """
+
+  def __init__(
+    self,
+    features: int,
+    squeezed: int,
+    *,
+    activation: Callable[[jax.Array], jax.Array],
+    gate: Callable[[jax.Array], jax.Array] = jax.nn.sigmoid,
+    rngs: nnx.Rngs,
+  ):
+    self.reduce = Conv(features, squeezed, 1, use_bias=True, rngs=rngs)
+    self.expand = Conv(squeezed, features, 1, use_bias=True, rngs=rngs)
+    self.activation = activation
+    self.gate = gate
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """Returns the weighted map."""
+    average = global_average_pool(x)[:, None, None]
+    return x * self.gate(self.expand(self.activation(self.reduce(average))))
 
 
 def conv_bn(

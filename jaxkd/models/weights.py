@@ -44,8 +44,9 @@ def from_torch(
 ) -> tuple[nnx.State, nnx.State]:
   """Returns parameters and batch statistics for `nnx.update`; the network stays as it is.
 
-  A classifier for another number of classes is not taken: the network's own initial values stay,
-  and a line on stderr says so; with `exact` it is refused. The state dict has the reference's names
+  A classifier for another number of classes is not taken: the network's own initial values stay.
+  Position embeddings for another image size are interpolated. A line on stderr says so; with
+  `exact` both are refused. The state dict has the reference's names
   or timm's, with or without a common prefix as `module.`; its `num_batches_tracked` are ignored.
 
   Raises:
@@ -54,6 +55,10 @@ def from_torch(
   """
   fit = _fit(model, tensors)
   fit.check()
+  if fit.resized:
+    if exact:
+      raise NetworkError(fit.resized)
+    tell(fit.resized)
   state = []
   for path, name, variable, axes, shape in _variables(model, fit.naming):
     tensor = fit.tensors[name]
@@ -67,7 +72,8 @@ def from_torch(
     differ = f"the weights are for {fit.classes} classes, not {classes}"
     if exact:
       raise NetworkError(differ)
-    tell(f"{fit.naming(model.classifier_name)} keeps its initial values: {differ}")
+    names = " and ".join(_classifiers(model, fit.naming))
+    tell(f"{names} keeps its initial values: {differ}")
   params, stats = nnx.split_state(nnx.from_flat_state(state), nnx.Param, nnx.BatchStat)
   return params, stats
 
@@ -88,6 +94,7 @@ class _Fit(NamedTuple):
   tensors: Mapping[str, np.ndarray]  # without a prefix of all names
   naming: Callable[[str], str]  # from a layer's path in the network to its name in the state dict
   classes: int  # of the state dict's classifier; 0 without one
+  resized: str  # says which tensor is interpolated; or empty
 
   def check(self) -> None:
     """Raises a NetworkError if a name is wrong."""
@@ -105,7 +112,8 @@ def _variables(
     name = ".".join([*layer[1:], leaf])
     axes: Sequence[int] = range(variable.ndim)
     if model.follows_torch:
-      name = f"{naming('.'.join(layer))}.{_LEAVES.get(leaf, leaf)}"
+      leaf = _LEAVES.get(leaf, leaf)
+      name = f"{naming('.'.join(layer))}.{leaf}" if layer else leaf
       axes = _AXES.get(variable.ndim, axes)
     yield path, name, variable, axes, tuple(variable.shape[axis] for axis in axes)
 
@@ -126,12 +134,18 @@ def _fit(model: Network, tensors: Mapping[str, np.ndarray]) -> _Fit:
   return fit
 
 
+def _classifiers(model: Network, naming: Callable[[str], str]) -> list[str]:
+  """Returns the classifiers' names in a state dict."""
+  return [naming(name) for name in (model.classifier_name, model.second_classifier) if name]
+
+
 def _compare(
   model: Network, tensors: Mapping[str, np.ndarray], naming: Callable[[str], str]
 ) -> _Fit:
   """Compares all but the classifier's number of classes."""
-  classifier = naming(model.classifier_name)
-  weight = tensors.get(f"{classifier}.weight") if classifier else None
+  tensors, resized = model.resized(tensors)
+  classifiers = _classifiers(model, naming)
+  weight = tensors.get(f"{classifiers[0]}.weight") if classifiers else None
   classes = weight.shape[0] if weight is not None and weight.ndim else 0
   missing, misshaped, whole = [], [], []
   left = {name for name in tensors if not name.endswith("num_batches_tracked")}
@@ -141,7 +155,7 @@ def _compare(
       continue
     left.remove(name)
     shape = tensors[name].shape
-    if classes and name.startswith(f"{classifier}."):
+    if classes and name.rpartition(".")[0] in classifiers:
       expected = classes, *expected[1:]
     if shape != expected:
       misshaped.append(f"{name} {list(shape)}, not {list(expected)}")
@@ -154,7 +168,7 @@ def _compare(
   for problem, names in problems.items():
     listed += [f"{problem}: {_listed(names)}"] if names else []
   misfits = sum(map(len, problems.values()))
-  return _Fit(misfits, "; ".join(listed), tensors, naming, classes)
+  return _Fit(misfits, "; ".join(listed), tensors, naming, classes, resized)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -90,7 +90,8 @@ class Frozen:
       return outputs
     order = np.array(self.classes)
     class_map = None if outputs.class_map is None else outputs.class_map[..., order]
-    return outputs._replace(logits=outputs.logits[..., order], class_map=class_map)
+    heads = tuple(logits[..., order] for logits in outputs.heads)
+    return outputs._replace(logits=outputs.logits[..., order], class_map=class_map, heads=heads)
 
 
 class TrainState(NamedTuple):
