@@ -1,6 +1,20 @@
 """The networks: one file for each family; `create` makes a network by its name."""
 
-from jaxkd.models import alexnet, mlp, mobilenet_v2, resnet, resnext, shufflenet, vgg, vit, wrn
+from jaxkd.models import (
+  alexnet,
+  convnext,
+  efficientnet,
+  mlp,
+  mobilenet_v2,
+  mobilenet_v3,
+  regnet,
+  resnet,
+  resnext,
+  shufflenet,
+  vgg,
+  vit,
+  wrn,
+)
 from jaxkd.models.base import Network, NetworkError, Outputs, Reused
 from jaxkd.models.own import adapt
 from jaxkd.models.registry import (
@@ -19,5 +33,6 @@ from jaxkd.models.registry import (
 __all__ = ["Architecture", "Form", "Network", "NetworkError", "Outputs", "Reference", "Reused"]
 __all__ += ["adapt", "arrays_digest", "create", "find", "list_models", "register", "source_digest"]
 
-for _family in (resnet, wrn, resnext, vgg, shufflenet, mobilenet_v2, alexnet, vit, mlp):
+_cnns = (resnet, wrn, resnext, vgg, shufflenet, mobilenet_v2, mobilenet_v3, alexnet, efficientnet)
+for _family in (*_cnns, regnet, convnext, vit, mlp):
   ARCHITECTURES.update(_family.MODELS)

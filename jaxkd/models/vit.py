@@ -181,7 +181,12 @@ class VisionTransformer(Network):
 
 
 def _form(width: int, reference: Reference, **settings: Any) -> Form:
-  settings = {"width": width, "heads": width // 64, "depths": _DEPTHS, "distilled": False} | settings
+  settings = {
+    "width": width,
+    "heads": width // 64,
+    "depths": _DEPTHS,
+    "distilled": False,
+  } | settings
   return Form(VisionTransformer, settings, 1, reference)
 
 
