@@ -11,6 +11,7 @@ from jaxkd.models import (
   resnet,
   resnext,
   shufflenet,
+  swin,
   vgg,
   vit,
   wrn,
@@ -34,5 +35,5 @@ __all__ = ["Architecture", "Form", "Network", "NetworkError", "Outputs", "Refere
 __all__ += ["adapt", "arrays_digest", "create", "find", "list_models", "register", "source_digest"]
 
 _cnns = (resnet, wrn, resnext, vgg, shufflenet, mobilenet_v2, mobilenet_v3, alexnet, efficientnet)
-for _family in (*_cnns, regnet, convnext, vit, mlp):
+for _family in (*_cnns, regnet, convnext, vit, swin, mlp):
   ARCHITECTURES.update(_family.MODELS)

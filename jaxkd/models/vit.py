@@ -24,6 +24,18 @@ from jaxkd.models.registry import Architecture, Form, Reference
 _DEPTHS = (2, 2, 6, 2)
 
 
+def weighted_means(
+  query: jax.Array, key: jax.Array, value: jax.Array, bias: jax.Array | None = None
+) -> jax.Array:
+  """Returns the values' means, weighted by attention: `[B, N, heads, D]` from three of these.
+
+  The softmax is in float32. The bias `[B or 1, heads, N, N]` is added to the logits.
+  """
+  # JAX's function mixes bfloat16 and float32, which a strict user may have forbidden.
+  with jax.numpy_dtype_promotion("standard"):
+    return jax.nn.dot_product_attention(query, key, value, bias)
+
+
 class Attention(nnx.Module):
   """Multi-head self-attention, with the names of timm."""
 
@@ -33,11 +45,14 @@ class Attention(nnx.Module):
     self.proj = Linear(features, features, init=init, rngs=rngs)
     self.heads = heads
 
-  def __call__(self, x: jax.Array, bias: jax.Array | None = None) -> jax.Array:
-    """`[B, N, features] -> [B, N, features]`; `bias` `[B or 1, heads, N, N]` is added to logits."""
-    parts = self.qkv(x).reshape(*x.shape[:2], 3, self.heads, -1)
-    query, key, value = jnp.unstack(parts, axis=2)
-    return self.proj(jax.nn.dot_product_attention(query, key, value, bias).reshape(x.shape))
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """`[..., N, features] -> [..., N, features]`."""
+    parts = self.qkv(x).reshape(*x.shape[:-1], 3, self.heads, -1)
+    return self.proj(self.attend(*jnp.unstack(parts, axis=-3)).reshape(x.shape))
+
+  def attend(self, query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
+    """Returns `weighted_means`."""
+    return weighted_means(query, key, value)
 
 
 class Block(nnx.Module):
@@ -195,9 +210,9 @@ _WIDTHS = {"tiny": 192, "small": 384, "base": 768}
 _PARAMETERS = {"tiny": 5_717_416, "small": 22_050_664, "base": 86_567_656}
 _DISTILLED = {"tiny": 5_910_800, "small": 22_436_432, "base": 87_338_192}
 _CIFAR = {
-  "vit_tiny": ("tiny", 0, False),
-  "vit_small": ("small", 0, False),
-  "deit_tiny_distilled": ("tiny", 0, True),
+  "vit_tiny": ("tiny", 5_380_132, False),
+  "vit_small": ("small", 21_376_996, False),
+  "deit_tiny_distilled": ("tiny", 5_399_816, True),
 }
 
 
