@@ -115,10 +115,10 @@ class Inverted(Network):
   Stages are the outputs of the last groups at each resolution below the stem's. They end without an
   activation, so that stages and preactivations are the same arrays. Options:
     drop_rate: dropout before the classifier.
-    drop_path_rate: stochastic depth: the last of n blocks loses its residual with a probability of
-      (n - 1) / n of it, the first never.
+    drop_path_rate: stochastic depth; block i of n, from 0, has a rate of i / n of it.
   """
 
+  further_blocks = 0  # of the n blocks, those after the groups
   reference_names = {r"\.se\.(reduce|expand)$": r".se.conv_\1"}
 
   def __init__(
@@ -139,8 +139,8 @@ class Inverted(Network):
     self.conv_stem = Conv(in_channels, stem, 3, strides=2, rngs=rngs)
     self.bn1 = BatchNorm(stem)
     rows = [row for group in groups for row in group]
-    # The rate is one block further away than in other networks.
-    drops = iter(layers.drop_paths(drop_path_rate, sum(row.depth for row in rows) + 1, 4, rngs))
+    counted = sum(row.depth for row in rows) + self.further_blocks
+    drops = iter(layers.drop_paths(drop_path_rate, counted + 1, 4, rngs))
     self.blocks: nnx.List[Sequential] = nnx.List(Sequential() for _ in groups)
     for group, blocks in zip(groups, self.blocks, strict=True):
       for row in group:

@@ -26,6 +26,8 @@ def _squeeze(width: int, row: Row, rngs: nnx.Rngs) -> SqueezeExcite:
 class MobileNetV3(Inverted):
   """An `Inverted` with hard swish; a hidden layer sees the average pixel of a 1x1 convolution."""
 
+  further_blocks = 1
+
   def __init__(
     self,
     *,

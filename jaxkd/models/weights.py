@@ -72,8 +72,9 @@ def from_torch(
     differ = f"the weights are for {fit.classes} classes, not {classes}"
     if exact:
       raise NetworkError(differ)
-    names = " and ".join(_classifiers(model, fit.naming))
-    tell(f"{names} keeps its initial values: {differ}")
+    names = _classifiers(model, fit.naming)
+    keep = "keep their" if names[1:] else "keeps its"
+    tell(f"{' and '.join(names)} {keep} initial values: {differ}")
   params, stats = nnx.split_state(nnx.from_flat_state(state), nnx.Param, nnx.BatchStat)
   return params, stats
 

@@ -70,6 +70,27 @@ INITIAL = {
     "layer4.0.conv1": ("normal", math.sqrt(2 / (9 * 512))),
     "fc": ("uniform", 1 / math.sqrt(512)),
   },
+  # Timm's initial values. There a convolution's outputs are divided by its groups.
+  ("deit_tiny_distilled_patch16_224", 224): {
+    "patch_embed.proj": ("uniform", 1 / math.sqrt(256 * 3)),
+    "blocks.11.attn.qkv": ("normal", 0.02),
+    "blocks.11.mlp.fc2": ("normal", 0.02),
+    "head_dist": ("normal", 0.02),
+  },
+  ("convnext_atto", 224): {
+    "stem.0": ("normal", 0.02),
+    "stages.3.blocks.1.conv_dw": ("normal", 0.02),
+    "classifier": ("normal", 0.02),
+  },
+  ("efficientnet_b0", 224): {
+    "blocks.5.1.conv_dw": ("normal", math.sqrt(2 / 25)),
+    "blocks.5.1.se.reduce": ("normal", math.sqrt(2 / 48)),
+    "conv_head": ("normal", math.sqrt(2 / 1280)),
+  },
+  ("regnety_002", 224): {
+    "s4.1.conv2.0": ("normal", math.sqrt(2 / (9 * 8))),
+    "fc": ("normal", 0.01),
+  },
   ("mlp", 8): {
     "hidden.0": ("normal", math.sqrt(2 / 192)),
     "classifier": ("normal", math.sqrt(2 / 256)),

@@ -1,14 +1,17 @@
 """Properties of every network: sizes, outputs, precision, rematerialisation."""
 
 import functools
+import json
 import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import timm_values
 import toolkit_layers
 from flax import nnx
+from weight_shapes import torch_shapes
 
 from jaxkd import models
 from jaxkd.models import layers, mobilenet_v2, shufflenet
@@ -81,7 +84,8 @@ def count(model):
   return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
 
 
-# Published counts: the networks of the authors and of RepDistiller for CIFAR-100, torchvision's.
+# Published counts: the networks of the authors and of RepDistiller for CIFAR-100, torchvision's,
+# timm's.
 COUNTS = {
   ("resnet8", 100, 32): 83_892,
   ("resnet14", 100, 32): 181_108,
@@ -131,6 +135,31 @@ COUNTS = {
   ("resnext50_32x4d", 1000, 224): 25_028_904,
   ("resnext101_32x8d", 1000, 224): 88_791_336,
   ("mlp", 10, 28): 269_322,
+  ("vit_tiny_patch16_224", 1000, 224): 5_717_416,
+  ("vit_small_patch16_224", 1000, 224): 22_050_664,
+  ("vit_base_patch16_224", 1000, 224): 86_567_656,
+  ("deit_tiny_patch16_224", 1000, 224): 5_717_416,
+  ("deit_small_patch16_224", 1000, 224): 22_050_664,
+  ("deit_base_patch16_224", 1000, 224): 86_567_656,
+  ("deit_tiny_distilled_patch16_224", 1000, 224): 5_910_800,
+  ("deit_small_distilled_patch16_224", 1000, 224): 22_436_432,
+  ("deit_base_distilled_patch16_224", 1000, 224): 87_338_192,
+  ("vit_tiny_patch4_32", 100, 32): 5_380_132,
+  ("vit_small_patch4_32", 100, 32): 21_376_996,
+  ("deit_tiny_distilled_patch4_32", 100, 32): 5_399_816,
+  ("convnext_atto", 1000, 224): 3_695_520,
+  ("convnext_tiny", 1000, 224): 28_589_128,
+  ("convnext_small", 1000, 224): 50_223_688,
+  ("convnext_base", 1000, 224): 88_591_464,
+  ("efficientnet_b0", 1000, 224): 5_288_548,
+  ("efficientnet_b1", 1000, 240): 7_794_184,
+  ("mobilenetv3_small_100", 1000, 224): 2_542_856,
+  ("mobilenetv3_large_100", 1000, 224): 5_483_032,
+  ("regnety_002", 1000, 224): 3_162_996,
+  ("regnety_004", 1000, 224): 4_344_144,
+  ("regnety_008", 1000, 224): 6_263_168,
+  ("regnety_016", 1000, 224): 11_202_430,
+  ("swin_tiny_patch4_window7_224", 1000, 224): 28_288_354,
 }
 
 
@@ -140,6 +169,16 @@ def test_parameter_counts_equal_the_published():
     counted[name, setting.num_classes, setting.image_size] = count(model)
     assert count(model) == setting.parameters, name
   assert counted == COUNTS
+
+
+def test_names_and_shapes_of_all_weights_equal_timms():
+  recorded = json.loads(timm_values.FILE.read_text())["names"]
+  found = {
+    name: timm_values.digest(torch_shapes(model))
+    for (name, _), model in reference_forms().items()
+    if name in recorded
+  }
+  assert found == recorded
 
 
 def test_mlp_series_spans_the_papers_capacities():
@@ -255,6 +294,11 @@ def test_remat_changes_neither_gradients_nor_statistics(name):
     "shufflenet_v2": 16,
     "mobilenet_v2": 17,
     "resnext101_32x8d": 33,
+    "vit_tiny_patch4_32": 12,
+    "swin_tiny_patch4_window7_224": 12,
+    "convnext_atto": 12,
+    "efficientnet_b0": 16,
+    "regnety_002": 13,
   }.items(),
 )
 def test_remat_recomputes_every_block(name, blocks):

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import timm_values
 from flax import nnx
 from weight_shapes import torch_shapes
 
@@ -243,7 +244,10 @@ def weights_of(network):
   }
 
 
-@pytest.mark.parametrize("name", [n for n in models.list_models() if n != "mlp"])
+# Transformers and others have timm's names; see `test_timm.py`.
+@pytest.mark.parametrize(
+  "name", [n for n in models.list_models() if n != "mlp" and n not in timm_values.NAMES]
+)
 def test_names_and_shapes_of_all_weights_equal_the_reference(name):
   """At full depth, no entry of the reference's state dict is missing or left over."""
   for form in models.list_models()[name].forms:

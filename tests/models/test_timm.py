@@ -12,7 +12,7 @@ from flax import nnx
 from weight_shapes import torch_shapes
 
 from jaxkd import models
-from jaxkd.models import weights
+from jaxkd.models import layers, weights
 from jaxkd.models.convnext import ConvNeXt
 from jaxkd.models.efficientnet import EfficientNet, Row
 from jaxkd.models.mobilenet_v3 import MobileNetV3
@@ -107,15 +107,6 @@ def test_outputs_and_running_averages_equal_timms(name):
       assert_equal(after[tensor], expected)
 
 
-@pytest.mark.parametrize("name", timm_values.COUNTED)
-def test_names_and_shapes_of_all_weights_equal_timms(name):
-  (form,) = models.list_models()[name].forms
-  size = form.reference.image_size
-  build = functools.partial(models.create, name, num_classes=1000, image_size=size)
-  model = nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0)))
-  assert timm_values.digest(torch_shapes(model)) == RECORDED["names"][name]
-
-
 @pytest.mark.parametrize("name", SMALL)
 def test_bfloat16_computes_on_float32_weights(name):
   model = small(name, dtype=jnp.bfloat16)
@@ -125,3 +116,126 @@ def test_bfloat16_computes_on_float32_weights(name):
     assert leaf.dtype == jnp.bfloat16
   for leaf in jax.tree.leaves(nnx.state(model)):
     assert leaf.dtype == jnp.float32
+
+
+def test_a_distilled_networks_logits_are_the_mean_of_two_classifiers():
+  out, _ = run(*nnx.split(small("deit_distilled")), images("deit_distilled"))
+  np.testing.assert_allclose(out.logits, sum(out.heads) / 2, rtol=1e-5)
+  assert np.abs(out.heads[0] - out.heads[1]).max() > 0.1
+  out, _ = run(*nnx.split(small("vit")), images("vit"))
+  assert out.heads == ()
+
+
+def test_both_classifiers_of_another_number_of_classes_keep_their_values(capsys):
+  make = functools.partial(SMALL["deit_distilled"], num_classes=7)
+  model = make(rngs=nnx.Rngs(0))
+  params, _ = weights.from_torch(model, weights.to_torch(small("deit_distilled")))
+  assert capsys.readouterr().err == (
+    "head and head_dist keep their initial values: the weights are for 5 classes, not 7\n"
+  )
+  for name in ("head", "head_dist"):
+    np.testing.assert_array_equal(params[name]["kernel"][...], getattr(model, name).kernel[...])
+
+
+@pytest.mark.parametrize(("name", "first"), [("vit", 1), ("deit_distilled", 2)])
+def test_position_embeddings_are_interpolated_to_another_image_size(name, first, capsys):
+  torch = pytest.importorskip("torch", reason="the reference is PyTorch's interpolation")
+  given = weights.to_torch(small(name))
+  before = given["pos_embed"] = np.random.default_rng(0).normal(size=(1, first + 49, 16))
+  for grid in (4, 12):
+    model = nnx.eval_shape(
+      lambda grid=grid: SMALL[name](num_classes=5, image_size=4 * grid, rngs=nnx.Rngs(0))
+    )
+    params, _ = weights.from_torch(model, given)
+    found = params["pos_embed"][...]
+    message = f"pos_embed is interpolated from 7x7 to {grid}x{grid} patches"
+    assert capsys.readouterr().err == f"{message}\n"
+    with pytest.raises(models.NetworkError, match=message):
+      weights.from_torch(model, given, exact=True)
+    maps = torch.from_numpy(before[:, first:]).reshape(1, 7, 7, 16).permute(0, 3, 1, 2)
+    maps = torch.nn.functional.interpolate(maps, (grid, grid), mode="bicubic", antialias=True)
+    np.testing.assert_allclose(found[:, :first], before[:, :first], rtol=1e-6)
+    np.testing.assert_allclose(
+      found[:, first:], maps.permute(0, 2, 3, 1).reshape(1, -1, 16), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+  ("name", "options", "message"),
+  [
+    ("vit_tiny_patch16_224", {"image_size": 40}, "patch_size must divide the image's 40 pixels"),
+    ("vit_tiny_patch16_224", {"patch_size": 5}, "patch_size must divide .* 32 pixels.*, got 5"),
+    ("vit_tiny_patch4_32", {"patch_size": 2}, "no option 'patch_size'"),
+    ("vit_tiny_patch4_32", {"drop_path_rate": 1.0}, r"drop_path_rate must be in \[0, 1\), got 1"),
+    ("convnext_atto", {"drop_rate": -0.1}, r"drop_rate must be in \[0, 1\), got -0.1"),
+    ("convnext_atto", {"patch_size": 8}, "patch_size must be from 1 to 4, got 8"),
+    ("swin_tiny_patch4_window7_224", {"window_size": 1}, "window_size must be at least 2, got 1"),
+    ("efficientnet_b0", {"image_size": 28}, "at least 32 pixels, got image_size=28"),
+  ],
+)
+def test_options_out_of_bounds_are_refused(name, options, message):
+  with pytest.raises(models.NetworkError, match=message):
+    nnx.eval_shape(lambda: models.create(name, num_classes=10, rngs=nnx.Rngs(0), **options))
+
+
+def test_stochastic_depth_drops_examples_at_rates_that_rise_linearly():
+  drops = layers.drop_paths(0.8, 5, 3, nnx.Rngs(0))
+  x = jnp.ones((4000, 2, 3))
+  for i, drop in enumerate(drops):
+    dropped = np.asarray(drop(x))
+    assert (dropped == dropped[:, :1, :1]).all()
+    rate = 0.2 * i
+    assert np.mean(dropped[:, 0, 0] == 0) == pytest.approx(rate, abs=0.03)
+    kept = dropped[dropped > 0]
+    np.testing.assert_allclose(kept, 1 / (1 - rate), rtol=1e-5)
+
+
+def rates(name):
+  """Returns the rates of stochastic depth, in the order of the blocks."""
+  model = nnx.eval_shape(lambda: SMALL[name](num_classes=5, drop_path_rate=0.3, rngs=nnx.Rngs(0)))
+  found = [module.rate for _, module in nnx.iter_modules(model) if isinstance(module, nnx.Dropout)]
+  return sorted(found)
+
+
+def test_blocks_have_timms_rates_of_stochastic_depth():
+  for name, expected in {
+    "vit": [0.1, 0.1, 0.2, 0.2, 0.3, 0.3],
+    "convnext": [0.075, 0.15, 0.225, 0.3],
+    "regnety": [0.06, 0.12, 0.18, 0.24, 0.3],
+    "efficientnet": [0.075, 0.15, 0.225],
+    "mobilenetv3": [0.06, 0.12, 0.18],
+  }.items():
+    assert rates(name) == pytest.approx(expected), name
+
+
+def test_dropped_paths_follow_the_key_and_differ_by_block_also_with_remat():
+  x = images("vit")
+
+  @functools.partial(jax.jit, static_argnums=0)
+  def gradients(graphdef, params, rest, key):
+    def loss(params):
+      model = nnx.merge(graphdef, params, rest, copy=True)
+      nnx.reseed(model, dropout=key)
+      return jnp.sum(model(x) ** 2)
+
+    return jax.grad(loss)(params)
+
+  found = []
+  for remat in (False, True):
+    model = small("vit", depths=(1, 1), drop_path_rate=0.5, drop_rate=0.2, remat=remat)
+    model.train()
+    parts = nnx.split(model, nnx.Param, ...)
+    found.append([gradients(*parts, jax.random.key(seed)) for seed in (0, 0, 1)])
+  (first, again, other), (rematerialised, _, _) = found
+  jax.tree.map(np.testing.assert_array_equal, first, again)
+  assert any(jax.tree.leaves(jax.tree.map(lambda a, b: (a != b).any(), first, other)))
+  for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(rematerialised), strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * max(1, np.abs(a).max()))
+
+
+def test_cifars_transformers_take_patches_of_four_pixels():
+  for name in ("vit_tiny_patch4_32", "deit_tiny_distilled_patch4_32"):
+    build = functools.partial(models.create, name, num_classes=100, image_size=32)
+    model = nnx.eval_shape(lambda build=build: build(rngs=nnx.Rngs(0)))
+    out = jax.eval_shape(lambda model, x: model.outputs(x), model, jnp.zeros((1, 32, 32, 3)))
+    assert [stage.shape for stage in out.stages] == [(1, 8, 8, 192)] * 4

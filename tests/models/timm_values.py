@@ -16,9 +16,10 @@ import numpy as np
 FILE = pathlib.Path(__file__).with_name("timm_values.json")
 CLASSES = 5
 IMAGE_SIZES = {"vit": 8, "deit_distilled": 8, "swin": 16, "regnety": 64}  # others: 32
-COUNTED = (
+NAMES = (
   *(f"{kind}_{size}_patch16_224" for kind in ("vit", "deit") for size in ("tiny", "small", "base")),
   *(f"deit_{size}_distilled_patch16_224" for size in ("tiny", "small", "base")),
+  *("vit_tiny_patch4_32", "vit_small_patch4_32", "deit_tiny_distilled_patch4_32"),
   *(f"convnext_{size}" for size in ("atto", "tiny", "small", "base")),
   *("efficientnet_b0", "efficientnet_b1", "mobilenetv3_small_100", "mobilenetv3_large_100"),
   *(f"regnety_{size}" for size in ("002", "004", "008", "016")),
@@ -190,9 +191,11 @@ def record():
         "stages": [described(stage) for stage in stages],
         "averages": {k: described(v) for k, v in averages.items() if k.endswith("var")},
       }
-  for name in COUNTED:
+  for name in NAMES:
+    # Timm has no name for CIFAR's form, but its options.
+    options = {"img_size": 32, "patch_size": 4, "num_classes": 100} if "patch4_32" in name else {}
     with torch.device("meta"):
-      network = timm.create_model(name)
+      network = timm.create_model(name.replace("patch4_32", "patch16_224"), **options)
     values["names"][name] = digest({k: v.shape for k, v in weights_of(network).items()})
   text = json.dumps(values, indent=1)
   # One line for each array.
