@@ -113,7 +113,8 @@ class Network(nnx.Module):
   def reference_name(self, name: str) -> str:
     """Returns a layer's name in the state dict of torchvision, or of the authors for CIFAR.
 
-    `name` is the layer's path in this network, joined by dots.
+    It is timm's for networks with timm's names. `name` is the layer's path in this network, joined
+    by dots.
     """
     for pattern, replacement in self.reference_names.items():
       name = re.sub(pattern, replacement, name)
