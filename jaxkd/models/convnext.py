@@ -20,7 +20,7 @@ from jaxkd.models.registry import Architecture, Form, Reference
 _conv = functools.partial(Conv, padding=0, use_bias=True, init=layers.transformer_normal)
 
 
-class Block(nnx.Module):
+class ConvNeXtBlock(nnx.Module):
   """A depthwise 7x7 convolution and two linear layers, scaled by channel, beside a shortcut.
 
   With `pointwise` the linear layers' weights have the shape of 1x1 convolutions.
@@ -40,10 +40,10 @@ class Block(nnx.Module):
     return x + self.drop(y * layers.along_channels(self.gamma[...].astype(y.dtype), y))
 
 
-class Stage(nnx.Module):
+class ConvNeXtStage(nnx.Module):
   """Blocks; `downsample` halves the resolution before them, except in the first stage."""
 
-  def __init__(self, downsample: Sequence[Callable], blocks: Sequence[Block]):
+  def __init__(self, downsample: Sequence[Callable], blocks: Sequence[ConvNeXtBlock]):
     self.downsample = Sequential(downsample)
     self.blocks = Sequential(blocks)
 
@@ -82,11 +82,13 @@ class ConvNeXt(Network):
     stem = conv(in_channels, widths[0], patch_size, strides=patch_size)
     self.stem = Sequential([stem, LayerNorm(widths[0])])
     drops = iter(layers.drop_paths(drop_path_rate, sum(depths), 4, rngs))
-    self.stages: nnx.List[Stage] = nnx.List()
+    self.stages: nnx.List[ConvNeXtStage] = nnx.List()
     for before, width, depth in zip((0, *widths), widths, depths, strict=False):
       halved = [LayerNorm(before), conv(before, width, 2, strides=2)] if before else []
-      blocks = [Block(width, pointwise, drop, rngs=rngs) for drop in itertools.islice(drops, depth)]
-      self.stages.append(Stage(halved, blocks))
+      blocks = [
+        ConvNeXtBlock(width, pointwise, drop, rngs=rngs) for drop in itertools.islice(drops, depth)
+      ]
+      self.stages.append(ConvNeXtStage(halved, blocks))
     self.norm = LayerNorm(widths[-1])
     self.head_drop = layers.dropout(drop_rate, rngs)
     self.classifier = Linear(widths[-1], num_classes, init=layers.transformer_normal, rngs=rngs)

@@ -36,7 +36,7 @@ def divisible(channels: float) -> int:
   return nearest if nearest >= 0.9 * channels else nearest + 8
 
 
-class Block(nnx.Module):
+class SeparableBlock(nnx.Module):
   """Convolves each channel, weighs the channels, mixes them; a shortcut where the shape stays.
 
   Layers have the names of timm's `DepthwiseSeparableConv`.
@@ -76,8 +76,8 @@ class Block(nnx.Module):
     return x + self.drop(y) if self.residual else y
 
 
-class InvertedResidual(Block):
-  """A `Block` that widens first, with the names of timm's `InvertedResidual`."""
+class ExpandedBlock(SeparableBlock):
+  """A `SeparableBlock` that widens first, with the names of timm's `InvertedResidual`."""
 
   def add_layers(
     self, width: int, row: Row, strides: int, squeeze: Callable, rngs: nnx.Rngs
@@ -145,7 +145,7 @@ class Inverted(Network):
     for group, blocks in zip(groups, self.blocks, strict=True):
       for row in group:
         make = functools.partial(
-          InvertedResidual if row.expansion > 1 else Block,
+          ExpandedBlock if row.expansion > 1 else SeparableBlock,
           row=row,
           activation=nnx.relu if row.relu else activation,
           squeeze=squeeze,

@@ -47,17 +47,17 @@ class WindowAttention(Attention):
 
   def mask(self) -> np.ndarray:
     """Returns `[W, N, N]`, -100 for pixels from opposite edges of the image."""
-    region = np.zeros(self.grid * self.window, int)
+    edge = np.zeros(self.grid * self.window, int)
     if self.shift:
-      region[-self.window :] = 1
-      region[-self.shift :] = 2
-    region = region.reshape(self.grid, self.window)
-    region = 3 * region[:, None, :, None] + region[:, None]
-    region = region.reshape(self.grid**2, -1)
+      edge[-self.window :] = 1
+      edge[-self.shift :] = 2
+    rows = edge.reshape(self.grid, 1, self.window, 1)
+    columns = edge.reshape(1, self.grid, 1, self.window)
+    region = (3 * rows + columns).reshape(self.grid**2, -1)
     return np.where(region[:, :, None] == region[:, None], 0, -100).astype(np.float32)
 
 
-class Block(nnx.Module):
+class SwinBlock(nnx.Module):
   """Attention within windows, then two linear layers.
 
   Each is behind a layer norm and beside a shortcut. A map that is no multiple of the window is
@@ -119,10 +119,10 @@ class Merging(nnx.Module):
     return self.reduction(self.norm(x.reshape(*x.shape[:3], 4 * features)))
 
 
-class Stage(nnx.Module):
+class SwinStage(nnx.Module):
   """Blocks; `downsample` halves the resolution before them, except in the first stage."""
 
-  def __init__(self, downsample: Callable, blocks: Sequence[Block]):
+  def __init__(self, downsample: Callable, blocks: Sequence[SwinBlock]):
     self.downsample = downsample
     self.blocks = Sequential(blocks)
 
@@ -169,7 +169,7 @@ class SwinTransformer(Network):
     # A block has two residuals, which are dropped independently.
     drops = (layers.drop_paths(drop_path_rate, sum(depths), 4, rngs) for _ in range(2))
     pairs = zip(*drops, strict=True)
-    self.stages: nnx.List[Stage] = nnx.List()
+    self.stages: nnx.List[SwinStage] = nnx.List()
     for i, (depth, count) in enumerate(zip(depths, heads, strict=True)):
       merge = Merging(width, rngs=rngs) if i else Sequential()
       width, size = (2 * width, -(-size // 2)) if i else (width, size)
@@ -177,10 +177,10 @@ class SwinTransformer(Network):
       # A map of one window has nowhere to shift it.
       shift = window_size // 2 if size > window_size else 0
       blocks = [
-        Block(width, count, size, window, shift * (j % 2), pair, rngs=rngs)
+        SwinBlock(width, count, size, window, shift * (j % 2), pair, rngs=rngs)
         for j, pair in enumerate(itertools.islice(pairs, depth))
       ]
-      self.stages.append(Stage(merge, blocks))
+      self.stages.append(SwinStage(merge, blocks))
     self.norm = _norm(width)
     self.head_drop = layers.dropout(drop_rate, rngs)
     self.classifier = Linear(width, num_classes, init=layers.transformer_normal, rngs=rngs)

@@ -55,7 +55,7 @@ class Attention(nnx.Module):
     return weighted_means(query, key, value)
 
 
-class Block(nnx.Module):
+class TransformerBlock(nnx.Module):
   """Attention, then two linear layers; each behind a layer norm and beside a shortcut."""
 
   def __init__(self, features: int, heads: int, drops: Sequence[Callable], *, rngs: nnx.Rngs):
@@ -148,7 +148,7 @@ class VisionTransformer(Network):
     # A block has two residuals, which are dropped independently.
     drops = (layers.drop_paths(drop_path_rate, sum(depths), 3, rngs) for _ in range(2))
     self.blocks = Sequential(
-      Block(width, heads, pair, rngs=rngs) for pair in zip(*drops, strict=True)
+      TransformerBlock(width, heads, pair, rngs=rngs) for pair in zip(*drops, strict=True)
     )
     self.norm = LayerNorm(width)
     self.head_drop = layers.dropout(drop_rate, rngs)
