@@ -8,7 +8,7 @@ import sys
 
 import jaxkd
 from jaxkd.common import extras, signals
-from jaxkd.common.arguments import HELP
+from jaxkd.common.arguments import HELP, show
 from jaxkd.common.errors import end
 from jaxkd.common.spelling import nearest
 
@@ -34,10 +34,9 @@ def main() -> None:
     return
   if name in HELP:
     width = max(map(len, found))
-    print("usage: jaxkd COMMAND [...]\n\ncommands:")
-    for command, summary in found.items():
-      print(f"  {command:{width}}  {summary}")
-    print("\n`jaxkd COMMAND --help` lists the flags of a command; the default command is main.")
+    lines = [f"  {command:{width}}  {summary}" for command, summary in found.items()]
+    flags = "`jaxkd COMMAND --help` lists the flags of a command; the default command is main."
+    show("\n".join(["usage: jaxkd COMMAND [...]", "", "commands:", *lines, "", flags]))
     return
   if name.startswith("-"):
     name, words = "main", [name, *words]

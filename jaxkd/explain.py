@@ -13,6 +13,7 @@ from absl import app, flags
 
 from jaxkd import cli
 from jaxkd.analysis import plan
+from jaxkd.common.arguments import show
 from jaxkd.runs import listing
 from jaxkd.runs.config import default
 
@@ -27,7 +28,7 @@ def main(argv: list[str]) -> None:
     found = listing.options(config, plan.add_teachers)
     for word in argv[1:]:
       found = listing.matching(found, word)
-    print(listing.as_text(found))
+    show(listing.as_text(found))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import collections
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from jaxkd.common.arguments import Parser
+from jaxkd.common.arguments import Parser, show
 from jaxkd.common.buckets import check
 from jaxkd.common.errors import UserError, end
 from jaxkd.runs import inventory
@@ -59,10 +59,10 @@ def main(argv: Sequence[str] | None = None) -> None:
   if not found:
     print(f"There is no phase in {workdir}.")
     return
-  print(*lines(found, inventory.students(found)), sep="\n")
   finished = sum(entry.state == "finished" for entry in found)
   size = shown(sum(entry.usage.bytes for entry in found))
-  print(f"\n{len(found)} phases, {finished} finished, {size} in {workdir}")
+  total = f"{len(found)} phases, {finished} finished, {size} in {workdir}"
+  show("\n".join([*lines(found, inventory.students(found)), "", total]))
 
 
 if __name__ == "__main__":

@@ -20,8 +20,10 @@ import threading
 import time
 from collections.abc import Sequence
 
+from jaxkd import __main__ as console
 from jaxkd.common.errors import STOPPED, end
 from jaxkd.common.signals import SIGNALS
+from jaxkd.common.spelling import nearest
 
 _LAST_WORDS = 5
 """Seconds for the others to end after a process has failed; most fail for the same reason."""
@@ -171,6 +173,8 @@ def main() -> None:
     found = repr(shlex.join(sys.argv[1:])) if sys.argv[1:] else "missing"
     end(f"the arguments are {found}, must be NUMBER COMMAND [...] with a NUMBER >= 1")
   number, command, *rest = sys.argv[1:]
+  if command not in (known := console.commands()):
+    end(f"the command is {command!r}, must be {nearest(command, known)}")
   grace = os.environ.get("JAXKD_GRACE", "60")
   if not re.fullmatch(r"\d+(\.\d+)?", grace):
     end(f"JAXKD_GRACE is {grace!r}, must be a number of seconds")

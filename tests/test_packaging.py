@@ -142,6 +142,16 @@ def test_help_lists_the_commands_without_jax(run, argv):
   assert not {"cli", "__main__"} & {name for name, _ in listed}
 
 
+@pytest.mark.parametrize("argv", [["help"], ["export", "--help"]])
+def test_help_that_nobody_reads_is_no_error(tmp_path, argv):
+  left, right = os.pipe()
+  os.close(left)
+  words = [sys.executable, "-m", "jaxkd", *argv]
+  done = subprocess.run(words, stdout=right, stderr=subprocess.PIPE, cwd=ROOT)
+  os.close(right)
+  assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_an_unknown_command_is_refused_with_the_nearest(run):
   done = run("-m", "jaxkd", "tabel")
   assert done.returncode == 2

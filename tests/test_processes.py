@@ -9,6 +9,9 @@ import time
 
 import pytest
 
+from jaxkd.__main__ import commands
+from jaxkd.common.spelling import nearest
+
 ROOT = pathlib.Path(__file__).parents[1]
 WAIT = 60
 
@@ -149,6 +152,7 @@ def test_wrong_arguments_are_refused_in_one_line():
   for words, env, message in (
     (["0", "main", "--help"], {}, usage.format("0 main --help")),
     (["2"], {}, usage.format("2")),
+    (["2", "mian", "--x"], {}, f"the command is 'mian', must be {nearest('mian', commands())}"),
     ([], {}, "the arguments are missing, must be NUMBER COMMAND [...] with a NUMBER >= 1"),
     (["2", "main"], {"JAXKD_GRACE": "soon"}, "JAXKD_GRACE is 'soon', must be a number of seconds"),
   ):

@@ -1,6 +1,7 @@
 """Arguments of the commands that read no config."""
 
 import argparse
+import os
 import sys
 from collections.abc import Collection, Sequence
 
@@ -13,12 +14,25 @@ HELP = frozenset(("-h", "--help", "help"))
 """Words that ask for help."""
 
 
+def show(text: str) -> None:
+  """Prints a text; it is no error if nobody reads its end, as in `jaxkd help | head`."""
+  try:
+    print(text, flush=True)
+  except BrokenPipeError:
+    # Python flushes once more when it ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class Parser(argparse.ArgumentParser):
   """Parses the arguments of a command; a mistake ends the process with one line."""
 
   def format_help(self):
     """Returns the help, with commands as this one was started."""
     return as_started(super().format_help())
+
+  def print_help(self, file=None):
+    """Prints the help."""
+    show(self.format_help().rstrip())
 
   def parse_args(self, args=None, namespace=None):
     """Returns the arguments; an unknown flag gets the nearest one."""

@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.metadata
+import os
 import pathlib
 import shlex
 import subprocess
@@ -13,7 +14,7 @@ import jax
 import jaxkd
 from jaxkd.common.console import clock
 from jaxkd.common.cores import cores
-from jaxkd.common.shell import as_started
+from jaxkd.common.shell import as_started, launcher
 
 _STARTED = time.monotonic()
 
@@ -22,13 +23,19 @@ def command() -> str:
   """Returns the command line of this process, to be pasted into a shell.
 
   A module of jaxkd that runs as a command becomes `python -m jaxkd.<module>`, or what `launch.sh`
-  was called with.
+  was called with, in the number of processes that `jaxkd.processes` started.
   """
   program, *arguments = sys.argv
   path = pathlib.Path(program)
-  package = pathlib.Path(jaxkd.__file__).parent
-  start = ["python", "-m", f"jaxkd.{path.stem}"] if path.parent == package else [path.name]
-  return as_started(shlex.join([*start, *arguments]))
+  if path.parent != pathlib.Path(jaxkd.__file__).parent:
+    return shlex.join([path.name, *arguments])
+  if "JAXKD_SUPERVISOR" not in os.environ:
+    return as_started(shlex.join(["python", "-m", f"jaxkd.{path.stem}", *arguments]))
+  count = os.environ["JAX_NUM_PROCESSES"]
+  several = ["python", "-m", "jaxkd.processes", count]
+  if launcher():
+    several = [launcher(), f"--processes={count}"]
+  return shlex.join([*several, path.stem, *arguments])
 
 
 def versions() -> str:

@@ -29,3 +29,15 @@ def test_a_command_is_that_of_the_script_that_started_this_process(monkeypatch, 
   assert missing.endswith(f": JAXKD_EXTRAS=bucket {shlex.quote(script)} setup")
   monkeypatch.setattr(sys, "argv", [shell.__file__.replace("common/shell", "tune"), "--x=1"])
   assert provenance.command() == f"{shlex.quote(script)} tune --x=1"
+
+
+@pytest.mark.parametrize(
+  ("script", "start"),
+  [("", "python -m jaxkd.processes 2 tune"), ("./launch.sh", "./launch.sh --processes=2 tune")],
+)
+def test_a_command_in_several_processes_has_their_number(monkeypatch, script, start):
+  monkeypatch.setenv("JAXKD_LAUNCHER", script)
+  monkeypatch.setenv("JAXKD_SUPERVISOR", "1")
+  monkeypatch.setenv("JAX_NUM_PROCESSES", "2")
+  monkeypatch.setattr(sys, "argv", [shell.__file__.replace("common/shell", "tune"), "--x=a b"])
+  assert provenance.command() == f"{start} '--x=a b'"
