@@ -7,7 +7,16 @@ Evaluation counts each example exactly once.
 
 from jaxkd.data.augment import augment, center_crop, normalize
 from jaxkd.data.base import Arrays, DataError, EvalBatch, Examples, as_rows, size
-from jaxkd.data.registry import class_names, content, examples, find, identity, load, register
+from jaxkd.data.registry import (
+  class_names,
+  content,
+  examples,
+  find,
+  identity,
+  is_own,
+  load,
+  register,
+)
 from jaxkd.data.resident import Resident, TrainSource, batch_at, eval_batch_at
 from jaxkd.data.specs import SPECS, Spec
 from jaxkd.data.splits import LOADERS, RESIDENT_GIB, eval_batches, holdout, read, take, train_loader
@@ -22,6 +31,7 @@ __all__ += [
   "find",
   "holdout",
   "identity",
+  "is_own",
   "load",
   "take",
 ]

@@ -113,6 +113,16 @@ def find(name: str, data_dir: str = "") -> Spec:
   return specs.SPECS[name]
 
 
+def is_own(name: str) -> bool:
+  """Whether a known data set is a user's: a folder of images, or registered from outside.
+
+  Examples:
+    >>> is_own("folder"), is_own("cifar100")
+    (True, False)
+  """
+  return name == "folder" or name in _OWN
+
+
 def _import(name: str) -> None:
   """Registers the object that `package.module:attribute` names, once unless it is reloaded."""
   thing = resolve(name, "data set", DataError)

@@ -3,7 +3,8 @@
 import html
 import pathlib
 import string
-from collections.abc import Iterator, Sequence
+import urllib.parse
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
@@ -36,6 +37,13 @@ class Points(NamedTuple):
   summary: str = ""  # if given, it stands above, and the page shows the list after a click on it
 
 
+class Links(NamedTuple):
+  """A list of folders, which the page shows after a click on the summary above it."""
+
+  folders: Sequence[str]  # beside the report's own
+  summary: str
+
+
 class Table(NamedTuple):
   """A table."""
 
@@ -59,7 +67,7 @@ class Picture(NamedTuple):
   caption: str = ""  # stands below the axes, if given
 
 
-Block = Heading | Text | Points | Table | Picture
+Block = Heading | Text | Points | Links | Table | Picture
 
 
 class Report(NamedTuple):
@@ -85,8 +93,13 @@ def write(report: Report, folder: StrPath, name: str = "report") -> AnyPath:
   page = _PAGE.substitute(title=html.escape(report.title), body=body)
   write_atomically(folder / f"{name}.html", page)
   markdown = folder / f"{name}.md"
-  write_atomically(markdown, "\n\n".join(_markdown(report)) + "\n")
+  write_atomically(markdown, as_markdown(report))
   return markdown
+
+
+def as_markdown(report: Report) -> str:
+  """Returns a report as Markdown; its pictures are links."""
+  return "\n\n".join(_markdown(report)) + "\n"
 
 
 def _markdown(report: Report) -> Iterator[str]:
@@ -101,6 +114,9 @@ def _markdown(report: Report) -> Iterator[str]:
         if summary:
           yield f"{tables.escaped(summary)}:"
         yield "\n".join(f"- {tables.escaped(item)}" for item in items)
+      case Links(folders, summary):
+        yield f"{tables.escaped(summary)}:"
+        yield "\n".join(f"- [{tables.escaped(name)}]({_beside(name)})" for name in folders)
       case Table():
         if block.title:
           yield f"## {tables.escaped(block.title)}"
@@ -117,11 +133,10 @@ def _html(report: Report, folder: AnyPath) -> Iterator[str]:
       case Text(text):
         yield f"<p>{html.escape(text)}</p>"
       case Points(items, summary):
-        points = "".join(f"<li>{html.escape(item)}</li>\n" for item in items)
-        points = f"<ul>{points}</ul>"
-        if summary:
-          points = f"<details><summary>{html.escape(summary)}</summary>{points}</details>"
-        yield points
+        yield _html_list(map(html.escape, items), summary)
+      case Links(folders, summary):
+        named = (f'<a href="{_beside(name)}">{html.escape(name)}</a>' for name in folders)
+        yield _html_list(named, summary)
       case Table():
         if block.title:
           yield f"<h2>{html.escape(block.title)}</h2>"
@@ -132,6 +147,20 @@ def _html(report: Report, folder: AnyPath) -> Iterator[str]:
         links = _links(name, ["png", "svg", "csv"] if block.csv else ["png", "svg"])
         # The prologue belongs to a separate file, not to a page.
         yield f"<figure>{svg[svg.index('<svg') :]}<figcaption>{links}</figcaption></figure>"
+
+
+def _html_list(items: Iterable[str], summary: str) -> str:
+  """Returns a list, which is hidden until a click on the summary if there is one."""
+  points = "".join(f"<li>{item}</li>\n" for item in items)
+  points = f"<ul>{points}</ul>"
+  if summary:
+    points = f"<details><summary>{html.escape(summary)}</summary>{points}</details>"
+  return points
+
+
+def _beside(folder: str) -> str:
+  """Returns the address of a folder beside the report's."""
+  return f"../{urllib.parse.quote(folder)}/"
 
 
 def _links(name: str, ends: Sequence[str]) -> str:

@@ -9,17 +9,30 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from jaxkd import data
 from jaxkd.common.buckets import AnyPath
 from jaxkd.common.console import tell
 from jaxkd.common.digests import digest
 from jaxkd.common.errors import FileError
-from jaxkd.reports import comparison, document, guidance, networks, origin, pictures, tables
-from jaxkd.reports.document import Block, Picture, Report, Table, Text
+from jaxkd.reports import (
+  classes,
+  comparison,
+  document,
+  guidance,
+  networks,
+  origin,
+  pictures,
+  sizes,
+  tables,
+)
+from jaxkd.reports.document import Block, Links, Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
 from jaxkd.runs import inventory, planning, published, row_options, toolkit
 from jaxkd.runs.experiment import Experiment
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.planning import ENSEMBLE
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.training.classes import Evaluation
 from jaxkd.training.jobs import GIVEN
 
 # Columns of the table: the accuracy, that of an ensemble's students. A published accuracy and the
@@ -65,8 +78,10 @@ def write(experiment: Experiment) -> AnyPath | None:
     Text(about),
     *_compared_text(compared),
     *_pictures(shown),
+    *_sizes_and_classes(shown),
     Table("training", _training(shown), "Training"),
     *origin.blocks(shown),
+    Links(inventory.folders(shown.students), "Folders of these phases"),
   ]
   document.write(Report(config.title, blocks), folder)
   inventory.record(folder, experiment.students)
@@ -182,6 +197,32 @@ def _compared_text(compared: Differences) -> list[Text]:
       f"are the same. {sentences}"
     )
   ]
+
+
+def _sizes_and_classes(experiment: Experiment) -> Iterator[Block]:
+  """Yields size and speed of students and teachers, and for a user's data their classes."""
+  taught = [(f"teacher of {rows}", [p]) for p, rows in _finished_teachers(experiment).items()]
+  students = {row.removesuffix(ENSEMBLE): phases for row, phases in experiment.rows.items()}
+  found = [*taught, *students.items()]
+  evaluations = {
+    phase: _evaluation(experiment.folder(phase)) for _, phases in found for phase in phases
+  }
+  lines = sizes.table(found, experiment.folder, evaluations)
+  yield Table("sizes", lines, "Size and speed")
+  yield Text(sizes.NOTE)
+  if data.is_own(experiment.config.data.name):
+    names = experiment.folder(experiment.students[0]).result()["class_names"]
+    by_class = {name: [evaluations[phase] for phase in own] for name, own in found}
+    yield from classes.blocks(by_class, names)
+
+
+def _evaluation(folder: PhaseFolder) -> Evaluation | None:
+  """Returns a phase's evaluation class by class, None if there is none that can be read."""
+  try:
+    return folder.evaluation()
+  except FileError as error:
+    tell(f"jaxkd: {error}")
+    return None
 
 
 def _training(experiment: Experiment) -> Lines:

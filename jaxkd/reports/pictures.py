@@ -2,6 +2,7 @@
 
 import functools
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,9 @@ Curve = tuple[np.ndarray, np.ndarray]
 Derived = Mapping[str, tuple[Floats, Floats]]  # averages and variances by label, `[T]` each
 
 _LEGEND_LINES = 15  # of a legend beside the axes
+# The most classes of a confusion matrix with numbers in its cells, and with names on its axes.
+_NUMBERED, _NAMED = 12, 30
+_NAME_LENGTH = 20
 _SPAN = 1e-4  # the lowest variance on a logarithmic axis, relative to the highest
 
 
@@ -138,6 +142,40 @@ def draw_cells(
     if np.isfinite(value):
       color = "white" if np.mean(image.cmap(image.norm(value))[:3]) <= 0.5 else "black"
       axes.text(column, row, format(value, form), color=color, **center)
+
+
+@style.styled
+def confusion_matrices(matrices: Mapping[str, np.ndarray], class_names: Sequence[str]) -> Figure:
+  """Draws counts `[C, C]` by label and prediction as shares of the labels, in percent.
+
+  Two matrices stand side by side. Cells have numbers and axes have the names of the classes where
+  there is room for them.
+  """
+  columns = min(len(matrices), 2)
+  rows = -(-len(matrices) // columns)
+  size = style.PAGE_WIDTH / 2
+  named = len(class_names) <= _NAMED
+  width = size * columns
+  figure, axes = style.new_figure(rows, columns, height=size * rows, width=width)
+  for ax in axes.flat[len(matrices) :]:
+    ax.remove()
+  names = [textwrap.shorten(name, _NAME_LENGTH, placeholder="…") for name in class_names]
+  for ax, (network, matrix) in zip(axes.flat, matrices.items(), strict=False):
+    shares = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    limits = {"vmin": 0, "vmax": 100}
+    if len(class_names) <= _NUMBERED:
+      draw_cells(ax, shares, names, names, ".0f", **limits)
+    else:
+      ax.imshow(shares, aspect="auto", origin="lower", interpolation="nearest", **limits)
+      if named:
+        ax.set_xticks(np.arange(len(names)), [style.plain(name) for name in names])
+        ax.set_yticks(np.arange(len(names)), [style.plain(name) for name in names])
+    if named:
+      ax.tick_params(axis="x", rotation=90)
+    # The first class stands above, as in a table.
+    ax.invert_yaxis()
+    ax.set(xlabel="predicted class", ylabel="class", title=style.title(network, width, columns))
+  return figure
 
 
 @style.styled

@@ -106,9 +106,13 @@ def students(found: Iterable[Entry]) -> dict[Phase, list[Phase]]:
 
 def record(folder: AnyPath, phases: Iterable[Phase]) -> None:
   """Writes into a report's folder the names of its phases' folders, teachers included."""
+  write_atomically(folder / RECORD, "".join(f"{name}\n" for name in folders(phases)))
+
+
+def folders(phases: Iterable[Phase]) -> list[str]:
+  """Returns the names of the folders in the store of phases and of their teachers."""
   needed = dict.fromkeys(each for phase in phases for each in phase.with_teachers())
-  names = [phase.folder for phase in needed if not phase.location]
-  write_atomically(folder / RECORD, "".join(f"{name}\n" for name in names))
+  return [phase.folder for phase in needed if not phase.location]
 
 
 def unused(workdir: StrPath, days: float) -> list[Entry]:

@@ -3,7 +3,7 @@
 import functools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ from jaxkd.runs.config import SHARED
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.row_options import of_row
 from jaxkd.runs.store import PhaseFolder, StoreError
+from jaxkd.training.step import Frozen, functional
 
 ENSEMBLE = "+ens"
 """Ends the name of a row whose students, of several seeds, predict together."""
@@ -223,6 +224,26 @@ def num_parameters(phase: Phase) -> int:
   """Returns the number of parameters of a phase's network."""
   weights = nnx.state(_traced_phase(phase), nnx.Any(nnx.Param, models.Reused))
   return sum(x.size for x in jax.tree.leaves(weights))
+
+
+class Cost(NamedTuple):
+  """The size of a network, and the work of an evaluation of one image."""
+
+  parameters: int
+  bytes: int  # of all arrays, statistics included
+  flops: float  # floating-point operations as XLA counts them
+
+
+@functools.cache
+def cost(phase: Phase) -> Cost:
+  """Returns the cost of a phase's network, for which nothing is computed."""
+  network, variables = functional(_traced_phase(phase))
+  frozen = Frozen(network, spec_of(phase))
+  pixels = jax.ShapeDtypeStruct(_shape(frozen.spec), jnp.uint8)
+  lowered = jax.jit(lambda *args: frozen.apply(*args).logits).lower(variables, pixels)
+  size = sum(array.size * array.dtype.itemsize for array in jax.tree.leaves(variables))
+  flops = (lowered.cost_analysis() or {}).get("flops", float("nan"))
+  return Cost(num_parameters(phase), size, flops)
 
 
 def outputs(phase: Phase) -> models.Outputs:

@@ -20,7 +20,8 @@ from jaxkd.common.files import (
 )
 from jaxkd.common.locks import HeldError, held, notice
 from jaxkd.runs.phase import Phase
-from jaxkd.training import checkpoint
+from jaxkd.training import checkpoint, classes
+from jaxkd.training.classes import Evaluation
 
 
 class StoreError(UserError):
@@ -39,7 +40,8 @@ class PhaseFolder:
   """The folder of one phase.
 
   `config.json` describes the phase, `checkpoints/` has its newest states, `metrics.jsonl` has
-  a line per evaluation, `result.json` is written last. Each object in these has its CRC-32.
+  a line per evaluation, `evaluation.json` the last one class by class; `result.json` is written
+  last. Each object in these has its CRC-32.
   """
 
   def __init__(self, path: StrPath, phase: Phase):
@@ -163,6 +165,13 @@ class PhaseFolder:
     and for 'train' and `phase.split` the number of `examples` and the measures on that split.
     """
     return read_json(self.path / "result.json", _REMEDY)
+
+  def evaluation(self) -> Evaluation | None:
+    """Returns the last evaluation class by class; None for a phase of an earlier version."""
+    file = self.path / classes.EVALUATION
+    if not exists(file):
+      return None
+    return Evaluation.from_dict(read_json(file, "move it away"))
 
   @property
   def accuracy(self) -> float:

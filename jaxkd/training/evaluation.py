@@ -1,8 +1,9 @@
 """Evaluation of a network on a whole split."""
 
 import functools
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -13,25 +14,43 @@ from jaxkd.training import compilation, sharding
 from jaxkd.training.step import Evaluator, Variables
 
 
-def mean_over(
+class Measured(NamedTuple):
+  """The measures of a network on a whole split."""
+
+  means: dict[str, Any]  # of the sums of `Evaluator.measure`
+  confusion: np.ndarray  # examples by label and predicted class, `[C, C]`
+  images_per_second: float | None  # after the first batch; None if there is no other
+
+
+def measuring(
   evaluator: Evaluator, teachers: tuple[Variables, ...], workers: int | None
-) -> Callable[[Variables, Split], dict[str, Any]]:
-  """Returns a function `(variables, split) -> means` of the measures of `Evaluator.sums`."""
+) -> Callable[[Variables, Split], Measured]:
+  """Returns a function `(variables, split) -> Measured`."""
   # Jitted once, for all evaluations of a training.
-  run = _replicated(evaluator, evaluator.sums)
+  run = _replicated(evaluator, evaluator.measure)
 
-  def means(variables: Variables, split: Split) -> dict[str, Any]:
-    sums: list[Any] = []
+  def measured(variables: Variables, split: Split) -> Measured:
+    results: list[Any] = []
+    start = 0.0
     for batch in _batches(evaluator, split, workers):
-      sums.append(run((variables, *teachers), *batch))
+      results.append(run((variables, *teachers), *batch))
       # At most four batches are in the devices' memory.
-      jax.block_until_ready(sums[-4:][0])
-    return {
-      name: (np.sum([each[name] for each in sums], axis=0) / data.size(split)).tolist()
-      for name in sums[0]
+      jax.block_until_ready(results[-4:][0])
+      # The first batch may wait for a compilation.
+      start = start or time.perf_counter()
+    sums, predictions = zip(*jax.block_until_ready(results), strict=True)
+    seconds, size = time.perf_counter() - start, data.size(split)
+    means = {
+      name: (np.sum([each[name] for each in sums], axis=0) / size).tolist() for name in sums[0]
     }
+    labels, predicted = np.concatenate(predictions, axis=1)
+    classes, known = evaluator.spec.num_classes, labels >= 0
+    pairs = labels[known] * classes + predicted[known]
+    confusion = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    rest = size - evaluator.batch_size
+    return Measured(means, confusion, rest / seconds if rest > 0 else None)
 
-  return means
+  return measured
 
 
 def constants(

@@ -16,11 +16,11 @@ from jaxkd.common.cluster import StopRequest
 from jaxkd.common.console import tell
 from jaxkd.common.errors import UserError
 from jaxkd.common.signals import Stopped
-from jaxkd.data.base import Split
 from jaxkd.methods import Method
 from jaxkd.methods.base import make_module
 from jaxkd.training import compilation, evaluation, optim, sharding
 from jaxkd.training.checkpoint import CheckpointError, Checkpoints
+from jaxkd.training.classes import Evaluation
 from jaxkd.training.jobs import GIVEN, Job, Student
 from jaxkd.training.progress import Progress
 from jaxkd.training.step import (
@@ -51,7 +51,7 @@ def train(job: Job, stop: StopRequest) -> list[dict[str, Any]]:
   Given weights are evaluated before the first step, too; a job without steps does only that. Once
   `stop` is set, the students are saved and the training ends. The result of each has `steps`,
   `parameters`, `temperatures`, `class_names`, and for 'train' and the evaluated split the means of
-  `Evaluator.sums`.
+  `Evaluator.measure`; its folder gets the file of `classes.Evaluation`.
 
   Raises:
     NonFiniteError: the loss or the gradient of a student was not finite.
@@ -151,7 +151,8 @@ def train(job: Job, stop: StopRequest) -> list[dict[str, Any]]:
 
     for own in checkpoints:
       own.wait()
-    return [trainee.result(state) for trainee, state in zip(trainees, states, strict=True)]
+    finished = zip(trainees, states, writers, strict=True)
+    return [trainee.result(state, writer) for trainee, state, writer in finished]
 
 
 def _resumed(
@@ -190,7 +191,7 @@ class _Trainee:
   learner: Learner
   start: TrainState
   rate: optax.Schedule
-  evaluate: Callable[[Variables, evaluation.Split], dict[str, Any]]
+  evaluate: Callable[[Variables, evaluation.Split], evaluation.Measured]
   job: Job
 
   @classmethod
@@ -219,7 +220,7 @@ class _Trainee:
       learner,
       learner.init(variables, adapter_variables, constants),
       rate,
-      evaluation.mean_over(evaluator, teachers, workers),
+      evaluation.measuring(evaluator, teachers, workers),
       job,
     )
 
@@ -233,24 +234,25 @@ class _Trainee:
   def evaluated(self, state: TrainState) -> dict[str, float]:
     """Returns what is logged of the network as it is."""
     dataset = self.job.dataset
-    means = self.evaluate(state.variables, dataset.evaluated)
+    means = self.evaluate(state.variables, dataset.evaluated).means
     return {f"{dataset.split}_{name}": means[name] for name in ("loss", "accuracy")}
 
-  def result(self, state: TrainState) -> dict[str, Any]:
+  def result(self, state: TrainState, writer: Writer) -> dict[str, Any]:
     """Returns the result of the trained student; see `train`."""
     dataset = self.job.dataset
+    train = self.evaluate(state.variables, dataset.train)
+    evaluated = self.evaluate(state.variables, dataset.evaluated)
+    writer.write_classes(
+      Evaluation.of(dataset.split, evaluated.confusion, evaluated.images_per_second)
+    )
     return {
       "steps": self.job.total_steps,
       "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.variables.weights)),
       "temperatures": list(losses.ISATS_GRID),
       "class_names": list(dataset.class_names),
-      "train": self.measured(state, dataset.train),
-      dataset.split: self.measured(state, dataset.evaluated),
+      "train": {"examples": data.size(dataset.train), **train.means},
+      dataset.split: {"examples": data.size(dataset.evaluated), **evaluated.means},
     }
-
-  def measured(self, state: TrainState, split: Split) -> dict[str, Any]:
-    """Returns the measures of the student on a split, with its number of examples."""
-    return {"examples": data.size(split), **self.evaluate(state.variables, split)}
 
 
 def make_adapter(

@@ -374,10 +374,13 @@ class Evaluator:
     outputs = self.network.apply(own, data.normalize(pixels, self.spec))
     return (outputs, *(network.apply(x, pixels) for network, x in taught)), labels, mask
 
-  def sums(
+  def measure(
     self, variables: tuple[Variables, ...], source: data.Arrays | data.EvalBatch, index: jax.Array
-  ) -> Scalars:
-    """Returns sums over a batch; derived measures are `[G]`, at `losses.ISATS_GRID`."""
+  ) -> tuple[Scalars, jax.Array]:
+    """Returns sums over a batch; derived measures are `[G]`, at `losses.ISATS_GRID`.
+
+    Beside them it returns labels and predicted classes, `[2, B]`, -1 on padding.
+    """
     (own, *teachers), labels, mask = self.outputs(variables, source, index)
     predict = self.objective and self.objective.predict
     logits = predict(own, tuple(teachers)) if predict else own.logits
@@ -387,10 +390,12 @@ class Evaluator:
       return (metrics.derived_average(probs, labels), metrics.derived_variance(probs, labels))
 
     averages, variances = jax.vmap(derived)(jnp.array(losses.ISATS_GRID))
+    predicted = jnp.argmax(logits, axis=-1).astype(labels.dtype)
     per_example = {
-      "accuracy": (jnp.argmax(logits, axis=-1) == labels).astype(jnp.float32),
+      "accuracy": (predicted == labels).astype(jnp.float32),
       "loss": losses.cross_entropy(logits, labels),
       "derived_average": averages,
       "derived_variance": variances,
     }
-    return {name: jnp.sum(values, axis=-1, where=mask) for name, values in per_example.items()}
+    sums = {name: jnp.sum(values, axis=-1, where=mask) for name, values in per_example.items()}
+    return sums, jnp.where(mask, jnp.stack([labels, predicted]), -1)

@@ -14,8 +14,10 @@ from jaxkd.common.files import (
   exists,
   read_json_lines,
   write_atomically,
+  write_json,
   write_json_lines,
 )
+from jaxkd.training.classes import EVALUATION, Evaluation
 
 
 class Writer:
@@ -28,7 +30,7 @@ class Writer:
 
   def __init__(self, folder: AnyPath, step: int, params: nnx.State):
     self._writes = jax.process_index() == 0
-    self._board = None
+    self._folder, self._board = folder, None
     self.lines: list[dict[str, float]] = []
     if not self._writes:
       return
@@ -61,6 +63,11 @@ class Writer:
     if self._board:
       self._board.write_scalars(step, scalars)
       self._board.flush()
+
+  def write_classes(self, evaluation: Evaluation) -> None:
+    """Writes the evaluation of the trained network class by class, or raises a FileError."""
+    if self._writes:
+      write_json(self._folder / EVALUATION, evaluation.to_dict())
 
   def close(self) -> None:
     """Ends TensorBoard's file."""

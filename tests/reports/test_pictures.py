@@ -167,3 +167,19 @@ def test_option_curves_show_accuracy_by_value():
   assert ticks_of(ax.xaxis) == ["0.1", "0.5"]
   assert (ax.get_xlabel(), ax.get_ylabel()) == ("alpha", "validation accuracy (%)")
   np.testing.assert_array_equal(ax.lines[0].get_ydata(), [71, 72])
+
+
+@pytest.mark.parametrize(("classes", "numbers", "names"), [(3, True, True), (40, False, False)])
+def test_a_confusion_matrix_shows_shares_of_each_class(classes, numbers, names):
+  matrix = np.diag(np.full(classes, 3))
+  matrix[0, 1] = 1
+  known = [f"class {label}" for label in range(classes)]
+  figure = pictures.confusion_matrices({"kd": matrix, "isats": matrix}, known)
+  first, second = figure.axes
+  assert (first.get_title(), second.get_title()) == ("kd", "isats")
+  np.testing.assert_allclose(first.images[0].get_array()[0, :2], [75, 25])
+  # The first class stands above.
+  assert first.get_ylim()[0] > first.get_ylim()[1]
+  texts = [text.get_text() for text in first.texts]
+  assert texts[:3] == ["75", "25", "0"] if numbers else not texts
+  assert ("class 2" in [tick.get_text() for tick in first.get_xticklabels()]) == names
