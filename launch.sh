@@ -195,6 +195,7 @@ case $command in
   setup) ;;
   prepare) extras+=,tensorflow ;;
   convert) extras+=,torch ;;
+  export | classify) extras+=,stablehlo ;;
   *)
     # These commands, the list of commands and a wrong command need no environment.
     if [[ $command == slurm || $command == tpu ]] ||

@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     weights.write(flags.out, weights.to_torch(model))
   except UserError as error:
     end(error)
+  print(f"Written: {flags.out}, {flags.model}")
 
 
 if __name__ == "__main__":

@@ -1,39 +1,47 @@
-"""Writes a trained network for PyTorch, under its reference's names.
+"""Writes a trained network for use elsewhere, and a model card beside it.
 
-python -m jaxkd.export runs/cifar100-resnet20-cross_entropy-... OUT.safetensors
+  python -m jaxkd.export runs/cifar100-resnet20-cross_entropy-... OUT.safetensors
 
-It takes the newest checkpoint of a phase, whether or not the phase is finished; `--step=N` takes
-the checkpoint of a step.
+The suffix of OUT chooses the form:
+
+  .safetensors   weights for PyTorch, under the names of the network's reference
+  .stablehlo     a program for JAX, from pixels to logits (extra stablehlo)
+  .onnx          a program for ONNX runtimes, from pixels to logits (extra onnx)
+
+The file has the class names, input size, normalisation, crop and origin of the network. It takes
+the newest checkpoint of a phase, whether or not the phase is finished; `--step=N` takes the
+checkpoint of a step.
 """
 
 from collections.abc import Sequence
 
-from flax import nnx
-
 from jaxkd.common.arguments import Parser
 from jaxkd.common.errors import UserError, end
-from jaxkd.models import weights
-from jaxkd.runs import planning, teachers
+from jaxkd.reports import card
+from jaxkd.runs import exporting
 from jaxkd.runs.store import PhaseFolder
-from jaxkd.training import sharding
 
 
 def main(argv: Sequence[str] | None = None) -> None:
   """Exports a checkpoint of a phase, whether or not it is finished."""
   parser = Parser(prog="python -m jaxkd.export", description=__doc__)
   parser.add_argument("phase", help="folder of a phase")
-  parser.add_argument("out", help=".safetensors file")
+  parser.add_argument("out", help=f"file that ends with {', '.join(exporting.SUFFIXES)}")
   parser.add_argument("--step", type=int, help="step of the checkpoint (default: the newest)")
+  parser.add_argument(
+    "--licence", default=card.UNKNOWN, help="licence in the model card (default: %(default)s)"
+  )
   flags = parser.parse_args(argv)
   try:
-    weights.check_output(flags.out)
+    exporting.check_output(flags.out)
     folder = PhaseFolder.open(flags.phase, finished=False)
-    model = planning.network(folder.phase)
-    _, trained = teachers.load_network(folder, sharding.mesh(), flags.step)
-    nnx.update(model, *trained)
-    weights.write(flags.out, weights.to_torch(model))
+    about = exporting.describe(folder, flags.step)
+    exporting.write(folder, flags.out, flags.step, about)
+    trained = about["provenance"]["accuracy"] is not None
+    written = card.write(flags.out, about, folder.evaluation() if trained else None, flags.licence)
   except (UserError, OSError) as error:
     end(error)
+  print(f"Written: {flags.out}, and the model card {written}")
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def test_the_exported_weights_equal_the_trained_weights(
   with full_disk():
     told = refused(capsys, folder.path, out)
   assert told == f"can't write {out}: File too large"
-  assert [path.name for path in tmp_path.glob("out*")] == ["out.safetensors"]
+  assert {path.name for path in tmp_path.glob("out*")} == {"out.safetensors", f"{out.name}.md"}
   assert out.read_bytes() == before
   out.unlink()
   told = refused(capsys, folder.path, out, "--step=3")
@@ -76,12 +76,12 @@ def test_a_folder_without_a_phase_is_refused(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-  "name", ["student.onnx", "student.pth", "student", "student.safetensors.gz"]
+  "name", ["student.onnxx", "student.pth", "student", "student.safetensors.gz"]
 )
 def test_an_unknown_suffix_is_refused_before_anything_is_loaded(tmp_path, capsys, name):
   out = tmp_path / name
   # The phase is missing, too.
   assert refused(capsys, tmp_path / "absent", out) == (
-    f"can't write {out}: the name must end with .safetensors"
+    f"can't write {out}: the name must end with .safetensors, .stablehlo or .onnx"
   )
   assert not any(tmp_path.iterdir())

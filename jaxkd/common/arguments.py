@@ -26,6 +26,10 @@ def show(text: str) -> None:
 class Parser(argparse.ArgumentParser):
   """Parses the arguments of a command; a mistake ends the process with one line."""
 
+  def __init__(self, **settings):
+    # The description has examples, a line each.
+    super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+
   def format_help(self):
     """Returns the help, with commands as this one was started."""
     return as_started(super().format_help())

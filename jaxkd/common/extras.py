@@ -13,6 +13,8 @@ OPTIONAL = (
 # Packages with an extra of their own, for few users.
 OWN_EXTRA = {
   **dict.fromkeys(("aiohttp", "fsspec", "gcsfs", "tensorstore"), "bucket"),
+  "flatbuffers": "stablehlo",
+  **dict.fromkeys(("jax2onnx", "onnx"), "onnx"),
   "pillow_heif": "heif",
   "tensorflow": "tensorflow",
   "torch": "torch",

@@ -9,7 +9,7 @@ import hashlib
 import os
 import pathlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class Folder(Examples):
     others = [f for f in path.iterdir() if f.is_file() and not f.name.startswith(".")]
     for label, name in enumerate(folders):
       below = set(_files(path / name))
-      files = sorted(file for file in below if file.suffix.lower() in images.suffixes())
+      files = _images(below)
       if not files:
         raise DataError(f"{readable(path / name)} has no images")
       self._files += files
@@ -73,7 +73,7 @@ class Folder(Examples):
 
   def __getitem__(self, index: int) -> Example:
     file = self._files[index]
-    image, size = images.decode(_read(file), self._spec, readable(file), self.squashed)
+    image, size = decode(file, self._spec, self.squashed)
     return Example(image, self.labels[index], size)
 
   def load(self) -> Arrays:
@@ -105,6 +105,13 @@ def open_folder(spec: specs.Spec, path: str) -> tuple[Folder, Folder]:
   raise DataError(f"{readable(root)} has none of the folders {', '.join(_TEST)}")
 
 
+def decode(
+  file: pathlib.Path, spec: specs.Spec, squashed: bool = False
+) -> tuple[np.ndarray, np.ndarray | None]:
+  """Reads a file as `images.decode` does; a DataError names a file that can't be read."""
+  return images.decode(_read(file), spec, readable(file), squashed)
+
+
 def classes(path: str) -> list[str]:
   """Returns the names of the classes' folders, sorted."""
   train = pathlib.Path(path).expanduser() / "train"
@@ -115,6 +122,15 @@ def classes(path: str) -> list[str]:
   if len(names) < 2:
     raise DataError(f"{readable(train)} must have a folder for each of two classes or more")
   return names
+
+
+def image_files(path: pathlib.Path) -> list[pathlib.Path]:
+  """Returns the image files below a folder, sorted; hidden ones are skipped."""
+  return _images(_files(path))
+
+
+def _images(files: Iterable[pathlib.Path]) -> list[pathlib.Path]:
+  return sorted(file for file in files if file.suffix.lower() in images.suffixes())
 
 
 def _subfolders(path: pathlib.Path) -> list[str]:

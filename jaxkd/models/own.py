@@ -50,7 +50,7 @@ def adapt(
   graphdef, state = nnx.split(network)
 
   def run(state, x):
-    return _checked(nnx.merge(graphdef, state).outputs(x), name, len(x), num_classes)
+    return _checked(nnx.merge(graphdef, state).outputs(x), name, x.shape[0], num_classes)
 
   jax.eval_shape(run, state, images)
   return network
@@ -109,7 +109,7 @@ class Adapted(Network):
     if self.is_linen:
       arguments["mutable"] = ["batch_stats"] if training else False
     result = getattr(self.module, self.method)(x, **arguments)
-    return _checked(result, self.name, len(x), self.num_classes)
+    return _checked(result, self.name, x.shape[0], self.num_classes)
 
 
 def _checked(result: Any, name: str, batch_size: int, num_classes: int | None) -> Outputs:

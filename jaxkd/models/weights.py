@@ -207,6 +207,15 @@ def read(path: StrPath) -> dict[str, np.ndarray]:
     raise WeightsError(f"{path} is not {kind}: {reason[:200]}") from error
 
 
+def metadata(path: StrPath) -> dict[str, str]:
+  """Returns the texts in the header of a safetensors file, or raises a WeightsError."""
+  with (
+    explained(WeightsError, f"can't read {path}"),
+    safetensors.safe_open(path, framework="np") as file,
+  ):
+    return file.metadata() or {}
+
+
 def _read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
   try:
     import torch
@@ -299,10 +308,12 @@ def check_output(path: StrPath) -> None:
     raise WeightsError(f"can't write {path}: the name must end with .safetensors")
 
 
-def write(path: StrPath, tensors: Mapping[str, np.ndarray]) -> None:
+def write(
+  path: StrPath, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
+) -> None:
   """Writes a `.safetensors` file, whole or not at all."""
   check_output(path)
-  content = safetensors.numpy.save(dict(tensors), metadata={"format": "pt"})
+  content = safetensors.numpy.save(dict(tensors), metadata={"format": "pt", **(metadata or {})})
   write_atomically(pathlib.Path(path), content)
 
 

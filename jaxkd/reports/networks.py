@@ -50,6 +50,12 @@ def described(network: Mapping[str, Any]) -> str:
   return network["name"] + shown
 
 
+def method(phase: Phase) -> str:
+  """Returns the method that trained a network, with its options."""
+  options = _options(phase.objective)
+  return phase.objective["name"] + (f" ({options})" if options else "")
+
+
 def soft_weight(objective: Mapping[str, Any]) -> str:
   """Returns the factor of the teacher's term: lam times the student's squared temperature.
 
