@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
   try:
     exporting.check_output(flags.out)
     folder = PhaseFolder.open(flags.phase, finished=False)
-    about = exporting.describe(folder, flags.step)
+    alone = flags.out.endswith(".safetensors")
+    about = exporting.describe(folder, flags.step, weights_alone=alone)
     exporting.write(folder, flags.out, flags.step, about)
     trained = about["provenance"]["accuracy"] is not None
     written = card.write(flags.out, about, folder.evaluation() if trained else None, flags.licence)

@@ -19,7 +19,6 @@ from jaxkd.reports import card
 from jaxkd.reports import experiment as report
 from jaxkd.runs import exporting, planning, predictor, teachers
 from jaxkd.runs.experiment import Experiment, run
-from jaxkd.runs.store import PhaseFolder
 from jaxkd.training import sharding
 
 
@@ -345,8 +344,10 @@ def test_a_network_that_predicts_with_its_teachers_is_classified_with_them(own, 
       matrix[label, photographs.CLASSES.index(best)] += 1
   np.testing.assert_array_equal(matrix, residual.evaluation().matrix)
   out = tmp_path / "residual.safetensors"
-  about = exporting.describe(PhaseFolder.open(residual.path))
-  assert about["provenance"]["accuracy"] is None
-  exporting.write(residual, out, None, about)
+  assert described(residual)["provenance"]["accuracy"] == residual.accuracy
+  # The weights alone are the residual student's.
+  exported(residual, out)
+  assert json.loads(weights.metadata(out)["provenance"])["accuracy"] is None
+  capsys.readouterr()
   _, (line,) = classified(capsys, out, config.data.data_dir, status=2)
   assert "predicts with its teachers" in line

@@ -32,16 +32,18 @@ def check_output(path: StrPath) -> None:
     raise FileError(f"can't write {path}: the name must end with {wanted}")
 
 
-def describe(folder: PhaseFolder, step: int | None = None) -> dict[str, Any]:
+def describe(
+  folder: PhaseFolder, step: int | None = None, *, weights_alone: bool = False
+) -> dict[str, Any]:
   """Returns classes, input, network and provenance of a phase's network, for JSON.
 
   `phase` has all that identifies the phase. The accuracy is None for a step before the last, and
-  for a network that is evaluated together with its teachers.
+  for weights alone of a network that predicts together with its teachers.
   """
   phase, spec = folder.phase, planning.spec_of(folder.phase)
   result = folder.result() if folder.finished else {}
   last = bool(result) and step in (None, result["steps"])
-  alone = not planning.objective_of(phase).predicts_with_teachers
+  whole = not (weights_alone and planning.objective_of(phase).predicts_with_teachers)
   return {
     "class_names": list(predictor.class_names(folder)),
     "input": {
@@ -65,7 +67,7 @@ def describe(folder: PhaseFolder, step: int | None = None) -> dict[str, Any]:
       "seed": phase.seed,
       "step": result.get("steps", max(folder.steps)) if step is None else step,
       "split": phase.split,
-      "accuracy": result[phase.split]["accuracy"] if last and alone else None,
+      "accuracy": result[phase.split]["accuracy"] if last and whole else None,
       "finished": result.get("finished") if last else None,
       "jaxkd": jaxkd.__version__,
     },
