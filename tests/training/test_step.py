@@ -225,9 +225,10 @@ def test_evaluation_counts_every_example_once(devices):
   evaluator = Evaluator(network, SPEC, 64, mesh)
   put = sharding.replicate(mesh)
   arrays, variables = put(TEST), put(variables)
-  sums = jax.jit(evaluator.sums)
+  measure = jax.jit(evaluator.measure)
   # 360 examples: the sixth batch is padded.
-  batches = [sums((variables,), arrays, np.int32(index)) for index in range(6)]
+  parts = [measure((variables,), arrays, np.int32(index)) for index in range(6)]
+  batches, predictions = zip(*parts, strict=True)
   totals = {name: sum(batch[name] for batch in batches) for name in batches[0]}
 
   model = make("mlp", 0)
@@ -235,6 +236,10 @@ def test_evaluation_counts_every_example_once(devices):
   labels = jnp.asarray(TEST.labels)
   correct = np.argmax(logits, axis=-1) == TEST.labels
   assert int(totals["accuracy"]) == int(correct.sum())
+  known, predicted = np.concatenate(predictions, axis=1)
+  np.testing.assert_array_equal(known[:360], TEST.labels)
+  np.testing.assert_array_equal(predicted[:360] == TEST.labels, correct)
+  assert set(known[360:]) == set(predicted[360:]) == {-1}
   np.testing.assert_allclose(
     totals["loss"], np.sum(losses.cross_entropy(logits, labels)), rtol=1e-5
   )
@@ -249,10 +254,10 @@ def test_an_evaluation_has_few_batches_on_the_devices_at_once(monkeypatch):
   waited = []
 
   class Counting:
-    mesh, batch_size = mesh_of(1), 1
+    mesh, batch_size, spec = mesh_of(1), 1, SPEC
 
-    def sums(self, variables, index):
-      return {"index": index}
+    def measure(self, variables, index):
+      return {"index": index}, jnp.array([[3], [4]])
 
   def batches(*_):
     for index in range(20):
@@ -260,7 +265,16 @@ def test_an_evaluation_has_few_batches_on_the_devices_at_once(monkeypatch):
       assert index - max(waited, default=-1) <= 4
       yield (np.int32(index),)
 
+  def ready(results):
+    # All results come once more after the last batch.
+    if isinstance(results, tuple):
+      waited.append(int(results[0]["index"]))
+    return results
+
   monkeypatch.setattr(evaluation, "_batches", batches)
-  monkeypatch.setattr(jax, "block_until_ready", lambda sums: waited.append(int(sums["index"])))
-  means = evaluation.mean_over(Counting(), (), None)((), data.Arrays(np.zeros(20), np.zeros(20)))
-  assert means == {"index": 9.5}
+  monkeypatch.setattr(jax, "block_until_ready", ready)
+  split = data.Arrays(np.zeros(20), np.zeros(20))
+  found = evaluation.measuring(Counting(), (), None)((), split)
+  assert found.means == {"index": 9.5}
+  assert found.confusion[3, 4] == found.confusion.sum() == 20
+  assert found.images_per_second > 0
