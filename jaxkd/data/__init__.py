@@ -6,7 +6,9 @@ Evaluation counts each example exactly once.
 """
 
 from jaxkd.data.augment import augment, center_crop, normalize
+from jaxkd.data.augmentation import UNCHANGED, Augmentation
 from jaxkd.data.base import Arrays, DataError, EvalBatch, Examples, as_rows, size
+from jaxkd.data.randaugment import POLICIES
 from jaxkd.data.registry import (
   class_names,
   content,
@@ -37,4 +39,4 @@ __all__ += [
 ]
 __all__ += ["LOADERS", "RESIDENT_GIB", "Resident", "Streamed", "TrainSource", "read", "size"]
 __all__ += ["batch_at", "eval_batch_at", "eval_batches", "train_loader"]
-__all__ += ["as_rows", "augment", "center_crop", "normalize"]
+__all__ += ["POLICIES", "UNCHANGED", "Augmentation", "augment", "center_crop", "normalize"]

@@ -57,6 +57,7 @@ class AB(Method):
     Bound(0, 1, high_open=True),
   )
 
+  mixed_labels = True
   search = {"weight": (1e-3, 3e-3, 1e-2), "init": (0.05, 30 / 270, 0.2)}
 
   def adapter(self, student: Outputs, teachers: tuple[Outputs, ...], rngs: nnx.Rngs) -> nnx.Module:

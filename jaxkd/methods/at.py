@@ -17,6 +17,7 @@ class AT(Method):
 
   weight: float = option(1000.0, "the toolkits, for the same stages", NOT_NEGATIVE)
 
+  mixed_labels = True
   version = 2
 
   def loss(self, view: View) -> Terms:

@@ -25,6 +25,7 @@ class BAN(Method):
   )
   tau: float = option(1.0, "the paper has no temperature", TEMPERATURE)
 
+  mixed_labels = True
   search = {"lam": (0.5, 1.0), "tau": (1.0, 4.0)}
 
   def phases(self, plan: Plan) -> Any:
@@ -39,4 +40,4 @@ class BAN(Method):
   def loss(self, view: View) -> Terms:
     student, teacher = view.student.logits, view.teacher.logits
     soft = losses.kd(student, teacher, view.labels, lam=1.0, tau=self.tau)
-    return hard_and_soft(self.lam, student, view.labels, soft), {}
+    return hard_and_soft(view, self.lam, soft), {}

@@ -25,12 +25,13 @@ class View(NamedTuple):
   Attributes:
     student: outputs of the network that is trained, on the batch.
     teachers: outputs of the frozen networks, on the same augmented images.
-    labels: `[B]`.
+    labels: `[B]`; of mixed images the classes with the larger shares.
     constants: the sum of what `Method.prepare` returned for all batches.
     progress: the share of the schedule that is done, in [0, 1).
     adapter: the module that `Method.adapter` returned, trained with the student; or the peers.
     images: the student's input `[B, H, W, channels]`, for peers.
     key: of this step, for methods that draw.
+    soft_labels: `[B, C]`, the labels as shares of classes where they are mixed or smoothed.
   """
 
   student: Outputs
@@ -41,6 +42,13 @@ class View(NamedTuple):
   adapter: Any = None
   images: Any = None
   key: Any = None
+  soft_labels: Any = None
+
+  def cross_entropy(self, logits: jax.Array) -> jax.Array:
+    """Returns the cross entropy of the labels, mixed and smoothed if they are, `[B]`."""
+    if self.soft_labels is None:
+      return losses.cross_entropy(logits, self.labels)
+    return losses.distillation(logits, self.labels, self.soft_labels, lam=1.0, tau=1.0)
 
   @property
   def teacher(self) -> Outputs:
@@ -128,6 +136,8 @@ class Method:
       student itself is trained.
     predicts_with_teachers: whether `predict` needs the teachers' outputs.
     several_teachers: whether `loss` takes several teachers.
+    mixed_labels: whether `loss` takes labels of mixed images. It does if its terms use labels in
+      `View.cross_entropy` alone, not the class of each example.
   """
 
   name: ClassVar[str] = ""
@@ -139,6 +149,7 @@ class Method:
   compose: ClassVar[Callable[..., Network] | None] = None
   predicts_with_teachers: ClassVar[bool] = False
   several_teachers: ClassVar[bool] = False
+  mixed_labels: ClassVar[bool] = False
 
   def __post_init__(self) -> None:
     """Checks the options.
@@ -201,10 +212,13 @@ def make_module(
 
 
 def hard_and_soft(
-  lam: jax.typing.ArrayLike, student: jax.Array, labels: jax.Array, soft: jax.Array
+  view: View, lam: jax.typing.ArrayLike, soft: jax.Array, prediction: jax.Array | None = None
 ) -> Scalars:
-  """Returns the two terms of Eq. 2: (1 - lam) times cross entropy, lam times `soft`."""
-  hard = losses.cross_entropy(student, labels)
+  """Returns the two terms of Eq. 2: (1 - lam) times cross entropy, lam times `soft`.
+
+  The cross entropy is that of logits `prediction`, by default the student's.
+  """
+  hard = view.cross_entropy(view.student.logits if prediction is None else prediction)
   lam = jnp.asarray(lam, hard.dtype)
   return {"hard": (1 - lam) * hard, "soft": lam * soft}
 
@@ -225,18 +239,18 @@ def from_label(
     "misguided": metrics.misguidance(probs, view.labels),
     "label_probability": metrics.label_probability(probs, view.labels),
   }
-  return hard_and_soft(lam, view.student.logits, view.labels, weight * soft), guidance
+  return hard_and_soft(view, lam, weight * soft), guidance
 
 
 def plus_cross_entropy(view: View, **terms: jax.Array) -> Scalars:
   """Returns cross entropy and a method's own terms."""
-  return {"cross_entropy": losses.cross_entropy(view.student.logits, view.labels), **terms}
+  return {"cross_entropy": view.cross_entropy(view.student.logits), **terms}
 
 
 def first_alone(view: View, share: float, **terms: jax.Array) -> Scalars:
   """Returns a method's own terms over the first share of the training, then cross entropy."""
   first = jnp.less(view.progress, share)
-  hard = jnp.where(first, 0.0, losses.cross_entropy(view.student.logits, view.labels))
+  hard = jnp.where(first, 0.0, view.cross_entropy(view.student.logits))
   own = {name: jnp.where(first, term, 0.0) for name, term in terms.items()}
   return {"cross_entropy": hard, **own}
 

@@ -65,6 +65,7 @@ class BYOT(Method):
   )
   tau: float = option(3.0, "the public code", TEMPERATURE)
 
+  mixed_labels = True
   search = {"alpha": (0.1, 0.3), "tau": (1.0, 3.0)}
 
   def phases(self, plan: Plan) -> Any:
@@ -79,11 +80,11 @@ class BYOT(Method):
   def loss(self, view: View) -> Terms:
     own, zero = view.student, jnp.zeros(view.labels.shape)
     logits, target = jax.lax.stop_gradient((own.logits, features(own).astype(jnp.float32)))
-    hard, soft, hint = losses.cross_entropy(own.logits, view.labels), zero, zero
+    hard, soft, hint = view.cross_entropy(own.logits), zero, zero
     for stage, leave in zip(own.stages[:-1], view.adapter, strict=True):
       early, pooled = leave(stage)
       pooled = pooled.astype(jnp.float32)
-      hard += losses.cross_entropy(early, view.labels)
+      hard += view.cross_entropy(early)
       soft += losses.kd(early, logits, view.labels, lam=1.0, tau=self.tau)
       counted = (pooled > 0) | (target > 0)
       hint += jnp.sum(jnp.square(pooled - target), axis=-1, where=counted)

@@ -33,6 +33,7 @@ class CATKD(Method):
   )
   normalize: bool = option(True, "the authors' code; False for their pairs within a family")
 
+  mixed_labels = True
   search = {"weight": (15.0, 80.0, 400.0)}
 
   def loss(self, view: View) -> Terms:

@@ -42,6 +42,7 @@ class CC(Method):
   weight: float = option(0.02, "RepDistiller", NOT_NEGATIVE)
   features: int = option(128, "RepDistiller: length of the embeddings", POSITIVE)
 
+  mixed_labels = True
   search = {"weight": (0.01, 0.02, 0.05)}
 
   def adapter(self, student: Outputs, teachers: tuple[Outputs, ...], rngs: nnx.Rngs) -> nnx.Module:

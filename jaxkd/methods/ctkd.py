@@ -97,6 +97,7 @@ class CTKD(Method):
     FRACTION,
   )
 
+  mixed_labels = True
   search = {"lam": (0.5, 0.9), "span": (10.0, 20.0), "ramp": (10 / 240, 40 / 240)}
 
   def adapter(self, student: Outputs, teachers: tuple[Outputs, ...], rngs: nnx.Rngs) -> nnx.Module:
@@ -111,4 +112,4 @@ class CTKD(Method):
     theta = reverse_gradient(view.adapter(student, teacher), factor)
     tau = self.low + self.span * jax.nn.sigmoid(theta)
     soft = losses.divergence(student, teacher, tau=tau)
-    return hard_and_soft(self.lam, student, view.labels, soft), {"tau": tau}
+    return hard_and_soft(view, self.lam, soft), {"tau": tau}

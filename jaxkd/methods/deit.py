@@ -23,6 +23,7 @@ class DeiT(Method):
 
   lam: float = option(0.5, "the paper, Eq. 3", FRACTION)
 
+  mixed_labels = True
   search = {"lam": (0.3, 0.5, 0.7)}
 
   def loss(self, view: View) -> Terms:
@@ -30,5 +31,5 @@ class DeiT(Method):
     own, second = view.student.heads or (view.student.logits,) * 2
     taught = losses.cross_entropy(second, jax.lax.stop_gradient(predicted))
     agrees = (predicted == view.labels).astype(jnp.float32)
-    terms = hard_and_soft(self.lam, own, view.labels, taught)
+    terms = hard_and_soft(view, self.lam, taught, own)
     return terms, {"teacher_accuracy": agrees}

@@ -42,6 +42,7 @@ class DGKD(Method):
     NOT_NEGATIVE,
   )
 
+  mixed_labels = True
   several_teachers = True
   search = {"tau": losses.ISATS_GRID, "drop": (0, 1)}
 
@@ -58,4 +59,4 @@ class DGKD(Method):
     if 0 < self.drop < len(each):
       kept = (jax.random.permutation(view.key, len(each)) >= self.drop).astype(kept.dtype)
     soft = jnp.sum(kept[:, None] * jnp.stack(each), axis=0)
-    return hard_and_soft(self.lam, logits, view.labels, soft), {}
+    return hard_and_soft(view, self.lam, soft), {}

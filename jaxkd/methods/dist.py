@@ -4,6 +4,7 @@ import jax.numpy as jnp
 
 from jaxkd import losses
 from jaxkd.methods import NOT_NEGATIVE, TEMPERATURE, Method, Terms, View, option, register
+from jaxkd.methods.base import plus_cross_entropy
 
 
 @register("dist")
@@ -14,10 +15,11 @@ class DIST(Method):
   gamma: float = option(2.0, "the original for CIFAR-100; 1 for ImageNet", NOT_NEGATIVE)
   tau: float = option(4.0, "the original for CIFAR-100; 1 for ImageNet", TEMPERATURE)
 
+  mixed_labels = True
   search = {"beta": (1.0, 2.0), "gamma": (1.0, 2.0)}
 
   def loss(self, view: View) -> Terms:
     logits, labels = (view.student.logits, view.teacher.logits), view.labels
     hard = jnp.mean(losses.cross_entropy(logits[0], labels))
     total = losses.dist(*logits, labels, beta=self.beta, gamma=self.gamma, tau=self.tau)
-    return {"cross_entropy": hard, "relations": total - hard}, {}
+    return plus_cross_entropy(view, relations=total - hard), {}

@@ -24,6 +24,7 @@ class DML(Method):
   count: int = option(1, "peers beside the student; the paper has one, or up to four", Bound(1, 15))
   weight: float = option(1.0, "the paper", NOT_NEGATIVE)
 
+  mixed_labels = True
   search = {"weight": (0.5, 1.0, 2.0)}
 
   @property
@@ -35,7 +36,7 @@ class DML(Method):
 
   def loss(self, view: View) -> Terms:
     logits = [view.student.logits, *(peer.outputs(view.images).logits for peer in view.adapter)]
-    hard = [losses.cross_entropy(own, view.labels) for own in logits]
+    hard = [view.cross_entropy(own) for own in logits]
     # Each network takes the others' predictions as constants.
     mutual = [
       losses.divergence(own, jax.lax.stop_gradient(other))

@@ -79,6 +79,7 @@ class FitNet(Method):
     1, "counted from 0; the toolkits' hint layer 2, where the stem is 0", NOT_NEGATIVE
   )
 
+  mixed_labels = True
   version = 2
 
   def adapter(self, student: Outputs, teachers: tuple[Outputs, ...], rngs: nnx.Rngs) -> nnx.Module:

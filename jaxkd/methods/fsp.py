@@ -44,6 +44,7 @@ class FSP(Method):
     Bound(0, 1, high_open=True),
   )
 
+  mixed_labels = True
   search = {"weight": (0.1, 1.0, 10.0), "init": (0.05, 30 / 270, 0.2)}
 
   def loss(self, view: View) -> Terms:

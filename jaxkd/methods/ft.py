@@ -98,6 +98,7 @@ class FT(Method):
     FRACTION,
   )
 
+  mixed_labels = True
   search = {"weight": (50.0, 200.0, 500.0)}
 
   def adapter(self, student: Outputs, teachers: tuple[Outputs, ...], rngs: nnx.Rngs) -> nnx.Module:

@@ -43,6 +43,7 @@ class KD(Method):
   until: float = option(1.0, "share of the training with the soft term", FRACTION)
   weight: float = option(1.0, "factor of the soft term, beside lam", NOT_NEGATIVE)
 
+  mixed_labels = True
   search = {"tau": losses.ISATS_GRID, "lam": LAM_SEARCH}
 
   def loss(self, view: View) -> Terms:

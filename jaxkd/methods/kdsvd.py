@@ -78,6 +78,7 @@ class KDSVD(Method):
   weight: float = option(1.0, "mdistiller", NOT_NEGATIVE)
   vectors: int = option(1, "mdistiller: k", POSITIVE)
 
+  mixed_labels = True
   search = {"weight": (0.3, 1.0, 3.0)}
 
   def loss(self, view: View) -> Terms:

@@ -48,6 +48,7 @@ class MLKD(Method):
   )
   taus: tuple[float, ...] = option((2.0, 3.0, 4.0, 5.0, 6.0), "the authors' code", TEMPERATURE)
 
+  mixed_labels = True
   search = {"lam": (0.5, 0.9)}
 
   def loss(self, view: View) -> Terms:
@@ -61,6 +62,6 @@ class MLKD(Method):
       return jnp.stack([examples * instance, examples * gap(s, t), classes * gap(s.T, t.T)])
 
     total = self.lam * jnp.sum(jnp.stack([levels(tau) for tau in self.taus]), axis=0)
-    hard = (1 - self.lam) * losses.cross_entropy(view.student.logits, view.labels)
+    hard = (1 - self.lam) * view.cross_entropy(view.student.logits)
     instance, batch, by_class = total
     return {"hard": hard, "instance": instance, "batch": batch, "class": by_class}, {}

@@ -95,7 +95,7 @@ class Multi(Method):
       lam=1.0,
       tau=self.student_tau,
     )
-    terms = hard_and_soft(self.lam, view.student.logits, view.labels, soft)
+    terms = hard_and_soft(view, self.lam, soft)
     if self.contrast:
       each = [
         share * contrast(view.student, teacher, view.labels)

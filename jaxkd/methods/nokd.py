@@ -2,16 +2,18 @@
 
 from typing import Any
 
-from jaxkd import losses
 from jaxkd.methods import Method, Plan, Terms, View, register
+from jaxkd.methods.base import plus_cross_entropy
 
 
 @register("cross_entropy", row=False)
 class CrossEntropy(Method):
   """Cross entropy with the labels."""
 
+  mixed_labels = True
+
   def loss(self, view: View) -> Terms:
-    return {"cross_entropy": losses.cross_entropy(view.student.logits, view.labels)}, {}
+    return plus_cross_entropy(view), {}
 
 
 @register("nokd")

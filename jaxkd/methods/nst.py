@@ -35,6 +35,7 @@ class NST(Method):
 
   weight: float = option(50.0, "the toolkits", NOT_NEGATIVE)
 
+  mixed_labels = True
   search = {"weight": (20.0, 50.0, 100.0)}
 
   def loss(self, view: View) -> Terms:

@@ -75,6 +75,7 @@ class OFD(Method):
     1e-3, "the authors' code and mdistiller: of the sum over a map, of the last stage", NOT_NEGATIVE
   )
 
+  mixed_labels = True
   search = {"weight": (3e-4, 1e-3, 3e-3)}
 
   def prepare(

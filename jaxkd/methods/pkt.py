@@ -32,6 +32,7 @@ class PKT(Method):
 
   weight: float = option(30000.0, "the toolkits", NOT_NEGATIVE)
 
+  mixed_labels = True
   search = {"weight": (10000.0, 30000.0, 100000.0)}
 
   def loss(self, view: View) -> Terms:

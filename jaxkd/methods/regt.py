@@ -4,6 +4,7 @@ from typing import Any
 
 from jaxkd import losses
 from jaxkd.methods import NOT_NEGATIVE, Method, Plan, Terms, View, option, register
+from jaxkd.methods.base import plus_cross_entropy
 
 
 @register("regt")
@@ -20,4 +21,4 @@ class RegT(Method):
   def loss(self, view: View) -> Terms:
     hard = losses.cross_entropy(view.student.logits, view.labels)
     total = losses.regt(view.student.logits, view.labels, beta=self.beta)
-    return {"cross_entropy": hard, "regularization": total - hard}, {}
+    return plus_cross_entropy(view, regularization=total - hard), {}

@@ -32,6 +32,7 @@ class ResKD(Method):
     "", "file of weights; empty: the student's file, or none for another network", selects=True
   )
 
+  mixed_labels = True
   predicts_with_teachers = True
 
   def phases(self, plan: Plan) -> Any:
@@ -50,4 +51,4 @@ class ResKD(Method):
     teacher, base = view.teachers
     gap = losses.fitnet(view.student.logits, teacher.logits - base.logits)
     prediction = self.predict(view.student, view.teachers)
-    return hard_and_soft(self.lam, prediction, view.labels, gap), {}
+    return hard_and_soft(view, self.lam, gap, prediction), {}

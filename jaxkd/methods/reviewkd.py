@@ -112,6 +112,7 @@ class ReviewKD(Method):
     512, "the authors' code: of the fusions, or of the student's features if fewer", POSITIVE
   )
 
+  mixed_labels = True
   search = {"weight": (0.6, 1.0, 5.0, 8.0)}
 
   def adapter(self, student: Outputs, teachers: tuple[Outputs, ...], rngs: nnx.Rngs) -> nnx.Module:

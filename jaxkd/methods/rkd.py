@@ -12,6 +12,8 @@ class RKD(Method):
   distance: float = option(25.0, "the original", NOT_NEGATIVE)
   angle: float = option(50.0, "the original", NOT_NEGATIVE)
 
+  mixed_labels = True
+
   def loss(self, view: View) -> Terms:
     relations = losses.rkd(
       features(view.student), features(view.teacher), distance=self.distance, angle=self.angle

@@ -58,7 +58,7 @@ class SCKD(Method):
       student_tau=self.student_tau,
     )
     if self.per == "step":
-      return hard_and_soft(self.lam, student, view.labels, soft), {}
+      return hard_and_soft(view, self.lam, soft), {}
     agreement = losses.gradient_agreement(
       student,
       teacher,
@@ -70,5 +70,5 @@ class SCKD(Method):
     if self.per == "batch":
       agreement = jnp.broadcast_to(jnp.sum(agreement), agreement.shape)
     agrees = jax.lax.stop_gradient((agreement >= 0).astype(soft.dtype))
-    terms = hard_and_soft(self.lam, student, view.labels, agrees * soft)
+    terms = hard_and_soft(view, self.lam, agrees * soft)
     return terms, {"agreement": agrees}

@@ -76,7 +76,7 @@ class SDD(Method):
       return losses.divergence(student, teacher, tau=self.tau)
 
     soft = over_regions(view, self.scales, self.complementary, kd)
-    return hard_and_soft(self.lam, view.student.logits, view.labels, soft), {}
+    return hard_and_soft(view, self.lam, soft), {}
 
 
 @register("sdd_dkd")

@@ -102,6 +102,7 @@ class SimKD(Method):
     2, "the authors' code; 4 and 8 for smaller projectors and lower accuracies", Bound(1)
   )
 
+  mixed_labels = True
   search = {"factor": (2, 4, 8)}
 
   def compose(

@@ -28,6 +28,7 @@ class SP(Method):
 
   weight: float = option(3000.0, "the toolkits", NOT_NEGATIVE)
 
+  mixed_labels = True
   search = {"weight": (1000.0, 3000.0, 10000.0)}
 
   def loss(self, view: View) -> Terms:

@@ -39,6 +39,7 @@ class SRD(Method):
   kd: float = option(1.0, f"{_SOURCE}: weight of the divergence", NOT_NEGATIVE)
   tau: float = option(1.0, _SOURCE, TEMPERATURE)
 
+  mixed_labels = True
   search = {"weight": (0.5, 1.0, 2.0), "alpha": (2.0, 4.0)}
 
   def adapter(self, student: Outputs, teachers: tuple[Outputs, ...], rngs: nnx.Rngs) -> nnx.Module:

@@ -28,6 +28,7 @@ class TTM(Method):
     NOT_NEGATIVE,
   )
 
+  mixed_labels = True
   search = {"gamma": (0.1, 0.2, 0.3), "beta": (20.0, 45.0, 90.0)}
 
   def loss(self, view: View) -> Terms:

@@ -53,6 +53,7 @@ class VID(Method):
   weight: float = option(1.0, "the toolkits", NOT_NEGATIVE)
   variance: float = option(5.0, "the toolkits: every variance at first", Bound(1e-3, 100))
 
+  mixed_labels = True
   search = {"weight": (0.3, 1.0, 3.0)}
 
   def adapter(self, student: Outputs, teachers: tuple[Outputs, ...], rngs: nnx.Rngs) -> nnx.Module:

@@ -34,6 +34,7 @@ class WTTM(Method):
     "entropy weighs 1 there and in the authors' code",
     NOT_NEGATIVE,
   )
+  mixed_labels = True
   search = {"gamma": (0.1, 0.2, 0.3), "beta": (1.5, 2.25, 4.0)}
 
   def loss(self, view: View) -> Terms:

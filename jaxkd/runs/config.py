@@ -48,6 +48,20 @@ def default() -> ml_collections.ConfigDict:
   # Seed of the order of the examples and of augmentation; None: the network's. Students that share
   # it can share a teacher's forward pass.
   config.data.seed = config_dict.placeholder(int)
+  # Operations on training images after crop and flip: 'randaugment' (Cubuk et al., 2020) or
+  # 'trivialaugment' (Müller and Hutter, 2021), with torchvision's operations; empty: none.
+  config.data.policy = data.UNCHANGED.policy
+  # Operations of 'randaugment' on an image, one after the other.
+  config.data.policy_operations = data.UNCHANGED.policy_operations
+  # Magnitude of the operations of 'randaugment', from 0 to 30.
+  config.data.policy_magnitude = data.UNCHANGED.policy_magnitude
+  # Probability that a box of a training image is erased (Zhong et al., 2020).
+  config.data.erasing = data.UNCHANGED.erasing
+  # Mixup of training images and their labels (Zhang et al., 2018), before both student and teacher:
+  # the parameter of the beta distribution of the share; 0: none.
+  config.data.mixup = data.UNCHANGED.mixup
+  # CutMix (Yun et al., 2019) likewise; with both, each batch has one of them, half of the time.
+  config.data.cutmix = data.UNCHANGED.cutmix
   # Folder of TFDS's data; empty: TFDS's default. For 'folder', the folder of train/<class>/
   # and test/<class>/.
   config.data.data_dir = ""
@@ -61,16 +75,43 @@ def default() -> ml_collections.ConfigDict:
   # The student of every row; `seeds` has its seeds.
   config.student = network("resnet8", seeded=False)
 
-  # SGD and its learning rate, for all networks; `optim.RECIPE` tells the differences from the
-  # authors' code.
+  # The optimiser and its learning rate, for all networks; `optim.RECIPE` tells the differences from
+  # the authors' code.
   config.optim = ml_collections.ConfigDict()
-  # Momentum of SGD.
+  # The optimiser: 'sgd', 'nesterov', 'adamw' (Loshchilov and Hutter, 2019), 'lamb' (You et al.,
+  # 2020) or 'muon' (Jordan et al., 2024; `jaxkd.training.muon`).
+  config.optim.name = optim.LATER["name"]
+  # Momentum of 'sgd' and 'nesterov'.
   config.optim.momentum = optim.RECIPE["momentum"]
-  # Factor of the weights that is added to the gradient of every parameter.
+  # Decay rate of the first moment; None: 0.9 for 'adamw' and 'lamb', 0.95 for 'muon'.
+  config.optim.beta1 = config_dict.placeholder(float)
+  # Decay rate of the second moment of 'adamw' and 'lamb'; None: 0.999.
+  config.optim.beta2 = config_dict.placeholder(float)
+  # Added to the root of the second moment; None: 1e-8 for 'adamw', 1e-6 for 'lamb'.
+  config.optim.eps = config_dict.placeholder(float)
+  # Factor of the weights that is added to the gradient of every parameter; to the step before its
+  # learning rate in 'adamw', 'lamb' and 'muon'.
   config.optim.weight_decay = optim.RECIPE["weight_decay"]
+  # False: no weight decay for parameters of one dimension, those of norms, and biases.
+  config.optim.decay_norms_and_biases = optim.LATER["decay_norms_and_biases"]
+  # Largest norm of the gradient of all parameters together, before weight decay; larger gradients
+  # are scaled down to it. 0: no limit.
+  config.optim.clip_norm = optim.LATER["clip_norm"]
+  # Parts of a batch that pass through the networks one after the other, for memory. Batch norm and
+  # methods that compare the examples of a batch see one part at a time; other results are equal.
+  config.optim.accumulate = optim.LATER["accumulate"]
+  # The share of a label that is spread over all classes, in the cross entropy of labels alone
+  # (Szegedy et al., 2016).
+  config.optim.label_smoothing = optim.LATER["label_smoothing"]
+  # Decay rate of the moving average of the weights that is evaluated, exported and teaches, and of
+  # batch statistics; in the step t at most (1 + t) / (10 + t). 0: the trained weights themselves.
+  config.optim.ema = optim.LATER["ema"]
+  # The schedule after the warm-up: 'step' drops the rate at `milestones`, 'cosine' and 'linear'
+  # lower it to 0, 'constant' keeps it.
+  config.optim.schedule = optim.LATER["schedule"]
   # Share of the training in which the rate rises from 0 to `learning_rate`.
   config.optim.warmup = optim.RECIPE["warmup"]
-  # Shares of the training after which the rate drops.
+  # Shares of the training after which the rate drops in the schedule 'step'.
   config.optim.milestones = optim.RECIPE["milestones"]
   # Factor of the rate at each milestone.
   config.optim.decay = optim.RECIPE["decay"]

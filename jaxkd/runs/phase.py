@@ -29,13 +29,13 @@ class Phase:
 
   Attributes:
     data: `data.identity`, `batch_size`, and where they differ from defaults `validation`,
-      `train_share`, and `seed`, of order and augmentation.
+      `train_share`, `seed`, of order and augmentation, and `data.Augmentation`.
     network: `name`, `dtype`, `options`, `arrays`, a digest of the shapes of its arrays, `source`, a
       digest of its source if it is not the package's own, and `init_from`, the hash of a file of
       weights, if it starts from them.
     schedule: `epochs`, 0 if the weights of `init_from` are evaluated as they are, the arguments of
-      `optim.schedule` and `optim.optimizer`, and `stop` if the training stops after fewer epochs
-      than the schedule has.
+      `optim.schedule`, `optim.optimizer` and `optim.STEP`, and `stop` if the training stops after
+      fewer epochs than the schedule has.
     objective: `methods.identity` of the method that is minimised.
     seed: of initialisation and dropout, and of order and augmentation if `data` has none for these.
     teachers: the phases whose networks teach.

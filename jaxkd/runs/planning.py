@@ -18,6 +18,7 @@ from jaxkd.runs.config import SHARED
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.row_options import of_row
 from jaxkd.runs.store import PhaseFolder, StoreError
+from jaxkd.training import optim
 from jaxkd.training.step import Frozen, functional
 
 ENSEMBLE = "+ens"
@@ -151,6 +152,7 @@ class ExperimentPlan:
     dataset = {**self._identity, "batch_size": config.data.batch_size}
     usual = {"validation": (0,), "train_share": (1,), "seed": (None, seed)}
     dataset |= {key: config.data[key] for key in usual if config.data[key] not in usual[key]}
+    dataset |= data.Augmentation.of(config.data).used()
     described = {"name": network.name, "dtype": config.dtype, "options": network.options.to_dict()}
     spec = data.find(config.data.name, config.data.data_dir)
     described["arrays"] = _arrays_once(_as_text(described), spec)
@@ -166,7 +168,7 @@ class ExperimentPlan:
     return Phase(
       data=dataset,
       network=described,
-      schedule={**config.optim.to_dict(), **own},
+      schedule={**optim.used(config.optim.to_dict()), **own},
       objective=methods.identity(objective),
       seed=seed,
       teachers=teachers,

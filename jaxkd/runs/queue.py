@@ -197,6 +197,7 @@ class Queue:
       run=self._run,
       mesh=self._mesh,
       rest=functools.partial(self._rest, cohort),
+      augmentation=data.Augmentation.of(first.data),
     )
     for phase, result in zip(cohort, train(job, self._stop), strict=True):
       if jax.process_index() == 0:

@@ -25,6 +25,7 @@ from jaxkd.runs.phase import Phase
 from jaxkd.runs.planning import ENSEMBLE
 from jaxkd.runs.row_options import of_row
 from jaxkd.runs.store import PhaseFolder
+from jaxkd.training import optim
 
 _BELOW_1 = Bound(0, 1, high_open=True)
 _SHARE = Bound(0, 1, low_open=True)
@@ -33,6 +34,11 @@ BOUNDS = {
   "data.validation": _BELOW_1,
   "data.train_share": _SHARE,
   "data.seed": SEED,
+  "data.policy_operations": POSITIVE,
+  "data.policy_magnitude": Bound(0, 30),
+  "data.erasing": FRACTION,
+  "data.mixup": NOT_NEGATIVE,
+  "data.cutmix": NOT_NEGATIVE,
   **dict.fromkeys((f"{network}.epochs" for network in planning.NETWORKS), NOT_NEGATIVE),
   **dict.fromkeys((f"{network}.learning_rate" for network in planning.NETWORKS), POSITIVE),
   "teacher.seed": SEED,
@@ -41,6 +47,13 @@ BOUNDS = {
   "optim.weight_decay": NOT_NEGATIVE,
   "optim.warmup": _BELOW_1,
   "optim.decay": _SHARE,
+  "optim.beta1": _BELOW_1,
+  "optim.beta2": _BELOW_1,
+  "optim.eps": POSITIVE,
+  "optim.clip_norm": NOT_NEGATIVE,
+  "optim.accumulate": POSITIVE,
+  "optim.label_smoothing": _BELOW_1,
+  "optim.ema": _BELOW_1,
   "run.eval_every_epochs": POSITIVE,
   "run.checkpoint_every_steps": POSITIVE,
   "run.keep_checkpoints": POSITIVE,
@@ -49,7 +62,10 @@ BOUNDS = {
   "run.resident_gib": NOT_NEGATIVE,
   "run.workers": NOT_NEGATIVE,
 }
-"""The numbers that options of a config take; `data.seed` may also be None."""
+"""The numbers that options of a config take."""
+
+_OPTIONAL = ("data.seed", *(f"optim.{key}" for key in optim.BETAS))
+"""Numbers that may also be None."""
 
 
 def validate(config: ConfigDict) -> None:
@@ -105,6 +121,13 @@ def _check_names(config: ConfigDict) -> None:
   _require(seeds and integers, "seeds", seeds, "one integer or more in [0, 2**32)")
   allowed = "'float32' or 'bfloat16'"
   _require(repr(config.dtype) in allowed.split(), "dtype", config.dtype, allowed)
+  policy, policies = config.data.policy, data.POLICIES
+  allowed = f"empty, or {nearest(policy, policies)}"
+  _require(policy in ("", *policies), "data.policy", policy, allowed)
+  for option in ("policy_operations", "policy_magnitude"):
+    value, usual = config.data[option], data.UNCHANGED._asdict()[option]
+    allowed = f"{usual}: the policy {policy!r} doesn't use it"
+    _require(policy == "randaugment" or value == usual, f"data.{option}", value, allowed)
   loader, loaders = config.run.loader, data.LOADERS
   _require(loader in loaders, "run.loader", loader, nearest(loader, loaders))
   option = "data_dir" if config.data.name == "folder" else "name"
@@ -121,11 +144,31 @@ def _check_names(config: ConfigDict) -> None:
 def _check_numbers(config: ConfigDict) -> None:
   for option, bound in BOUNDS.items():
     value = functools.reduce(operator.getitem, option.split("."), config)
-    _require(value in bound or (option, value) == ("data.seed", None), option, value, bound)
+    unset = value is None and option in _OPTIONAL
+    _require(unset or value in bound, option, value, bound)
   batch_size, devices = config.data.batch_size, jax.device_count()
   allowed = f"a positive multiple of the number of devices, {devices}"
   _require(batch_size > 0 and batch_size % devices == 0, "data.batch_size", batch_size, allowed)
-  milestones, warmup = config.optim.milestones, config.optim.warmup
+  _check_optimizer(config)
+
+
+def _check_optimizer(config: ConfigDict) -> None:
+  """Finds names that are unknown, and options that the optimiser would ignore."""
+  own, batch_size, devices = config.optim, config.data.batch_size, jax.device_count()
+  for option, known in (("name", optim.OPTIMIZERS), ("schedule", optim.SCHEDULES)):
+    _require(own[option] in known, f"optim.{option}", own[option], nearest(own[option], known))
+  for key in set(optim.BETAS) - optim.OPTIMIZERS[own.name].keys():
+    _require(own[key] is None, f"optim.{key}", own[key], f"None: {own.name!r} has no {key}")
+  usual = optim.RECIPE["momentum"]
+  needless = own.name not in optim.MOMENTUM and own.momentum != usual
+  allowed = f"{usual}: {own.name!r} doesn't use it"
+  _require(not needless, "optim.momentum", own.momentum, allowed)
+  allowed = f"a divisor of the {batch_size // devices} examples of a batch on each device"
+  divides = (batch_size // devices) % own.accumulate == 0
+  _require(divides, "optim.accumulate", own.accumulate, allowed)
+  if own.schedule != "step":
+    return
+  milestones, warmup = own.milestones, own.warmup
   allowed = f"numbers, ascending in ({warmup:g}, 1): after the warm-up"
   numbers = all(end in FRACTION for end in milestones)
   ascending = numbers and all(a < b for a, b in itertools.pairwise((warmup, *milestones, 1.0)))
@@ -176,7 +219,21 @@ def _check_phase(phase: Phase, initial: str) -> None:
       f"epochs of {phase.name} is 0, must be > 0: {objective.name!r} adds layers to the network, "
       "and trains them"
     )
+  _check_recipe(phase, objective)
   spec = planning.spec_of(phase)
+  used = set()
+
+  class Watched(View):
+    """Notices how the method uses labels."""
+
+    @property
+    def labels(self):
+      used.add("labels")
+      return self[View._fields.index("labels")]
+
+    def cross_entropy(self, logits):
+      used.add("cross_entropy")
+      return super().cross_entropy(logits)
 
   def loss(student, theirs, labels):
     constants = objective.prepare and objective.prepare(
@@ -184,7 +241,7 @@ def _check_phase(phase: Phase, initial: str) -> None:
     )
     create = functools.partial(planning.network, phase)
     assert objective.loss is not None  # methods.objective refuses such methods
-    view = View(
+    view = Watched(
       student,
       theirs,
       labels,
@@ -200,6 +257,20 @@ def _check_phase(phase: Phase, initial: str) -> None:
   with explained(ConfigError, f"method {objective.name!r} with student {student!r}"):
     own = planning.outputs(phase)
     jax.eval_shape(loss, own, theirs, jax.ShapeDtypeStruct((1,), "int32"))
+  smoothing = phase.schedule.get("label_smoothing", 0.0)
+  allowed = f"0: the method {objective.name!r} does not take its labels by View.cross_entropy"
+  _require(not smoothing or used != {"labels"}, "optim.label_smoothing", smoothing, allowed)
+
+
+def _check_recipe(phase: Phase, objective: methods.Method) -> None:
+  """Finds options of data and optimiser that a method does not take."""
+  for option in ("mixup", "cutmix"):
+    value = phase.data.get(option, 0.0)
+    allowed = f"0: the method {objective.name!r} needs the class of each image"
+    _require(objective.mixed_labels or not value, f"data.{option}", value, allowed)
+  parts = phase.schedule.get("accumulate", 1)
+  allowed = f"1: the method {objective.name!r} compares gradients of whole batches"
+  _require(parts == 1 or not objective.reweigh, "optim.accumulate", parts, allowed)
 
 
 def _check_teacher(config: ConfigDict) -> None:

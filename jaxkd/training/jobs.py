@@ -38,9 +38,9 @@ class Dataset:
 class Student:
   """A network to train, as it is before the first step; checkpoints and metrics go to `folder`.
 
-  `schedule` has the arguments of `optim.schedule` and `optim.optimizer`; `seed` is that of dropout,
-  and of the module that the objective adds. `create` makes another network like it; `given` says
-  that the weights are not random.
+  `schedule` has the arguments of `optim.schedule`, `optim.optimizer` and `optim.STEP`; `seed` is
+  that of dropout, and of the module that the objective adds. `create` makes another network like
+  it; `given` says that the weights are not random.
   """
 
   folder: AnyPath
@@ -65,9 +65,10 @@ class Job:
   """Students that share teachers, data, order of the examples and number of epochs.
 
   They resume from the newest of `steps` at which the checkpoints of all students are sound. Step 0
-  needs no checkpoint. No result depends on `run`, which is `config.run`, or on `rest`, which is for
-  the progress on the terminal. `data_seed` is that of order and augmentation. Learning rates and
-  `View.progress` are those of a training of `schedule_epochs`, which `epochs` may stop early.
+  needs no checkpoint. `augmentation` follows that of the data set. No result depends on `run`,
+  which is `config.run`, or on `rest`, which is for the progress on the terminal. `data_seed` is
+  that of order and augmentation. Learning rates and `View.progress` are those of a training of
+  `schedule_epochs`, which `epochs` may stop early.
   """
 
   label: str
@@ -82,6 +83,7 @@ class Job:
   run: ml_collections.ConfigDict
   mesh: jax.sharding.Mesh
   rest: Rest
+  augmentation: data.Augmentation = data.UNCHANGED
 
   @property
   def steps_per_epoch(self) -> float:

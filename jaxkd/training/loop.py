@@ -68,6 +68,7 @@ def train(job: Job, stop: StopRequest) -> list[dict[str, Any]]:
     batch_size=job.batch_size,
     total_steps=job.schedule_steps,
     mesh=job.mesh,
+    augmentation=job.augmentation,
   )
   states = put(trainer.init(tuple(trainee.start for trainee in trainees), teachers))
   deterministic = job.run.deterministic
@@ -212,7 +213,8 @@ class _Trainee:
     )
     rate = optim.schedule(student.schedule, job.schedule_steps)
     optimizer = optim.optimizer(student.schedule, rate)
-    learner = Learner(network, adapter, student.objective, optimizer)
+    own = {key: student.schedule[key] for key in optim.STEP if key in student.schedule}
+    learner = Learner(network, adapter, student.objective, optimizer, **own)
     workers = job.dataset.workers
     constants = evaluation.constants(evaluator, (variables, *teachers), job.dataset.train, workers)
     return cls(

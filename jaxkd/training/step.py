@@ -97,7 +97,8 @@ class Frozen:
 class TrainState(NamedTuple):
   """All that a checkpoint holds; `sums` are of the `steps_summed` steps since the last report.
 
-  `bad_step` is the first step whose loss or gradient was not finite, -1 if there is none.
+  `bad_step` is the first step whose loss or gradient was not finite, -1 if there is none. If the
+  weights are averaged, `variables` has the averages, and `live` the variables that are trained.
   """
 
   step: jax.Array
@@ -108,6 +109,7 @@ class TrainState(NamedTuple):
   sums: Scalars
   steps_summed: jax.Array
   bad_step: jax.Array
+  live: Any = ()
 
   def reset(self) -> "TrainState":
     """Starts new sums."""
@@ -132,12 +134,18 @@ class Pulse(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Learner:
-  """The static parts of one student: its network, the module and loss of its method."""
+  """The static parts of one student: its network, the module and loss of its method.
+
+  The last three are the options of `config.optim`.
+  """
 
   network: Functional
   adapter: Functional | None
   objective: Method
   optimizer: optax.GradientTransformation
+  label_smoothing: float = 0.0
+  accumulate: int = 1
+  ema: float = 0.0
 
   def init(self, variables: Variables, adapter: Variables, constants: Any) -> TrainState:
     """Returns the state before the first step; its sums are empty until `Trainer.init`."""
@@ -151,6 +159,8 @@ class Learner:
       sums={},
       steps_summed=jnp.zeros(()),
       bad_step=step - 1,
+      # Arrays of their own, since those of a state are donated.
+      live=jax.tree.map(jnp.copy, variables) if self.ema else (),
     )
 
   def step(
@@ -161,59 +171,135 @@ class Learner:
     labels: jax.Array,
     key: jax.Array,
     progress: jax.Array,
+    soft_labels: jax.Array | None = None,
   ) -> tuple[TrainState, Scalars]:
     """Returns the state after a step, and the logged scalars.
 
     `targets` are the teachers' outputs on the images, `key` is dropout's for this step, `progress`
-    the share of the training that is done.
+    the share of the training that is done; `soft_labels` are those of `View`.
     """
-    own_key = jax.random.fold_in(key, 1)
+    live = state.live if self.ema else state.variables
+    trained = live.params, state.adapter.params
 
-    def terms_fn(trained):
-      params, adapter_params = trained
-      variables = state.variables._replace(params=params)
-      outputs, stats = self.network.apply_train(variables, images, key)
-      adapter = None
-      if self.adapter:
-        adapter = self.adapter.module(state.adapter._replace(params=adapter_params))
-        nnx.reseed(adapter, dropout=own_key)
-      view = View(
-        student=outputs,
-        teachers=targets,
-        labels=labels,
-        constants=state.constants,
-        progress=progress,
-        adapter=adapter,
-        images=images,
-        key=own_key,
+    def gradients_of(all_stats, batch, key):
+      terms_fn = functools.partial(self._terms, state.constants, progress, all_stats, batch, key)
+      return _gradients(terms_fn, trained, self.objective.reweigh)
+
+    batch, all_stats = (targets, images, labels, soft_labels), (live.stats, state.adapter.stats)
+    if self.accumulate == 1:
+      gradients, terms, (*all_stats, diagnostics) = gradients_of(all_stats, batch, key)
+    else:
+      gradients, terms, all_stats, diagnostics = _accumulated(
+        gradients_of, all_stats, batch, key, self.accumulate
       )
-      assert self.objective.loss is not None  # methods.objective refuses such methods
-      terms, diagnostics = jax.tree.map(jnp.mean, self.objective.loss(view))
-      prediction = self.objective.predict(outputs, targets)
-      correct = jnp.argmax(prediction, axis=-1) == labels
-      diagnostics = {**diagnostics, "accuracy": jnp.mean(correct.astype(jnp.float32))}
-      adapter_stats = state.adapter.stats
-      if adapter:
-        adapter_stats = nnx.state(adapter, nnx.BatchStat)
-      return terms, (stats, adapter_stats, diagnostics)
-
-    trained = state.variables.params, state.adapter.params
-    gradients, terms, rest = _gradients(terms_fn, trained, self.objective.reweigh)
-    stats, adapter_stats, diagnostics = rest
+    stats, adapter_stats = all_stats
     logged = {"loss": _total(terms), **terms, **diagnostics}
     updates, opt_state = self.optimizer.update(gradients, state.opt_state, trained)
     params, adapter_params = optax.apply_updates(trained, updates)
     logged["gradient_norm"] = optax.tree.norm(gradients)
     bad = ~jnp.isfinite(logged["loss"] + logged["gradient_norm"])
     first_bad = jnp.where(state.bad_step < 0, state.step, state.bad_step)
+    after = Variables(params, stats)
     state = state._replace(
       step=state.step + 1,
-      variables=Variables(params, stats),
+      variables=_averaged(state.variables, after, state.step, self.ema) if self.ema else after,
       adapter=Variables(adapter_params, adapter_stats),
       opt_state=opt_state,
       bad_step=jnp.where(bad, first_bad, state.bad_step),
+      live=after if self.ema else (),
     )
     return state, logged
+
+  def _terms(
+    self,
+    constants: Any,
+    progress: jax.Array,
+    all_stats: Any,
+    batch: Any,
+    key: jax.Array,
+    trained: Any,
+  ) -> tuple[Scalars, Any]:
+    """Returns the terms of the loss on a batch; beside them new statistics, and diagnostics."""
+    (params, adapter_params), (stats, adapter_stats) = trained, all_stats
+    targets, images, labels, soft_labels = batch
+    own_key = jax.random.fold_in(key, 1)
+    outputs, stats = self.network.apply_train(Variables(params, stats), images, key)
+    adapter = None
+    if self.adapter:
+      adapter = self.adapter.module(Variables(adapter_params, adapter_stats))
+      nnx.reseed(adapter, dropout=own_key)
+    if self.label_smoothing:
+      soft_labels = _smoothed(labels, soft_labels, self.label_smoothing, outputs.logits.shape[-1])
+    view = View(
+      student=outputs,
+      teachers=targets,
+      labels=labels,
+      constants=constants,
+      progress=progress,
+      adapter=adapter,
+      images=images,
+      key=own_key,
+      soft_labels=soft_labels,
+    )
+    assert self.objective.loss is not None  # methods.objective refuses such methods
+    terms, diagnostics = jax.tree.map(jnp.mean, self.objective.loss(view))
+    prediction = self.objective.predict(outputs, targets)
+    correct = jnp.argmax(prediction, axis=-1) == labels
+    diagnostics = {**diagnostics, "accuracy": jnp.mean(correct.astype(jnp.float32))}
+    if adapter:
+      adapter_stats = nnx.state(adapter, nnx.BatchStat)
+    return terms, (stats, adapter_stats, diagnostics)
+
+
+def _smoothed(
+  labels: jax.Array, soft_labels: jax.Array | None, share: float, num_classes: int
+) -> jax.Array:
+  """Returns labels as shares of classes `[B, C]`, a part of which is spread over all classes."""
+  if soft_labels is None:
+    soft_labels = jax.nn.one_hot(labels, num_classes)
+  return (1 - share) * soft_labels + share / num_classes
+
+
+def _averaged(means: Variables, new: Variables, step: jax.Array, decay: float) -> Variables:
+  """Returns the moving average after a step, in which the first steps count more."""
+  time = step.astype(jnp.float32)
+  new_share = 1 - jnp.minimum(decay, (1 + time) / (10 + time))
+
+  def average(mean: jax.Array, value: jax.Array) -> jax.Array:
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+      return value
+    return mean + new_share.astype(mean.dtype) * (value - mean)
+
+  return jax.tree.map(average, means, new)
+
+
+def _accumulated(
+  gradients_of: Any, all_stats: Any, batch: Any, key: jax.Array, count: int
+) -> tuple[Any, Scalars, Any, Scalars]:
+  """Returns means over the parts of a batch: gradients, terms, then statistics, and diagnostics.
+
+  Each part has every `count`-th example, so that it is spread over the devices as the batch is.
+  """
+
+  def split(x: jax.Array) -> jax.Array:
+    return jnp.moveaxis(x.reshape(-1, count, *x.shape[1:]), 1, 0)
+
+  def one(all_stats, part):
+    number, examples = part
+    gradients, terms, rest = gradients_of(all_stats, examples, jax.random.fold_in(key, number))
+    return tuple(rest[:2]), (gradients, terms, rest[2])
+
+  def add(carry, part):
+    all_stats, sums = carry
+    all_stats, found = one(all_stats, part)
+    return (all_stats, jax.tree.map(jnp.add, sums, found)), None
+
+  parts = jnp.arange(count), jax.tree.map(split, batch)
+  _, shapes = jax.eval_shape(one, all_stats, jax.tree.map(lambda x: x[0], parts))
+  zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+  (all_stats, sums), _ = jax.lax.scan(add, (all_stats, zeros), parts)
+  gradients, terms, diagnostics = jax.tree.map(lambda x: x / count, sums)
+  return gradients, terms, all_stats, diagnostics
 
 
 def _gradients(terms_fn: Any, trained: Any, reweigh: Any) -> tuple[Any, Scalars, Any]:
@@ -257,6 +343,7 @@ class Trainer:
   batch_size: int
   total_steps: int
   mesh: jax.sharding.Mesh
+  augmentation: data.Augmentation = data.UNCHANGED
 
   def init(
     self, states: tuple[TrainState, ...], teachers: tuple[Variables, ...]
@@ -290,6 +377,7 @@ class Trainer:
     images = _as_images(images, self.spec)
     augment_key, _ = _step_keys(keys.data, step)
     pixels = data.augment(images, self.spec, augment_key, sizes)
+    pixels, labels, soft = self.augmentation(pixels, labels, self.spec, augment_key)
     targets = tuple(
       teacher.apply(variables, pixels)
       for teacher, variables in zip(self.teachers, teachers, strict=True)
@@ -297,7 +385,7 @@ class Trainer:
     images = data.normalize(pixels, self.spec)
     progress = step.astype(jnp.float32) / self.total_steps
     stepped = [
-      learner.step(state, targets, images, labels, _step_keys(key, step)[1], progress)
+      learner.step(state, targets, images, labels, _step_keys(key, step)[1], progress, soft)
       for learner, state, key in zip(self.learners, states, keys.students, strict=True)
     ]
     after, logged = zip(*stepped, strict=True)
