@@ -32,6 +32,7 @@ from jaxkd.methods.base import (
   soft_logits,
   warmup,
 )
+from jaxkd.methods.combined import Combined
 from jaxkd.methods.options import FRACTION, NOT_NEGATIVE, POSITIVE, TEMPERATURE, Bound, option
 from jaxkd.methods.registry import (
   all_methods,
@@ -39,17 +40,19 @@ from jaxkd.methods.registry import (
   find,
   identity,
   list_methods,
+  members,
   objective,
+  of_identity,
   register,
   unregister,
 )
 
 # fmt: off
 __all__ = [
-  "FRACTION", "NOT_NEGATIVE", "POSITIVE", "TEMPERATURE", "Bound", "Method", "Plan", "Scalars",
-  "Terms", "View", "all_methods", "class_map", "comparable", "create", "feature_map", "features",
-  "find", "hard_and_soft", "identity", "list_methods", "map_pairs", "objective", "option",
-  "plus_cross_entropy", "register", "soft_logits", "unregister", "warmup",
+  "FRACTION", "NOT_NEGATIVE", "POSITIVE", "TEMPERATURE", "Bound", "Combined", "Method", "Plan",
+  "Scalars", "Terms", "View", "all_methods", "class_map", "comparable", "create", "feature_map", "features",
+  "find", "hard_and_soft", "identity", "list_methods", "map_pairs", "members", "objective",
+  "of_identity", "option", "plus_cross_entropy", "register", "soft_logits", "unregister", "warmup",
 ]
 # fmt: on
 

@@ -247,6 +247,17 @@ def plus_cross_entropy(view: View, **terms: jax.Array) -> Scalars:
   return {"cross_entropy": view.cross_entropy(view.student.logits), **terms}
 
 
+def without_cross_entropy(view: View, name: str, total: jax.Array) -> Scalars:
+  """Returns cross entropy, and as `name` the rest of a total with the cross entropy of `labels`.
+
+  The total is `[B]`, or the mean over the batch.
+  """
+  hard = losses.cross_entropy(view.student.logits, view.labels)
+  hard = hard if total.ndim else jnp.mean(hard)
+  own = hard if view.soft_labels is None else view.cross_entropy(view.student.logits)
+  return {"cross_entropy": own, name: total - hard}
+
+
 def first_alone(view: View, share: float, **terms: jax.Array) -> Scalars:
   """Returns a method's own terms over the first share of the training, then cross entropy."""
   first = jnp.less(view.progress, share)

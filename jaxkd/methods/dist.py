@@ -1,10 +1,8 @@
 """DIST (Huang et al., NeurIPS 2022): correlations between and within classes."""
 
-import jax.numpy as jnp
-
 from jaxkd import losses
 from jaxkd.methods import NOT_NEGATIVE, TEMPERATURE, Method, Terms, View, option, register
-from jaxkd.methods.base import plus_cross_entropy
+from jaxkd.methods.base import without_cross_entropy
 
 
 @register("dist")
@@ -19,7 +17,6 @@ class DIST(Method):
   search = {"beta": (1.0, 2.0), "gamma": (1.0, 2.0)}
 
   def loss(self, view: View) -> Terms:
-    logits, labels = (view.student.logits, view.teacher.logits), view.labels
-    hard = jnp.mean(losses.cross_entropy(logits[0], labels))
-    total = losses.dist(*logits, labels, beta=self.beta, gamma=self.gamma, tau=self.tau)
-    return plus_cross_entropy(view, relations=total - hard), {}
+    logits = view.student.logits, view.teacher.logits
+    total = losses.dist(*logits, view.labels, beta=self.beta, gamma=self.gamma, tau=self.tau)
+    return without_cross_entropy(view, "relations", total), {}

@@ -10,6 +10,7 @@ from jaxkd.common.source import source_digest
 from jaxkd.common.spelling import nearest
 from jaxkd.methods import options as method_options
 from jaxkd.methods.base import Method
+from jaxkd.methods.combined import Combined
 
 M = TypeVar("M", bound=type[Method])
 
@@ -117,12 +118,22 @@ def all_methods() -> dict[str, type[Method]]:
   return dict(_METHODS)
 
 
+def members(row: str) -> list[str]:
+  """Returns the names of the methods that a row combines, or of its only one.
+
+  Examples:
+    >>> members("crd+kd")
+    ['crd', 'kd']
+  """
+  return row.split("+")
+
+
 def objective(options: Mapping[str, Any] | str) -> Method:
   """Returns a method with an objective, from its name and the options that differ from defaults.
 
   Args:
     options: `name` and options of the method; an option that is not named has its default. A name
-      alone stands for all defaults.
+      alone stands for all defaults. The options of `crd+kd` are dicts `crd`, `kd` and `weights`.
 
   Raises:
     ConfigError: the method or an option is unknown, or a value is out of bounds.
@@ -130,9 +141,14 @@ def objective(options: Mapping[str, Any] | str) -> Method:
   Examples:
     >>> objective({"name": "isats", "lam": 0.3}).gap
     1.0
+    >>> objective({"name": "crd+kd", "kd": {"lam": 1.0}, "weights": {"crd": 0.5}}).weights
+    (0.5, 1.0)
   """
   options = {"name": options} if isinstance(options, str) else dict(options)
-  method = create(options.pop("name", ""), options)
+  name = options.pop("name", "")
+  if len(names := members(name)) > 1:
+    return _combined_objective(names, options)
+  method = create(name, options)
   if method.loss is None:
     raise ConfigError(f"the method {method.name!r} has no objective of its own")
   return method
@@ -154,12 +170,43 @@ def create(name: str, options: Mapping[str, Any]) -> Method:
   return method(**options)
 
 
+def _combined_objective(names: list[str], options: dict[str, Any]) -> Method:
+  weights = options.pop("weights", {})
+  for given in (options, weights):
+    for name in given:
+      if name not in names:
+        raise ConfigError(
+          f"the method {'+'.join(names)!r} has no {name!r}; must be {nearest(name, names)}"
+        )
+  return Combined(
+    tuple(objective({"name": name, **options.get(name, {})}) for name in names),
+    tuple(weights.get(name, 1.0) for name in names),
+  )
+
+
+def of_identity(identity: Mapping[str, Any]) -> Method:
+  """Returns the method with an objective that has an identity."""
+  return objective(_without_definitions(identity))
+
+
+def _without_definitions(identity: Mapping[str, Any]) -> dict[str, Any]:
+  return {
+    key: _without_definitions(value) if isinstance(value, Mapping) else value
+    for key, value in identity.items()
+    if key not in ("version", "source")
+  }
+
+
 def identity(method: Method) -> dict[str, Any]:
   """Returns everything that determines what a method computes, as JSON holds it.
 
   For a method of this package its version stands for its definition; for any other its source, with
-  the versions of the package's methods that it extends. The versions of its `parts` follow.
+  the versions of the package's methods that it extends. The versions of its `parts` follow. That of
+  a combined method has the identities of its members, by name.
   """
+  if isinstance(method, Combined):
+    each = {member.name: identity(member) for member in method.members}
+    return {"name": method.name, "weights": dict(zip(each, method.weights, strict=True)), **each}
   bases = [c for c in type(method).__mro__ if c.__module__.startswith("jaxkd.methods.")]
   parts = [part.version for part in method.parts()]
   definition: dict[str, Any] = {"version": [method.version, *parts] if parts else method.version}

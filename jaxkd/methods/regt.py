@@ -4,7 +4,7 @@ from typing import Any
 
 from jaxkd import losses
 from jaxkd.methods import NOT_NEGATIVE, Method, Plan, Terms, View, option, register
-from jaxkd.methods.base import plus_cross_entropy
+from jaxkd.methods.base import without_cross_entropy
 
 
 @register("regt")
@@ -19,6 +19,5 @@ class RegT(Method):
     return plan.student(plan.options("kd"), plan.teacher(self))
 
   def loss(self, view: View) -> Terms:
-    hard = losses.cross_entropy(view.student.logits, view.labels)
     total = losses.regt(view.student.logits, view.labels, beta=self.beta)
-    return plus_cross_entropy(view, regularization=total - hard), {}
+    return without_cross_entropy(view, "regularization", total), {}

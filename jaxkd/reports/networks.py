@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jaxkd import data
 from jaxkd.reports.tables import Lines, shown
 from jaxkd.runs.phase import Phase, duration
+from jaxkd.training import optim
 from jaxkd.training.jobs import GIVEN
 
 # They have a column of their own, or say nothing to a reader.
 _HIDDEN = ("name", "version", "source")
+_WITH_COLUMNS = (*_HIDDEN, "student_tau")
 
 
 def table(networks: Sequence[tuple[str, Sequence[Phase]]], origins: Mapping[Phase, str]) -> Lines:
@@ -29,6 +32,7 @@ def table(networks: Sequence[tuple[str, Sequence[Phase]]], origins: Mapping[Phas
       "epochs": duration(first.epochs),
       "learning rate": _text(first.schedule["learning_rate"]),
       "batch": str(first.data["batch_size"]),
+      "recipe": _recipe(first),
       "seeds": ", ".join(str(phase.seed) for phase in phases),
     }
     if first.given:  # its training is unknown
@@ -71,9 +75,19 @@ def soft_weight(objective: Mapping[str, Any]) -> str:
   return f"{factor:.4g}"
 
 
-def _options(objective: Mapping[str, Any]) -> str:
-  hidden = (*_HIDDEN, "student_tau")
+def _options(objective: Mapping[str, Any], hidden: Sequence[str] = _WITH_COLUMNS) -> str:
+  if "+" in objective["name"]:
+    factors = objective["weights"].items()
+    each = (f"{factor:g} {name}: {_options(objective[name], _HIDDEN)}" for name, factor in factors)
+    return "; ".join(each)
   own = {key: value for key, value in objective.items() if key not in hidden and value is not None}
+  return ", ".join(f"{key} {_text(value)}" for key, value in own.items())
+
+
+def _recipe(phase: Phase) -> str:
+  """Returns the options of optimiser and augmentation that are not the usual ones."""
+  later = {key: value for key, value in phase.schedule.items() if key in optim.LATER}
+  own = later | data.Augmentation.of(phase.data).used()
   return ", ".join(f"{key} {_text(value)}" for key, value in own.items())
 
 

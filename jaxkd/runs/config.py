@@ -119,6 +119,8 @@ def default() -> ml_collections.ConfigDict:
   # Options of methods for single rows, by row: the choices of `jaxkd.tune`.
   config.tuned = ml_collections.ConfigDict()
 
+  # Factor of each method's loss in rows that add it to others', such as crd+kd.
+  config.combined = ml_collections.ConfigDict(dict.fromkeys(methods.list_methods(), 1.0))
   # A section for each method that has options; its file in `jaxkd/methods/` explains them.
   for name, method in sorted(methods.all_methods().items()):
     options = {field.name: field.default for field in dataclasses.fields(method)}

@@ -116,10 +116,13 @@ def _described(name: str, value: Any, kind: Any, known: dict[str, str]) -> tuple
 def matching(found: list[Listed], word: str) -> list[Listed]:
   """Returns the options of a section or name, or else those whose names or texts have the word.
 
+  A row such as `crd+kd` has those of its methods.
+
   Raises:
     ConfigError: there is none.
   """
-  chosen = [each for each in found if f".{word}." in f".{each.name}."]
+  words = methods.members(word)
+  chosen = [each for each in found if any(f".{one}." in f".{each.name}." for one in words)]
   if chosen := chosen or [each for each in found if word.lower() in str(each).lower()]:
     return chosen
   names = {part for each in found for part in each.name.split(".")}

@@ -1,6 +1,7 @@
 """The paper's Tables 2 and 3, and the experiments that their figures belong to."""
 
 import dataclasses
+import itertools
 
 import ml_collections
 
@@ -95,7 +96,8 @@ def differences(config: ml_collections.ConfigDict) -> list[str]:
   if config.ensemble != 2 and any(row.endswith("+ens") for row in config.rows):
     found.append(f"ensembles of {config.ensemble}, not of 2")
   # `kd` has the options of many rows.
-  for row in dict.fromkeys(("kd", *(row.removesuffix("+ens") for row in config.rows))):
+  rows = ["kd", *(row.removesuffix("+ens") for row in config.rows)]
+  for row in dict.fromkeys(itertools.chain(*map(methods.members, rows))):
     section = config.get(row, {})
     for field in dataclasses.fields(methods.find(row)):
       # Standardisation is of another publication.

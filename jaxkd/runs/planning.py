@@ -51,7 +51,13 @@ def teacher(config: ConfigDict) -> Phase:
 
 
 def method(config: ConfigDict, name: str) -> Method:
-  """Returns a method with the options of the config's section of its name."""
+  """Returns a method with the options of the config's section of its name, or of its members'."""
+  names = methods.members(name)
+  if len(names) > 1:
+    weights = config.get("combined", {})
+    return methods.Combined(
+      tuple(method(config, each) for each in names), tuple(weights.get(each, 1.0) for each in names)
+    )
   section = config.get(name, ConfigDict()).to_dict()
   shared = {key: config[key] for key in SHARED if key in section and section[key] is None}
   return methods.create(name, section | shared)
@@ -313,5 +319,4 @@ def with_teachers(students: Iterable[Phase]) -> list[Phase]:
 
 def objective_of(phase: Phase) -> Method:
   """Returns the method that a phase minimises."""
-  options = {k: v for k, v in phase.objective.items() if k not in ("version", "source")}
-  return methods.objective(options)
+  return methods.of_identity(phase.objective)

@@ -4,6 +4,7 @@ import functools
 import itertools
 import operator
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ from ml_collections import ConfigDict
 from jaxkd import data, methods, models
 from jaxkd.common.errors import ConfigError, UserError, explained
 from jaxkd.common.files import file_hash
-from jaxkd.common.spelling import hint, nearest
+from jaxkd.common.spelling import closest, hint, nearest
 from jaxkd.methods import FRACTION, NOT_NEGATIVE, POSITIVE, TEMPERATURE, Bound, View
 from jaxkd.methods.base import make_module
 from jaxkd.methods.options import SEED
@@ -89,7 +90,9 @@ def _require(ok: Any, option: str, value: Any, allowed: object) -> None:
 def _check_complete(config: ConfigDict) -> None:
   """Finds the sections and options that a config written from scratch lacks."""
   for name, value in default().items():
-    parts = [name, *(f"{name}.{key}" for key in value)] if isinstance(value, ConfigDict) else [name]
+    # A method that was registered later has the factor 1.
+    keys = value if isinstance(value, ConfigDict) and name != "combined" else ()
+    parts = [name, *(f"{name}.{key}" for key in keys)]
     for option in parts:
       section: Any = config
       for key in option.split("."):
@@ -103,12 +106,16 @@ def _check_names(config: ConfigDict) -> None:
   _require(bool(rows), "rows", rows, "one row or more")
   single = list(methods.list_methods())
   both = [*single, *(f"{name}{ENSEMBLE}" for name in single)]
-  allowed = f"one of {', '.join(single)}, each alone or with {ENSEMBLE!r} behind it"
+  allowed = (
+    f"one of {', '.join(single)}, alone or joined by '+', with {ENSEMBLE!r} behind it or not"
+  )
   for name in rows:
-    _require(name in both or ":" in name, "rows", name, allowed + hint(name, both))
+    row = name.removesuffix(ENSEMBLE)
+    _require(_known(row, single), "rows", name, allowed + hint(name, [*both, *_alike(row, single)]))
   # An ensemble has the options of its row.
   for name in config.tuned:
-    _require(name in single or ":" in name, "tuned", name, nearest(name, single))
+    near = nearest(name, [*single, *_alike(name, single)]) if "+" in name else nearest(name, single)
+    _require(_known(name, single), "tuned", name, near)
   allowed = "letters, digits, _, . and -: it names a folder"
   _require(re.fullmatch(r"[\w.-]+", title) and title.strip("."), "title", title, allowed)
   _require(size > 1, "ensemble", size, "2 or more")
@@ -139,6 +146,18 @@ def _check_names(config: ConfigDict) -> None:
     if file := config[section].init_from:
       with explained(ConfigError, f"config.{section}.init_from", UserError):
         file_hash(file)
+
+
+def _known(row: str, single: Sequence[str]) -> bool:
+  """Returns whether a row names a method, one to import, or several that are combined."""
+  return ":" in row or all(name in single for name in methods.members(row))
+
+
+def _alike(row: str, single: Sequence[str]) -> list[str]:
+  """Returns a combined row with each of its unknown methods replaced by the nearest one."""
+  names = methods.members(row)
+  alike = [name if name in single else closest(name, single) for name in names]
+  return ["+".join(alike)] if len(names) > 1 and all(alike) else []
 
 
 def _check_numbers(config: ConfigDict) -> None:

@@ -16,9 +16,12 @@ Grid = Mapping[str, Sequence[float]]
 
 
 def default(row: str) -> Grid:
-  """Returns the values that a row's method searches; empty if it names none."""
-  search = methods.find(row).search
-  return {option if "." in option else f"{row}.{option}": v for option, v in search.items()}
+  """Returns the values that a row's methods search; empty if they name none."""
+  return {
+    option if "." in option else f"{name}.{option}": values
+    for name in methods.members(row)
+    for option, values in methods.find(name).search.items()
+  }
 
 
 def parse(texts: Sequence[str], config: ConfigDict, row: str) -> Grid:
@@ -57,7 +60,8 @@ def points(grid: Grid) -> list[Values]:
 def options(config: ConfigDict, row: str) -> dict[str, type[int] | type[float]]:
   """Returns the options that a row may be tuned by, with their types.
 
-  They are the numbers in the sections of methods that change the phases of the row.
+  They are the numbers in the sections of methods that change the phases of the row, and the factors
+  of the methods that it combines.
   """
   # One copy for all options: a copy takes longer than to plan the row.
   own = with_values(config, row, {})
@@ -77,8 +81,12 @@ def options(config: ConfigDict, row: str) -> dict[str, type[int] | type[float]]:
       own[section][key] = before
 
   found: dict[str, type[int] | type[float]] = {}
-  for section in filter(config.get, methods.all_methods()):
-    for key, value in config[section].items():
+  sections = {name: config[name] for name in methods.all_methods() if config.get(name)}
+  names = methods.members(row)
+  if len(names) > 1:
+    sections["combined"] = {name: config.combined[name] for name in names}
+  for section, values in sections.items():
+    for key, value in values.items():
       kind = type(value)
       # None: the experiment's value, which may be one of these two.
       others: list[float] = [2.0, 3.0] if value is None else []
