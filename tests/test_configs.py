@@ -63,11 +63,11 @@ def test_an_experiment_documents_the_papers_accuracies_and_its_own(name):
 @pytest.mark.parametrize("name", ROWS)
 def test_an_experiment_states_the_values_of_its_method(name):
   source = (FOLDER / f"{name}.py").read_text()
-  row = module(name).get_config().rows[-1].removesuffix(ENSEMBLE)
-  for field in dataclasses.fields(methods.find(row)):
-    if field.name != "standardize" and not field.metadata.get("selects"):
-      shared = field.name in SHARED
-      assert f"config.{'' if shared else f'{row}.'}{field.name} " in source
+  for row in methods.members(module(name).get_config().rows[-1].removesuffix(ENSEMBLE)):
+    for field in dataclasses.fields(methods.find(row)):
+      if field.name != "standardize" and not field.metadata.get("selects"):
+        shared = field.name in SHARED
+        assert f"config.{'' if shared else f'{row}.'}{field.name} " in source
 
 
 def test_standardised_kd_has_one_temperature_for_teacher_and_student():

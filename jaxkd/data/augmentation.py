@@ -102,14 +102,14 @@ def erase(
   """
   chosen_key, area_key, ratio_key, corner_key = jax.random.split(key, 4)
   count, height, width = images.shape[:3]
-  sizes = jnp.array([height, width])
+  sizes = jnp.array([[height, width]])
   shape = (count, _ATTEMPTS)
   area = height * width * jax.random.uniform(area_key, shape, minval=_ERASED[0], maxval=_ERASED[1])
   low, high = map(jnp.log, _RATIO)
   ratio = jnp.exp(jax.random.uniform(ratio_key, shape, minval=low, maxval=high))
   sides = jnp.stack([jnp.sqrt(area * ratio), jnp.sqrt(area / ratio)], axis=-1)
   sides = jnp.round(sides).astype(jnp.int32)
-  fits = jnp.all(sides < sizes, axis=-1)
+  fits = jnp.all(sides < sizes[None], axis=-1)
   first = jnp.argmax(fits, axis=1)[:, None, None]
   sides = jnp.take_along_axis(sides, first, axis=1)[:, 0]
   corners = jax.random.randint(corner_key, (count, 2), 0, jnp.maximum(sizes - sides, 0) + 1)

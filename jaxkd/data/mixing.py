@@ -51,7 +51,7 @@ def mix(
 def _box(key: jax.Array, share: jax.Array, height: int, width: int) -> jax.Array:
   """Returns where the neighbour's box is, `[H, W]`: a share 1 - `share`, cut off at the border."""
   sizes = jnp.array([height, width])
-  sides = jnp.floor(sizes * jnp.sqrt(1 - share)).astype(jnp.int32)
+  sides = jnp.floor(sizes.astype(jnp.float32) * jnp.sqrt(1 - share)).astype(jnp.int32)
   centers = jax.random.randint(key, (2,), 0, sizes)
   starts = centers - sides // 2
   rows, columns = jnp.arange(height), jnp.arange(width)

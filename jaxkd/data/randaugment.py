@@ -33,17 +33,18 @@ def augment(
   """
   if policy == "trivialaugment":
     operations = 1
-  for step_key in jax.random.split(key, operations):
-    kind_key, sign_key, level_key = jax.random.split(step_key, 3)
-    shape = (len(images),)
+  shape = (len(images),)
+
+  def apply(images, key):
+    kind_key, sign_key, level_key = jax.random.split(key, 3)
     kinds = jax.random.randint(kind_key, shape, 0, len(OPERATIONS))
     signs = jax.random.rademacher(sign_key, shape, jnp.float32)
     magnitudes = jnp.full(shape, magnitude)
     if policy == "trivialaugment":
       magnitudes = jax.random.randint(level_key, shape, 0, BINS)
-    changed = jax.vmap(lambda *own: _apply(*own, policy))(images, kinds, signs, magnitudes)
-    images = changed
-  return images
+    return jax.vmap(lambda *own: _apply(*own, policy))(images, kinds, signs, magnitudes), None
+
+  return jax.lax.scan(apply, images, jax.random.split(key, operations))[0]
 
 
 def _apply(
@@ -52,12 +53,12 @@ def _apply(
   """Applies one operation of `OPERATIONS`, by number."""
   share = magnitude / (BINS - 1)
   shear, translation, degrees, colours, bits = _LEVELS[policy]
-  sizes = jnp.array([1.0, 1.0] if policy == "trivialaugment" else image.shape[1::-1])
-  shift = jnp.trunc(sign * share * translation * sizes)
+  sizes = (1, 1) if policy == "trivialaugment" else image.shape[1::-1]
+  across, down = (jnp.trunc(sign * share * (translation * size)) for size in sizes)
   levels = {
     **dict.fromkeys(("shear_x", "shear_y"), sign * share * shear),
-    "translate_x": shift[0],
-    "translate_y": shift[1],
+    "translate_x": across,
+    "translate_y": down,
     "rotate": sign * share * degrees,
     **dict.fromkeys(("brightness", "color", "contrast", "sharpness"), 1 + sign * share * colours),
     "posterize": 8 - jnp.round(share * bits),
@@ -123,8 +124,8 @@ def _grey(image: jax.Array) -> jax.Array:
   """Returns the brightness `[H, W, 1]`, int32."""
   if image.shape[-1] != 3:
     return image.astype(jnp.int32)
-  weights = jnp.array([19595, 38470, 7471])
-  return (jnp.sum(image.astype(jnp.int32) * weights, axis=-1, keepdims=True) + 32768) >> 16
+  weights = jnp.array([[19595], [38470], [7471]])
+  return (image.astype(jnp.int32) @ weights + 32768) >> 16
 
 
 def _brightness(image: jax.Array, level: jax.Array) -> jax.Array:

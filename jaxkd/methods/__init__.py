@@ -50,9 +50,10 @@ from jaxkd.methods.registry import (
 # fmt: off
 __all__ = [
   "FRACTION", "NOT_NEGATIVE", "POSITIVE", "TEMPERATURE", "Bound", "Combined", "Method", "Plan",
-  "Scalars", "Terms", "View", "all_methods", "class_map", "comparable", "create", "feature_map", "features",
-  "find", "hard_and_soft", "identity", "list_methods", "map_pairs", "members", "objective",
-  "of_identity", "option", "plus_cross_entropy", "register", "soft_logits", "unregister", "warmup",
+  "Scalars", "Terms", "View", "all_methods", "class_map", "comparable", "create", "feature_map",
+  "features", "find", "hard_and_soft", "identity", "list_methods", "map_pairs", "members",
+  "objective", "of_identity", "option", "plus_cross_entropy", "register", "soft_logits",
+  "unregister", "warmup",
 ]
 # fmt: on
 

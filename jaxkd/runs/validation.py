@@ -106,16 +106,15 @@ def _check_names(config: ConfigDict) -> None:
   _require(bool(rows), "rows", rows, "one row or more")
   single = list(methods.list_methods())
   both = [*single, *(f"{name}{ENSEMBLE}" for name in single)]
-  allowed = (
-    f"one of {', '.join(single)}, alone or joined by '+', with {ENSEMBLE!r} behind it or not"
-  )
+  joined = "or several joined by '+', each alone or"
+  allowed = f"one of {', '.join(single)}, {joined} with {ENSEMBLE!r} behind it"
   for name in rows:
     row = name.removesuffix(ENSEMBLE)
     _require(_known(row, single), "rows", name, allowed + hint(name, [*both, *_alike(row, single)]))
   # An ensemble has the options of its row.
   for name in config.tuned:
-    near = nearest(name, [*single, *_alike(name, single)]) if "+" in name else nearest(name, single)
-    _require(_known(name, single), "tuned", name, near)
+    near = [*single, *_alike(name.removesuffix(ENSEMBLE), single)]
+    _require(_known(name, single), "tuned", name, nearest(name, near))
   allowed = "letters, digits, _, . and -: it names a folder"
   _require(re.fullmatch(r"[\w.-]+", title) and title.strip("."), "title", title, allowed)
   _require(size > 1, "ensemble", size, "2 or more")

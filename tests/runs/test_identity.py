@@ -34,6 +34,17 @@ def student(config, row="kd"):
     ("student.learning_rate", 0.1),
     ("optim.momentum", 0.8),
     ("optim.milestones", (0.5,)),
+    ("optim.name", "lamb"),
+    ("optim.schedule", "cosine"),
+    ("optim.decay_norms_and_biases", False),
+    ("optim.clip_norm", 1.0),
+    ("optim.accumulate", 2),
+    ("optim.label_smoothing", 0.1),
+    ("optim.ema", 0.99),
+    ("data.policy", "randaugment"),
+    ("data.erasing", 0.25),
+    ("data.mixup", 0.2),
+    ("data.cutmix", 1.0),
     ("kd.tau", 3.0),
     ("teacher.epochs", 0.75),
     ("teacher.options", {"depth": 2, "width": 33}),
@@ -69,6 +80,7 @@ def test_an_option_that_determines_the_result_changes_the_identity(tiny_config, 
     ("run.steps_per_dispatch", 4),
     # Options of other rows and networks.
     ("ats.tau1", 7.0),
+    ("combined.kd", 3.0),
     ("small_teacher.epochs", 9.0),
     ("multi.networks", ("teacher",)),
   ],
@@ -78,6 +90,25 @@ def test_other_options_do_not_change_the_identity(tiny_config, option, value):
   section, _, key = option.rpartition(".")
   (tiny_config[section] if section else tiny_config)[key] = value
   assert student(tiny_config) == before
+
+
+def test_the_identities_of_earlier_versions_stay(tiny_config):
+  # What a phase had before there were other optimisers, schedules and augmentations.
+  phase = student(tiny_config)
+  usual = {"momentum", "weight_decay", "warmup", "milestones", "decay", "epochs", "learning_rate"}
+  assert phase.schedule.keys() == usual
+  assert not phase.data.keys() & {"policy", "policy_operations", "erasing", "mixup", "cutmix"}
+
+
+def test_unused_options_are_no_part_of_the_identity(tiny_config):
+  tiny_config.optim.name, tiny_config.optim.schedule = "adamw", "linear"
+  before = student(tiny_config)
+  tiny_config.optim.milestones, tiny_config.optim.decay = (0.2,), 0.5
+  assert student(tiny_config) == before
+  tiny_config.optim.beta2 = 0.999  # as None
+  assert student(tiny_config) == before
+  tiny_config.optim.beta2 = 0.95
+  assert student(tiny_config) != before
 
 
 def test_another_network_changes_the_identity(tiny_config):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from jaxkd import methods
+from jaxkd import losses, methods
 from jaxkd.common.errors import ConfigError
 from jaxkd.methods import TEMPERATURE
 from jaxkd.runs import config as jaxkd_config
@@ -57,6 +57,20 @@ TEMPERATURES = re.escape(str(TEMPERATURE))
     ("optim.milestones", (0.5, 0.5), "ascending"),
     ("optim.milestones", (0.01,), "after the warm-up"),
     ("optim.decay", 0.0, r"in \(0, 1\]"),
+    ("optim.name", "adam", "'adam', must be one of sgd, .*; did you mean 'adamw'"),
+    ("optim.schedule", "cosin", "'cosin', must be one of step, .*; did you mean 'cosine'"),
+    ("optim.beta1", 0.8, "0.8, must be None: 'sgd' has no beta1"),
+    ("optim.ema", 1.0, r"in \[0, 1\)"),
+    ("optim.label_smoothing", -0.1, r"in \[0, 1\)"),
+    ("optim.clip_norm", -1.0, ">= 0"),
+    ("optim.accumulate", 0, "> 0"),
+    ("optim.accumulate", 3, "a divisor of the 8 examples of a batch on each device"),
+    ("data.policy", "randaugmnt", "empty, or one of .*; did you mean 'randaugment'"),
+    ("data.policy_magnitude", 5, "must be 9: the policy '' doesn't use it"),
+    ("data.erasing", 1.5, r"in \[0, 1\]"),
+    ("data.mixup", -1.0, ">= 0"),
+    ("data.mixup", 0.2, "0.2, must be 0: the method 'ats' needs the class of each image"),
+    ("data.cutmix", 0.2, "0.2, must be 0: the method 'ats' needs the class of each image"),
     ("kd.lam", 1.5, r"1.5, must be a number in \[0, 1\]"),
     ("kd.tau", 0.0, rf"0.0, must be a number {TEMPERATURES}"),
     ("kd.student_tau", -1.0, rf"-1.0, must be a number {TEMPERATURES}"),
@@ -193,6 +207,49 @@ def test_an_own_method_that_fails_is_one_line(tiny_config):
   finally:
     methods.unregister("failing")
   assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+  ("row", "option", "value", "message"),
+  [
+    ("sckd", "optim.accumulate", 2, "must be 1: the method 'sckd' compares gradients of whole"),
+    ("regt", "data.mixup", 0.2, "must be 0: the method 'regt' needs the class"),
+    ("crd+kd", "data.cutmix", 0.2, "must be 0: the method 'crd.kd' needs the class"),
+    ("own", "optim.label_smoothing", 0.1, "'own' does not take its labels by View.cross_entropy"),
+    ("own", "data.mixup", 0.1, "the method 'own' needs the class"),
+  ],
+)
+def test_options_that_a_method_does_not_take_are_refused(tiny_config, row, option, value, message):
+  @methods.register("own")
+  class Own(methods.Method):
+    def loss(self, view):
+      return {"own": losses.cross_entropy(view.student.logits, view.labels)}, {}
+
+  section, key = option.split(".")
+  tiny_config.rows, tiny_config[section][key] = (row,), value
+  try:
+    with pytest.raises(ConfigError, match=rf"^config\.{option} is {value}, .*{message}"):
+      validate(tiny_config)
+  finally:
+    methods.unregister("own")
+
+
+def test_an_optimiser_refuses_the_momentum_of_another(tiny_config):
+  tiny_config.optim.name, tiny_config.optim.momentum = "adamw", 0.8
+  with pytest.raises(ConfigError, match=r"optim.momentum is 0.8, must be 0.9: 'adamw' doesn't"):
+    validate(tiny_config)
+
+
+def test_a_magnitude_above_30_is_refused(tiny_config):
+  tiny_config.data.policy, tiny_config.data.policy_magnitude = "randaugment", 31
+  with pytest.raises(ConfigError, match=r"^config.data.policy_magnitude is 31, .* \[0, 30\]"):
+    validate(tiny_config)
+
+
+def test_methods_without_hard_labels_take_mixed_and_smoothed_ones(tiny_config):
+  tiny_config.rows = ("nokd", "kd", "deit", "takd")
+  tiny_config.data.mixup = tiny_config.optim.label_smoothing = 0.1
+  validate(tiny_config)
 
 
 def test_the_config_is_locked_and_typed(tiny_config):

@@ -7,6 +7,7 @@ import pytest
 
 from jaxkd.runs import config
 from jaxkd.training import optim
+from jaxkd.training.muon import scale_by_muon
 
 
 def test_the_schedule_equals_the_authors_at_its_corners():
@@ -75,3 +76,123 @@ def test_momentum_and_weight_decay_equal_pytorchs():
     buffer = 0.9 * buffer + gradient + 0.01 * params
     params = params - 0.1 * buffer
   np.testing.assert_allclose(actual, params, rtol=1e-5)
+
+
+def rates(kind, total=40, warmup=0.1, peak=0.5):
+  options = {**optim.RECIPE, "schedule": kind, "warmup": warmup, "learning_rate": peak}
+  return np.asarray(jax.vmap(optim.schedule(options, total))(jnp.arange(total)), np.float64)
+
+
+def test_every_schedule_rises_and_then_follows_its_curve():
+  share = np.arange(36) / 36
+  curves = {
+    "cosine": (1 + np.cos(np.pi * share)) / 2,
+    "linear": 1 - share,
+    "constant": 1 + 0 * share,
+  }
+  for kind, curve in curves.items():
+    found = rates(kind)
+    np.testing.assert_allclose(found[:4], 0.5 * np.arange(4) / 4, rtol=1e-6)
+    np.testing.assert_allclose(found[4:], 0.5 * curve, rtol=1e-4, atol=1e-7)
+    assert rates(kind, warmup=0.0)[0] == 0.5
+
+
+RNG = np.random.default_rng(1)
+START = {"kernel": RNG.normal(size=(3, 4)), "bias": RNG.normal(size=4)}
+GRADIENTS = [jax.tree.map(lambda x: RNG.normal(size=x.shape), START) for _ in range(3)]
+
+
+def after(name, **options):
+  """Parameters after three steps at the rate 0.1."""
+  options = {**optim.RECIPE, "weight_decay": 0.02, "name": name, **options}
+  optimizer = optim.optimizer(options, lambda step: jnp.float32(0.1))
+  params = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), START)
+  state = optimizer.init(params)
+  for gradient in GRADIENTS:
+    gradient = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), gradient)
+    # That of users: Optax mixes steps and floats.
+    with jax.numpy_dtype_promotion("standard"):
+      updates, state = optimizer.update(gradient, state, params)
+    params = jax.tree.map(jnp.add, params, updates)
+  return params
+
+
+def by_hand(step, decays=("kernel", "bias")):
+  """The same in float64; `step(gradient, memory, decay, params, number)` is subtracted."""
+  params, memory = dict(START), {name: {} for name in START}
+  for number, gradient in enumerate(GRADIENTS, 1):
+    for name in params:
+      decay = 0.02 * params[name] * (name in decays)
+      params[name] = params[name] - step(gradient[name], memory[name], decay, params[name], number)
+  return params
+
+
+def nesterov(gradient, memory, decay, params, number):
+  memory["m"] = 0.9 * memory.get("m", 0) + gradient + decay
+  return 0.1 * (gradient + decay + 0.9 * memory["m"])
+
+
+def adam(gradient, memory, number, beta1=0.9, beta2=0.999, eps=1e-8):
+  memory["m"] = beta1 * memory.get("m", 0) + (1 - beta1) * gradient
+  memory["v"] = beta2 * memory.get("v", 0) + (1 - beta2) * gradient**2
+  mean, square = memory["m"] / (1 - beta1**number), memory["v"] / (1 - beta2**number)
+  return mean / (np.sqrt(square) + eps)
+
+
+def adamw(gradient, memory, decay, params, number):
+  return 0.1 * (adam(gradient, memory, number) + decay)
+
+
+def lamb(gradient, memory, decay, params, number):
+  step = adam(gradient, memory, number, eps=1e-6) + decay
+  return 0.1 * step * np.linalg.norm(params) / np.linalg.norm(step)
+
+
+def muon(gradient, memory, decay, params, number):
+  if gradient.ndim == 1:
+    return 0.1 * (adam(gradient, memory, number) + decay)
+  memory["m"] = 0.95 * memory.get("m", 0) + gradient
+  x = gradient + 0.95 * memory["m"]
+  u, singular, v = np.linalg.svd(x, full_matrices=False)
+  singular = singular / np.linalg.norm(singular)
+  for _ in range(5):
+    singular = 3.4445 * singular - 4.775 * singular**3 + 2.0315 * singular**5
+  return 0.1 * (0.2 * np.sqrt(max(x.shape)) * (u * singular) @ v + decay)
+
+
+@pytest.mark.parametrize("step", [nesterov, adamw, lamb, muon])
+def test_an_optimiser_equals_its_definition(step):
+  for everything, decays in ((True, ("kernel", "bias")), (False, ("kernel",))):
+    actual = after(step.__name__, decay_norms_and_biases=everything)
+    expected = by_hand(step, decays)
+    for name in START:
+      np.testing.assert_allclose(actual[name], expected[name], rtol=2e-4, atol=1e-5)
+
+
+def test_betas_and_eps_are_used():
+  def step(gradient, memory, decay, params, number):
+    return 0.1 * (adam(gradient, memory, number, 0.8, 0.95, 0.1) + decay)
+
+  actual, expected = after("adamw", beta1=0.8, beta2=0.95, eps=0.1), by_hand(step)
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4), actual, expected)
+
+
+def test_clipping_scales_the_gradient_of_all_parameters_to_the_limit():
+  def step(gradient, memory, decay, params, number):
+    norm = np.sqrt(sum(np.sum(x**2) for x in GRADIENTS[number - 1].values()))
+    return nesterov(gradient * min(1, 2.5 / norm), memory, decay, params, number)
+
+  norms = [np.sqrt(sum(np.sum(x**2) for x in each.values())) for each in GRADIENTS]
+  assert max(norms) > 2.5
+  actual, expected = after("nesterov", clip_norm=2.5), by_hand(step)
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4), actual, expected)
+
+
+def test_muon_takes_a_convolution_as_one_matrix():
+  kernel = jnp.asarray(np.random.default_rng(2).normal(size=(3, 3, 2, 5)), jnp.float32)
+  muon, matrix = scale_by_muon(0.95), kernel.reshape(18, 5)
+  with jax.numpy_dtype_promotion("standard"):
+    (step, _), (flat, _) = (muon.update(x, muon.init(x)) for x in (kernel, matrix))
+  np.testing.assert_allclose(step.reshape(18, 5), flat, rtol=1e-5)
+  # That of Adam's steps, about.
+  assert float(jnp.sqrt(jnp.mean(step**2))) == pytest.approx(0.2, rel=0.3)

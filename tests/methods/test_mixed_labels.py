@@ -1,0 +1,68 @@
+"""Mixed and smoothed labels reach the cross entropy of every method, and nothing else."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from test_versions import OBJECTIVES, outputs
+from views import LABELS, STUDENT, TEACHER, Peer, count_teachers
+
+from jaxkd import methods
+from jaxkd.methods import View
+
+SOFT = jnp.asarray(np.random.default_rng(3).dirichlet(np.ones(5), 4), jnp.float32)
+# They use no labels, by default.
+WITHOUT = ("ban", "simkd")
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def total(name, labels, soft):
+  """The loss of a method, and the terms that are not cross entropy."""
+  rng = np.random.default_rng(0)
+  student, *teachers = outputs(rng), outputs(rng), outputs(rng)
+  theirs = tuple(teachers[: count_teachers(name)])
+  method = methods.objective(name)
+  constants = method.prepare and method.prepare(theirs, labels, labels >= 0, 5)
+  adapter = method.adapter and method.adapter(student, theirs, nnx.Rngs(0))
+  if method.peers:
+    adapter = [Peer(peer.logits) for peer in teachers[: method.peers]]
+  view = View(
+    student,
+    theirs,
+    labels,
+    constants,
+    progress=jnp.float32(0.5),
+    adapter=adapter,
+    images=jnp.zeros((4, 4, 4, 1)),
+    key=jax.random.key(0),
+    soft_labels=soft,
+  )
+  terms, _ = method.loss(view)
+  terms = jax.tree.map(jnp.mean, terms)
+  rest = {name: term for name, term in terms.items() if name not in ("hard", "cross_entropy")}
+  return sum(terms.values()), rest
+
+
+def test_soft_cross_entropy_equals_its_definition():
+  view = View(STUDENT, (TEACHER,), LABELS, soft_labels=SOFT)
+  logits = np.asarray(STUDENT.logits, np.float64)
+  logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+  expected = -(np.asarray(SOFT) * logs).sum(axis=1)
+  np.testing.assert_allclose(view.cross_entropy(STUDENT.logits), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_a_method_takes_mixed_labels_only_in_its_cross_entropy(name):
+  (mixed, rest), (other, _) = total(name, LABELS, SOFT), total(name, jnp.flip(LABELS), SOFT)
+  hard, hard_rest = total(name, LABELS, None)
+  # The terms of the method itself are those of the hard labels.
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), rest, hard_rest)
+  if name in WITHOUT:
+    return
+  assert abs(mixed - hard) > 1e-3
+  # A method may not say that it takes mixed labels and use the class of an example.
+  if methods.find(name).mixed_labels:
+    np.testing.assert_allclose(mixed, other, rtol=1e-5)
