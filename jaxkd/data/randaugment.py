@@ -4,6 +4,8 @@ Images are `[H, W, channels]`, uint8. Pixels are Pillow's, but for rounding: tor
 operations of Pillow. Empty pixels are black.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -42,13 +44,14 @@ def augment(
     magnitudes = jnp.full(shape, magnitude)
     if policy == "trivialaugment":
       magnitudes = jax.random.randint(level_key, shape, 0, BINS)
-    return jax.vmap(lambda *own: _apply(*own, policy))(images, kinds, signs, magnitudes), None
+    change = jax.vmap(functools.partial(_apply, policy))
+    return change(images, kinds, signs, magnitudes), None
 
   return jax.lax.scan(apply, images, jax.random.split(key, operations))[0]
 
 
 def _apply(
-  image: jax.Array, kind: jax.Array, sign: jax.Array, magnitude: jax.Array, policy: str
+  policy: str, image: jax.Array, kind: jax.Array, sign: jax.Array, magnitude: jax.Array
 ) -> jax.Array:
   """Applies one operation of `OPERATIONS`, by number."""
   share = magnitude / (BINS - 1)

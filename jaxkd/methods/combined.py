@@ -9,7 +9,7 @@ import jax
 from flax import nnx
 
 from jaxkd.common.errors import ConfigError
-from jaxkd.methods.base import Method, Plan, Terms, View
+from jaxkd.methods.base import Method, Plan, Scalars, Terms, View
 from jaxkd.methods.options import POSITIVE
 from jaxkd.models import Outputs
 
@@ -101,7 +101,8 @@ class Combined(Method):
     return tuple(member.prepare(*batch) if member.prepare else () for member in self.members)
 
   def loss(self, view: View) -> Terms:
-    terms, diagnostics = {}, {}
+    terms: Scalars = {}
+    diagnostics: Scalars = {}
     for place, (member, weight) in enumerate(zip(self.members, self.weights, strict=True)):
       assert member.loss is not None  # methods.objective refuses such methods
       own = view._replace(

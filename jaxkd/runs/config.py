@@ -97,7 +97,7 @@ def default() -> ml_collections.ConfigDict:
   # Largest norm of the gradient of all parameters together, before weight decay; larger gradients
   # are scaled down to it. 0: no limit.
   config.optim.clip_norm = optim.LATER["clip_norm"]
-  # Parts of a batch that pass through the networks one after the other, for memory. Batch norm and
+  # Parts of a batch that pass through the student one after the other, for memory. Batch norm and
   # methods that compare the examples of a batch see one part at a time; other results are equal.
   config.optim.accumulate = optim.LATER["accumulate"]
   # The share of a label that is spread over all classes, in the cross entropy of labels alone
