@@ -3,8 +3,8 @@
 Beyer et al., *Knowledge distillation: A good teacher is patient and consistent*, CVPR 2022: the
 student learns the teacher's probabilities of mixed images that both of them see, for very long, and
 no labels. The values are those of the authors' config, `proj/distill/bit_i1k.py` of big_vision. The
-authors' networks are BiT-R152x2 and BiT-R50x1, which reaches 80.5 % to 82.8 %; they keep 2 % of the
-training split out, and take crops of 5 % of an image and more, here of 8 %.
+authors' networks are BiT-R152x2 and BiT-R50x1, which reaches 82.8 %; they keep 2 % of the training
+split out, and their crops have at least 5 % of an image, here 8 %.
 
 Command   python -m jaxkd.main --config=configs/imagenet_funmatch.py \
             --config.teacher.init_from=FILE --config.teacher.epochs=0
@@ -43,7 +43,7 @@ def get_config(arg=None):
   config.teacher.name = given.teacher or "resnext101_32x8d"
   config.student.name = given.student or "resnet50"
   config.data.batch_size = BATCH
-  # "A good middle-ground"; the paper trains from 300 to 9600 epochs.
+  # "A good middle-ground", the authors' config says; 300 in its example.
   config.student.epochs = float(EPOCHS)
   config.optim.warmup = 5000 / (EPOCHS * EXAMPLES / BATCH)
   return config

@@ -86,8 +86,7 @@ def _options(objective: Mapping[str, Any], hidden: Sequence[str] = _WITH_COLUMNS
 
 def _recipe(phase: Phase) -> str:
   """Returns the options of optimiser and augmentation that are not the usual ones."""
-  later = {key: value for key, value in phase.schedule.items() if key in optim.LATER}
-  own = later | data.Augmentation.of(phase.data).used()
+  own = optim.unusual(phase.schedule) | data.Augmentation.of(phase.data).used()
   text = ", ".join(f"{key} {_text(value)}" for key, value in own.items())
   return f"{text}; evaluated: the averaged weights" if own.get("ema") else text
 

@@ -7,6 +7,7 @@ import ml_collections
 
 from jaxkd import data, methods
 from jaxkd.runs.store import PhaseFolder
+from jaxkd.training import optim
 from jaxkd.training.jobs import GIVEN
 
 TABLES = {
@@ -93,6 +94,8 @@ def differences(config: ml_collections.ConfigDict) -> list[str]:
     found.append(f"{100 * own.train_share:.3g} % of the training data")
   if own.validation:
     found.append(f"accuracy on {100 * own.validation:.3g} % of the training data, held out")
+  recipe = optim.unusual(config.optim.to_dict()) | data.Augmentation.of(own).used()
+  found += [f"{option} {value}" for option, value in recipe.items()]
   if config.ensemble != 2 and any(row.endswith("+ens") for row in config.rows):
     found.append(f"ensembles of {config.ensemble}, not of 2")
   # `kd` has the options of many rows.

@@ -82,6 +82,11 @@ def used(options: Mapping[str, Any]) -> dict[str, Any]:
   }
 
 
+def unusual(options: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns the options that differ from the only ones that there once were: those of `RECIPE`."""
+  return {key: value for key, value in used(options).items() if key in LATER}
+
+
 def schedule(options: Mapping[str, Any], total_steps: int) -> optax.Schedule:
   """Linear warm-up from 0, then steps down, or another of `SCHEDULES`.
 

@@ -64,6 +64,8 @@ def test_recipes_differ_from_the_paper_in_initial_weights_only(dataset, student)
     ("student.options", {"remat": True}, "student vgg8(remat=True)"),
     ("small_teacher.name", "resnet8", "small_teacher resnet8"),
     ("kd.standardize", True, "kd.standardize is True"),
+    ("optim.name", "nesterov", "name nesterov"),
+    ("data.mixup", 0.2, "mixup 0.2"),
     # The paper leaves these open.
     ("kd.lam", 0.9, None),
     ("seeds", (5, 6), None),
