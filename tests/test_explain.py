@@ -30,6 +30,8 @@ def test_every_option_has_a_meaning_of_its_own():
     assert option.meaning, option.name
     if option.name.startswith(("teacher.", "small_teacher.", "student.")):
       assert option.meaning in known.values(), option.name
+    elif option.section == "combined":
+      assert option.meaning == known["combined"], option.name
     elif option.section in known and not option.name.startswith("analysis.teachers."):
       assert option.meaning == known[option.name], option.name
 

@@ -14,7 +14,7 @@ _RATIO = (0.3, 3.3)
 _ATTEMPTS = 10
 
 
-class Batch(NamedTuple):
+class Augmented(NamedTuple):
   """Augmented images `[B, H, W, channels]`, labels `[B]`, and shares of classes if they are mixed.
 
   The labels of mixed images are the classes of the larger shares; `soft_labels` are `[B, C]`.
@@ -61,7 +61,7 @@ class Augmentation(NamedTuple):
     """Whether images and labels are mixed."""
     return bool(self.mixup or self.cutmix)
 
-  def __call__(self, pixels: jax.Array, labels: jax.Array, spec: Spec, key: jax.Array) -> Batch:
+  def __call__(self, pixels: jax.Array, labels: jax.Array, spec: Spec, key: jax.Array) -> Augmented:
     """Changes the images of a batch; `key` is that of `data.augment`, which draws other numbers."""
     if self.policy:
       pixels = randaugment.augment(
@@ -74,8 +74,8 @@ class Augmentation(NamedTuple):
     if self.erasing:
       pixels = erase(pixels, jax.random.fold_in(key, 3), self.erasing, spec.mean)
     if not self.mixes:
-      return Batch(pixels, labels)
-    return Batch(
+      return Augmented(pixels, labels)
+    return Augmented(
       *mixing.mix(
         pixels,
         labels,

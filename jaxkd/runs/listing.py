@@ -74,6 +74,8 @@ def options(config: ConfigDict, *sources: Callable[..., Any]) -> list[Listed]:
   """
   known = comments(default, *sources)
   order = {name: place for place, name in enumerate(known)}
+  # The factor of a method follows its own options.
+  order["combined"] = len(order) + 1
   for section in planning.NETWORKS:
     known |= {f"{section}.{key}": text for key, text in comments(network).items()}
   usual = {name: value for name, value, _ in _leaves(default())}
