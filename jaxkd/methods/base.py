@@ -31,7 +31,8 @@ class View(NamedTuple):
     adapter: the module that `Method.adapter` returned, trained with the student; or the peers.
     images: the student's input `[B, H, W, channels]`, for peers.
     key: of this step, for methods that draw.
-    soft_labels: `[B, C]`, the labels as shares of classes where they are mixed or smoothed.
+    soft_labels: `[B, C]`, the shares of the classes where images are mixed.
+    label_smoothing: the share of labels that `cross_entropy` spreads over all classes.
   """
 
   student: Outputs
@@ -43,12 +44,22 @@ class View(NamedTuple):
   images: Any = None
   key: Any = None
   soft_labels: Any = None
+  label_smoothing: float = 0.0
 
   def cross_entropy(self, logits: jax.Array) -> jax.Array:
     """Returns the cross entropy of the labels, mixed and smoothed if they are, `[B]`."""
-    if self.soft_labels is None:
+    if self.has_plain_labels:
       return losses.cross_entropy(logits, self.labels)
-    return losses.distillation(logits, self.labels, self.soft_labels, lam=1.0, tau=1.0)
+    soft, classes = self.soft_labels, logits.shape[-1]
+    if soft is None:
+      soft = jax.nn.one_hot(self.labels, classes)
+    soft = (1 - self.label_smoothing) * soft + self.label_smoothing / classes
+    return losses.distillation(logits, self.labels, soft, lam=1.0, tau=1.0)
+
+  @property
+  def has_plain_labels(self) -> bool:
+    """Whether the labels are neither mixed nor smoothed."""
+    return self.soft_labels is None and not self.label_smoothing
 
   @property
   def teacher(self) -> Outputs:
@@ -232,13 +243,19 @@ def from_label(
   standardize: bool = False,
   weight: float = 1.0,
 ) -> Terms:
-  """Returns Eq. 2's terms for a teacher's label `probs`, `[B, C]`, and the label's guidance."""
+  """Returns Eq. 2's terms for a teacher's label `probs`, `[B, C]`, and the label's guidance.
+
+  There is no guidance for mixed images.
+  """
   student = comparable(view.student.logits, standardize)
   soft = losses.distillation(student, view.labels, probs, lam=1.0, tau=student_tau)
-  guidance = {
-    "misguided": metrics.misguidance(probs, view.labels),
-    "label_probability": metrics.label_probability(probs, view.labels),
-  }
+  guidance = {}
+  # A mixed image has no class that a label could miss.
+  if view.soft_labels is None:
+    guidance = {
+      "misguided": metrics.misguidance(probs, view.labels),
+      "label_probability": metrics.label_probability(probs, view.labels),
+    }
   return hard_and_soft(view, lam, weight * soft), guidance
 
 
@@ -254,7 +271,7 @@ def without_cross_entropy(view: View, name: str, total: jax.Array) -> Scalars:
   """
   hard = losses.cross_entropy(view.student.logits, view.labels)
   hard = hard if total.ndim else jnp.mean(hard)
-  own = hard if view.soft_labels is None else view.cross_entropy(view.student.logits)
+  own = hard if view.has_plain_labels else view.cross_entropy(view.student.logits)
   return {"cross_entropy": own, name: total - hard}
 
 

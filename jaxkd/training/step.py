@@ -228,8 +228,6 @@ class Learner:
     if self.adapter:
       adapter = self.adapter.module(Variables(adapter_params, adapter_stats))
       nnx.reseed(adapter, dropout=own_key)
-    if self.label_smoothing:
-      soft_labels = _smoothed(labels, soft_labels, self.label_smoothing, outputs.logits.shape[-1])
     view = View(
       student=outputs,
       teachers=targets,
@@ -240,6 +238,7 @@ class Learner:
       images=images,
       key=own_key,
       soft_labels=soft_labels,
+      label_smoothing=self.label_smoothing,
     )
     assert self.objective.loss is not None  # methods.objective refuses such methods
     terms, diagnostics = jax.tree.map(jnp.mean, self.objective.loss(view))
@@ -249,15 +248,6 @@ class Learner:
     if adapter:
       adapter_stats = nnx.state(adapter, nnx.BatchStat)
     return terms, (stats, adapter_stats, diagnostics)
-
-
-def _smoothed(
-  labels: jax.Array, soft_labels: jax.Array | None, share: float, num_classes: int
-) -> jax.Array:
-  """Returns labels as shares of classes `[B, C]`, a part of which is spread over all classes."""
-  if soft_labels is None:
-    soft_labels = jax.nn.one_hot(labels, num_classes)
-  return (1 - share) * soft_labels + share / num_classes
 
 
 def _averaged(means: Variables, new: Variables, step: jax.Array, decay: float) -> Variables:

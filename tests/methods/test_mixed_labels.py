@@ -54,6 +54,20 @@ def test_soft_cross_entropy_equals_its_definition():
   np.testing.assert_allclose(view.cross_entropy(STUDENT.logits), expected, rtol=1e-5)
 
 
+def test_smoothing_spreads_a_share_of_mixed_labels_over_all_classes():
+  view = View(STUDENT, (TEACHER,), LABELS, soft_labels=SOFT)
+  smooth = view._replace(label_smoothing=0.1).cross_entropy(STUDENT.logits)
+  expected = view._replace(soft_labels=0.9 * SOFT + 0.02).cross_entropy(STUDENT.logits)
+  np.testing.assert_allclose(smooth, expected, rtol=1e-6)
+
+
+def test_guidance_is_logged_of_plain_and_smoothed_labels_alone():
+  kd, view = methods.objective("kd"), View(STUDENT, (TEACHER,), LABELS)
+  assert kd.loss(view)[1].keys() == kd.loss(view._replace(label_smoothing=0.1))[1].keys()
+  assert "misguided" in kd.loss(view)[1]
+  assert not kd.loss(view._replace(soft_labels=SOFT))[1]
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_a_method_takes_mixed_labels_only_in_its_cross_entropy(name):
   (mixed, rest), (other, _) = total(name, LABELS, SOFT), total(name, jnp.flip(LABELS), SOFT)
