@@ -64,7 +64,7 @@ TEMPERATURES = re.escape(str(TEMPERATURE))
     ("optim.label_smoothing", -0.1, r"in \[0, 1\)"),
     ("optim.clip_norm", -1.0, ">= 0"),
     ("optim.accumulate", 0, "> 0"),
-    ("optim.accumulate", 3, "a divisor of the 8 examples of a batch on each device"),
+    ("optim.accumulate", 3, "a divisor of the 16 examples of a batch on each device"),
     ("data.policy", "randaugmnt", "empty, or one of .*; did you mean 'randaugment'"),
     ("data.policy_magnitude", 5, "must be 9: the policy '' doesn't use it"),
     ("data.erasing", 1.5, r"in \[0, 1\]"),
