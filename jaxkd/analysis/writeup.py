@@ -9,7 +9,7 @@ from jaxkd.analysis.study import Settings, Study
 from jaxkd.common.buckets import AnyPath, located
 from jaxkd.common.digests import digest
 from jaxkd.common.files import StrPath
-from jaxkd.reports import document
+from jaxkd.reports import document, origin
 from jaxkd.reports.document import Block, Heading, Picture, Points, Report, Table, Text
 from jaxkd.runs import inventory
 
@@ -21,7 +21,8 @@ def write(studies: Sequence[Study], settings: Settings, workdir: StrPath) -> Any
   """
   findings = Findings(studies, settings, [measure.measure(study, settings) for study in studies])
   folder = located(workdir) / _folder(studies[0], settings)
-  document.write(Report(f"Dark knowledge: {studies[0].title}", [*_blocks(findings)]), folder)
+  blocks = [*_blocks(findings), *origin.run()]
+  document.write(Report(f"Dark knowledge: {studies[0].title}", blocks), folder)
   inventory.record(folder, studies[0].phases)
   return folder
 

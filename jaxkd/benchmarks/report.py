@@ -8,7 +8,7 @@ from jaxkd.common import provenance
 from jaxkd.common.buckets import AnyPath
 from jaxkd.common.digests import digest
 from jaxkd.common.files import write_json
-from jaxkd.reports import document, tables
+from jaxkd.reports import document, origin, tables
 from jaxkd.reports.document import Report, Table, Text
 
 Tables = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -34,7 +34,7 @@ def write(parts: Tables, workdir: AnyPath) -> AnyPath:
   about = {
     "command": provenance.command(),
     "hardware": provenance.hardware(),
-    "versions": _versions(),
+    "versions": ", ".join(filter(None, (provenance.versions(), _peers()))),
     "date": provenance.today(),
     "took": provenance.elapsed(),
   }
@@ -46,8 +46,9 @@ def write(parts: Tables, workdir: AnyPath) -> AnyPath:
     if lines
   ]
   note = "Times are medians, ± half of the distance between the quartiles, of calls in turns."
-  origin = [f"{name.capitalize()}: {value}." for name, value in about.items()]
-  document.write(Report("Benchmark", [*blocks, Text(note), *map(Text, origin)]), folder)
+  peers = _peers()
+  blocks += [Text(note + (f" {peers}." if peers else "")), *origin.run()]
+  document.write(Report("Benchmark", blocks), folder)
   write_json(folder / "benchmark.json", {**about, "parts": dict(parts)})
   return folder
 
@@ -61,9 +62,10 @@ def _paired(line: Mapping[str, Any]) -> dict[str, Any]:
   }
 
 
-def _versions() -> str:
+def _peers() -> str:
+  """Returns the version of PyTorch, '' if it is not installed."""
   if importlib.util.find_spec("torch") is None:
-    return provenance.versions()
+    return ""
   import torch
 
-  return f"{provenance.versions()}, PyTorch {torch.__version__}"
+  return f"PyTorch {torch.__version__}"

@@ -11,7 +11,7 @@ from jaxkd.common.buckets import AnyPath, located
 from jaxkd.common.digests import digest
 from jaxkd.common.errors import FileError
 from jaxkd.common.files import StrPath
-from jaxkd.reports import document, guidance, pictures, tables
+from jaxkd.reports import document, guidance, origin, pictures, tables
 from jaxkd.reports.document import Picture, Report, Table, Text
 from jaxkd.reports.tables import Lines
 from jaxkd.runs import inventory, row_options
@@ -34,7 +34,7 @@ def write(
   about = " ".join(_about(config, row, found))
   picture = _picture(grid, found, about)
   blocks = Table("table", table(found, workdir)), Text(summary(found)), Text(about), picture
-  document.write(Report(f"{config.title}: {row}, tuned", blocks), folder)
+  document.write(Report(f"{config.title}: {row}, tuned", [*blocks, *origin.run()]), folder)
   inventory.record(folder, (phase for point in found for phase in point.students))
   return folder
 
