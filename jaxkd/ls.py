@@ -1,5 +1,7 @@
 """Lists the phases of a store: state, accuracy, size, date, and the students that they teach.
 
+Predictions of teachers are listed first, with the accuracy of their first view.
+
 python -m jaxkd.ls --workdir=runs
 """
 
@@ -61,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     return
   finished = sum(entry.state == "finished" for entry in found)
   size = shown(sum(entry.usage.bytes for entry in found))
-  total = f"{len(found)} phases, {finished} finished, {size} in {workdir}"
+  phases = sum(not entry.predictions for entry in found)
+  total = f"{phases} phases, {finished} finished, {size} in {workdir}"
   show("\n".join([*lines(found, inventory.students(found)), "", total]))
 
 

@@ -4,7 +4,8 @@
   python -m jaxkd.rm --unused --workdir=runs --yes
 
 The reports of a store use the phases that they show, and the teachers of these. A phase that no
-report uses is unused, once nothing has been written to it for some days. Remove the folder of a
+report uses is unused, once nothing has been written to it for some days; so are a teacher's
+predictions, once no student has been trained with them for some days. Remove the folder of a
 report (report-*, tune-*, analysis-*) to make its phases unused. Teachers of other stores, by
 config.teacher.checkpoint, are not known here. Without --yes nothing is removed.
 """

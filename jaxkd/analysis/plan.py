@@ -16,7 +16,7 @@ from jaxkd.runs import planning, validation
 from jaxkd.runs.store import PhaseFolder
 
 # Options of `config.teacher` that choose the network; the others say how it is trained.
-_WHICH = ("teacher.name", "teacher.options", "teacher.checkpoint")
+_WHICH = ("teacher.name", "teacher.options", "teacher.checkpoint", "teacher.predictions")
 
 
 def add_teachers(config: ConfigDict, teachers: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:

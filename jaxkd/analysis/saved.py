@@ -12,6 +12,7 @@ import numpy as np
 from jaxkd.analysis.study import MeasuredTeacher, Study
 from jaxkd.common.errors import ConfigError, FileError, described, one_line
 from jaxkd.common.files import StrPath, check_zip
+from jaxkd.common.logits import are_probabilities
 
 _KEYS = ("logits", "labels", "features", "class_names")
 _Arrays = Mapping[str, np.typing.ArrayLike]
@@ -140,12 +141,6 @@ def check_logits(logits: _Arrays, labels: np.typing.ArrayLike) -> None:
         f"label {labels[wrong[0]]} of example {wrong[0]} is outside the {shape[1]} classes of "
         f"{name}"
       )
-
-
-def are_probabilities(values: np.ndarray) -> bool:
-  """Returns whether every row of `[N, C]` is in [0, 1] and sums to 1, up to float16's rounding."""
-  sums = values.sum(axis=-1, dtype=np.float64)
-  return bool(np.all((values >= 0) & (values <= 1)) and np.all(np.abs(sums - 1) < 0.01))
 
 
 def check_features(features: _Arrays, labels: np.typing.ArrayLike) -> None:

@@ -22,7 +22,8 @@ from jaxkd.data.registry import (
 from jaxkd.data.resident import Resident, TrainSource, batch_at, eval_batch_at
 from jaxkd.data.specs import SPECS, Spec
 from jaxkd.data.splits import LOADERS, RESIDENT_GIB, eval_batches, holdout, read, take, train_loader
-from jaxkd.data.streamed import Streamed
+from jaxkd.data.streamed import Prefetched, Streamed
+from jaxkd.data.views import augment_views, places_of, resized
 
 __all__ = ["SPECS", "Arrays", "DataError", "EvalBatch", "Examples", "Spec", "register"]
 __all__ += [
@@ -40,3 +41,4 @@ __all__ += [
 __all__ += ["LOADERS", "RESIDENT_GIB", "Resident", "Streamed", "TrainSource", "read", "size"]
 __all__ += ["batch_at", "eval_batch_at", "eval_batches", "train_loader"]
 __all__ += ["POLICIES", "UNCHANGED", "Augmentation", "augment", "center_crop", "normalize"]
+__all__ += ["Prefetched", "augment_views", "places_of", "resized"]

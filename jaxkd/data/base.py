@@ -34,6 +34,8 @@ class Arrays(NamedTuple):
   # `[N, 2]`, int32, where whole photographs are squashed into squares: the height and width of each
   # photograph once its shorter side is S.
   sizes: np.ndarray | jax.Array | None = None
+  # `[N, 2]`, int32, in a training batch with views: each example's row and its view; see `views`.
+  places: np.ndarray | jax.Array | None = None
 
 
 def as_rows(arrays: Arrays) -> Arrays:

@@ -31,6 +31,10 @@ class Order:
     epoch, offset = divmod(position, self.size)
     return int(self.epoch(epoch)[offset])
 
+  def place(self, position: int, views: int) -> tuple[int, int]:
+    """Returns the row of the example at a position, and its view: the epoch modulo `views`."""
+    return self[position], position // self.size % views
+
 
 # Batches, and those read ahead, lie in two epochs at most.
 @functools.lru_cache(maxsize=2)
@@ -47,6 +51,7 @@ class TrainSource(NamedTuple):
   order: jax.Array  # `[2N]`, int32: the permutations of two epochs in a row
   step: jax.typing.ArrayLike
   offset: jax.typing.ArrayLike  # the position of the step's first example in `order`
+  views: jax.typing.ArrayLike | None = None  # `[2]`, int32: the views of the two epochs
 
 
 def batch_at(source: TrainSource | base.Arrays, step: jax.Array, batch_size: int) -> base.Arrays:
@@ -55,7 +60,12 @@ def batch_at(source: TrainSource | base.Arrays, step: jax.Array, batch_size: int
     return source
   start = source.offset + (step - source.step) * batch_size
   rows = jax.lax.dynamic_slice(source.order, (start,), (batch_size,))
-  return jax.tree.map(lambda field: field[rows], source.arrays)
+  batch = jax.tree.map(lambda field: field[rows], source.arrays)
+  if source.views is None:
+    return batch
+  second = start + jnp.arange(batch_size, dtype=jnp.int32) >= source.order.shape[0] // 2
+  views = jnp.asarray(source.views)[second.astype(jnp.int32)]
+  return batch._replace(places=jnp.stack([rows, views], axis=1))
 
 
 def eval_batch_at(
@@ -74,15 +84,18 @@ def eval_batch_at(
 
 
 class Resident:
-  """A training split and the order of its examples; arrays and key are on the devices."""
+  """A training split and the order of its examples; arrays and key are on the devices.
 
-  def __init__(self, arrays: base.Arrays, batch_size: int, key: jax.Array):
+  `views` is the number of views of an example; 0: there are none.
+  """
+
+  def __init__(self, arrays: base.Arrays, batch_size: int, key: jax.Array, views: int = 0):
     self._size = arrays.labels.shape[0]
     base.check_batch_size(batch_size, self._size)
     self._batch_size, self._arrays, self._order = batch_size, arrays, Order(self._size, key)
     # Jitted, since `jax.device_put` moves nothing to other processes' devices.
     self._put = jax.jit(lambda order: order, out_shardings=key.sharding)
-    self._epoch = -1
+    self._epoch, self._count = -1, views
 
   def max_steps(self, step: int) -> int:
     """Returns how many steps from `step` on one source can serve."""
@@ -94,7 +107,10 @@ class Resident:
     if epoch != self._epoch:
       both = self._order.epoch(epoch), self._order.epoch(epoch + 1)
       self._epoch, self._rows = epoch, self._put(np.concatenate(both))
-    return TrainSource(self._arrays, self._rows, np.int32(step), np.int32(offset))
+    views = None
+    if self._count:
+      views = np.array([epoch % self._count, (epoch + 1) % self._count], np.int32)
+    return TrainSource(self._arrays, self._rows, np.int32(step), np.int32(offset), views)
 
   def close(self) -> None:
     """Does nothing: there are no other processes."""

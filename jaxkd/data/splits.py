@@ -95,7 +95,12 @@ def holdout(split: Split, fraction: float, seed: int = 0) -> tuple[Split, Split]
 
 
 def train_loader(
-  split: Split, batch_size: int, key: jax.Array, sharding: Sharding, workers: int | None = None
+  split: Split,
+  batch_size: int,
+  key: jax.Array,
+  sharding: Sharding,
+  workers: int | None = None,
+  views: int = 0,
 ) -> Resident | streamed.Streamed:
   """Returns the loader of a training split: arrays on the devices, or examples.
 
@@ -104,8 +109,8 @@ def train_loader(
   the devices. A batch that is larger than the split is a ValueError.
   """
   if isinstance(split, Arrays):
-    return Resident(split, batch_size, key)
-  return streamed.Streamed(split, batch_size, key, sharding, workers)
+    return Resident(split, batch_size, key, views)
+  return streamed.Streamed(split, batch_size, key, sharding, workers, views)
 
 
 def eval_batches(

@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -35,17 +35,37 @@ _MAX_WORKERS = 16
 _MANY = 64  # batches; for fewer, processes are not worth the seconds that they take to start
 
 
+class Batches(Protocol):
+  """This process's part of every batch, by number, as a tree of arrays."""
+
+  batch_size: int  # of the whole batch
+
+  def __len__(self) -> int:
+    """Returns the number of batches."""
+
+  def __getitem__(self, number: int) -> Any:
+    """Returns this process's part of a batch."""
+
+
 class TrainBatches:
   """This process's rows, a part of `range(batch_size)`, of every training batch, by step."""
 
-  def __init__(self, examples: Examples, order: Order, batch_size: int, rows: list[int]):
+  def __init__(
+    self, examples: Examples, order: Order, batch_size: int, rows: list[int], views: int = 0
+  ):
     self.examples, self._order, self.batch_size, self._rows = examples, order, batch_size, rows
+    self._views = views
 
   def __len__(self) -> int:
     return 2**31
 
   def __getitem__(self, step: int) -> Arrays:
-    return stack(self.examples[self._order[step * self.batch_size + row]] for row in self._rows)
+    positions = [step * self.batch_size + row for row in self._rows]
+    batch = stack(self.examples[self._order[position]] for position in positions)
+    if not self._views:
+      return batch
+    places = [self._order.place(position, self._views) for position in positions]
+    return batch._replace(places=np.array(places, np.int32))
 
 
 class EvalBatches:
@@ -63,29 +83,10 @@ class EvalBatches:
     return EvalBatch(batch.images, batch.labels, rows <= last, batch.sizes)
 
 
-class Streamed:
-  """Training batches of a split that stays on disk.
+class Prefetched:
+  """Batches that are read ahead; `workers` is as in `Streamed`."""
 
-  Args:
-    examples: the split; one that can't be read is a DataError, from `source`.
-    batch_size: B, over all devices; a ValueError if it is larger than the split.
-    key: the PRNG key of the order.
-    sharding: of the batches.
-    workers: number of processes that decode, where there is much to decode; 0 decodes in threads.
-      None takes 0 for arrays in memory, otherwise this process's share of the cores, up to 16.
-  """
-
-  def __init__(
-    self,
-    examples: Examples,
-    batch_size: int,
-    key: jax.Array,
-    sharding: Sharding,
-    workers: int | None = None,
-  ):
-    check_batch_size(batch_size, len(examples))
-    rows = local_rows(sharding, batch_size)
-    batches = TrainBatches(examples, Order(len(examples), key), batch_size, rows)
+  def __init__(self, batches: Batches, sharding: Sharding, workers: int | None):
     self._start = functools.partial(_prefetched, batches, sharding, workers)
     self._iterator: Any = None
     self._next = -1
@@ -94,8 +95,8 @@ class Streamed:
     """Returns 1: a source is the batch of one step."""
     return 1
 
-  def source(self, step: int) -> Arrays:
-    """Returns the batch of a step; decoding restarts unless the last call was for step - 1."""
+  def source(self, step: int) -> Any:
+    """Returns the batch of a step; reading restarts unless the last call was for step - 1."""
     if step != self._next:
       self.close()
       self._iterator = self._start(step)
@@ -107,6 +108,34 @@ class Streamed:
     if self._iterator is not None:
       self._iterator.close()
     self._iterator, self._next = None, -1
+
+
+class Streamed(Prefetched):
+  """Training batches of a split that stays on disk.
+
+  Args:
+    examples: the split; one that can't be read is a DataError, from `source`.
+    batch_size: B, over all devices; a ValueError if it is larger than the split.
+    key: the PRNG key of the order.
+    sharding: of the batches.
+    workers: number of processes that decode, where there is much to decode; 0 decodes in threads.
+      None takes 0 for arrays in memory, otherwise this process's share of the cores, up to 16.
+    views: number of views of an example; 0: there are none.
+  """
+
+  def __init__(
+    self,
+    examples: Examples,
+    batch_size: int,
+    key: jax.Array,
+    sharding: Sharding,
+    workers: int | None = None,
+    views: int = 0,
+  ):
+    check_batch_size(batch_size, len(examples))
+    rows = local_rows(sharding, batch_size)
+    batches = TrainBatches(examples, Order(len(examples), key), batch_size, rows, views)
+    super().__init__(batches, sharding, workers)
 
 
 def evaluation(examples: Examples, batch_size: int, sharding: Sharding, workers: int | None) -> Any:
@@ -121,9 +150,7 @@ def local_rows(sharding: Sharding, batch_size: int) -> list[int]:
   return sorted({row for index in indices if index for row in range(batch_size)[index[0]]})
 
 
-def _prefetched(
-  batches: TrainBatches | EvalBatches, sharding: Sharding, workers: int | None, start: int
-) -> Any:
+def _prefetched(batches: Batches, sharding: Sharding, workers: int | None, start: int) -> Any:
   """Returns Grain's iterator over the batches from `start` on, the next ones on the devices."""
   # Slow to import.
   import grain
@@ -137,7 +164,8 @@ def _prefetched(
   if len(batches) < _MANY:
     workers = 0
   elif workers is None:
-    workers = 0 if isinstance(batches.examples, InMemory) else min(cores, _MAX_WORKERS)
+    in_memory = isinstance(getattr(batches, "examples", None), InMemory)
+    workers = 0 if in_memory else min(cores, _MAX_WORKERS)
   threads = 1 if workers else cores
   read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
   dataset = grain.MapDataset.source(batches)[start:].to_iter_dataset(read)

@@ -66,6 +66,7 @@ class Network(nnx.Module):
     classifier_name: the attribute that is the last layer; empty if it is unknown.
     second_classifier: the attribute that is another last layer, of a distillation token; or empty.
     follows_torch: whether a state dict of the network has PyTorch's names of leaves and layout.
+    input_size: height and width to which its users resize images; 0: as they are.
     reference_names: regular expressions in the names of its layers, with the reference's names.
   """
 
@@ -73,6 +74,7 @@ class Network(nnx.Module):
   second_classifier: str = ""
   follows_torch: ClassVar[bool] = True
   reference_names: ClassVar[Mapping[str, str]] = {}
+  input_size = 0
 
   def __init__(self, *, dtype: DTypeLike = jnp.float32, remat: bool = False):
     self.dtype = dtype

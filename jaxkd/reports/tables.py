@@ -30,7 +30,12 @@ def deviation(values: Sequence[float] | np.ndarray) -> float:
 
 
 def percent(shares: Sequence[float] | np.ndarray) -> str:
-  """Returns shares in percent: their mean, and their deviation if there are several."""
+  """Returns shares in percent: their mean, and their deviation if there are several.
+
+  Those of imported logits on images that they are not of are NaN.
+  """
+  if np.isnan(shares).any():
+    return "unknown"
   values = 100 * np.asarray(shares)
   return f"{np.mean(values):.2f}" + (f" ± {deviation(values):.2f}" if len(values) > 1 else "")
 

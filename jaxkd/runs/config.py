@@ -62,6 +62,11 @@ def default() -> ml_collections.ConfigDict:
   config.data.mixup = data.UNCHANGED.mixup
   # CutMix (Yun et al., 2019) likewise; with both, each batch has one of them, half of the time.
   config.data.cutmix = data.UNCHANGED.cutmix
+  # Views of each training image under which students of teachers see it: in epoch e view e mod
+  # `views`, a crop and a flip by `seed` (0 if that is None), example and view alone. A teacher's
+  # predictions of a view are then computed once and serve all students. 0: new crops in every step.
+  # Networks without a teacher get new crops in every step.
+  config.data.views = 0
   # Folder of TFDS's data; empty: TFDS's default. For 'folder', the folder of train/<class>/
   # and test/<class>/.
   config.data.data_dir = ""
@@ -70,6 +75,8 @@ def default() -> ml_collections.ConfigDict:
   config.teacher = network("resnet20")
   # Folder of a finished phase that teaches instead; empty: the teacher is trained.
   config.teacher.checkpoint = ""
+  # Folder of predictions that teach instead of a network, from `jaxkd.predict`; empty: none.
+  config.teacher.predictions = ""
   # The small teacher, of the row stkd.
   config.small_teacher = network("resnet14")
   # The student of every row; `seeds` has its seeds.
@@ -148,10 +155,13 @@ def default() -> ml_collections.ConfigDict:
   # 'resident' keeps the data on the devices, 'streamed' decodes them in every epoch; 'auto' keeps
   # up to resident_gib there.
   config.run.loader = "auto"
-  # The size in GiB above which 'auto' streams a data set.
+  # The size in GiB above which 'auto' streams a data set, and predictions are streamed.
   config.run.resident_gib = data.RESIDENT_GIB
   # Processes that decode streamed images; 0: one for each core, 16 at most.
   config.run.workers = 0
+  # Size in GiB up to which a store keeps predictions of its teachers, where `data.views` allows it;
+  # 0: the teachers run in every step.
+  config.run.predictions_gib = 8.0
   return config.lock()
 
 
@@ -171,4 +181,7 @@ def network(name: str, *, seeded: bool = True) -> ml_collections.ConfigDict:
   if seeded:
     # Seed of its initialisation, dropout, and order of the examples.
     config.seed = 0
+    # Height and width of its input, to which images are resized on the device; 0: as they are. For
+    # the teacher of a `checkpoint`, the size that it was trained with.
+    config.image_size = 0
   return config

@@ -20,8 +20,10 @@ from jaxkd.common.files import (
   usage,
   write_atomically,
 )
+from jaxkd.runs import predicted
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.store import PhaseFolder, StoreError
+from jaxkd.training.predictions import CLEAN, Predictions, PredictionsError
 
 RECORD = "phases.txt"
 """The file of a report that names the folders of its phases."""
@@ -31,11 +33,11 @@ _REMOVED = ".removed"  # ends the name of a folder that is being removed
 
 
 class Entry(NamedTuple):
-  """A folder of a phase in a store."""
+  """A folder of a phase in a store, or of a teacher's predictions."""
 
   path: AnyPath
-  phase: Phase | None  # None if its config.json is missing or damaged
-  state: str  # finished, step S of N, empty, damaged
+  phase: Phase | None  # None of predictions, and if its config.json is missing or damaged
+  state: str  # finished, step S of N, empty, damaged; V of K views
   accuracy: str  # of the last evaluation, with its split
   date: str  # of the end of the training, or else of the last change
   usage: Usage
@@ -45,9 +47,17 @@ class Entry(NamedTuple):
     """Name of the folder."""
     return self.path.name
 
+  @property
+  def predictions(self) -> bool:
+    """Whether it has predictions of a teacher."""
+    return self.name.startswith(predicted.PREFIX)
+
 
 def entries(workdir: StrPath) -> list[Entry]:
-  """Returns the phases of a store by data set, teachers before their students; it may not exist."""
+  """Returns the phases of a store by data set, teachers before their students; predictions first.
+
+  The store may not exist.
+  """
   workdir = located(workdir)
   if not exists(workdir):
     return []
@@ -66,6 +76,8 @@ def _order(entry: Entry) -> tuple[str, int, str, int, str]:
 def _entry(path: AnyPath) -> Entry:
   size = usage(path)
   changed = str(datetime.date.fromtimestamp(size.changed)) if size.changed else ""
+  if path.name.startswith(predicted.PREFIX):
+    return Entry(path, None, *_predicted(path), changed, size)
   try:
     folder = PhaseFolder.open(path, finished=False)
   except StoreError:
@@ -81,6 +93,18 @@ def _entry(path: AnyPath) -> Entry:
     return Entry(path, phase, *_progress(folder), changed, size)
   except (FileError, StoreError):
     return Entry(path, phase, "damaged", "", changed, size)
+
+
+def _predicted(path: AnyPath) -> tuple[str, str]:
+  """Returns the state of predictions, and the accuracy of the first view."""
+  try:
+    found = Predictions(path)
+    views = [part for part in found.finished if part != CLEAN]
+    accuracy = f"{found.facts(views[0])['accuracy']:.2%} train" if views else ""
+    teacher = Phase.from_dict(found.about["teacher"]).folder
+    return f"{len(views)} of {found.views} views of {teacher}", accuracy
+  except (FileError, PredictionsError, KeyError, TypeError):
+    return "empty" if {own.name for own in path.iterdir()} <= {"lock"} else "damaged", ""
 
 
 def _progress(folder: PhaseFolder) -> tuple[str, str]:
@@ -119,7 +143,8 @@ def unused(workdir: StrPath, days: float) -> list[Entry]:
   """Returns the phases that no report of a store names, and that teach none that stays.
 
   A phase that was written to in the last `days` stays: its report may not be written yet. So do
-  damaged folders, links, and folders under another name than the phase's.
+  damaged folders, links, and folders under another name than the phase's. Predictions are unused if
+  no student was trained with them in the last `days`; they can be computed again.
 
   Raises:
     StoreError: the store is in a bucket, or a report does not name its phases.
@@ -132,6 +157,7 @@ def unused(workdir: StrPath, days: float) -> list[Entry]:
   free, needed = [], set[Phase]()
   for entry in found:
     own = entry.state == "empty" or (entry.phase and entry.phase.folder == entry.name)
+    own = own or (entry.predictions and entry.state != "damaged")
     known = entry.name in used or entry.usage.changed > newest
     if own and not known and not pathlib.Path(entry.path).is_symlink():
       free.append(entry)
@@ -162,7 +188,9 @@ def remove(entry: Entry) -> None:
   """
   path = pathlib.Path(entry.path)
   with contextlib.ExitStack() as stack, explained(StoreError, f"can't remove {path}", OSError):
-    if entry.phase:
+    if entry.predictions:
+      stack.enter_context(predicted.locked(path))
+    elif entry.phase:
       stack.enter_context(PhaseFolder(path, entry.phase).lock())
     shutil.rmtree(path.rename(path.with_name(path.name + _REMOVED)))
 

@@ -29,10 +29,11 @@ class Phase:
 
   Attributes:
     data: `data.identity`, `batch_size`, and where they differ from defaults `validation`,
-      `train_share`, `seed`, of order and augmentation, and `data.Augmentation`.
+      `train_share`, `seed`, of order and augmentation, and `data.Augmentation`. With teachers and
+      `config.data.views` also `views` and `view_seed`.
     network: `name`, `dtype`, `options`, `arrays`, a digest of the shapes of its arrays, `source`, a
-      digest of its source if it is not the package's own, and `init_from`, the hash of a file of
-      weights, if it starts from them.
+      digest of its source if it is not the package's own, `init_from`, the hash of a file of
+      weights, if it starts from them, and `image_size`, if its input is resized.
     schedule: `epochs`, 0 if the weights of `init_from` are evaluated as they are, the arguments of
       `optim.schedule`, `optim.optimizer` and `optim.STEP`, and `stop` if the training stops after
       fewer epochs than the schedule has.
@@ -79,6 +80,11 @@ class Phase:
   def data_seed(self) -> int:
     """Seed of the order of the examples and of augmentation."""
     return self.data.get("seed", self.seed)
+
+  @property
+  def views(self) -> int:
+    """Views of each training image; 0: each step draws its own augmentation."""
+    return self.data.get("views", 0)
 
   @property
   def split(self) -> str:

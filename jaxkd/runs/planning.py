@@ -1,5 +1,6 @@
 """From a config to phases: the rows of an experiment, each under its seeds."""
 
+import dataclasses
 import functools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,6 +51,11 @@ def teacher(config: ConfigDict) -> Phase:
   return ExperimentPlan(config, 0).teacher()
 
 
+def seen_by_students(config: ConfigDict) -> Mapping[str, Any]:
+  """Returns the data of a student that has a teacher, as in its phase."""
+  return student(config, "kd", config.seeds[0]).data
+
+
 def method(config: ConfigDict, name: str) -> Method:
   """Returns a method with the options of the config's section of its name, or of its members'."""
   names = methods.members(name)
@@ -80,11 +86,12 @@ class ExperimentPlan:
     section = self._config.teacher
     if objective:
       self._require_training(f"{objective.name}, which trains its own teacher")
-    if not section.checkpoint:
+    option = "predictions" if section.predictions else "checkpoint"
+    if not section[option]:
       with explained(ConfigError, "config.teacher.name", models.NetworkError):
         return self._phase(section, objective, (), section.seed)
-    with explained(ConfigError, "config.teacher.checkpoint", StoreError):
-      return PhaseFolder.open(section.checkpoint).phase
+    with explained(ConfigError, f"config.teacher.{option}", StoreError):
+      return PhaseFolder.open(section[option]).phase
 
   def small_teacher(self) -> Phase:
     """Returns the phase of the small teacher."""
@@ -133,10 +140,9 @@ class ExperimentPlan:
   def _require_training(self, purpose: str) -> None:
     """Raises if the teacher is given and not trained."""
     section = self._config.teacher
-    if section.checkpoint:
-      raise ConfigError(
-        f"config.teacher.checkpoint is {section.checkpoint!r}, must be empty for {purpose}"
-      )
+    for option in ("checkpoint", "predictions"):
+      if value := section[option]:
+        raise ConfigError(f"config.teacher.{option} is {value!r}, must be empty for {purpose}")
     if not section.epochs:
       raise ConfigError(f"config.teacher.epochs is {section.epochs}, must be > 0 for {purpose}")
 
@@ -159,8 +165,12 @@ class ExperimentPlan:
     usual = {"validation": (0,), "train_share": (1,), "seed": (None, seed)}
     dataset |= {key: config.data[key] for key in usual if config.data[key] not in usual[key]}
     dataset |= data.Augmentation.of(config.data).used()
+    if teachers and config.data.views:
+      dataset |= {"views": config.data.views, "view_seed": config.data.seed or 0}
     described = {"name": network.name, "dtype": config.dtype, "options": network.options.to_dict()}
     spec = data.find(config.data.name, config.data.data_dir)
+    if network.get("image_size", 0) not in (0, spec.image_size):
+      described["image_size"] = network.image_size
     described["arrays"] = _arrays_once(_as_text(described), spec)
     if source := models.source_digest(network.name):
       described["source"] = source
@@ -203,7 +213,15 @@ def network(phase: Phase, rngs: nnx.Rngs | None = None) -> models.Network:
 
 def plain_network(phase: Phase, rngs: nnx.Rngs) -> models.Network:
   """Makes the network that a phase names, without the parts that its method adds."""
-  return _create(phase.network, spec_of(phase), rngs)
+  made = _create(phase.network, spec_of(phase), rngs)
+  if "image_size" in phase.network:
+    made.input_size = phase.network["image_size"]
+  return made
+
+
+def input_size(phase: Phase) -> int:
+  """Returns height and width of the images that a phase's network sees."""
+  return phase.network.get("image_size") or phase.data["image_size"]
 
 
 def composed(
@@ -220,7 +238,7 @@ def _create(described: Any, spec: data.Spec, rngs: nnx.Rngs) -> models.Network:
   return models.create(
     described["name"],
     num_classes=spec.num_classes,
-    image_size=spec.image_size,
+    image_size=described.get("image_size") or spec.image_size,
     in_channels=spec.channels,
     dtype=jnp.dtype(described["dtype"]),
     rngs=rngs,
@@ -277,7 +295,8 @@ def _traced(described: Mapping[str, Any], spec: data.Spec, *, outputs: bool = Fa
 
 def _as_text(described: Mapping[str, Any]) -> str:
   """Returns what makes a network: two of the same text are equal."""
-  own = {field: described[field] for field in ("name", "dtype", "options")}
+  fields = ("name", "dtype", "options", "image_size")
+  own = {field: described[field] for field in fields if field in described}
   # A network may be registered again under its name.
   own["source"] = models.source_digest(own["name"])
   return json.dumps(own, sort_keys=True)
@@ -293,10 +312,11 @@ def _arrays_once(text: str, spec: data.Spec) -> str:
 def _traced_once(text: str, spec: data.Spec, outputs: bool) -> Any:
   described = json.loads(text)
   with explained(models.NetworkError, f"network {described['name']!r} on {spec.name}"):
+    seen = dataclasses.replace(spec, image_size=described.get("image_size") or spec.image_size)
     if outputs:
       model = _traced_once(text, spec, False)
-      return nnx.eval_shape(lambda model: model.outputs(jnp.zeros(_shape(spec))), model)
-    return _abstract(lambda: _create(described, spec, nnx.Rngs(0)), spec, outputs)
+      return nnx.eval_shape(lambda model: model.outputs(jnp.zeros(_shape(seen))), model)
+    return _abstract(lambda: _create(described, spec, nnx.Rngs(0)), seen, outputs)
 
 
 def _abstract(create: Callable[[], models.Network], spec: data.Spec, outputs: bool) -> Any:

@@ -18,12 +18,14 @@ from jaxkd.common.console import tell
 from jaxkd.common.errors import ConfigError
 from jaxkd.common.signals import Stopped
 from jaxkd.models import weights
-from jaxkd.runs import planning, teachers
+from jaxkd.runs import planning
 from jaxkd.runs.cohorts import cohorts, common_steps
 from jaxkd.runs.phase import Phase, labels
+from jaxkd.runs.predicted import Recollection
 from jaxkd.runs.store import LockedError, PhaseFolder
+from jaxkd.runs.validation import suffices
 from jaxkd.training import sharding
-from jaxkd.training.jobs import Dataset, Job, Student, Teacher
+from jaxkd.training.jobs import Dataset, Job, RecalledTeacher, Student, Teacher
 from jaxkd.training.loop import NonFiniteError, train
 
 PAUSE = 5.0
@@ -181,9 +183,10 @@ class Queue:
     """Trains phases in one job and writes their results."""
     first = cohort[0]
     others = f", and {len(cohort) - 1} more" if len(cohort) > 1 else ""
-    loaded = tuple(
-      teachers.load(self._folder(t), self._dataset, self._mesh) for t in first.teachers
+    recollection = Recollection(
+      self._workdir, self._dataset, self._run, self._mesh, suffices, self._stop
     )
+    loaded = tuple(recollection.teacher(each, cohort) for each in first.teachers)
     job = Job(
       label=f"[{self.missing[first]}/{len(self.missing)} {self._labels[first]}{others}]",
       students=tuple(self._student(phase, loaded) for phase in cohort),
@@ -198,6 +201,8 @@ class Queue:
       mesh=self._mesh,
       rest=functools.partial(self._rest, cohort),
       augmentation=data.Augmentation.of(first.data),
+      views=first.views,
+      view_seed=first.data.get("view_seed", 0),
     )
     for phase, result in zip(cohort, train(job, self._stop), strict=True):
       if jax.process_index() == 0:
@@ -207,14 +212,16 @@ class Queue:
       folder = self._folder(first).path
       raise Stopped(f"stopped after {folder}{others}; run the same command to resume")
 
-  def _student(self, phase: Phase, loaded: Sequence[Teacher]) -> Student:
+  def _student(self, phase: Phase, loaded: Sequence[Teacher | RecalledTeacher]) -> Student:
     rngs = nnx.Rngs(phase.seed)
     model = planning.plain_network(phase, rngs)
     if phase.weights:
       tensors = weights.read(phase.weights)
       nnx.update(model, *weights.from_torch(model, tensors, exact=phase.given))
     if "composed_by" in phase.network:
-      trained = [teacher.network.module(teacher.variables) for teacher in loaded]
+      # Such methods need the teachers' networks.
+      networks = [teacher for teacher in loaded if isinstance(teacher, Teacher)]
+      trained = [teacher.network.module(teacher.variables) for teacher in networks]
       model = planning.composed(phase, model, trained, rngs)
     return Student(
       folder=self._folder(phase).path,

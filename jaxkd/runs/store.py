@@ -20,7 +20,7 @@ from jaxkd.common.files import (
 )
 from jaxkd.common.locks import HeldError, held, notice
 from jaxkd.runs.phase import Phase
-from jaxkd.training import checkpoint, classes
+from jaxkd.training import checkpoint, classes, predictions
 from jaxkd.training.classes import Evaluation
 
 
@@ -89,7 +89,9 @@ class PhaseFolder:
     return lines
 
   def check_network(self) -> None:
-    """Makes sure that a finished phase still has the checkpoint of its last step."""
+    """Makes sure that a finished phase still has its last checkpoint, or predictions."""
+    if exists(self.path / predictions.ABOUT_FILE):
+      return
     last = self.result()["steps"]
     if last not in checkpoint.steps(self.checkpoints):
       raise StoreError(

@@ -4,7 +4,7 @@ import functools
 import itertools
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,20 +13,21 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from jaxkd import data, methods, models
+from jaxkd.common.buckets import located
 from jaxkd.common.errors import ConfigError, UserError, explained
-from jaxkd.common.files import file_hash
+from jaxkd.common.files import exists, file_hash
 from jaxkd.common.spelling import closest, hint, nearest
 from jaxkd.methods import FRACTION, NOT_NEGATIVE, POSITIVE, TEMPERATURE, Bound, View
 from jaxkd.methods.base import make_module
 from jaxkd.methods.options import SEED
-from jaxkd.models import weights
-from jaxkd.runs import planning, teachers
+from jaxkd.models import Outputs, weights
+from jaxkd.runs import planning, predicted, teachers
 from jaxkd.runs.config import default
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.planning import ENSEMBLE
 from jaxkd.runs.row_options import of_row
 from jaxkd.runs.store import PhaseFolder
-from jaxkd.training import optim
+from jaxkd.training import optim, predictions
 
 _BELOW_1 = Bound(0, 1, high_open=True)
 _SHARE = Bound(0, 1, low_open=True)
@@ -40,10 +41,13 @@ BOUNDS = {
   "data.erasing": FRACTION,
   "data.mixup": NOT_NEGATIVE,
   "data.cutmix": NOT_NEGATIVE,
+  "data.views": NOT_NEGATIVE,
   **dict.fromkeys((f"{network}.epochs" for network in planning.NETWORKS), NOT_NEGATIVE),
   **dict.fromkeys((f"{network}.learning_rate" for network in planning.NETWORKS), POSITIVE),
   "teacher.seed": SEED,
   "small_teacher.seed": SEED,
+  "teacher.image_size": NOT_NEGATIVE,
+  "small_teacher.image_size": NOT_NEGATIVE,
   "optim.momentum": _BELOW_1,
   "optim.weight_decay": NOT_NEGATIVE,
   "optim.warmup": _BELOW_1,
@@ -62,6 +66,7 @@ BOUNDS = {
   "run.steps_per_dispatch": NOT_NEGATIVE,
   "run.resident_gib": NOT_NEGATIVE,
   "run.workers": NOT_NEGATIVE,
+  "run.predictions_gib": NOT_NEGATIVE,
 }
 """The numbers that options of a config take."""
 
@@ -197,11 +202,11 @@ def _check_rows(config: ConfigDict) -> None:
   """Traces every phase that the rows need, without its arrays."""
   students = [planning.student(config, row, config.seeds[0]) for row in config.rows]
   phases = planning.with_teachers(students)
-  if config.teacher.checkpoint:
-    _check_teacher(config)
+  for option in filter(config.teacher.get, ("checkpoint", "predictions")):
+    _check_teacher(config, option)
     used = any(phase.location for phase in phases) or not any(s.teachers for s in students)
     allowed = f"empty, since none of the rows {', '.join(config.rows)} uses it"
-    _require(used, "teacher.checkpoint", config.teacher.checkpoint, allowed)
+    _require(used, f"teacher.{option}", config.teacher[option], allowed)
   for phase in phases:
     if not phase.location:
       if phase.given and not phase.weights:
@@ -238,7 +243,66 @@ def _check_phase(phase: Phase, initial: str) -> None:
       "and trains them"
     )
   _check_recipe(phase, objective)
-  spec = planning.spec_of(phase)
+  check_views(phase)
+  stored = _stored(phase)
+  if stored and not suffices(phase, stored):
+    teacher, storage = next(iter(stored.items()))
+    kept = "logits and features" if storage.features else "logits"
+    raise ConfigError(
+      f"the method {objective.name!r} needs more of its teacher than the {kept} in "
+      f"{teacher.location}; name the network by teacher.checkpoint"
+    )
+  theirs = predicted.outputs(phase.teachers, stored)
+  student = phase.network["name"]
+  with explained(ConfigError, f"method {objective.name!r} with student {student!r}"):
+    used = loss_shapes(phase, theirs)
+  smoothing = phase.schedule.get("label_smoothing", 0.0)
+  allowed = f"0: the method {objective.name!r} does not take its labels by View.cross_entropy"
+  _require(not smoothing or used != {"labels"}, "optim.label_smoothing", smoothing, allowed)
+
+
+def check_views(phase: Phase) -> None:
+  """Finds options of the data that predictions by example and view can't have."""
+  for option in ("mixup", "cutmix") if phase.views else ():
+    value = phase.data.get(option, 0)
+    _require(not value, f"data.{option}", value, "0 with data.views: it mixes images of a batch")
+
+
+def _stored(phase: Phase) -> dict[Phase, predictions.Storage]:
+  """Returns the storage of each teacher that is a folder of predictions, which are checked."""
+  found = {}
+  for teacher in phase.teachers:
+    if teacher.location and exists(located(teacher.location) / predictions.ABOUT_FILE):
+      given = predictions.Predictions(teacher.location)
+      predicted.check_data(given, phase.data)
+      if planning.objective_of(phase).prepare and not given.has(predictions.CLEAN):
+        raise ConfigError(
+          f"the method {phase.objective['name']!r} needs the teacher's logits of images without "
+          f"augmentation, which {given.path} lacks; --import_clean of jaxkd.predict adds them"
+        )
+      found[teacher] = given.storage
+  return found
+
+
+def suffices(phase: Phase, stored: Mapping[Phase, predictions.Storage]) -> bool:
+  """Returns whether a student's method can learn from stored outputs of its teachers."""
+  objective = planning.objective_of(phase)
+  if objective.predicts_with_teachers or objective.compose:
+    return False
+  try:
+    loss_shapes(phase, predicted.outputs(phase.teachers, stored))
+  # A user's own method may miss the features in any way.
+  except Exception:
+    return False
+  return True
+
+
+def loss_shapes(phase: Phase, teachers: tuple[Outputs, ...]) -> set[str]:
+  """Evaluates a phase's loss on shapes, for abstract outputs of its teachers.
+
+  Returns which of `labels` and `cross_entropy` of its view the method uses.
+  """
+  objective, spec = planning.objective_of(phase), planning.spec_of(phase)
   used = set()
 
   class Watched(View):
@@ -270,14 +334,9 @@ def _check_phase(phase: Phase, initial: str) -> None:
     )
     return objective.loss(view)
 
-  theirs = tuple(map(planning.outputs, phase.teachers))
-  student = phase.network["name"]
-  with explained(ConfigError, f"method {objective.name!r} with student {student!r}"):
-    own = planning.outputs(phase)
-    jax.eval_shape(loss, own, theirs, jax.ShapeDtypeStruct((1,), "int32"))
-  smoothing = phase.schedule.get("label_smoothing", 0.0)
-  allowed = f"0: the method {objective.name!r} does not take its labels by View.cross_entropy"
-  _require(not smoothing or used != {"labels"}, "optim.label_smoothing", smoothing, allowed)
+  own = planning.outputs(phase)
+  jax.eval_shape(loss, own, teachers, jax.ShapeDtypeStruct((1,), "int32"))
+  return used
 
 
 def _check_recipe(phase: Phase, objective: methods.Method) -> None:
@@ -291,15 +350,22 @@ def _check_recipe(phase: Phase, objective: methods.Method) -> None:
   _require(parts == 1 or not objective.reweigh, "optim.accumulate", parts, allowed)
 
 
-def _check_teacher(config: ConfigDict) -> None:
-  folder = PhaseFolder.open(config.teacher.checkpoint)
+def _check_teacher(config: ConfigDict, option: str) -> None:
+  folder = PhaseFolder.open(config.teacher[option])
+  held = exists(folder.path / predictions.ABOUT_FILE)
+  other = "checkpoint" if option == "predictions" else "predictions"
+  _require(not config.teacher[other], f"teacher.{other}", config.teacher[other], "empty beside it")
+  allowed = f"the folder of a network; --config.teacher.{other} takes this folder"
+  if held != (option == "predictions"):
+    _require(False, f"teacher.{option}", config.teacher[option], allowed)
   spec = data.find(config.data.name, config.data.data_dir)
   allowed = "of a network that predicts alone, not with others"
   alone = not planning.objective_of(folder.phase).predicts_with_teachers
-  _require(alone, "teacher.checkpoint", config.teacher.checkpoint, allowed)
+  _require(alone, f"teacher.{option}", config.teacher[option], allowed)
   try:
     names = data.class_names(spec, config.data.data_dir)
   except data.DataError:
     # The classes of missing data are compared before training.
     names = None
-  teachers.class_order(folder, spec, names)
+  size = config.teacher.image_size or spec.image_size
+  teachers.class_order(folder, spec, names, None if held else size)

@@ -54,9 +54,16 @@ def measuring(
 
 
 def constants(
-  evaluator: Evaluator, variables: tuple[Variables, ...], split: Split, workers: int | None
+  evaluator: Evaluator,
+  variables: Variables,
+  teachers: Callable[[int], tuple[Any, ...]],
+  split: Split,
+  workers: int | None,
 ) -> Any:
-  """Returns the constants that the objective prepares in a pass over the training split."""
+  """Returns the constants that the objective prepares in a pass over the training split.
+
+  `teachers(number)` are the teachers' variables for a batch; see `Feed.clean`.
+  """
   objective = evaluator.objective
   if objective is None or objective.prepare is None:
     return ()
@@ -68,7 +75,10 @@ def constants(
 
   run = _replicated(evaluator, prepared)
   # Added on the host: several programs at once have deadlocked on CPUs.
-  parts = (jax.device_get(run(variables, *batch)) for batch in _batches(evaluator, split, workers))
+  parts = (
+    jax.device_get(run((variables, *teachers(number)), *batch))
+    for number, batch in enumerate(_batches(evaluator, split, workers))
+  )
   return functools.reduce(lambda total, part: jax.tree.map(np.add, total, part), parts)
 
 

@@ -12,7 +12,9 @@ from jaxkd import data
 from jaxkd.common.buckets import AnyPath
 from jaxkd.methods import Method
 from jaxkd.models import Network
+from jaxkd.training.predictions import Predictions
 from jaxkd.training.progress import Rest
+from jaxkd.training.recall import Recalled
 from jaxkd.training.step import Frozen, Variables
 
 GIVEN = "given, not trained"
@@ -61,6 +63,25 @@ class Teacher:
 
 
 @dataclasses.dataclass(frozen=True)
+class RecalledTeacher:
+  """A teacher that is its predictions."""
+
+  network: Recalled
+  stored: Predictions
+
+
+def needed_views(views: int, epochs: float, examples: int, batch_size: int) -> int:
+  """Returns how many views a training sees; its last step may begin another epoch.
+
+  Examples:
+    >>> needed_views(8, 2.0, examples=1437, batch_size=64), needed_views(2, 9.0, 1437, 64)
+    (3, 2)
+  """
+  steps = round(epochs * (examples / batch_size))
+  return min(views, -(-steps * batch_size // examples))
+
+
+@dataclasses.dataclass(frozen=True)
 class Job:
   """Students that share teachers, data, order of the examples and number of epochs.
 
@@ -68,12 +89,13 @@ class Job:
   needs no checkpoint. `augmentation` follows that of the data set. No result depends on `run`,
   which is `config.run`, or on `rest`, which is for the progress on the terminal. `data_seed` is
   that of order and augmentation. Learning rates and `View.progress` are those of a training of
-  `schedule_epochs`, which `epochs` may stop early.
+  `schedule_epochs`, which `epochs` may stop early. With `views`, augmentation has that many views
+  of an example, and `view_seed` is its seed.
   """
 
   label: str
   students: tuple[Student, ...]
-  teachers: tuple[Teacher, ...]
+  teachers: tuple[Teacher | RecalledTeacher, ...]
   dataset: Dataset
   batch_size: int
   epochs: float
@@ -84,6 +106,8 @@ class Job:
   mesh: jax.sharding.Mesh
   rest: Rest
   augmentation: data.Augmentation = data.UNCHANGED
+  views: int = 0
+  view_seed: int = 0
 
   @property
   def steps_per_epoch(self) -> float:
@@ -94,6 +118,12 @@ class Job:
   def total_steps(self) -> int:
     """Length of the training, in steps; 0 if given weights are evaluated alone."""
     return round(self.epochs * self.steps_per_epoch)
+
+  @property
+  def needed_views(self) -> int:
+    """How many views the training sees, the first ones; 0 if there are no views."""
+    examples = data.size(self.dataset.train)
+    return needed_views(self.views, self.epochs, examples, self.batch_size)
 
   @property
   def schedule_steps(self) -> int:

@@ -21,7 +21,8 @@ from jaxkd.methods.base import make_module
 from jaxkd.training import compilation, evaluation, optim, sharding
 from jaxkd.training.checkpoint import CheckpointError, Checkpoints
 from jaxkd.training.classes import Evaluation
-from jaxkd.training.jobs import GIVEN, Job, Student
+from jaxkd.training.feed import Feed
+from jaxkd.training.jobs import GIVEN, Job, Student, Teacher
 from jaxkd.training.progress import Progress
 from jaxkd.training.step import (
   Evaluator,
@@ -59,8 +60,12 @@ def train(job: Job, stop: StopRequest) -> list[dict[str, Any]]:
     Stopped: `stop` was set before the last step.
   """
   put = sharding.replicate(job.mesh)
-  teachers = tuple(teacher.variables for teacher in job.teachers)
-  trainees = [_Trainee.of(student, job) for student in job.students]
+  order_key, augment_key = put(_run_keys(job.data_seed))
+  if job.views:
+    augment_key = put(view_key(job.view_seed))
+  feed = Feed(job, order_key)
+  teachers = feed.shapes
+  trainees = [_Trainee.of(student, job, feed) for student in job.students]
   trainer = Trainer(
     learners=tuple(trainee.learner for trainee in trainees),
     teachers=tuple(teacher.network for teacher in job.teachers),
@@ -69,11 +74,11 @@ def train(job: Job, stop: StopRequest) -> list[dict[str, Any]]:
     total_steps=job.schedule_steps,
     mesh=job.mesh,
     augmentation=job.augmentation,
+    views=job.views,
   )
   states = put(trainer.init(tuple(trainee.start for trainee in trainees), teachers))
   deterministic = job.run.deterministic
   train_steps = compilation.jit(trainer.train_steps, deterministic=deterministic, donate_argnums=0)
-  order_key, augment_key = put(_run_keys(job.data_seed))
   dropout_keys = put(tuple(_run_keys(student.seed)[1] for student in job.students))
   keys = Keys(augment_key, dropout_keys)
 
@@ -97,9 +102,10 @@ def train(job: Job, stop: StopRequest) -> list[dict[str, Any]]:
     batch_sharding = sharding.split_batch(job.mesh)
     loader = closing(
       data.train_loader(
-        job.dataset.train, job.batch_size, order_key, batch_sharding, job.dataset.workers
+        job.dataset.train, job.batch_size, order_key, batch_sharding, job.dataset.workers, job.views
       )
     )
+    closing(feed)
     progress = Progress(job.label, step, total, job.batch_size, job.rest)
     # XLA runs loops of convolutions slowly on CPUs.
     stride = job.run.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 50)
@@ -120,9 +126,10 @@ def train(job: Job, stop: StopRequest) -> list[dict[str, Any]]:
     while step < total:
       report_at = next_multiple(job.run.eval_every_epochs * job.steps_per_epoch, step, total)
       save_at = next_multiple(job.run.checkpoint_every_steps, step, total)
-      end = min(report_at, save_at, step + stride, step + loader.max_steps(step))
+      longest = min(stride, loader.max_steps(step), feed.max_steps(step))
+      end = min(report_at, save_at, step + longest)
       num_steps = None if stride == 1 else np.int32(end - step)
-      states, next_pulse = train_steps(states, teachers, keys, loader.source(step), num_steps)
+      states, next_pulse = train_steps(states, feed.at(step), keys, loader.source(step), num_steps)
       # Waits for the previous dispatch only, so that the devices stay busy.
       if pulse is not None:
         _check_finite(pulse, job, checkpoints)
@@ -196,10 +203,9 @@ class _Trainee:
   job: Job
 
   @classmethod
-  def of(cls, student: Student, job: Job) -> "_Trainee":
+  def of(cls, student: Student, job: Job, feed: Feed) -> "_Trainee":
     """Makes the network, the objective's module and constants, and the optimiser."""
     network, variables = functional(student.model)
-    teachers = tuple(teacher.variables for teacher in job.teachers)
     evaluator = Evaluator(
       network,
       job.dataset.spec,
@@ -209,14 +215,20 @@ class _Trainee:
       student.objective,
     )
     adapter, adapter_variables = make_adapter(
-      student.objective, student.seed, evaluator, (variables, *teachers), student.create
+      student.objective, student.seed, evaluator, (variables, *feed.shapes), student.create
     )
     rate = optim.schedule(student.schedule, job.schedule_steps)
     optimizer = optim.optimizer(student.schedule, rate)
     own = {key: student.schedule[key] for key in optim.STEP if key in student.schedule}
     learner = Learner(network, adapter, student.objective, optimizer, **own)
     workers = job.dataset.workers
-    constants = evaluation.constants(evaluator, (variables, *teachers), job.dataset.train, workers)
+    constants = evaluation.constants(evaluator, variables, feed.clean, job.dataset.train, workers)
+    # Predictions of training images are none of the images that are evaluated.
+    taught = [teacher for teacher in job.teachers if isinstance(teacher, Teacher)]
+    evaluator = dataclasses.replace(
+      evaluator, teachers=tuple(teacher.network for teacher in taught)
+    )
+    teachers = tuple(teacher.variables for teacher in taught)
     return cls(
       student,
       learner,
@@ -270,9 +282,10 @@ def make_adapter(
   spec = evaluator.spec
   shape = (1, spec.image_size, spec.image_size, spec.channels)
   images = jax.ShapeDtypeStruct(shape, jnp.float32)
+  places = jax.ShapeDtypeStruct((1, 2), jnp.int32)
   own = jax.eval_shape(evaluator.network.apply, variables[0], images)
   teachers = tuple(
-    jax.eval_shape(teacher.apply, arrays, jax.ShapeDtypeStruct(shape, jnp.uint8))
+    jax.eval_shape(teacher.targets, arrays, jax.ShapeDtypeStruct(shape, jnp.uint8), places)
     for teacher, arrays in zip(evaluator.teachers, variables[1:], strict=True)
   )
   rngs = nnx.Rngs(jax.random.fold_in(jax.random.key(seed), 1))
@@ -284,6 +297,11 @@ def make_adapter(
 def _run_keys(seed: int) -> jax.Array:
   """Returns a run's two keys: for the order of the examples, and for the draws of its steps."""
   return jax.random.split(jax.random.key(seed))
+
+
+def view_key(seed: int) -> jax.Array:
+  """Returns the key of all views, by the seed of `data.views`."""
+  return _run_keys(seed)[1]
 
 
 def _summary(trainee: _Trainee, lines: Sequence[Mapping[str, float]], job: Job) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -29,10 +29,14 @@ class Variables(NamedTuple):
 
 
 class Functional(NamedTuple):
-  """A network without its variables, closed over by jitted functions; the step reseeds `rngs`."""
+  """A network without its variables, closed over by jitted functions; the step reseeds `rngs`.
+
+  Images are resized to its `input_size`, unless that is 0.
+  """
 
   graphdef: nnx.GraphDef
   rngs: nnx.State
+  input_size: int = 0
 
   def module(self, variables: Variables) -> Any:
     """Merges the network with its variables, in training mode."""
@@ -44,7 +48,7 @@ class Functional(NamedTuple):
     """Runs the network in evaluation mode."""
     model = self.module(variables)
     model.eval()
-    return model.outputs(images)
+    return model.outputs(data.resized(images, self.input_size))
 
   def apply_train(
     self, variables: Variables, images: jax.Array, key: jax.Array
@@ -52,7 +56,7 @@ class Functional(NamedTuple):
     """Runs the network in training mode; also returns the new statistics."""
     model = self.module(variables)
     nnx.reseed(model, dropout=key)
-    outputs = model.outputs(images)
+    outputs = model.outputs(data.resized(images, self.input_size))
     return outputs, nnx.state(model, nnx.BatchStat)
 
 
@@ -60,7 +64,18 @@ def functional(model: nnx.Module) -> tuple[Functional, Variables]:
   """Splits a network into its static part and its variables."""
   graphdef, *states = nnx.split(model, nnx.Param, nnx.BatchStat, nnx.RngState)
   params, stats, rngs = states
-  return Functional(graphdef, rngs), Variables(params, stats)
+  size = getattr(model, "input_size", 0)
+  return Functional(graphdef, rngs, size), Variables(params, stats)
+
+
+class Teaching(Protocol):
+  """What teaches in a step: a network, or its predictions."""
+
+  def apply(self, variables: Any, pixels: jax.Array) -> Outputs:
+    """Returns outputs on images `[B, H, W, channels]` of uint8."""
+
+  def targets(self, variables: Any, pixels: jax.Array, places: Any) -> Outputs:
+    """Returns outputs on a training batch, whose examples have these rows and views, `[B, 2]`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +107,11 @@ class Frozen:
     class_map = None if outputs.class_map is None else outputs.class_map[..., order]
     heads = tuple(logits[..., order] for logits in outputs.heads)
     return outputs._replace(logits=outputs.logits[..., order], class_map=class_map, heads=heads)
+
+  def targets(self, variables: Variables, pixels: jax.Array, places: Any) -> Outputs:
+    """Returns its outputs on the pixels of a training batch; see `recall.Recalled.targets`."""
+    del places
+    return self.apply(variables, pixels)
 
 
 class TrainState(NamedTuple):
@@ -328,12 +348,13 @@ class Trainer:
   """
 
   learners: tuple[Learner, ...]
-  teachers: tuple[Frozen, ...]
+  teachers: tuple[Teaching, ...]
   spec: data.Spec
   batch_size: int
   total_steps: int
   mesh: jax.sharding.Mesh
   augmentation: data.Augmentation = data.UNCHANGED
+  views: int = 0  # of an example; 0: each step draws its own augmentation
 
   def init(
     self, states: tuple[TrainState, ...], teachers: tuple[Variables, ...]
@@ -342,6 +363,7 @@ class Trainer:
     size = self.spec.stored_size
     shape = (self.batch_size, size, size, self.spec.channels)
     key = jax.random.key(0)
+    places = jax.ShapeDtypeStruct((self.batch_size, 2), jnp.int32) if self.views else None
     _, logged = jax.eval_shape(
       self.train_step,
       states,
@@ -349,6 +371,8 @@ class Trainer:
       Keys(key, (key,) * len(states)),
       jax.ShapeDtypeStruct(shape, jnp.uint8),
       jax.ShapeDtypeStruct(shape[:1], jnp.int32),
+      None,
+      places,
     )
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), logged)
     return tuple(state._replace(sums=sums) for state, sums in zip(states, zeros, strict=True))
@@ -361,15 +385,20 @@ class Trainer:
     images: jax.Array,
     labels: jax.Array,
     sizes: jax.Array | None = None,
+    places: jax.Array | None = None,
   ) -> tuple[tuple[TrainState, ...], tuple[Scalars, ...]]:
     """One step on a batch, whose fields are those of `data.Arrays`."""
     step = states[0].step
-    images = _as_images(images, self.spec)
-    augment_key, _ = _step_keys(keys.data, step)
-    pixels = data.augment(images, self.spec, augment_key, sizes)
-    pixels, labels, soft = self.augmentation(pixels, labels, self.spec, augment_key)
+    images = as_images(images, self.spec)
+    soft = None
+    if places is None:
+      augment_key, _ = _step_keys(keys.data, step)
+      pixels = data.augment(images, self.spec, augment_key, sizes)
+      pixels, labels, soft = self.augmentation(pixels, labels, self.spec, augment_key)
+    else:
+      pixels = data.augment_views(images, self.spec, keys.data, places, sizes, self.augmentation)
     targets = tuple(
-      teacher.apply(variables, pixels)
+      teacher.targets(variables, pixels, places)
       for teacher, variables in zip(self.teachers, teachers, strict=True)
     )
     images = data.normalize(pixels, self.spec)
@@ -395,10 +424,10 @@ class Trainer:
     """
 
     def body(_, states):
-      images, labels, sizes = jax.lax.with_sharding_constraint(
+      images, labels, sizes, places = jax.lax.with_sharding_constraint(
         data.batch_at(source, states[0].step, self.batch_size), sharding.split_batch(self.mesh)
       )
-      states, logged = self.train_step(states, teachers, keys, images, labels, sizes)
+      states, logged = self.train_step(states, teachers, keys, images, labels, sizes, places)
       states = tuple(
         state._replace(
           sums=jax.tree.map(jnp.add, state.sums, scalars), steps_summed=state.steps_summed + 1
@@ -415,7 +444,7 @@ class Trainer:
     return states, Pulse(jnp.mean(jnp.stack(means)), jnp.stack(bad_steps))
 
 
-def _as_images(images: jax.Array, spec: data.Spec) -> jax.Array:
+def as_images(images: jax.Array, spec: data.Spec) -> jax.Array:
   """Returns a batch `[B, S, S, channels]` of images that may be rows."""
   return images.reshape(len(images), spec.stored_size, spec.stored_size, spec.channels)
 
@@ -433,7 +462,7 @@ class Evaluator:
   spec: data.Spec
   batch_size: int
   mesh: jax.sharding.Mesh
-  teachers: tuple[Frozen, ...] = ()
+  teachers: tuple[Teaching, ...] = ()
   objective: Method | None = None
 
   def outputs(
@@ -446,7 +475,7 @@ class Evaluator:
     images, labels, mask, sizes = jax.lax.with_sharding_constraint(
       data.eval_batch_at(source, index, self.batch_size), sharding.split_batch(self.mesh)
     )
-    pixels = data.center_crop(_as_images(images, self.spec), self.spec, sizes)
+    pixels = data.center_crop(as_images(images, self.spec), self.spec, sizes)
     own, *theirs = variables
     taught = zip(self.teachers, theirs, strict=True)
     outputs = self.network.apply(own, data.normalize(pixels, self.spec))
@@ -463,17 +492,25 @@ class Evaluator:
     predict = self.objective and self.objective.predict
     logits = predict(own, tuple(teachers)) if predict else own.logits
 
-    def derived(tau):
-      probs = losses.softmax(logits, tau)
-      return (metrics.derived_average(probs, labels), metrics.derived_variance(probs, labels))
-
-    averages, variances = jax.vmap(derived)(jnp.array(losses.ISATS_GRID))
     predicted = jnp.argmax(logits, axis=-1).astype(labels.dtype)
-    per_example = {
-      "accuracy": (predicted == labels).astype(jnp.float32),
-      "loss": losses.cross_entropy(logits, labels),
-      "derived_average": averages,
-      "derived_variance": variances,
-    }
+    per_example = measures(logits, labels)
     sums = {name: jnp.sum(values, axis=-1, where=mask) for name, values in per_example.items()}
     return sums, jnp.where(mask, jnp.stack([labels, predicted]), -1)
+
+
+def measures(logits: jax.typing.ArrayLike, labels: jax.typing.ArrayLike) -> Scalars:
+  """Returns the measures of each example, `[..., B]`; see `Evaluator.sums`."""
+  logits, labels = jnp.asarray(logits), jnp.asarray(labels)
+
+  def derived(tau):
+    probs = losses.softmax(logits, tau)
+    return (metrics.derived_average(probs, labels), metrics.derived_variance(probs, labels))
+
+  averages, variances = jax.vmap(derived)(jnp.array(losses.ISATS_GRID))
+  predicted = jnp.argmax(logits, axis=-1).astype(labels.dtype)
+  return {
+    "accuracy": (predicted == labels).astype(jnp.float32),
+    "loss": losses.cross_entropy(logits, labels),
+    "derived_average": averages,
+    "derived_variance": variances,
+  }
