@@ -130,7 +130,7 @@ class Loops:
     self.passes = network_step(spec)
 
   def views(self, source, step):
-    images, labels, sizes = data.batch_at(source, step, self.batch)
+    images, labels, sizes, _ = data.batch_at(source, step, self.batch)
     key = jax.random.fold_in(self.key, step)
     images = data.augment(jnp.asarray(images), self.spec, key, sizes)
     return data.normalize(images, self.spec), labels

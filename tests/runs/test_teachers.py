@@ -148,3 +148,45 @@ def test_a_residual_is_refused_as_a_teacher(tiny_config, tmp_path):
   tiny_config.rows, tiny_config.teacher.checkpoint = ("kd",), str(folder.path)
   with pytest.raises(ConfigError, match="must be of a network that predicts alone"):
     validate(tiny_config)
+
+
+def resized(images, size):
+  """Returns images `[N, S, S, C]` resized by triangular weights, in float64."""
+  step = images.shape[1] / size
+  centers = step * (np.arange(size) + 0.5)
+  distance = np.abs(np.arange(images.shape[1])[None] + 0.5 - centers[:, None])
+  weights = np.maximum(0, 1 - distance / max(step, 1))
+  weights /= weights.sum(axis=1, keepdims=True)
+  return np.einsum("oi,nijc,pj->nopc", weights, images, weights)
+
+
+def test_a_teacher_of_another_image_size_sees_resized_images(teacher, config):
+  register("ours", size=12)
+  config.data.name, config.teacher.checkpoint = "ours", str(teacher.path)
+  with pytest.raises(ConfigError, match=r"--config\.teacher\.image_size=8 resizes them"):
+    validate(config)
+  config.teacher.image_size = 8
+  validate(config)
+  found, dataset = loaded(teacher, config)
+  images = np.asarray(dataset.evaluated.images).reshape(-1, 12, 12, 1)
+  given = jax.jit(found.network.apply)(found.variables, jnp.asarray(images))
+  expected = logits_of(teacher, resized(images.astype(np.float64), 8), 0.5, 0.25)
+  np.testing.assert_allclose(given.logits, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_teacher_is_trained_at_its_own_image_size(config, tmp_path):
+  plain = planning.teacher(config)
+  config.teacher.image_size = 12
+  phase = planning.teacher(config)
+  assert phase != plain
+  # The same size as the data's makes no other phase.
+  config.teacher.image_size = 8
+  assert planning.teacher(config) == plain
+  config.teacher.image_size = 12
+  validate(config)
+  one = experiment.Experiment.of(config, tmp_path)
+  assert not experiment.run([one])
+  assert one.folder(phase).finished
+  # Its first layer sees 12x12 pixels.
+  arrays = jax.tree.leaves(nnx.state(planning.network(phase), nnx.Param))
+  assert 144 in {array.shape[0] for array in arrays}

@@ -31,6 +31,8 @@ COMMAND = (
   "--config=configs/digits_isats.py:teacher=mlp,student=mlp",
   "--config.rows=kd,ats,nokd",
   "--config.seeds=0",
+  # The teacher's predictions are written and read by several processes.
+  "--config.data.views=2",
   "--config.teacher.epochs=0.25",
   "--config.student.epochs=0.5",
   # Two students in one step, whose checkpoints are written at the same time.
