@@ -8,11 +8,17 @@ import jax
 import jax.numpy as jnp
 
 from jaxkd.data.augment import augment
+from jaxkd.data.augmentation import UNCHANGED, Augmentation
 from jaxkd.data.specs import Spec
 
 
 def augment_views(
-  images: jax.Array, spec: Spec, key: jax.Array, places: jax.Array, sizes: jax.Array | None = None
+  images: jax.Array,
+  spec: Spec,
+  key: jax.Array,
+  places: jax.Array,
+  sizes: jax.Array | None = None,
+  augmentation: Augmentation = UNCHANGED,
 ) -> jax.Array:
   """Augments each image under its view; the result is as that of `augment`, then `augmentation`.
 

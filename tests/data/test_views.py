@@ -16,7 +16,7 @@ PHOTOS = dataclasses.replace(data.SPECS["digits"], image_size=6, resize=8, paddi
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1)).astype(np.uint8)
 KEY = jax.random.key(3)
 VIEWS = 3
-augment_views = jax.jit(data.augment_views, static_argnums=1)
+augment_views = jax.jit(data.augment_views, static_argnums=(1, 5))
 
 
 def seen(spec, rows, view):
@@ -92,3 +92,13 @@ def test_images_of_a_plane_keep_it_when_they_are_resized():
   np.testing.assert_allclose(larger[0, 1:-1, 3, 0], 16 * expected[1:-1], rtol=1e-5)
   assert data.resized(jnp.asarray(IMAGES), 16).dtype == jnp.uint8
   assert data.resized(IMAGES, 8) is IMAGES
+
+
+def test_the_augmentation_of_an_experiment_is_a_part_of_the_view():
+  erasing = data.Augmentation(policy="trivialaugment", erasing=1.0)
+  places = data.places_of(0, 1, 12)
+  whole = np.asarray(augment_views(IMAGES, SMALL, KEY, places, None, erasing))
+  assert np.any(whole != seen(SMALL, range(12), 1))
+  rows = np.array([7, 2])
+  own = augment_views(IMAGES[rows], SMALL, KEY, places[rows], None, erasing)
+  np.testing.assert_array_equal(own, whole[rows])
