@@ -45,7 +45,7 @@ def step_of(teacher, student, count, batch, method, recalled):
     )
     states.append(learners[-1].init(own, empty, ()))
   mesh = sharding.mesh()
-  trainer = Trainer(tuple(learners), (taught,), SPEC, batch, 1000, mesh, VIEWS)
+  trainer = Trainer(tuple(learners), (taught,), SPEC, batch, 1000, mesh, views=VIEWS)
   put = sharding.replicate(mesh)
   teachers = put((variables,))
   random = np.random.default_rng(0)
