@@ -152,6 +152,8 @@ class ExperimentPlan:
     network = self._config[found[0] if found else sections[0]].copy_and_resolve_references()
     if not found:
       network.name, network.options, network.init_from = name, ConfigDict(), ""
+      # Those that another network's weights need.
+      network.update({key: () for key in ("mean", "std") if key in network})
     if weights:
       network.init_from = weights
     return network
@@ -165,6 +167,8 @@ class ExperimentPlan:
     usual = {"validation": (0,), "train_share": (1,), "seed": (None, seed)}
     dataset |= {key: config.data[key] for key in usual if config.data[key] not in usual[key]}
     dataset |= data.Augmentation.of(config.data).used()
+    if network.get("mean"):
+      dataset |= {"mean": list(network.mean), "std": list(network.std)}
     if teachers and config.data.views:
       dataset |= {"views": config.data.views, "view_seed": config.data.seed or 0}
     described = {"name": network.name, "dtype": config.dtype, "options": network.options.to_dict()}

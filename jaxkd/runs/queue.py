@@ -1,6 +1,7 @@
 """The queue: trains the phases that a store lacks, teachers before their students."""
 
 import contextlib
+import dataclasses
 import functools
 import time
 from collections.abc import Iterable, Sequence
@@ -187,11 +188,14 @@ class Queue:
       self._workdir, self._dataset, self._run, self._mesh, suffices, self._stop
     )
     loaded = tuple(recollection.teacher(each, cohort) for each in first.teachers)
+    # The network may have a normalisation of its own.
+    mean, std = tuple(first.data["mean"]), tuple(first.data["std"])
+    spec = dataclasses.replace(self._dataset.spec, mean=mean, std=std)
     job = Job(
       label=f"[{self.missing[first]}/{len(self.missing)} {self._labels[first]}{others}]",
       students=tuple(self._student(phase, loaded) for phase in cohort),
       teachers=loaded,
-      dataset=self._dataset,
+      dataset=dataclasses.replace(self._dataset, spec=spec),
       batch_size=first.data["batch_size"],
       epochs=first.epochs,
       schedule_epochs=first.schedule["epochs"],

@@ -150,6 +150,23 @@ def _check_names(config: ConfigDict) -> None:
     if file := config[section].init_from:
       with explained(ConfigError, f"config.{section}.init_from", UserError):
         file_hash(file)
+    _check_normalisation(config, section)
+
+
+def _check_normalisation(config: ConfigDict, name: str) -> None:
+  """Checks the mean and deviation that a network's section gives, one for each channel."""
+  section = config[name]
+  mean, std = section.get("mean", ()), section.get("std", ())
+  if not (mean or std):
+    return
+  channels = data.find(config.data.name, config.data.data_dir).channels
+  allowed = f"{channels} numbers in [0, 1), of pixels in [0, 1]"
+  _require(len(mean) == channels and all(0 <= x < 1 for x in mean), f"{name}.mean", mean, allowed)
+  allowed = f"{channels} numbers in (0, 1], of pixels in [0, 1]"
+  _require(len(std) == channels and all(0 < x <= 1 for x in std), f"{name}.std", std, allowed)
+  if section.get("checkpoint") or section.get("predictions"):
+    allowed = "empty: a finished teacher has the normalisation of its training"
+    _require(not mean, f"{name}.mean", mean, allowed)
 
 
 def _known(row: str, single: Sequence[str]) -> bool:

@@ -190,3 +190,46 @@ def test_a_teacher_is_trained_at_its_own_image_size(config, tmp_path):
   # Its first layer sees 12x12 pixels.
   arrays = jax.tree.leaves(nnx.state(planning.network(phase), nnx.Param))
   assert 144 in {array.shape[0] for array in arrays}
+
+
+def test_a_network_has_the_normalisation_that_its_section_gives(config, tmp_path):
+  plain = planning.teacher(config)
+  config.teacher.mean, config.teacher.std = (0.1,), (0.7,)
+  validate(config)
+  student = planning.student(config, "kd", 0)
+  assert (student.data["mean"], student.teachers[0].data["mean"]) == ([0.5], [0.1])
+  assert student.teachers[0] != plain
+  register("ours", mean=0.1, std=0.7)
+  config.rows = ("kd",)
+  losses = []
+  for name, mean, std in (("theirs", (0.1,), (0.7,)), ("ours", (), ())):
+    config.data.name, config.teacher.mean, config.teacher.std = name, mean, std
+    one = experiment.Experiment.of(config, tmp_path / name)
+    assert not experiment.run([one])
+    losses.append(one.folder(planning.teacher(config)).result()["test"]["loss"])
+  assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize(
+  ("mean", "std", "option"),
+  [
+    ((0.5, 0.5), (0.5, 0.5), "mean"),
+    ((0.5,), (), "std"),
+    ((), (0.5,), "mean"),
+    ((0.5,), (0.0,), "std"),
+    ((123.7,), (58.4,), "mean"),
+    ((0.5,), (58.4,), "std"),
+  ],
+  ids=["channels", "no deviation", "no mean", "zero", "of 255", "deviation of 255"],
+)
+def test_a_wrong_normalisation_is_refused(config, mean, std, option):
+  config.teacher.mean, config.teacher.std = mean, std
+  with pytest.raises(ConfigError, match=rf"config\.teacher\.{option} is .*, must be"):
+    validate(config)
+
+
+def test_a_finished_teacher_takes_no_other_normalisation(teacher, config):
+  config.teacher.checkpoint = str(teacher.path)
+  config.teacher.mean, config.teacher.std = (0.1,), (0.7,)
+  with pytest.raises(ConfigError, match=r"config\.teacher\.mean is .*, must be empty"):
+    validate(config)
