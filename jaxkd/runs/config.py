@@ -99,7 +99,7 @@ def default() -> ml_collections.ConfigDict:
   # Factor of the weights that is added to the gradient of every parameter; to the step before its
   # learning rate in 'adamw', 'lamb' and 'muon'.
   config.optim.weight_decay = optim.RECIPE["weight_decay"]
-  # False: no weight decay for parameters of one dimension, those of norms, and biases.
+  # False: no weight decay for norms, biases and other parameters of one dimension.
   config.optim.decay_norms_and_biases = optim.LATER["decay_norms_and_biases"]
   # Largest norm of the gradient of all parameters together, before weight decay; larger gradients
   # are scaled down to it. 0: no limit.

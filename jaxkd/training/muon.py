@@ -1,6 +1,7 @@
 """Muon: momentum whose matrices are orthogonalised."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,8 +28,22 @@ def orthogonal(matrix: jax.Array) -> jax.Array:
   return x.T if tall else x
 
 
+def matrices(params: optax.Params) -> optax.Params:
+  """Returns whether each parameter has two or more dimensions and is no bias or scale by its name.
+
+  The biases of Flax's attention are `[heads, features]`.
+  """
+
+  def is_matrix(path: tuple[Any, ...], x: jax.Array) -> bool:
+    # The last key may be a variable's `value`.
+    names = {getattr(key, "key", None) for key in path[-2:]}
+    return x.ndim > 1 and not names & {"bias", "scale"}
+
+  return jax.tree_util.tree_map_with_path(is_matrix, params)
+
+
 def scale_by_muon(momentum: float) -> optax.GradientTransformation:
-  """Orthogonalises matrices with Nesterov momentum; vectors and scalars have Adam's steps.
+  """Orthogonalises `matrices` with Nesterov momentum; other parameters have Adam's steps.
 
   Jordan et al., *Muon*, 2024. A kernel `[..., in, out]` is a matrix of `out` columns. A step has
   the root mean square 0.2, that of Adam's steps: learning rate and weight decay of AdamW fit both
@@ -41,12 +56,12 @@ def scale_by_muon(momentum: float) -> optax.GradientTransformation:
     scale = _RMS * math.sqrt(max(matrix.shape))
     return scale * orthogonal(matrix).reshape(x.shape)
 
-  matrices = optax.chain(
+  orthogonalized = optax.chain(
     optax.trace(decay=momentum, nesterov=True),
     optax.stateless_with_tree_map(lambda x, _: direction(x)),
   )
 
   def kinds(params: optax.Params) -> optax.Params:
-    return jax.tree.map(lambda x: "matrix" if x.ndim > 1 else "vector", params)
+    return jax.tree.map(lambda own: "matrix" if own else "vector", matrices(params))
 
-  return optax.partition({"matrix": matrices, "vector": optax.scale_by_adam()}, kinds)
+  return optax.partition({"matrix": orthogonalized, "vector": optax.scale_by_adam()}, kinds)

@@ -4,11 +4,10 @@ import collections
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import optax
 
-from jaxkd.training.muon import scale_by_muon
+from jaxkd.training.muon import matrices, scale_by_muon
 
 RECIPE = {
   "momentum": 0.9,
@@ -124,12 +123,12 @@ def optimizer(options: Mapping[str, Any], rate: optax.Schedule) -> optax.Gradien
 
   `sgd` and `nesterov` are PyTorch's `SGD`: the decay is added to the gradient, before momentum and
   learning rate. The other optimisers add it to their step, before the learning rate. Without
-  `decay_norms_and_biases` it holds for parameters of two or more dimensions alone.
+  `decay_norms_and_biases` it holds for `muon.matrices` alone.
   """
   options = {**LATER, **used(options)}
   name, momentum = options["name"], options.get("momentum")
   everything = options["decay_norms_and_biases"]
-  decay = optax.add_decayed_weights(options["weight_decay"], None if everything else _matrices)
+  decay = optax.add_decayed_weights(options["weight_decay"], None if everything else matrices)
   steps = [optax.clip_by_global_norm(options["clip_norm"])] if options["clip_norm"] else []
   if name in MOMENTUM:
     steps += [decay, optax.sgd(rate, momentum=momentum, nesterov=name == "nesterov")]
@@ -142,7 +141,3 @@ def optimizer(options: Mapping[str, Any], rate: optax.Schedule) -> optax.Gradien
   if name == "lamb":
     steps.append(optax.scale_by_trust_ratio())
   return optax.chain(*steps, optax.scale_by_learning_rate(rate))
-
-
-def _matrices(params: optax.Params) -> optax.Params:
-  return jax.tree.map(lambda x: x.ndim > 1, params)

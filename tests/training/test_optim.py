@@ -4,10 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen, nnx
 
+from jaxkd.models.own import adapt
 from jaxkd.runs import config
 from jaxkd.training import optim
-from jaxkd.training.muon import scale_by_muon
+from jaxkd.training.muon import matrices, scale_by_muon
+from jaxkd.training.step import functional
 
 
 def test_the_schedule_equals_the_authors_at_its_corners():
@@ -196,3 +199,20 @@ def test_muon_takes_a_convolution_as_one_matrix():
   np.testing.assert_allclose(step.reshape(18, 5), flat, rtol=1e-5)
   # That of Adam's steps, about.
   assert float(jnp.sqrt(jnp.mean(step**2))) == pytest.approx(0.2, rel=0.3)
+
+
+def test_biases_and_scales_of_users_attention_are_no_matrices():
+  class Attention(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+      x = linen.MultiHeadDotProductAttention(num_heads=2)(x.reshape(len(x), -1, 4))
+      return linen.Dense(3)(linen.LayerNorm()(x).mean(1))
+
+  images = jax.ShapeDtypeStruct((2, 4, 4, 1), jnp.float32)
+  _, variables = functional(adapt(Attention(), images=images, rngs=nnx.Rngs(0)))
+  found = dict(nnx.to_flat_state(variables.params))
+  own = dict(nnx.to_flat_state(matrices(variables.params)))
+  assert any(path[-1] == "bias" and found[path].ndim == 2 for path in found)
+  assert {path: value.get_value() for path, value in own.items()} == {
+    path: path[-1] == "kernel" for path in found
+  }
