@@ -26,33 +26,44 @@ _Steps = Mapping[Case, float]
 def column(workload: Workload) -> Iterator[dict[str, Any]]:
   """Yields the hours of CIFAR-100's first column: 11 rows, 3 seeds, 240 epochs, teachers included.
 
-  Every distillation is timed as KD by its first teacher. Evaluations and checkpoints are not in it.
+  Every distillation is timed as KD by its first teacher, in each dtype. Pairs, batch size and data
+  set are those of the column. Evaluations and checkpoints are not counted.
   """
   config = recipes.recipe("cifar100", title="column", rows=paper.TABLES["2"])
   config.seeds, config.data.seed = _SEEDS, 0
   students = [phase for row in config.rows for phase in planning.phases(config, row)]
   phases = planning.with_teachers(students)
+  for dtype in workload.dtypes:
+    one_type = dataclasses.replace(workload, dtypes=(dtype,))
+    for way, seconds, times in _ways(phases, one_type):
+      yield {
+        "way": way,
+        "dtype": dtype,
+        "phases": len(phases),
+        "hours": seconds / 3600,
+        "times as fast as jaxkd one after another": times,
+      }
+
+
+def _ways(phases: Sequence[Phase], workload: Workload) -> Iterator[tuple[str, float, float]]:
+  """Yields the ways to train phases in the first dtype: name, seconds, and how many times as fast.
+
+  The comparison is with jaxkd's phases one after another.
+  """
   alone = _steps([[phase] for phase in phases], workload)
   together = _steps(cohorts({phase: {0} for phase in phases}, COHORT, 0), workload)
   timed = {case: _seconds(case, workload) for case in dict.fromkeys([*alone, *together])}
-  one_by_one = sum(count * timed[case]["step"] for case, count in alone.items())
-  ways = {"jaxkd, one after another": one_by_one}
-  for form in workload.pytorch:
-    name = f"PyTorch {form}"
-    ways[f"{name}, one after another"] = sum(
-      count * timed[case][name] for case, count in alone.items()
-    )
-  ways[f"jaxkd, cohorts of up to {COHORT}"] = sum(
-    count * timed[case]["step"] for case, count in together.items()
-  )
-  for way, seconds in ways.items():
-    yield {
-      "way": way,
-      "dtype": workload.dtypes[0],
-      "phases": len(phases),
-      "hours": seconds / 3600,
-      "times as fast as jaxkd one after another": one_by_one / seconds,
-    }
+
+  def seconds(counts: _Steps, name: str) -> float:
+    return sum(count * timed[case][name] for case, count in counts.items())
+
+  one_by_one = seconds(alone, "step")
+  yield "jaxkd, one after another", one_by_one, 1.0
+  for name in (f"PyTorch {form}" for form in workload.pytorch):
+    theirs = seconds(alone, name)
+    yield f"{name}, one after another", theirs, one_by_one / theirs
+  shared = seconds(together, "step")
+  yield f"jaxkd, cohorts of up to {COHORT}", shared, one_by_one / shared
 
 
 def _steps(groups: Sequence[Sequence[Phase]], workload: Workload) -> _Steps:

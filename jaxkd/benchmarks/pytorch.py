@@ -1,7 +1,7 @@
 """The same step in PyTorch: the loop of mdistiller and of the paper's authors.
 
-It is given what costs jaxkd time and PyTorch's users more: its images lie on the device, normalised
-and cropped.
+Its images lie on the device, normalised and cropped. jaxkd's step includes this work; users of
+PyTorch spend more time on it, in a data loader.
 """
 
 import contextlib

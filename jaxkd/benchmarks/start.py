@@ -1,5 +1,6 @@
 """Times the first step: how long a user waits, with and without compilations of earlier runs."""
 
+import dataclasses
 import itertools
 import json
 import os
@@ -19,8 +20,8 @@ def start(workload: Workload) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as cache:
       for compilations in ("none", "of the first run"):
         begun = time.perf_counter()
-        command = [sys.executable, "-m", "jaxkd.benchmarks.start", case.teacher or "", case.student]
-        command += [case.dtype, str(case.batch_size), case.dataset]
+        described = json.dumps(dataclasses.asdict(case))
+        command = [sys.executable, "-m", "jaxkd.benchmarks.start", described]
         environment = os.environ | {
           "JAX_COMPILATION_CACHE_DIR": cache,
           "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
@@ -37,8 +38,8 @@ def start(workload: Workload) -> Iterator[dict[str, Any]]:
         }
 
 
-def _first_step(teacher: str, student: str, dtype: str, batch_size: str, dataset: str) -> None:
-  """Runs one step, and prints the seconds of each part as JSON."""
+def _first_step(described: str) -> None:
+  """Runs one step of a case, given as JSON, and prints the seconds of each part as JSON."""
   marks = [time.perf_counter()]
   import jax
 
@@ -47,7 +48,7 @@ def _first_step(teacher: str, student: str, dtype: str, batch_size: str, dataset
   from jaxkd.training import sharding
 
   marks.append(time.perf_counter())
-  case = Case(student, teacher, dtype=dtype, batch_size=int(batch_size), dataset=dataset)
+  case = Case(**json.loads(described))
   mesh = sharding.mesh()
   loop = jax.default_backend() != "cpu"
   program = programs.lower(case, mesh, sharding.replicate(mesh), loop)
@@ -62,4 +63,4 @@ def _first_step(teacher: str, student: str, dtype: str, batch_size: str, dataset
 
 
 if __name__ == "__main__":
-  _first_step(*sys.argv[1:])
+  _first_step(sys.argv[1])

@@ -1,5 +1,6 @@
 """The benchmark command measures the package's own step, and refuses what it can't measure."""
 
+import dataclasses
 import json
 import re
 
@@ -93,7 +94,9 @@ def test_a_column_adds_up_its_steps(monkeypatch):
   monkeypatch.setattr(
     column, "_seconds", lambda case, _: {"step": seconds.get(case.students, case.students / 2)}
   )
-  alone, together = column.column(MLP)
+  both = dataclasses.replace(MLP, dtypes=("float32", "bfloat16"))
+  alone, together, *others = column.column(both)
+  assert [line["dtype"] for line in (alone, *others)] == ["float32", *["bfloat16"] * 2]
   # In a step of n students each takes half as long as alone, and n = 1 as long as alone.
   assert together["hours"] < alone["hours"]
   # 240 epochs of 50,000 images in batches of 128: 93,750 steps of a second for each full phase.
