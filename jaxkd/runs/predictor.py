@@ -21,7 +21,7 @@ from jaxkd.models import weights
 from jaxkd.runs import planning, teachers
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.store import PhaseFolder
-from jaxkd.training import sharding
+from jaxkd.training import compilation, sharding
 from jaxkd.training.step import Frozen, functional
 
 _BATCH = 64  # images that are decoded and classified together
@@ -125,7 +125,7 @@ def classify(predictor: Predictor, files: Sequence[pathlib.Path], top: int) -> I
   spec = predictor.spec
   names = predictor.class_names or tuple(map(str, range(spec.num_classes)))
 
-  @jax.jit
+  @compilation.jit
   def probabilities(pixels: jax.Array) -> jax.Array:
     return losses.softmax(predictor.logits(data.center_crop(pixels, spec)))
 

@@ -37,9 +37,9 @@ def test_xla_knows_the_option(monkeypatch):
   assert double(3) == 6
 
 
-def test_every_program_of_training_is_compiled_so():
-  files = (pathlib.Path(jaxkd.__file__).parent / "training").glob("*.py")
-  for file in sorted(files):
+def test_every_program_of_training_and_prediction_is_compiled_so():
+  package = pathlib.Path(jaxkd.__file__).parent
+  for file in (*sorted((package / "training").glob("*.py")), package / "runs/predictor.py"):
     if file.name in {"compilation.py", *COPIES}:
       continue
     names = {ast.unparse(node) for node in ast.walk(ast.parse(file.read_text()))}
