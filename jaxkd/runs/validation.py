@@ -207,6 +207,8 @@ def _check_optimizer(config: ConfigDict) -> None:
   divides = (batch_size // devices) % own.accumulate == 0
   _require(divides, "optim.accumulate", own.accumulate, allowed)
   if own.schedule != "step":
+    usual, allowed = optim.RECIPE["decay"], f"the schedule {own.schedule!r} doesn't use it"
+    _require(own.decay == usual, "optim.decay", own.decay, f"{usual}: {allowed}")
     return
   milestones, warmup = own.milestones, own.warmup
   allowed = f"numbers, ascending in ({warmup:g}, 1): after the warm-up"

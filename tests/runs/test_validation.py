@@ -240,6 +240,12 @@ def test_an_optimiser_refuses_the_momentum_of_another(tiny_config):
     validate(tiny_config)
 
 
+def test_a_schedule_refuses_the_decay_of_another(tiny_config):
+  tiny_config.optim.schedule, tiny_config.optim.decay = "cosine", 0.2
+  with pytest.raises(ConfigError, match=r"optim.decay is 0.2, must be 0.1: the schedule 'cosine'"):
+    validate(tiny_config)
+
+
 def test_a_magnitude_above_30_is_refused(tiny_config):
   tiny_config.data.policy, tiny_config.data.policy_magnitude = "randaugment", 31
   with pytest.raises(ConfigError, match=r"^config.data.policy_magnitude is 31, .* \[0, 30\]"):
