@@ -105,13 +105,14 @@ def default() -> ml_collections.ConfigDict:
   # are scaled down to it. 0: no limit.
   config.optim.clip_norm = optim.LATER["clip_norm"]
   # Parts of a batch that pass through the student one after the other, for memory. Batch norm and
-  # methods that compare the examples of a batch see one part at a time; other results are equal.
+  # methods that compare the examples of a batch see one part at a time, and each part draws its own
+  # dropout; other results are equal.
   config.optim.accumulate = optim.LATER["accumulate"]
   # The share of a label that is spread over all classes, in the cross entropy of labels alone
   # (Szegedy et al., 2016).
   config.optim.label_smoothing = optim.LATER["label_smoothing"]
-  # Decay rate of the moving average of the weights that is evaluated, exported and teaches, and of
-  # batch statistics; in the step t at most (1 + t) / (10 + t). 0: the trained weights themselves.
+  # Decay rate of the moving averages of weights and batch statistics. The averages are evaluated,
+  # exported, and teach. In step t, from 0, the rate is at most (1 + t) / (10 + t). 0: no averages.
   config.optim.ema = optim.LATER["ema"]
   # The schedule after the warm-up: 'step' drops the rate at `milestones`, 'cosine' and 'linear'
   # lower it to 0, 'constant' keeps it.
