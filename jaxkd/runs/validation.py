@@ -273,11 +273,12 @@ def _check_phase(phase: Phase, initial: str) -> None:
     )
   theirs = predicted.outputs(phase.teachers, stored)
   student = phase.network["name"]
-  with explained(ConfigError, f"method {objective.name!r} with student {student!r}"):
-    used = loss_shapes(phase, theirs)
   smoothing = phase.schedule.get("label_smoothing", 0.0)
-  allowed = f"0: the method {objective.name!r} does not take its labels by View.cross_entropy"
-  _require(not smoothing or used != {"labels"}, "optim.label_smoothing", smoothing, allowed)
+  for member in objective.members if isinstance(objective, methods.Combined) else (objective,):
+    with explained(ConfigError, f"method {member.name!r} with student {student!r}"):
+      used = loss_shapes(phase, member, theirs)
+    allowed = f"0: the method {member.name!r} does not take its labels by View.cross_entropy"
+    _require(not smoothing or used != {"labels"}, "optim.label_smoothing", smoothing, allowed)
 
 
 def check_views(phase: Phase) -> None:
@@ -309,19 +310,19 @@ def suffices(phase: Phase, stored: Mapping[Phase, predictions.Storage]) -> bool:
   if objective.predicts_with_teachers or objective.compose:
     return False
   try:
-    loss_shapes(phase, predicted.outputs(phase.teachers, stored))
+    loss_shapes(phase, objective, predicted.outputs(phase.teachers, stored))
   # A user's own method may miss the features in any way.
   except Exception:
     return False
   return True
 
 
-def loss_shapes(phase: Phase, teachers: tuple[Outputs, ...]) -> set[str]:
-  """Evaluates a phase's loss on shapes, for abstract outputs of its teachers.
+def loss_shapes(phase: Phase, objective: methods.Method, teachers: tuple[Outputs, ...]) -> set[str]:
+  """Evaluates a method's loss on the shapes of a phase, for abstract outputs of its teachers.
 
   Returns which of `labels` and `cross_entropy` of its view the method uses.
   """
-  objective, spec = planning.objective_of(phase), planning.spec_of(phase)
+  spec = planning.spec_of(phase)
   used = set()
 
   class Watched(View):

@@ -216,6 +216,7 @@ def test_an_own_method_that_fails_is_one_line(tiny_config):
     ("regt", "data.mixup", 0.2, "must be 0: the method 'regt' needs the class"),
     ("crd+kd", "data.cutmix", 0.2, "must be 0: the method 'crd.kd' needs the class"),
     ("own", "optim.label_smoothing", 0.1, "'own' does not take its labels by View.cross_entropy"),
+    ("own+kd", "optim.label_smoothing", 0.1, "'own' does not take its labels by View.cross"),
     ("own", "data.mixup", 0.1, "the method 'own' needs the class"),
   ],
 )
