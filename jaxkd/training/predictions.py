@@ -135,7 +135,6 @@ class Storage:
     }
 
 
-@functools.partial(jax.jit, static_argnums=2)
 def _total_variation(first: jax.Array, second: jax.Array, tau: float) -> jax.Array:
   difference = losses.softmax(first, tau) - losses.softmax(second, tau)
   return jnp.sum(jnp.abs(difference), axis=-1) / 2
