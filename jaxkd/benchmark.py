@@ -29,6 +29,7 @@ from jaxkd.benchmarks.workload import DEFAULT_PAIRS, Workload, default_steps
 from jaxkd.common.buckets import located
 from jaxkd.common.console import tell
 from jaxkd.common.errors import ConfigError
+from jaxkd.common.files import make_folder
 from jaxkd.common.shell import install
 from jaxkd.common.spelling import nearest
 from jaxkd.data import SPECS
@@ -46,6 +47,7 @@ _PYTORCH = flags.DEFINE_list(
 _DETERMINISTIC = flags.DEFINE_bool("deterministic", True, "the option run.deterministic")
 _TOPOLOGY = flags.DEFINE_string("topology", None, "of compile: h100, or a TPU's as v5e:2x4")
 
+_LARGEST_BATCH = 2**16
 _PARTS: dict[str, Callable[[Workload], Iterator[dict[str, Any]]]] = {
   "step": step,
   "cohort": cohort,
@@ -60,7 +62,7 @@ def main(argv: list[str]) -> None:
   """Measures the parts that the words name, and reports them."""
   with cli.command():
     if cli.CONFIG.value is not None:
-      raise ConfigError("--config is given, but the benchmark takes --pairs")
+      raise ConfigError("--config is given; the benchmark has its own data and takes --pairs")
     workload = _workload()
     parts = dict(_PARTS)
     if _TOPOLOGY.value:
@@ -71,19 +73,27 @@ def main(argv: list[str]) -> None:
         raise ConfigError("--topology is missing: compile needs h100, or a TPU's as v5e:2x4")
       if name not in parts:
         raise ConfigError(f"the part is {name!r}, must be {nearest(name, [*_PARTS, 'compile'])}")
-    tables = {}
+    if _TOPOLOGY.value and "compile" not in names:
+      raise ConfigError(f"--topology is {_TOPOLOGY.value!r}, but only the part compile takes it")
+    folder = report.folder(located(cli.WORKDIR.value))
+    # What can't be written is said before anything is measured.
+    make_folder(folder)
+    tables: dict[str, list[dict[str, Any]]] = {}
     for name in names:
-      lines = []
+      tables[name] = []
       for line in parts[name](workload):
-        lines.append(line)
+        tables[name].append(line)
         tell(f"[{name}] " + ", ".join(f"{key} {report.text(value)}" for key, value in line.items()))
-      tables[name] = lines
     if jax.process_index() == 0:
-      cli.print_report(report.write(tables, located(cli.WORKDIR.value)))
+      report.write(tables, folder)
+      cli.print_report(folder)
 
 
 def _workload() -> Workload:
   """Returns the workload that the flags describe."""
+  for name, values in (("pairs", _PAIRS), ("dtypes", _DTYPES), ("batch", _BATCHES)):
+    if not values.value:
+      raise ConfigError(f"--{name} is empty, must have one value or more")
   pairs = []
   for text in _PAIRS.value:
     teacher, colon, student = text.partition(":")
@@ -97,8 +107,10 @@ def _workload() -> Workload:
     if dtype not in ("float32", "bfloat16"):
       raise ConfigError(f"--dtypes has {dtype!r}, must be float32 or bfloat16")
   for size in _BATCHES.value:
-    if not size.isdecimal() or int(size) < 1 or int(size) % jax.device_count():
-      raise ConfigError(f"--batch has {size!r}, must be a multiple of {jax.device_count()} devices")
+    count = jax.device_count()
+    if not size.isdecimal() or int(size) % count or not 0 < int(size) <= _LARGEST_BATCH:
+      each = f"a multiple of {count}, the number of devices" if count > 1 else "an integer"
+      raise ConfigError(f"--batch has {size!r}, must be {each}, from {count} to {_LARGEST_BATCH:,}")
   coloured = [name for name, spec in SPECS.items() if spec.channels == 3 and spec.num_classes]
   if _DATASET.value not in coloured:
     known = nearest(_DATASET.value, coloured)

@@ -1,6 +1,7 @@
 """The report of a benchmark: tables, and all numbers as JSON."""
 
 import importlib.util
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,9 +29,13 @@ def text(value: Any) -> str:
   return tables.shown(value)
 
 
-def write(parts: Tables, workdir: AnyPath) -> AnyPath:
-  """Writes the tables of the parts, and returns their folder."""
-  folder = workdir / f"benchmark-{digest(provenance.command())}"
+def folder(workdir: AnyPath) -> AnyPath:
+  """Returns the folder of the report of this command."""
+  return workdir / f"benchmark-{digest(provenance.command())}"
+
+
+def write(parts: Tables, folder: AnyPath) -> None:
+  """Writes the tables of the parts."""
   about = {
     "command": provenance.command(),
     "hardware": provenance.hardware(),
@@ -50,14 +55,14 @@ def write(parts: Tables, workdir: AnyPath) -> AnyPath:
   blocks += [Text(note + (f" {peers}." if peers else "")), *origin.run()]
   document.write(Report("Benchmark", blocks), folder)
   write_json(folder / "benchmark.json", {**about, "parts": dict(parts)})
-  return folder
 
 
 def _paired(line: Mapping[str, Any]) -> dict[str, Any]:
   """Joins each number with its spread, for people."""
   return {
-    key: tables.Spread(value, line[f"± {key}"]) if f"± {key}" in line else value
+    key: value if math.isnan(spread) else tables.Spread(value, spread)
     for key, value in line.items()
+    for spread in [line.get(f"± {key}", math.nan)]
     if not key.startswith("±")
   }
 

@@ -1,5 +1,6 @@
 """Times functions in turns, so that whatever else the machine does falls on all of them."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -7,7 +8,10 @@ from typing import NamedTuple
 
 
 class Timing(NamedTuple):
-  """Seconds of one call: the median, and half the distance between the quartiles."""
+  """Seconds of one call: the median, and half the distance between the quartiles.
+
+  The spread of a single call is NaN.
+  """
 
   median: float
   spread: float
@@ -22,7 +26,7 @@ def summary(seconds: list[float]) -> Timing:
     Timing(median=2.0, spread=0.5, repeats=5)
   """
   if len(seconds) < 2:
-    return Timing(seconds[0], 0.0, 1)
+    return Timing(seconds[0], math.nan, 1)
   low, median, high = statistics.quantiles(seconds, n=4, method="inclusive")
   return Timing(median, (high - low) / 2, len(seconds))
 
