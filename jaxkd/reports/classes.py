@@ -24,8 +24,8 @@ def blocks(
   }
   if lacking := [name for name in evaluations if name not in known]:
     yield Text(
-      f"No accuracy by class of {', '.join(lacking)}: an earlier version of jaxkd trained it, or "
-      "its evaluation.json is damaged."
+      f"No accuracy by class of {', '.join(lacking)}: an earlier version of jaxkd trained it, it "
+      "was evaluated on other images or classes, or its evaluation.json is damaged."
     )
   if not known:
     return

@@ -211,9 +211,21 @@ def _sizes_and_classes(experiment: Experiment) -> Iterator[Block]:
   yield Table("sizes", lines, "Size and speed")
   yield Text(sizes.NOTE)
   if data.is_own(experiment.config.data.name):
-    names = experiment.folder(experiment.students[0]).result()["class_names"]
-    by_class = {name: [evaluations[phase] for phase in own] for name, own in found}
+    first = experiment.students[0]
+    names = experiment.folder(first).result()["class_names"]
+    # A teacher from another store may have other test images, and another order of classes.
+    by_class = {
+      name: [evaluations[phase] if _evaluated_alike(phase, first) else None for phase in own]
+      for name, own in found
+    }
     yield from classes.blocks(by_class, names)
+
+
+def _evaluated_alike(phase: Phase, other: Phase) -> bool:
+  """Returns whether two networks were evaluated on the same images and classes, in their order."""
+  fields = ("name", "content", "class_names", "validation")
+  mine, theirs = ([own.data.get(field) for field in fields] for own in (phase, other))
+  return mine == theirs
 
 
 def _evaluation(folder: PhaseFolder) -> Evaluation | None:
