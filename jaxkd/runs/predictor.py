@@ -80,30 +80,44 @@ def open_file(path: StrPath) -> Predictor:
   texts = weights.metadata(path)
   if "phase" not in texts:
     raise FileError(f"{path} was not written by jaxkd export, or by an earlier version")
-  with explained(FileError, f"the metadata of {path} are damaged"):
+  damaged = f"the metadata of {path} are damaged"
+  with explained(FileError, damaged):
     phase = Phase.from_dict(json.loads(texts["phase"]))
     names = tuple(json.loads(texts["class_names"]))
-    spec, objective = planning.spec_of(phase), planning.objective_of(phase)
-  if ":" in phase.network["name"]:
+    own = _own_part(phase)
+  if own:
     # A file must not choose which module is imported.
     raise FileError(
-      f"{path} has the user's own network {phase.network['name']!r}: export it to .stablehlo, or "
-      "classify with the folder of its phase"
+      f"{path} has the user's own {own}: export it to .stablehlo, or classify with the folder of "
+      "its phase"
     )
+  with explained(FileError, damaged):
+    spec, objective = planning.spec_of(phase), planning.objective_of(phase)
   if objective.predicts_with_teachers:
     raise FileError(f"{path} predicts with its teachers: classify with the folder of its phase")
   model = planning.network(phase)
   nnx.update(model, *weights.from_torch(model, weights.read(path), exact=True))
   network, variables = functional(model)
   frozen = Frozen(network, spec)
-  return Predictor(spec, names, lambda pixels: frozen.apply(variables, pixels).logits)
+  return Predictor(
+    spec, names, lambda pixels: objective.predict(frozen.apply(variables, pixels), ())
+  )
+
+
+def _own_part(phase: Phase) -> str:
+  """Returns the part of a phase's network that a user's module defines; '' if there is none."""
+  parts = [("network", phase.network), ("method", phase.objective)]
+  if "composed_by" in phase.network:
+    parts += [("teacher", teacher.network) for teacher in phase.teachers]
+  return next((f"{part} {own['name']!r}" for part, own in parts if ":" in own["name"]), "")
 
 
 def _of_program(path: pathlib.Path) -> Predictor:
   """Returns the network of a StableHLO program, which needs no code of the network."""
   described = path.with_name(f"{path.name}.json")
+  text = read_file(described)
   with explained(FileError, f"{described} is damaged"):
-    fields = json.loads(read_file(described))
+    fields = json.loads(text)
     spec = planning.spec_of(Phase.from_dict(fields["phase"]))
     names = tuple(fields["class_names"])
   content = read_file(path)
