@@ -37,9 +37,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     folder = PhaseFolder.open(flags.phase, finished=False)
     alone = flags.out.endswith(".safetensors")
     about = exporting.describe(folder, flags.step, weights_alone=alone)
+    known = about["provenance"]["accuracy"] is not None
+    evaluation = folder.evaluation() if known else None
     exporting.write(folder, flags.out, flags.step, about)
-    trained = about["provenance"]["accuracy"] is not None
-    written = card.write(flags.out, about, folder.evaluation() if trained else None, flags.licence)
+    written = card.write(flags.out, about, evaluation, flags.licence)
   except (UserError, OSError) as error:
     end(error)
   print(f"Written: {flags.out}, and the model card {written}")

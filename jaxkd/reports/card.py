@@ -10,6 +10,7 @@ from jaxkd.reports import classes, document, networks
 from jaxkd.reports.document import Block, Report, Table, Text
 from jaxkd.runs.phase import Phase, duration
 from jaxkd.training.classes import Evaluation
+from jaxkd.training.jobs import GIVEN
 
 UNKNOWN = "not stated"
 """The licence of a network whose owner names none."""
@@ -50,6 +51,8 @@ def _blocks(
     "jaxkd": origin["jaxkd"],
     "licence": licence,
   }
+  if phase.given:
+    facts |= {"method": GIVEN, "teachers": "not known", "training": "not known"}
   yield Table("facts", [{"": name, "value": value} for name, value in facts.items()])
   yield Text(_input(about["input"]))
   if evaluation and names:
