@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 
 import jax
@@ -15,7 +16,7 @@ from PIL import Image
 import jaxkd
 from jaxkd import classify, export
 from jaxkd.models import weights
-from jaxkd.reports import card
+from jaxkd.reports import card, tables
 from jaxkd.reports import experiment as report
 from jaxkd.runs import exporting, planning, predictor, teachers
 from jaxkd.runs.experiment import Experiment, run
@@ -180,7 +181,8 @@ def test_an_image_that_cannot_be_read_is_named_and_the_others_are_classified(
     ("student.onnx", "a.jpg", "or a .safetensors or .stablehlo file of jaxkd export"),
     ("plain.safetensors", "a.jpg", "was not written by jaxkd export, or by an earlier version"),
     ("damaged.safetensors", "a.jpg", "can't read"),
-    ("named.safetensors", "a.jpg", "has the user's own network 'os:system'"),
+    ("network.safetensors", "a.jpg", "has the user's own network 'os:system'"),
+    ("objective.safetensors", "a.jpg", "has the user's own method 'os:system'"),
     ("damaged.stablehlo", "a.jpg", "can't be run"),
     ("student", "empty", "empty has no images"),
     ("student", "a.jpg --top=0", "--top is 0, must be at least 1"),
@@ -193,9 +195,10 @@ def test_a_mistake_is_refused_in_one_line(
   about = exporting.describe(student)
   tensors = {"x": np.zeros(1, np.float32)}
   weights.write("plain.safetensors", tensors)
-  about["phase"]["network"] = {**about["phase"]["network"], "name": "os:system"}
-  texts = {name: json.dumps(value) for name, value in about.items()}
-  weights.write("named.safetensors", tensors, texts)
+  for part in ("network", "objective"):
+    phase = about["phase"] | {part: {**about["phase"][part], "name": "os:system"}}
+    texts = {name: json.dumps(value) for name, value in (about | {"phase": phase}).items()}
+    weights.write(f"{part}.safetensors", tensors, texts)
   (tmp_path / "damaged.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{")
   (tmp_path / "damaged.stablehlo.json").write_text(json.dumps(exporting.describe(student)))
   (tmp_path / "damaged.stablehlo").write_bytes(b"abc")
@@ -300,7 +303,7 @@ def test_the_model_card_has_data_teacher_method_accuracy_classes_and_licence(stu
   )
   assert facts["data"] == "folder, 3 classes, 18 train images, 15 test images"
   assert facts["method"].startswith("kd (lam 0.5, tau 4")
-  assert facts["teachers"] == student.phase.teachers[0].folder.replace("_", r"\_") or "mlp"
+  assert facts["teachers"] == tables.escaped(student.phase.teachers[0].folder)
   assert facts["accuracy"] == f"{student.accuracy:.2%} on the test split"
   right = student.evaluation().correct[1] / 5
   assert [float(cell) for cell in facts["fly"].split("|")] == [5, 100 * right]
@@ -314,6 +317,33 @@ def test_the_card_of_an_unfinished_phase_claims_no_accuracy(student, tmp_path):
   assert "The accuracy by class is not known." in text
   assert "Käfer (2019), fly, moth's wing" in text
   assert card.UNKNOWN in text
+
+
+def test_the_card_of_given_weights_claims_nothing_of_their_training(student, tmp_path):
+  about = exporting.describe(student)
+  about["phase"] |= {"schedule": about["phase"]["schedule"] | {"epochs": 0}}
+  text = card.write(tmp_path / "given.safetensors", about, None).read_text()
+  assert re.search(r"\| method +\| given, not trained +\|", text)
+  assert text.count("| not known") == 2
+
+
+def test_a_damaged_evaluation_is_named_before_a_file_is_written(student, tmp_path, capsys):
+  copy = shutil.copytree(student.path, tmp_path / "damaged")
+  (copy / "evaluation.json").write_text("{")
+  out = tmp_path / "out.safetensors"
+  with pytest.raises(SystemExit):
+    export.main([str(copy), str(out)])
+  assert "evaluation.json is damaged" in capsys.readouterr().err
+  assert not out.exists()
+
+
+def test_a_teacher_with_another_order_of_classes_is_left_out_of_the_table(own, monkeypatch):
+  (teacher,) = own.students[0].teachers
+  swapped = [*reversed(photographs.CLASSES)]
+  monkeypatch.setitem(teacher.data, "class_names", swapped)
+  folder = report.write(own)
+  assert {*lines_of(folder / "classes.csv")[0]} == {"class", "images", "kd"}
+  assert "it was evaluated on other images or classes" in (folder / "report.md").read_text()
 
 
 def test_a_file_is_classified_upright_and_by_its_middle(student, tmp_path, capsys):
