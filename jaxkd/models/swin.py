@@ -38,7 +38,7 @@ class WindowAttention(Attention):
     self.grid, self.window, self.shift = grid, window, shift
 
   def attend(self, query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
-    """Returns `weighted_means` of each window: `[W, B, N, heads, D]` from three of these."""
+    """Returns `weighted_means` of each window; all arrays are `[W, B, N, heads, D]`."""
     places = np.stack(np.divmod(np.arange(self.window**2), self.window))
     down, right = places[:, :, None] - places[:, None] + self.window - 1
     bias = self.relative_position_bias_table[...][:, down * (2 * self.window - 1) + right]

@@ -27,9 +27,10 @@ _DEPTHS = (2, 2, 6, 2)
 def weighted_means(
   query: jax.Array, key: jax.Array, value: jax.Array, bias: jax.Array | None = None
 ) -> jax.Array:
-  """Returns the values' means, weighted by attention: `[B, N, heads, D]` from three of these.
+  """Returns the values' means, weighted by attention.
 
-  The softmax is in float32. The bias `[B or 1, heads, N, N]` is added to the logits.
+  Query, key, value and result are `[B, N, heads, D]`. The softmax is in float32. The bias
+  `[B or 1, heads, N, N]` is added to the logits.
   """
   # JAX's function mixes bfloat16 and float32, which a strict user may have forbidden.
   with jax.numpy_dtype_promotion("standard"):

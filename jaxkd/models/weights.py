@@ -46,8 +46,8 @@ def from_torch(
 
   A classifier for another number of classes is not taken: the network's own initial values stay.
   Position embeddings for another image size are interpolated. A line on stderr says so; with
-  `exact` both are refused. The state dict has the reference's names
-  or timm's, with or without a common prefix as `module.`; its `num_batches_tracked` are ignored.
+  `exact` both are refused. The state dict has the reference's names or timm's, with or without a
+  common prefix as `module.`; its `num_batches_tracked` are ignored.
 
   Raises:
     NetworkError: names are missing or left over, shapes differ, or values are not floating point;
