@@ -71,12 +71,16 @@ def _examples(origin: Mapping[str, Any]) -> str:
 
 
 def _input(about: Mapping[str, Any]) -> str:
-  size, resize = about["size"], about["resize_shorter_side"]
+  size, resize, seen = about["size"], about["resize_shorter_side"], about["network_size"]
   prepared = f"Images are resized to {size}x{size} pixels"
   if resize:
     prepared = (
       f"The shorter side of an image is resized to {resize} pixels (bilinear, antialiased); the "
       f"middle {size}x{size} pixels are kept"
+    )
+  if seen != size:
+    prepared += (
+      f", and resized to {seen}x{seen} pixels for the network (bilinear; programs do it themselves)"
     )
   mean, std = (", ".join(f"{value:g}" for value in about[key]) for key in ("mean", "std"))
   return (

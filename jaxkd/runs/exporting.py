@@ -54,6 +54,7 @@ def describe(
       "scale": 1 / 255,
       "mean": list(spec.mean),
       "std": list(spec.std),
+      "network_size": planning.input_size(phase),
     },
     "network": {name: phase.network[name] for name in ("name", "options", "dtype")},
     "provenance": {

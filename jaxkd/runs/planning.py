@@ -269,7 +269,7 @@ class Cost(NamedTuple):
 def cost(phase: Phase) -> Cost:
   """Returns the cost of a phase's network, for which nothing is computed."""
   network, variables = functional(_traced_phase(phase))
-  frozen = Frozen(network, spec_of(phase))
+  frozen = Frozen(network._replace(input_size=input_size(phase)), spec_of(phase))
   pixels = jax.ShapeDtypeStruct(_shape(frozen.spec), jnp.uint8)
   # On CPUs, grouped convolutions are products with zeros, which would be counted, too.
   with traced_for("gpu"):

@@ -10,7 +10,8 @@ from flax import nnx
 
 from jaxkd import data
 from jaxkd.common.errors import ConfigError
-from jaxkd.runs import experiment, planning, teachers
+from jaxkd.reports import card
+from jaxkd.runs import experiment, exporting, planning, teachers
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.runs.validation import validate
 from jaxkd.training import sharding
@@ -190,6 +191,12 @@ def test_a_teacher_is_trained_at_its_own_image_size(config, tmp_path):
   # Its first layer sees 12x12 pixels.
   arrays = jax.tree.leaves(nnx.state(planning.network(phase), nnx.Param))
   assert 144 in {array.shape[0] for array in arrays}
+  # A multiplication and an addition for each weight, also in the report.
+  assert planning.cost(phase).flops >= 2 * sum(x.size for x in arrays if x.ndim == 2)
+  about = exporting.describe(one.folder(phase))
+  assert (about["input"]["size"], about["input"]["network_size"]) == (8, 12)
+  text = card.write(tmp_path / "teacher.safetensors", about, None).read_text()
+  assert "resized to 12x12 pixels for the network" in text
 
 
 def test_a_network_has_the_normalisation_that_its_section_gives(config, tmp_path):
