@@ -207,7 +207,9 @@ def _sizes_and_classes(experiment: Experiment) -> Iterator[Block]:
   evaluations = {
     phase: _evaluation(experiment.folder(phase)) for _, phases in found for phase in phases
   }
-  lines = sizes.table(found, experiment.folder, evaluations)
+  # Of a teacher from outside, its logits alone are known.
+  made = [(name, own) for name, own in found if "imported" not in own[0].network]
+  lines = sizes.table(made, experiment.folder, evaluations)
   yield Table("sizes", lines, "Size and speed")
   yield Text(sizes.NOTE)
   if data.is_own(experiment.config.data.name):

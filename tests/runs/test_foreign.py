@@ -1,5 +1,7 @@
 """Teachers of other frameworks: views out, logits back in."""
 
+import csv
+
 import jax
 import numpy as np
 import pytest
@@ -109,6 +111,8 @@ def test_a_student_learns_from_a_teacher_of_any_framework(
   assert not experiment.run([one])
   (student,) = one.students
   # Its accuracy on images that it has not seen is not known.
+  with open(report.write(one) / "sizes.csv", newline="") as file:
+    assert [line["network of"] for line in csv.DictReader(file)] == [*config.rows]
   lines = report.table(one, {})
   assert lines[0]["accuracy (%)"] == "unknown"
   assert lines[0]["network"] == "mine"
