@@ -185,8 +185,9 @@ def network(name: str, *, seeded: bool = True) -> ml_collections.ConfigDict:
     # Height and width of its input, to which images are resized on the device; 0: as they are. For
     # the teacher of a `checkpoint`, the size that it was trained with.
     config.image_size = 0
-    # Mean and standard deviation of each channel, of pixels in [0, 1], that its input is normalised
-    # by, as given weights need it; empty: those of the data set.
+    # Mean of each channel, of pixels in [0, 1], that its input is normalised by, as given weights
+    # need it; empty: that of the data set.
     config.mean = ()
+    # Standard deviation of each channel that its input is normalised by, as `mean`.
     config.std = ()
   return config
