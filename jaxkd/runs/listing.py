@@ -104,9 +104,9 @@ def _described(name: str, value: Any, kind: Any, known: dict[str, str]) -> tuple
       values = allowed(typing.get_type_hints(method)[key], field.metadata["within"])
       shared = f"; None: config.{key}" if key in SHARED else ""
       return values, f"{field.metadata['source']}{shared}"
-  if isinstance(value, tuple):
+  if kind is tuple:
     kind = types.GenericAlias(tuple, (type(value[0]) if value else str, ...))
-  elif value is None:
+  if value is None:
     kind = kind | None
   values = "set in a config file" if kind is ConfigDict else allowed(kind, BOUNDS.get(name))
   # An option that only a file has, such as teacher.options.width, belongs to the one above it.
