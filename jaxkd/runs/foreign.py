@@ -81,25 +81,28 @@ def export_views(
   text = {**about, "form": {**dataclasses.asdict(form)}}
   predicted.claim(out / "views.json", text)
   _save(out / "labels.npy", views.labels)
+  rows = views.taken(lambda _, pixels: form.of(pixels), None)
   for part in predicted.parts(about["views"]):
     if exists(out / f"{part}.npy"):
       continue
-    rows = views.taken(lambda _, pixels: form.of(pixels), None, part)
-    temporary, array = out / f".{part}.{uuid.uuid4().hex}.npy", None
+    temporary, count = out / f".{part}.{uuid.uuid4().hex}.npy", len(views.labels)
     with explained(FileError, f"can't write {out}", OSError):
       try:
-        for start in range(0, len(views.labels), _ROWS):
-          images = rows(start, min(start + _ROWS, len(views.labels)))
-          if array is None:
-            shape = (len(views.labels), *images.shape[1:])
-            array = np.lib.format.open_memmap(temporary, "w+", images.dtype, shape)
-          array[start : start + len(images)] = images
-        assert array is not None  # no split is empty
-        array.flush()
+        # Not mapped into memory: on a full disk that would kill the process.
+        with open(temporary, "wb") as file:
+          for start in range(0, count, _ROWS):
+            images = np.ascontiguousarray(rows(part, start, min(start + _ROWS, count)))
+            if not start:
+              shape, dtype = (count, *images.shape[1:]), images.dtype
+              header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+              np.lib.format.write_array_header_1_0(file, header)
+            file.write(images.tobytes())
+          file.flush()
+          os.fsync(file.fileno())
         os.replace(temporary, out / f"{part}.npy")
       finally:
         temporary.unlink(missing_ok=True)
-    tell(f"written: {out / f'{part}.npy'}, {array.dtype} {[*array.shape]}")
+    tell(f"written: {out / f'{part}.npy'}, {dtype} {[*shape]}")
 
 
 def _save(path: pathlib.Path, array: np.ndarray) -> None:

@@ -20,7 +20,8 @@ from jaxkd.training.loop import view_key
 from jaxkd.training.predictions import CLEAN, Predictions
 from jaxkd.training.step import as_images
 
-_Taken = Callable[[jax.Array], Any]
+Taken = Callable[[str, int, int], Any]
+"""Returns arrays of the examples from a row to another one, of a part."""
 
 
 class Views:
@@ -50,13 +51,16 @@ class Views:
     self._key = self._put(view_key(seed))
     self.labels = labels_of(dataset)
 
-  def taken(self, take: Callable[[Any, jax.Array], Any], variables: Any, part: str) -> Any:
-    """Returns a function `(start, stop) -> arrays` of what `take(variables, pixels)` gives."""
-    augmented = part != CLEAN
-    view = int(part.rpartition("-")[2]) if augmented else 0
+  def taken(self, take: Callable[[Any, jax.Array], Any], variables: Any) -> Taken:
+    """Returns a function `(part, start, stop) -> arrays` of what `take(variables, pixels)` gives.
 
-    @functools.partial(compilation.jit, out_shardings=sharding.replicated(self._mesh))
-    def run(variables, source, index, key, start):
+    All views share a compiled program.
+    """
+
+    @functools.partial(
+      compilation.jit, static_argnums=0, out_shardings=sharding.replicated(self._mesh)
+    )
+    def run(augmented, variables, source, index, key, start, view):
       images, _, mask, sizes = jax.lax.with_sharding_constraint(
         data.eval_batch_at(source, index, self._batch_size), sharding.split_batch(self._mesh)
       )
@@ -69,14 +73,17 @@ class Views:
         pixels = data.center_crop(images, spec, sizes)
       return take(variables, pixels), mask
 
-    def rows(start: int, stop: int) -> Any:
+    def rows(part: str, start: int, stop: int) -> Any:
+      augmented = part != CLEAN
+      view = np.int32(int(part.rpartition("-")[2]) if augmented else 0)
       found = []
       with tqdm.tqdm(desc=part, total=stop - start, unit=" images", delay=5) as progress:
         batches = self._batches(self._part(start, stop))
         for first, batch in zip(itertools.count(start, self._batch_size), batches, strict=False):
           if self._stop.is_set():
             raise Stopped("stopped while predicting; run the same command to resume")
-          values, mask = jax.device_get(run(variables, *batch, self._key, np.int32(first)))
+          seen = run(augmented, variables, *batch, self._key, np.int32(first), view)
+          values, mask = jax.device_get(seen)
           found.append(jax.tree.map(lambda x, mask=mask: x[mask], values))
           progress.update(int(mask.sum()))
       return jax.tree.map(lambda *xs: np.concatenate(xs), *found)
@@ -113,10 +120,10 @@ def write(
     outputs = teacher.network.apply(variables, pixels)
     return outputs.logits, outputs.features if keep else None
 
+  rows = views.taken(take, teacher.variables)
   for part in parts:
     if sharding.agreed(predictions.has(part)):
       continue
-    rows = views.taken(take, teacher.variables, part)
-    predictions.write_part(part, batch_size, rows, views.labels)
+    predictions.write_part(part, batch_size, functools.partial(rows, part), views.labels)
     if jax.process_index() == 0:
       tell(f"{part} of {predictions.path}: accuracy {predictions.facts(part)['accuracy']:.2%}")
