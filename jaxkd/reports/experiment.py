@@ -200,8 +200,12 @@ def _compared_text(compared: Differences) -> list[Text]:
 
 
 def _sizes_and_classes(experiment: Experiment) -> Iterator[Block]:
-  """Yields size and speed of students and teachers, and for a user's data their classes."""
-  taught = [(f"teacher of {rows}", [p]) for p, rows in _finished_teachers(experiment).items()]
+  """Yields size and speed of students and teachers, and for a user's data their classes.
+
+  Teachers of which only logits were imported are left out.
+  """
+  teachers = _finished_teachers(experiment).items()
+  taught = [(f"teacher of {rows}", [phase]) for phase, rows in teachers if not phase.imported]
   students = {row.removesuffix(ENSEMBLE): phases for row, phases in experiment.rows.items()}
   found = [*taught, *students.items()]
   evaluations = {

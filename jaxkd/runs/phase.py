@@ -33,7 +33,8 @@ class Phase:
       `config.data.views` also `views` and `view_seed`.
     network: `name`, `dtype`, `options`, `arrays`, a digest of the shapes of its arrays, `source`, a
       digest of its source if it is not the package's own, `init_from`, the hash of a file of
-      weights, if it starts from them, and `image_size`, if its input is resized.
+      weights, if it starts from them, and `image_size`, if its input is resized. `imported`, a hash
+      of logits, stands for a network from outside of jaxkd.
     schedule: `epochs`, 0 if the weights of `init_from` are evaluated as they are, the arguments of
       `optim.schedule`, `optim.optimizer` and `optim.STEP`, and `stop` if the training stops after
       fewer epochs than the schedule has.
@@ -75,6 +76,11 @@ class Phase:
   def given(self) -> bool:
     """Whether the network has the weights of a file, and is not trained."""
     return not self.epochs
+
+  @property
+  def imported(self) -> bool:
+    """Whether only the logits of its network are known."""
+    return "imported" in self.network
 
   @property
   def data_seed(self) -> int:

@@ -287,6 +287,8 @@ def outputs(phase: Phase) -> models.Outputs:
 def _traced_phase(phase: Phase, *, outputs: bool = False) -> Any:
   """Returns the phase's network without its arrays, or its abstract outputs for one image."""
   spec = spec_of(phase)
+  if phase.imported:
+    raise models.NetworkError(f"the network {phase.network['name']!r} is known by its logits alone")
   if "composed_by" in phase.network:
     return _abstract(functools.partial(network, phase), spec, outputs)
   return _traced(phase.network, spec, outputs=outputs)

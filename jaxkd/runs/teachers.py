@@ -21,8 +21,11 @@ def load_network(
 ) -> tuple[Functional, Variables]:
   """Returns a phase's network on all devices, by default of its newest step.
 
-  It resizes images of another size than those of its own training.
+  It resizes images of another size than those of its own training. It is a ConfigError if the
+  folder has predictions and no network.
   """
+  if exists(folder.path / predictions.ABOUT_FILE):
+    raise ConfigError(f"{folder.path} has predictions, must have the teacher's network")
   network, variables = functional(planning.network(folder.phase))
   network = network._replace(input_size=planning.input_size(folder.phase))
   with contextlib.closing(Checkpoints(folder.checkpoints, keep=None)) as checkpoints:
@@ -36,11 +39,8 @@ def load(folder: PhaseFolder, dataset: Dataset, mesh: jax.sharding.Mesh) -> Teac
   """Returns a finished phase as a teacher on a data set.
 
   It sees images of the size and normalisation of its own training, and its classes are brought into
-  the data set's order. It is a ConfigError if it was trained on other images or other classes, or
-  if the folder has predictions and no network.
+  the data set's order. It is a ConfigError if it was trained on other images or other classes.
   """
-  if exists(folder.path / predictions.ABOUT_FILE):
-    raise ConfigError(f"{folder.path} has predictions, must have the teacher's network")
   classes = class_order(folder, dataset.spec, dataset.class_names)
   network, variables = load_network(folder, mesh)
   return Teacher(Frozen(network, planning.spec_of(folder.phase), classes), variables)

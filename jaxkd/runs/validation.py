@@ -298,7 +298,8 @@ def _stored(phase: Phase) -> dict[Phase, predictions.Storage]:
       if planning.objective_of(phase).prepare and not given.has(predictions.CLEAN):
         raise ConfigError(
           f"the method {phase.objective['name']!r} needs the teacher's logits of images without "
-          f"augmentation, which {given.path} lacks; --import_clean of jaxkd.predict adds them"
+          f"augmentation, which {given.path} lacks; import "
+          "them with --import_clean into a new folder"
         )
       found[teacher] = given.storage
   return found

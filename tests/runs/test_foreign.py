@@ -117,15 +117,23 @@ def test_a_student_learns_from_a_teacher_of_any_framework(
   assert lines[0]["accuracy (%)"] == "unknown"
   assert lines[0]["network"] == "mine"
   assert lines[1]["accuracy (%)"] == f"{100 * one.folder(student).accuracy:.2f}"
+  # Its size is not known either.
+  text = (report.write(one) / "report.md").read_text()
+  assert "| mlp" in text.partition("Size and speed")[2]
+  assert "mine" not in text.partition("Size and speed")[2].partition("MFLOPs are")[0]
   # Another teacher makes another student.
   other = {name: each + 1 for name, each in logits.items()}
   assert foreign.teacher_phase(teacher(other), student.data) not in student.teachers
 
 
 def test_exported_views_are_normalised_and_raw_views_are_the_pixels(
-  config, exported, images, tmp_path
+  config, exported, images, tmp_path, monkeypatch
 ):
+  traced, of = [], foreign.ViewForm.of
+  monkeypatch.setattr(foreign.ViewForm, "of", lambda *args: traced.append(1) or of(*args))
   prediction_files.exported(config, str(tmp_path / "raw"), foreign.ViewForm())
+  # One program for all views, and one for the images without augmentation.
+  assert len(traced) == 2
   raw = np.load(tmp_path / "raw" / "clean.npy")
   dataset = experiment.load_dataset(config.data, config.run, jax.make_mesh((1,), ("data",)))
   np.testing.assert_array_equal(raw.reshape(len(raw), -1), dataset.train.images)
