@@ -13,7 +13,7 @@ import pathlib
 from absl import app, flags
 
 from jaxkd import cli
-from jaxkd.common.errors import ConfigError
+from jaxkd.common.errors import ConfigError, FileError, explained
 from jaxkd.runs import foreign, prediction_files
 from jaxkd.runs.validation import validate
 from jaxkd.training.predictions import DTYPES
@@ -41,16 +41,31 @@ def _numbers(flag: flags.FlagHolder[list[str]]) -> tuple[float, ...]:
     raise ConfigError(f"--{flag.name} is {','.join(flag.value)}, must be numbers") from None
 
 
+def _check_flags() -> None:
+  """Raises a ConfigError for a flag that would have no effect."""
+  pairs = [(flag, _LOGITS) for flag in (_CLEAN, _CLASSES, _NAME)]
+  pairs += [(flag, _EXPORT) for flag in (_SIZE, _MEAN, _STD, _FIRST)]
+  for flag, needed in pairs:
+    if flag.present and not needed.value:
+      raise ConfigError(f"--{flag.name} is set, which needs --{needed.name}")
+  if _LOGITS.value and _EXPORT.value:
+    raise ConfigError(f"--{_LOGITS.name} and --{_EXPORT.name} are set, must be one of them")
+
+
 def _imported() -> foreign.Imported:
   logits = foreign.read_logits(_LOGITS.value, "--import_logits")
   clean = foreign.read_logits(_CLEAN.value, "--import_clean") if _CLEAN.value else None
-  names = pathlib.Path(_CLASSES.value).read_text().splitlines() if _CLASSES.value else ()
+  names: list[str] = []
+  if _CLASSES.value:
+    with explained(FileError, f"--{_CLASSES.name} is {_CLASSES.value!r}", (OSError, ValueError)):
+      names = pathlib.Path(_CLASSES.value).read_text().splitlines()
   return foreign.Imported(_NAME.value, logits if logits.ndim == 3 else logits[None], clean, names)
 
 
 def main(_: list[str]) -> None:
   """Writes predictions, or views, as the flags say."""
   with cli.command():
+    _check_flags()
     config = cli.config()
     validate(config)
     kept = prediction_files.Kept(_STORAGE.value, _TOP.value, _FEATURES.value)

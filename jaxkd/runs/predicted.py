@@ -31,7 +31,7 @@ from jaxkd.common.signals import Stopped
 from jaxkd.data.base import tell_once
 from jaxkd.models import Outputs
 from jaxkd.runs import planning, teachers
-from jaxkd.runs.phase import Phase
+from jaxkd.runs.phase import SCHEMA, Phase
 from jaxkd.runs.store import LockedError, PhaseFolder
 from jaxkd.training import predicting, sharding
 from jaxkd.training.jobs import Dataset, RecalledTeacher, Teacher, needed_views
@@ -62,7 +62,7 @@ def images_described(seen: Mapping[str, Any], dataset: Dataset) -> dict[str, Any
   """Returns the description of a student's views of a data set, for JSON."""
   labels = predicting.labels_of(dataset)
   return {
-    "version": FORMAT,
+    "version": [FORMAT, SCHEMA],
     "data": _images(seen),
     "views": seen["views"],
     "view_seed": seen["view_seed"],
@@ -120,6 +120,11 @@ def finish(predictions: Predictions, teacher: Phase, result: Mapping[str, Any]) 
 def check_data(predictions: Predictions, seen: Mapping[str, Any]) -> None:
   """Raises a ConfigError unless predictions are of the images that a student sees."""
   about = predictions.about
+  if about.get("version") != [FORMAT, SCHEMA]:
+    raise ConfigError(
+      f"the predictions {predictions.path} are of another version of jaxkd, whose views may be "
+      "others; write them again"
+    )
   for option in ("views", "view_seed"):
     if seen.get(option, 0) != about[option]:
       name = "data.views" if option == "views" else "data.seed"

@@ -1,8 +1,8 @@
 """A folder of a teacher's predictions: its outputs on every training example under every view.
 
 `predictions.json` describes the folder. A part is a view, `view-000` and so on, or `clean`, the
-images without augmentation. A part has shards of consecutive examples,
-`view-000-00000.safetensors`, and `view-000.json` with their checksums, which is written last.
+images without augmentation. A part has shards of consecutive examples, named after the first one,
+`view-000-00000000.safetensors`, and `view-000.json` with their checksums, which is written last.
 """
 
 import dataclasses
@@ -214,8 +214,9 @@ class Predictions:
     found: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []
     correct = 0
-    for number, (start, stop) in enumerate(self.shards(batch_size)):
-      file = f"{part}-{number:05d}.safetensors"
+    for start, stop in self.shards(batch_size):
+      # Another batch size may have other shards, so a number would not tell their examples.
+      file = f"{part}-{start:08d}.safetensors"
       packed = self._sound(file, stop - start)
       if not sharding.agreed(packed is not None):
         logits, features = outputs(start, stop)
@@ -263,7 +264,10 @@ class Predictions:
 
   def _read_part(self, part: str) -> Packed:
     self.require([part])
-    found: list[Packed] = []
+    found = {
+      name: np.empty((self.examples, *shape), dtype)
+      for name, (shape, dtype) in self.storage.arrays.items()
+    }
     place = 0
     for shard in self.facts(part)["shards"]:
       file, rows = shard["file"], shard["stop"] - shard["start"]
@@ -271,11 +275,12 @@ class Predictions:
       packed = self._sound(file, rows, content)
       if shard["start"] != place or zlib.crc32(content) != shard["crc32"] or packed is None:
         raise PredictionsError(f"{self.path / file} is damaged; {_REMEDY}")
+      for name, array in packed.items():
+        found[name][place : shard["stop"]] = array
       place = shard["stop"]
-      found.append(packed)
     if place != self.examples:
       raise PredictionsError(f"{self.path} has {place} examples of {self.examples} in {part!r}")
-    return {name: np.concatenate([each[name] for each in found]) for name in self.storage.arrays}
+    return found
 
   def _sound(self, file: str, rows: int, content: bytes | None = None) -> Packed | None:
     """Returns the arrays of a shard; None if it is missing or its arrays are not as described."""

@@ -18,6 +18,7 @@ from jaxkd.runs import (
   experiment,
   inventory,
   planning,
+  predicted,
   prediction_files,
   queue,
   teachers,
@@ -231,6 +232,14 @@ def test_predictions_that_do_not_fit_are_refused(tiny_config, given, options, me
   assert "\n" not in str(caught.value)
 
 
+def test_predictions_of_another_version_are_refused(tiny_config, given, monkeypatch):
+  config = with_views(tiny_config, ("kd",))
+  config.teacher.predictions = str(given / "exact")
+  monkeypatch.setattr(predicted, "FORMAT", predicted.FORMAT + 1)
+  with pytest.raises(ConfigError, match="are of another version of jaxkd"):
+    validate(config)
+
+
 def test_a_phase_is_no_folder_of_predictions_and_the_other_way_round(
   tiny_config, in_the_step, given
 ):
@@ -249,6 +258,20 @@ def test_mixed_images_have_no_views(tiny_config):
   mixed = dataclasses.replace(phase, data={**phase.data, "cutmix": 1.0})
   with pytest.raises(ConfigError, match=r"data\.cutmix is 1\.0, must be 0 with data\.views"):
     validation.check_views(mixed)
+
+
+@pytest.mark.parametrize(
+  ("flags", "message"),
+  [
+    (["--import_clean=x"], "--import_clean is set, which needs --import_logits"),
+    (["--view_size=9"], "--view_size is set, which needs --export_views"),
+    (["--import_logits=x", "--export_views=y"], "are set, must be one of them"),
+  ],
+)
+def test_flags_without_effect_are_refused(command, capsys, flags, message):
+  with pytest.raises(SystemExit):
+    command(predict.main, "--config=configs/digits_isats.py:teacher=mlp,student=mlp", *flags)
+  assert message in capsys.readouterr().err
 
 
 def test_the_command_refuses_a_config_without_views(command, tmp_path, capsys):

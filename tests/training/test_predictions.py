@@ -95,13 +95,26 @@ def test_an_interrupted_part_is_not_read_and_goes_on_at_its_first_missing_shard(
   assert folder.finished == [part]
 
 
+def test_shards_of_another_batch_size_are_not_mixed_up(folder, monkeypatch):
+  write(folder, part_of(0))
+  (folder.path / "view-000.json").unlink()
+  # Shards of 14, 14 and 2 examples; the second one of before has 14, too, but not the same ones.
+  monkeypatch.setattr("jaxkd.training.predictions._SHARD_BYTES", 14 * 40)
+  calls = []
+  folder.write_part(
+    part_of(0), 14, lambda *rows: calls.append(rows) or (LOGITS[slice(*rows)], None), LABELS
+  )
+  assert calls == [(0, 14), (14, 28), (28, 30)]
+  np.testing.assert_array_equal(Predictions(folder.path).arrays(part_of(0))["logits"], LOGITS)
+
+
 def test_a_changed_byte_is_noticed(folder):
   write(folder, part_of(1))
-  file = folder.path / "view-001-00001.safetensors"
+  file = folder.path / "view-001-00000016.safetensors"
   content = bytearray(file.read_bytes())
   content[-1] ^= 1
   file.write_bytes(content)
-  with pytest.raises(PredictionsError, match=r"view-001-00001\.safetensors is damaged"):
+  with pytest.raises(PredictionsError, match=r"view-001-00000016\.safetensors is damaged"):
     folder.arrays(part_of(1))
 
 
