@@ -9,6 +9,7 @@ teacher of any framework gets the views by --export_views and returns its logits
 """
 
 import pathlib
+from typing import Any
 
 from absl import app, flags
 
@@ -30,6 +31,7 @@ _STD = flags.DEFINE_list("view_std", [], "standard deviation of exported views")
 _FIRST = flags.DEFINE_bool("view_channels_first", False, "export [C, S, S], as PyTorch has it")
 _LOGITS = flags.DEFINE_string("import_logits", "", ".npy file of [K, N, C], or [N, C] of one view")
 _CLEAN = flags.DEFINE_string("import_clean", "", ".npy file of [N, C], of clean.npy; for `fgcr`")
+_VIEWS = flags.DEFINE_string("import_views", "", "folder of --export_views, to be compared")
 _CLASSES = flags.DEFINE_string("import_classes", "", "file of class names in the logits' order")
 _NAME = flags.DEFINE_string("import_name", "imported", "name of the teacher in reports")
 
@@ -43,7 +45,8 @@ def _numbers(flag: flags.FlagHolder[list[str]]) -> tuple[float, ...]:
 
 def _check_flags() -> None:
   """Raises a ConfigError for a flag that would have no effect."""
-  pairs = [(flag, _LOGITS) for flag in (_CLEAN, _CLASSES, _NAME)]
+  pairs: list[tuple[flags.FlagHolder[Any], flags.FlagHolder[str]]]
+  pairs = [(flag, _LOGITS) for flag in (_CLEAN, _VIEWS, _CLASSES, _NAME)]
   pairs += [(flag, _EXPORT) for flag in (_SIZE, _MEAN, _STD, _FIRST)]
   for flag, needed in pairs:
     if flag.present and not needed.value:
@@ -73,7 +76,7 @@ def main(_: list[str]) -> None:
       form = foreign.ViewForm(_SIZE.value, _numbers(_MEAN), _numbers(_STD), _FIRST.value)
       prediction_files.exported(config, _EXPORT.value, form)
     elif _LOGITS.value:
-      prediction_files.imported(config, _imported(), _OUT.value, kept)
+      prediction_files.imported(config, _imported(), _OUT.value, kept, _VIEWS.value)
     else:
       prediction_files.own(config, cli.WORKDIR.value, _OUT.value, kept)
 

@@ -88,8 +88,8 @@ def write(folder: PhaseFolder, out: StrPath, step: int | None, about: Mapping[st
   check_output(out)
   texts = {name: json.dumps(value) for name, value in about.items()}
   if out.suffix == ".safetensors":
-    model = planning.network(folder.phase)
     _, trained = teachers.load_network(folder, sharding.mesh(), step)
+    model = planning.network(folder.phase)
     nnx.update(model, *trained)
     weights.write(out, weights.to_torch(model), texts)
     return

@@ -16,7 +16,15 @@ from jaxkd import data, losses, methods
 from jaxkd.common import provenance
 from jaxkd.common.console import tell
 from jaxkd.common.errors import ConfigError, FileError, described, explained
-from jaxkd.common.files import exists, make_folder, write_json
+from jaxkd.common.files import (
+  exists,
+  make_folder,
+  read_json,
+  remove_leftovers,
+  temporary,
+  temporary_path,
+  write_json,
+)
 from jaxkd.common.logits import are_probabilities
 from jaxkd.runs import predicted
 from jaxkd.runs.phase import Phase
@@ -82,27 +90,37 @@ def export_views(
   predicted.claim(out / "views.json", text)
   _save(out / "labels.npy", views.labels)
   rows = views.taken(lambda _, pixels: form.of(pixels), None)
+  count = len(views.labels)
   for part in predicted.parts(about["views"]):
-    if exists(out / f"{part}.npy"):
+    path = out / f"{part}.npy"
+    if exists(path):
       continue
-    temporary, count = out / f".{part}.{uuid.uuid4().hex}.npy", len(views.labels)
-    with explained(FileError, f"can't write {out}", OSError):
-      try:
-        # Not mapped into memory: on a full disk that would kill the process.
-        with open(temporary, "wb") as file:
-          for start in range(0, count, _ROWS):
-            images = np.ascontiguousarray(rows(part, start, min(start + _ROWS, count)))
-            if not start:
-              shape, dtype = (count, *images.shape[1:]), images.dtype
-              header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
-              np.lib.format.write_array_header_1_0(file, header)
-            file.write(images.tobytes())
-          file.flush()
-          os.fsync(file.fileno())
-        os.replace(temporary, out / f"{part}.npy")
-      finally:
-        temporary.unlink(missing_ok=True)
-    tell(f"written: {out / f'{part}.npy'}, {dtype} {[*shape]}")
+    made = temporary_path(path, uuid.uuid4().hex)
+    # Not mapped into memory: on a full disk that would kill the process.
+    with explained(FileError, f"can't write {path}", OSError), temporary(made) as file:
+      for start in range(0, count, _ROWS):
+        images = rows(part, start, min(start + _ROWS, count))
+        if not start:
+          shape, dtype = (count, *images.shape[1:]), images.dtype
+          header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+          np.lib.format.write_array_header_1_0(file, header)
+        file.write(images.tobytes())
+      file.flush()
+      os.fsync(file.fileno())
+      os.replace(made, path)
+    remove_leftovers(out, path.name)
+    tell(f"written: {path}, {dtype} {[*shape]}")
+
+
+def check_exported(folder: str, about: Mapping[str, Any]) -> None:
+  """Raises a ConfigError unless a folder of exported views is of the described images."""
+  found = read_json(pathlib.Path(folder) / "views.json", "export the views again")
+  del found["form"]
+  for key in predicted.differing(about, found):
+    raise ConfigError(
+      f"--import_views is {folder!r}, whose views are not those of the config: they differ in "
+      f"{key!r}"
+    )
 
 
 def _save(path: pathlib.Path, array: np.ndarray) -> None:

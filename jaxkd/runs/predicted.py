@@ -45,8 +45,8 @@ FORMAT = 1
 
 _PAUSE = 5.0
 """Seconds between two looks whether another process has finished its predictions."""
-# Differences between data of students that change no image.
-_FREE = ("batch_size", "seed", "mean", "std", "class_names")
+# Differences between data of students that change no image, or are described on their own.
+_FREE = ("batch_size", "seed", "mean", "std", "class_names", "views", "view_seed")
 
 
 def described(
@@ -104,9 +104,14 @@ def claim(file: AnyPath, about: Mapping[str, Any]) -> None:
   if not exists(file):
     write_json(file, about)
   found = read_json(file, "remove the folder and write it again")
-  for key in about.keys() | found.keys():
-    if json.dumps(about.get(key)) != json.dumps(found.get(key)):
-      raise ConfigError(f"{file} is of something else: it differs in {key!r}; name a new folder")
+  for key in differing(about, found):
+    raise ConfigError(f"{file} is of something else: it differs in {key!r}; name a new folder")
+
+
+def differing(about: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+  """Returns the keys in which two descriptions differ as JSON."""
+  keys = sorted(about.keys() | found.keys())
+  return [key for key in keys if json.dumps(about.get(key)) != json.dumps(found.get(key))]
 
 
 def finish(predictions: Predictions, teacher: Phase, result: Mapping[str, Any]) -> None:

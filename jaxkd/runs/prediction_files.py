@@ -102,8 +102,10 @@ def exported(config: ConfigDict, out: str, form: foreign.ViewForm) -> None:
     foreign.export_views(setting.views(), about, out, form)
 
 
-def imported(config: ConfigDict, logits: foreign.Imported, out: str, kept: Kept) -> Predictions:
-  """Writes logits from outside as predictions."""
+def imported(
+  config: ConfigDict, logits: foreign.Imported, out: str, kept: Kept, views: str = ""
+) -> Predictions:
+  """Writes logits from outside as predictions; `views` may name the folder of exported views."""
   if not out:
     raise ConfigError("--out is missing: the folder of predictions to write")
   _require_one_process("--import_logits")
@@ -111,6 +113,8 @@ def imported(config: ConfigDict, logits: foreign.Imported, out: str, kept: Kept)
     dataset = setting.dataset
     storage = kept.storage(dataset.spec.num_classes, 0)
     labels = predicting.labels_of(dataset)
+    if views:
+      foreign.check_exported(views, predicted.images_described(setting.seen, dataset))
     foreign.check(logits, setting.seen["views"], labels, dataset.class_names)
     teacher: Phase = foreign.teacher_phase(logits, setting.seen)
     about = predicted.described(teacher, setting.seen, dataset, storage)

@@ -101,7 +101,9 @@ def test_a_student_learns_from_a_teacher_of_any_framework(
   accuracy = np.mean(logits["clean"].argmax(axis=1) == labels)
   assert accuracy > 0.5
   out = tmp_path / "predictions"
-  prediction_files.imported(config, teacher(logits), str(out), prediction_files.Kept())
+  prediction_files.imported(
+    config, teacher(logits), str(out), prediction_files.Kept(), str(exported)
+  )
   said = capsys.readouterr().err
   assert f"clean: the logits agree with {accuracy:.2%} of the labels" in said
   np.testing.assert_array_equal(Predictions(out).arrays("clean")["logits"], logits["clean"])
@@ -124,6 +126,13 @@ def test_a_student_learns_from_a_teacher_of_any_framework(
   # Another teacher makes another student.
   other = {name: each + 1 for name, each in logits.items()}
   assert foreign.teacher_phase(teacher(other), student.data) not in student.teachers
+
+
+def test_logits_of_views_of_another_seed_are_refused(config, exported, tmp_path):
+  config.data.seed = 7
+  logits = foreign.Imported("mine", np.zeros((2, 1437, 10), np.float32))
+  with pytest.raises(ConfigError, match="not those of the config: they differ in 'view_seed'"):
+    prediction_files.imported(config, logits, str(tmp_path), prediction_files.Kept(), str(exported))
 
 
 def test_exported_views_are_normalised_and_raw_views_are_the_pixels(
