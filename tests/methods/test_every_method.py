@@ -108,7 +108,7 @@ def trainer_of(students, split, mesh, sums=()):
     adapter, adapter_variables = make_adapter(
       method, seed, evaluator, (variables, *arrays), functools.partial(Tiny, 4)
     )
-    prepared = constants(evaluator, (put(variables), *arrays), split, None)
+    prepared = constants(evaluator, put(variables), lambda _: arrays, split, None)
     rate = optim.schedule(SCHEDULE, STEPS)
     learners.append(Learner(network, adapter, method, optim.optimizer(SCHEDULE, rate)))
     starts.append(learners[-1].init(variables, adapter_variables, prepared))
