@@ -14,8 +14,8 @@ from typing import Any
 
 from jaxkd.common.arguments import Parser, show
 from jaxkd.common.console import tell
-from jaxkd.common.errors import ConfigError, UserError, end
-from jaxkd.common.files import write_atomically
+from jaxkd.common.errors import ConfigError, FileError, UserError, end
+from jaxkd.common.files import check_target, exists, read, write_atomically
 from jaxkd.data.base import readable
 from jaxkd.data.folder import image_files
 from jaxkd.reports import tables
@@ -36,6 +36,10 @@ def main(argv: Sequence[str] | None = None) -> None:
   try:
     if flags.top < 1:
       raise ConfigError(f"--top is {flags.top}, must be at least 1")
+    for target in filter(None, (flags.csv, flags.json)):
+      check_target(target, "jaxkd classify", _is_own)
+    if not exists(flags.phase):
+      raise FileError(f"{flags.phase}: no such file or folder")
     files = [file for image in flags.images for file in _files(pathlib.Path(image))]
     if pathlib.Path(flags.phase).is_file():
       network = predictor.open_file(flags.phase)
@@ -60,6 +64,12 @@ def main(argv: Sequence[str] | None = None) -> None:
       tell(f"Written: {written}")
   if len(right) < len(found):
     end(f"{len(found) - len(right)} of {len(found)} images were not classified")
+
+
+def _is_own(path: pathlib.Path) -> bool:
+  """Returns whether a file has predictions of this command, or nothing."""
+  content = read(path)
+  return not content or content.startswith((b"image,rank,class,", b'[\n  {\n    "image": '))
 
 
 def _files(path: pathlib.Path) -> list[pathlib.Path]:

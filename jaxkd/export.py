@@ -8,15 +8,20 @@ The suffix of OUT chooses the form:
   .stablehlo     a program for JAX, from pixels to logits (extra stablehlo)
   .onnx          a program for ONNX runtimes, from pixels to logits (extra onnx)
 
+An earlier export of the same name is replaced, and its model card. Other files are not: choose
+another name.
+
 The file has the class names, input size, normalisation, crop and origin of the network. It takes
 the newest checkpoint of a phase, whether or not the phase is finished; `--step=N` takes the
 checkpoint of a step.
 """
 
+import pathlib
 from collections.abc import Sequence
 
 from jaxkd.common.arguments import Parser
 from jaxkd.common.errors import UserError, end
+from jaxkd.common.files import write_together
 from jaxkd.reports import card
 from jaxkd.runs import exporting
 from jaxkd.runs.store import PhaseFolder
@@ -34,16 +39,17 @@ def main(argv: Sequence[str] | None = None) -> None:
   flags = parser.parse_args(argv)
   try:
     exporting.check_output(flags.out)
+    place = card.place(flags.out)
     folder = PhaseFolder.open(flags.phase, finished=False)
     alone = flags.out.endswith(".safetensors")
     about = exporting.describe(folder, flags.step, weights_alone=alone)
     known = about["provenance"]["accuracy"] is not None
     evaluation = folder.evaluation() if known else None
-    exporting.write(folder, flags.out, flags.step, about)
-    written = card.write(flags.out, about, evaluation, flags.licence)
+    text = card.text(pathlib.Path(flags.out), about, evaluation, flags.licence)
+    write_together({place: text, **exporting.contents(folder, flags.out, flags.step, about)})
   except (UserError, OSError) as error:
     end(error)
-  print(f"Written: {flags.out}, and the model card {written}")
+  print(f"Written: {flags.out}, and the model card {place}")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def test_weights_are_checked_and_written(tmp_path, tensors, capsys):
       "--model is 'resnet8': in_channels must be at least 1, got -",
     ),
     ([*arguments, "--image_size=-1"], "--model is 'resnet8': resnet8 needs images of at least 4 "),
-    ([*arguments, "--num_classes=ten"], "argument --num_classes: invalid int value: 'ten'"),
+    ([*arguments, "--num_classes=ten"], "--num_classes is 'ten', must be an integer"),
     ([str(src)], "the following arguments are required: --model, --out"),
     ([str(src), "--modle=resnet8", f"--out={out}"], "the flag is --modle, must be one of --help, "),
     ([str(src), "--model=resnet9", f"--out={out}"], "--model is 'resnet9': unknown network "),

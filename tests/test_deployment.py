@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import zlib
 
 import jax
 import numpy as np
@@ -177,14 +178,17 @@ def test_an_image_that_cannot_be_read_is_named_and_the_others_are_classified(
 @pytest.mark.parametrize(
   ("network", "images", "message"),
   [
-    ("absent", "a.jpg", "absent is not the folder of a phase"),
+    ("absent", "a.jpg", "absent: no such file or folder"),
     ("student.onnx", "a.jpg", "or a .safetensors or .stablehlo file of jaxkd export"),
     ("plain.safetensors", "a.jpg", "was not written by jaxkd export, or by an earlier version"),
     ("damaged.safetensors", "a.jpg", "can't read"),
     ("network.safetensors", "a.jpg", "has the user's own network 'os:system'"),
     ("objective.safetensors", "a.jpg", "has the user's own method 'os:system'"),
-    ("damaged.stablehlo", "a.jpg", "can't be run"),
+    ("damaged.stablehlo", "a.jpg", "damaged.stablehlo is damaged or no program of jaxkd export"),
     ("student", "empty", "empty has no images"),
+    ("student", "a.jpg --csv=empty", "can't write empty: it is a folder"),
+    ("student", "a.jpg --csv=absent/a.csv", "can't write absent/a.csv: there is no folder absent"),
+    ("student", "a.jpg --json=damaged.stablehlo", "exists, and jaxkd classify did not write it"),
     ("student", "a.jpg --top=0", "--top is 0, must be at least 1"),
   ],
 )
@@ -200,7 +204,8 @@ def test_a_mistake_is_refused_in_one_line(
     texts = {name: json.dumps(value) for name, value in (about | {"phase": phase}).items()}
     weights.write(f"{part}.safetensors", tensors, texts)
   (tmp_path / "damaged.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{")
-  (tmp_path / "damaged.stablehlo.json").write_text(json.dumps(exporting.describe(student)))
+  fields = about | {predictor.CHECKSUM: zlib.crc32(b"abc")}
+  (tmp_path / "damaged.stablehlo.json").write_text(json.dumps(fields))
   (tmp_path / "damaged.stablehlo").write_bytes(b"abc")
   (tmp_path / "student.onnx").touch()
   (tmp_path / "empty").mkdir()
@@ -209,6 +214,52 @@ def test_a_mistake_is_refused_in_one_line(
   assert not table
   assert line.startswith("jaxkd: ")
   assert message in line
+
+
+def test_files_of_a_folder_that_are_no_images_are_named(own, student, tmp_path, capsys):
+  shutil.copytree(f"{own.config.data.data_dir}/test/fly", tmp_path / "new")
+  (tmp_path / "new" / "notes.txt").touch()
+  table, (line,) = classified(capsys, student.path, tmp_path / "new")
+  assert len(table) == 2 + 5
+  assert "1 file is skipped" in line
+  assert "notes.txt" in line
+
+
+def test_exports_of_equal_weights_are_equal_and_changed_weights_are_refused(
+  own, student, tmp_path, capsys
+):
+  first = exported(student, tmp_path / "student.safetensors").read_bytes()
+  out = exported(student, tmp_path / "student.safetensors")
+  assert out.read_bytes() == first
+  changed = weights.read(out)
+  name = min(changed)
+  changed[name] = changed[name] + 1
+  weights.write(out, changed, weights.metadata(out))
+  capsys.readouterr()
+  _, (line,) = classified(capsys, out, f"{own.config.data.data_dir}/test", status=2)
+  assert "the checksum of the weights" in line
+
+
+@pytest.mark.parametrize(
+  ("name", "message"),
+  [
+    ("foreign.safetensors", "it exists, and jaxkd export did not write it; choose another name"),
+    ("foreign.stablehlo", "it exists, and jaxkd export did not write it; choose another name"),
+    ("noted.safetensors", "noted.safetensors.md: it exists, and jaxkd export did not write it"),
+    ("folder.onnx", "it is a folder"),
+    ("absent/student.onnx", "there is no folder"),
+  ],
+)
+def test_a_target_that_is_no_export_is_refused_and_kept(student, tmp_path, capsys, name, message):
+  weights.write(tmp_path / "foreign.safetensors", {"x": np.zeros(1, np.float32)})
+  (tmp_path / "foreign.stablehlo").write_bytes(b"abc")
+  (tmp_path / "noted.safetensors.md").write_text("My notes")
+  (tmp_path / "folder.onnx").mkdir()
+  before = {path: path.is_file() and path.read_bytes() for path in tmp_path.iterdir()}
+  with pytest.raises(SystemExit):
+    exported(student, tmp_path / name)
+  assert message in capsys.readouterr().err
+  assert before == {path: path.is_file() and path.read_bytes() for path in tmp_path.iterdir()}
 
 
 def exported(student, out, *flags):
@@ -271,11 +322,17 @@ def test_an_exported_program_gives_the_logits_for_any_number_of_images(
     logits = program.call(pixels[:count])
     np.testing.assert_allclose(logits, expected[:count], rtol=1e-4, atol=1e-4)
   assert "tpu" in program.platforms
-  assert json.loads((tmp_path / "student.stablehlo.json").read_text()) == described(student)
+  fields = json.loads((tmp_path / "student.stablehlo.json").read_text())
+  checksum = fields.pop(predictor.CHECKSUM)
+  assert fields == described(student)
   # A command classifies with it as with the phase.
   images = f"{own.config.data.data_dir}/test"
   capsys.readouterr()
   assert classified(capsys, out, images) == classified(capsys, student.path, images)
+  fields[predictor.CHECKSUM] = checksum ^ 1
+  (tmp_path / "student.stablehlo.json").write_text(json.dumps(fields))
+  _, (line,) = classified(capsys, out, images, status=2)
+  assert "student.stablehlo.json belongs to another program; export it again" in line
 
 
 def test_an_onnx_file_gives_the_logits_for_any_number_of_images(student, tmp_path, pixels):
@@ -317,14 +374,18 @@ def test_the_card_of_an_unfinished_phase_claims_no_accuracy(student, tmp_path):
   assert "The accuracy by class is not known." in text
   assert "Käfer (2019), fly, moth's wing" in text
   assert card.UNKNOWN in text
+  assert re.search(rf"unfinished: step (\d+) of {max(student.steps)}", text)[1] == str(
+    max(student.steps)
+  )
 
 
 def test_the_card_of_given_weights_claims_nothing_of_their_training(student, tmp_path):
   about = exporting.describe(student)
   about["phase"] |= {"schedule": about["phase"]["schedule"] | {"epochs": 0}}
-  text = card.write(tmp_path / "given.safetensors", about, None).read_text()
+  text = card.text(tmp_path / "given.safetensors", about, None)
   assert re.search(r"\| method +\| given, not trained +\|", text)
   assert text.count("| not known") == 2
+  assert "Program" not in text
 
 
 def test_a_damaged_evaluation_is_named_before_a_file_is_written(student, tmp_path, capsys):
@@ -378,6 +439,8 @@ def test_a_network_that_predicts_with_its_teachers_is_classified_with_them(own, 
   # The weights alone are the residual student's.
   exported(residual, out)
   assert json.loads(weights.metadata(out)["provenance"])["accuracy"] is None
+  card_text = (tmp_path / "residual.safetensors.md").read_text()
+  assert "residual weights, which predict together with their teachers" in card_text
   capsys.readouterr()
-  _, (line,) = classified(capsys, out, config.data.data_dir, status=2)
+  _, (line,) = classified(capsys, out, f"{config.data.data_dir}/test/fly", status=2)
   assert "predicts with its teachers" in line

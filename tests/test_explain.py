@@ -53,6 +53,12 @@ def test_the_values_are_those_of_the_config_and_its_flags(listed):
   assert lines[0] == "--config.analysis.grid=False"
 
 
+def test_an_empty_tuple_of_numbers_takes_numbers(listed):
+  assert listed("teacher.mean")[1].startswith("    One or more values, each a number")
+  lines = listed("--config=configs/analysis_digits.py", "analysis.seeds")
+  assert lines[1].startswith("    One or more values, each an integer")
+
+
 def test_a_word_that_no_name_has_is_looked_for_in_the_texts(listed):
   assert "--config.data.train_share=1.0" in listed("equal for every class")
 

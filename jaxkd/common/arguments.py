@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Collection, Sequence
 
@@ -53,7 +54,7 @@ class Parser(argparse.ArgumentParser):
 
   def error(self, message):
     """Ends the process."""
-    end(message)
+    end(re.sub("^argument (.*): invalid int value: (.*)", r"\1 is \2, must be an integer", message))
 
 
 def split(

@@ -12,7 +12,7 @@ import stat
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 from jaxkd.common.buckets import errors, in_bucket, located
@@ -41,14 +41,47 @@ def write_atomically(path: StrPath, content: str | bytes) -> None:
     with _explained("write", path):
       located(path).write_bytes(content.encode() if isinstance(content, str) else content)
     return
-  path = pathlib.Path(path)
-  made = temporary_path(path, uuid.uuid4().hex)
-  with _explained("write", path), temporary(made) as file:
-    file.write(content.encode() if isinstance(content, str) else content)
-    file.flush()
-    os.fsync(file.fileno())
-    os.replace(made, path)
-  remove_leftovers(path.parent, path.name)
+  write_together({pathlib.Path(path): content})
+
+
+def write_together(contents: Mapping[pathlib.Path, str | bytes]) -> None:
+  """Writes local files: all of them as temporary files first, then they get their names in order.
+
+  An error before, such as that of a full disk, leaves the earlier files as they were.
+  """
+  with contextlib.ExitStack() as stack:
+    made = {path: temporary_path(path, uuid.uuid4().hex) for path in contents}
+    for path, content in contents.items():
+      with _explained("write", path):
+        file = stack.enter_context(temporary(made[path]))
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
+    for path in contents:
+      with _explained("write", path):
+        os.replace(made[path], path)
+  for path in contents:
+    remove_leftovers(path.parent, path.name)
+
+
+def check_target(path: StrPath, command: str, own: Callable[[pathlib.Path], bool]) -> None:
+  """Raises a FileError if a command can't write a file, or would replace one that isn't its own.
+
+  `own(path)` tells whether the command wrote a file. An object in a bucket is not checked.
+  """
+  if in_bucket(path):
+    return
+  path, reason = pathlib.Path(path), ""
+  if path.is_dir():
+    reason = "it is a folder"
+  elif not path.parent.is_dir():
+    reason = f"there is no folder {path.parent}"
+  elif not os.access(path.parent, os.W_OK | os.X_OK):
+    reason = f"the folder {path.parent} is read-only"
+  elif path.exists() and not own(path):
+    reason = f"it exists, and {command} did not write it; choose another name"
+  if reason:
+    raise FileError(f"can't write {path}: {reason}")
 
 
 def remove_leftovers(folder: StrPath, name: str = "") -> None:

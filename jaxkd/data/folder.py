@@ -125,8 +125,12 @@ def classes(path: str) -> list[str]:
 
 
 def image_files(path: pathlib.Path) -> list[pathlib.Path]:
-  """Returns the image files below a folder, sorted; hidden ones are skipped."""
-  return _images(_files(path))
+  """Returns the image files below a folder, sorted; hidden ones are skipped, others are named."""
+  files = set(_files(path))
+  found = _images(files)
+  if others := sorted(files.difference(found)):
+    tell_once(_left_out(path, others))
+  return found
 
 
 def _images(files: Iterable[pathlib.Path]) -> list[pathlib.Path]:

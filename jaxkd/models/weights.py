@@ -6,6 +6,7 @@ network from outside of the package has Flax's names and layout: `Conv_0.kernel`
 """
 
 import functools
+import json
 import math
 import pathlib
 import re
@@ -21,6 +22,7 @@ from flax import nnx
 
 from jaxkd.common import shell
 from jaxkd.common.console import tell
+from jaxkd.common.digests import crc32, digest
 from jaxkd.common.errors import FileError, described, explained
 from jaxkd.common.files import StrPath, check_zip, write_atomically
 from jaxkd.models.base import Network, NetworkError
@@ -313,8 +315,25 @@ def write(
 ) -> None:
   """Writes a `.safetensors` file, whole or not at all."""
   check_output(path)
-  content = safetensors.numpy.save(dict(tensors), metadata={"format": "pt", **(metadata or {})})
-  write_atomically(pathlib.Path(path), content)
+  write_atomically(pathlib.Path(path), content(tensors, metadata))
+
+
+def content(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> bytes:
+  """Returns the bytes of a `.safetensors` file; equal arguments give equal bytes."""
+  texts = {"format": "pt", **(metadata or {})}
+  made = safetensors.numpy.save(dict(tensors), metadata=texts)
+  # The library writes the metadata in random order.
+  start = 8 + int.from_bytes(made[:8], "little")
+  header = json.loads(made[8:start]) | {"__metadata__": texts}
+  text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+  text += b" " * (-len(text) % 8)  # tensors are aligned
+  return len(text).to_bytes(8, "little") + text + made[start:]
+
+
+def checksum(tensors: Mapping[str, np.ndarray]) -> str:
+  """Returns a digest of the names, shapes, types and values of tensors."""
+  lines = (f"{name} {x.dtype} {x.shape} {crc32(x)}" for name, x in sorted(tensors.items()))
+  return digest("\n".join(lines))
 
 
 def network_of(

@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jaxkd.common.files import StrPath, write_atomically
+from jaxkd.common.files import StrPath, check_target, read
 from jaxkd.reports import classes, document, networks
 from jaxkd.reports.document import Block, Report, Table, Text
 from jaxkd.runs.phase import Phase, duration
@@ -14,29 +14,37 @@ from jaxkd.training.jobs import GIVEN
 
 UNKNOWN = "not stated"
 """The licence of a network whose owner names none."""
+_HEAD = "---\nlibrary_name: jaxkd\n"
 
 
-def write(
-  file: StrPath, about: Mapping[str, Any], evaluation: Evaluation | None, licence: str = UNKNOWN
-) -> pathlib.Path:
-  """Writes the card beside an exported file, as `<file>.md`, and returns its path.
-
-  `about` describes the network as `exporting.describe` does.
-  """
-  file = pathlib.Path(file)
-  card = file.with_name(f"{file.name}.md")
-  report = Report(file.name, [*_blocks(about, evaluation, licence)])
+def text(
+  file: pathlib.Path,
+  about: Mapping[str, Any],
+  evaluation: Evaluation | None,
+  licence: str = UNKNOWN,
+) -> str:
+  """Returns the card of an exported file; `about` is the result of `exporting.describe`."""
+  report = Report(file.name, [*_blocks(file.suffix, about, evaluation, licence)])
   # The head that hubs of models read; a text in JSON is one in YAML, too.
-  head = f"---\nlibrary_name: jaxkd\nlicense: {json.dumps(licence)}\n---\n\n"
-  write_atomically(card, head + document.as_markdown(report))
-  return card
+  return f"{_HEAD}license: {json.dumps(licence)}\n---\n\n{document.as_markdown(report)}"
+
+
+def place(file: StrPath) -> pathlib.Path:
+  """Returns the place of the card, `<file>.md`; a FileError if it can't be written there."""
+  path = pathlib.Path(f"{file}.md")
+  check_target(path, "jaxkd export", lambda card: read(card).startswith(_HEAD.encode()))
+  return path
 
 
 def _blocks(
-  about: Mapping[str, Any], evaluation: Evaluation | None, licence: str
+  suffix: str, about: Mapping[str, Any], evaluation: Evaluation | None, licence: str
 ) -> Iterator[Block]:
   phase, origin, names = Phase.from_dict(about["phase"]), about["provenance"], about["class_names"]
-  accuracy = "not known"
+  accuracy, finished = "not known", origin["finished"] or "not known"
+  if origin["unfinished"]:
+    finished = f"unfinished: {origin['unfinished']}"
+  if origin["residual"]:
+    accuracy = "none: these are residual weights, which predict together with their teachers"
   if origin["accuracy"] is not None:
     accuracy = f"{origin['accuracy']:.2%} on the {origin['split']} split"
   facts = {
@@ -46,7 +54,7 @@ def _blocks(
     "teachers": ", ".join(origin["teachers"]) or "none: it learned from labels",
     "training": f"{duration(phase.epochs)}, seed {phase.seed}, step {origin['step']}",
     "accuracy": accuracy,
-    "finished": origin["finished"] or "not known",
+    "finished": finished,
     "phase": origin["phase"],
     "jaxkd": origin["jaxkd"],
     "licence": licence,
@@ -54,7 +62,7 @@ def _blocks(
   if phase.given:
     facts |= {"method": GIVEN, "teachers": "not known", "training": "not known"}
   yield Table("facts", [{"": name, "value": value} for name, value in facts.items()])
-  yield Text(_input(about["input"]))
+  yield Text(_input(suffix, about["input"]))
   if evaluation and names:
     known = {"accuracy (%)": [evaluation]}
     yield Table("classes", classes.accuracies(known, names), "Accuracy by class")
@@ -70,7 +78,8 @@ def _examples(origin: Mapping[str, Any]) -> str:
   return "".join(f", {count:,} {split} images" for split, count in counts if count)
 
 
-def _input(about: Mapping[str, Any]) -> str:
+def _input(suffix: str, about: Mapping[str, Any]) -> str:
+  weights = suffix == ".safetensors"
   size, resize, seen = about["size"], about["resize_shorter_side"], about["network_size"]
   prepared = f"Images are resized to {size}x{size} pixels"
   if resize:
@@ -79,12 +88,15 @@ def _input(about: Mapping[str, Any]) -> str:
       f"middle {size}x{size} pixels are kept"
     )
   if seen != size:
-    prepared += (
-      f", and resized to {seen}x{seen} pixels for the network (bilinear; programs do it themselves)"
+    by_itself = "" if weights else "; the program does it itself"
+    prepared += f", and resized to {seen}x{seen} pixels for the network (bilinear{by_itself})"
+  prepared += f", with {about['channels']} channels."
+  if not weights:
+    return (
+      f"{prepared} The program takes pixels, uint8, in the order batch, height, width, channel."
     )
   mean, std = (", ".join(f"{value:g}" for value in about[key]) for key in ("mean", "std"))
   return (
-    f"{prepared}, with {about['channels']} channels. Weights (.safetensors) take pixels / 255, "
-    f"minus the mean ({mean}), divided by the deviation ({std}). Programs (.stablehlo, .onnx) "
-    "take the pixels, uint8, in the order batch, height, width, channel."
+    f"{prepared} The weights take pixels / 255, minus the mean ({mean}), divided by the deviation "
+    f"({std})."
   )

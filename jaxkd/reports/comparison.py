@@ -21,6 +21,7 @@ class Difference(NamedTuple):
 
   mean: float
   margin: float
+  single: bool = False  # whether it is that of one seed
 
   @property
   def certain(self) -> bool:
@@ -50,7 +51,7 @@ def paired(row: BySeed, baseline: BySeed, comparisons: int = 1) -> Difference:
   n, mean = len(points), float(points.mean())
   error = points.std(ddof=1) / np.sqrt(n) if n > 1 else 0.0
   if error < 1e-9:
-    return Difference(mean, float("nan"))
+    return Difference(mean, float("nan"), n == 1)
   quantile = special.stdtrit(n - 1, 1 - (1 - CONFIDENCE) / (2 * comparisons))
   return Difference(mean, float(quantile * error))
 
@@ -61,16 +62,18 @@ def sentence(baseline: str, differences: Mapping[str, Difference]) -> str:
   Examples:
     >>> sentence("kd", {"ats": Difference(0.1, 0.3), "isats": Difference(0.5, 0.2)})
     'isats: above kd. No certain difference from kd: ats.'
-    >>> sentence("kd", {"ats": Difference(0.1, float("nan"))})
-    "These seeds can't tell a difference from kd from chance."
+    >>> sentence("kd", {"ats": Difference(0.1, float("nan"), single=True)})
+    'One seed does not show whether a difference from kd is chance.'
   """
+  if all(difference.single for difference in differences.values()):
+    return f"One seed does not show whether a difference from {baseline} is chance."
   if all(np.isnan(difference.margin) for difference in differences.values()):
-    return f"These seeds can't tell a difference from {baseline} from chance."
+    return f"All seeds give the same difference from {baseline}, so it has no interval."
   above = [row for row, d in differences.items() if d.certain and d.mean > 0]
   below = [row for row, d in differences.items() if d.certain and d.mean < 0]
   rest = [row for row in differences if row not in (*above, *below)]
   if not above and not below:
-    return f"No row differs from {baseline} by more than the uncertainty."
+    return f"No row differs from {baseline} by more than chance explains."
   parts = [(", ".join(above), f"above {baseline}"), (", ".join(below), f"below {baseline}")]
   said = [f"{rows}: {word}." for rows, word in parts if rows]
   said += [f"No certain difference from {baseline}: {', '.join(rest)}."] if rest else []

@@ -1,8 +1,10 @@
 """Exported networks: weights, StableHLO or ONNX, with a description of input and origin."""
 
+import contextlib
 import json
 import logging
 import pathlib
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +15,7 @@ from flax import nnx
 import jaxkd
 from jaxkd.common import shell
 from jaxkd.common.errors import FileError, UserError, explained
-from jaxkd.common.files import StrPath, write_atomically
+from jaxkd.common.files import StrPath, check_target, read
 from jaxkd.models import weights
 from jaxkd.runs import planning, predictor, teachers
 from jaxkd.runs.store import PhaseFolder
@@ -26,10 +28,27 @@ _INPUT, _OUTPUT = "images", "logits"
 
 
 def check_output(path: StrPath) -> None:
-  """Raises a FileError if `write` can't write files of this suffix."""
-  if pathlib.Path(path).suffix not in SUFFIXES:
+  """Raises a FileError if an export can't be written, or would replace a file of another kind."""
+  path = pathlib.Path(path)
+  if path.suffix not in SUFFIXES:
     wanted = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
     raise FileError(f"can't write {path}: the name must end with {wanted}")
+  check_target(path, "jaxkd export", _is_own)
+  if path.suffix == ".stablehlo":
+    check_target(predictor.description(path), "jaxkd export", _is_own)
+
+
+def _is_own(path: pathlib.Path) -> bool:
+  """Returns whether an existing file is an export, or the description of one."""
+  if path.suffix == ".stablehlo":
+    path = predictor.description(path)
+  try:
+    if path.suffix == ".safetensors":
+      return "provenance" in weights.metadata(path)
+    # An ONNX file contains the description.
+    return b"provenance" in read(path)
+  except FileError:
+    return False
 
 
 def describe(
@@ -44,6 +63,7 @@ def describe(
   result = folder.result() if folder.finished else {}
   last = bool(result) and step in (None, result["steps"])
   whole = not (weights_alone and planning.objective_of(phase).predicts_with_teachers)
+  at = result.get("steps", max(folder.steps)) if step is None else step
   return {
     "class_names": list(predictor.class_names(folder)),
     "input": {
@@ -66,39 +86,54 @@ def describe(
       "teachers": [teacher.folder for teacher in phase.teachers],
       "epochs": phase.epochs,
       "seed": phase.seed,
-      "step": result.get("steps", max(folder.steps)) if step is None else step,
+      "step": at,
       "split": phase.split,
       "accuracy": result[phase.split]["accuracy"] if last and whole else None,
       "finished": result.get("finished") if last else None,
+      "unfinished": None if last else f"step {at}{_of_all(folder)}",
+      "residual": not whole,
       "jaxkd": jaxkd.__version__,
     },
     "phase": phase.to_dict(),
   }
 
 
-def write(folder: PhaseFolder, out: StrPath, step: int | None, about: Mapping[str, Any]) -> None:
-  """Writes a phase's network; `about` is the result of `describe`.
+def _of_all(folder: PhaseFolder) -> str:
+  """Returns ' of N' with the steps of a whole training; '' before its first evaluation."""
+  if folder.finished:
+    return f" of {folder.result()['steps']}"
+  with contextlib.suppress(FileError):
+    line = folder.logged()[-1]
+    if line["epoch"]:
+      return f" of {round(folder.phase.epochs * line['step'] / line['epoch'])}"
+  return ""
+
+
+def contents(
+  folder: PhaseFolder, out: StrPath, step: int | None, about: Mapping[str, Any]
+) -> dict[pathlib.Path, str | bytes]:
+  """Returns the files of a phase's network, `out` last; `about` is the result of `describe`.
 
   `.safetensors` has the weights under the names of the network's reference, for PyTorch. They take
   normalised images. The programs `.stablehlo` and `.onnx` take pixels `[B, S, S, channels]`, uint8,
   which they normalise themselves, and give logits `[B, C]`. A StableHLO file's description lies
-  beside it as `<file>.json`; the other files contain it.
+  beside it as `<file>.json`, with the program's CRC-32; the other files contain it.
   """
   out = pathlib.Path(out)
-  check_output(out)
   texts = {name: json.dumps(value) for name, value in about.items()}
   if out.suffix == ".safetensors":
     _, trained = teachers.load_network(folder, sharding.mesh(), step)
     model = planning.network(folder.phase)
     nnx.update(model, *trained)
-    weights.write(out, weights.to_torch(model), texts)
-    return
+    tensors = weights.to_torch(model)
+    texts[predictor.CHECKSUM] = json.dumps(weights.checksum(tensors))
+    return {out: weights.content(tensors, texts)}
   made = predictor.of_phase(folder, step)
   if out.suffix == ".onnx":
-    write_atomically(out, _onnx(made, texts))
-    return
-  write_atomically(out, _stablehlo(made))
-  write_atomically(out.with_name(f"{out.name}.json"), json.dumps(about, indent=2) + "\n")
+    return {out: _onnx(made, texts)}
+  program = _stablehlo(made)
+  fields = {**about, predictor.CHECKSUM: zlib.crc32(program)}
+  return {predictor.description(out): json.dumps(fields, indent=2) + "\n", out: program}
 
 
 def _pixels(made: predictor.Predictor) -> jax.ShapeDtypeStruct:
@@ -109,10 +144,7 @@ def _pixels(made: predictor.Predictor) -> jax.ShapeDtypeStruct:
 
 
 def _stablehlo(made: predictor.Predictor) -> bytes:
-  try:
-    import flatbuffers  # noqa: F401
-  except ImportError as error:
-    raise FileError(f"StableHLO needs flatbuffers: {shell.install('stablehlo')}") from error
+  predictor.require_flatbuffers()
   with explained(UserError, "the network can't be exported for any number of images"):
     program = jax.export.export(jax.jit(made.logits), platforms=PLATFORMS)(_pixels(made))
   return bytes(program.serialize())

@@ -23,6 +23,10 @@ from jaxkd.runs.validation import BOUNDS
 _WIDTH = 100
 
 
+# Types of the elements of tuples that are empty by default, where they are not texts.
+_ELEMENTS = {"mean": float, "std": float, "seeds": int}
+
+
 class Listed(NamedTuple):
   """An option of a config."""
 
@@ -105,7 +109,8 @@ def _described(name: str, value: Any, kind: Any, known: dict[str, str]) -> tuple
       shared = f"; None: config.{key}" if key in SHARED else ""
       return values, f"{field.metadata['source']}{shared}"
   if kind is tuple:
-    kind = types.GenericAlias(tuple, (type(value[0]) if value else str, ...))
+    element = type(value[0]) if value else _ELEMENTS.get(name.rpartition(".")[2], str)
+    kind = types.GenericAlias(tuple, (element, ...))
   if value is None:
     kind = kind | None
   values = "set in a config file" if kind is ConfigDict else allowed(kind, BOUNDS.get(name))

@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import pathlib
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 from flax import nnx
 
 from jaxkd import data, losses
+from jaxkd.common import shell
 from jaxkd.common.cores import cores
 from jaxkd.common.errors import FileError, UserError, explained
 from jaxkd.common.files import StrPath
@@ -23,6 +25,9 @@ from jaxkd.runs.phase import Phase
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.training import compilation, sharding
 from jaxkd.training.step import Frozen, functional
+
+CHECKSUM = "checksum"
+"""Key of the checksum of an exported file's weights or program in its description."""
 
 _BATCH = 64  # images that are decoded and classified together
 
@@ -95,8 +100,10 @@ def open_file(path: StrPath) -> Predictor:
     spec, objective = planning.spec_of(phase), planning.objective_of(phase)
   if objective.predicts_with_teachers:
     raise FileError(f"{path} predicts with its teachers: classify with the folder of its phase")
-  model = planning.network(phase)
-  nnx.update(model, *weights.from_torch(model, weights.read(path), exact=True))
+  model, tensors = planning.network(phase), weights.read(path)
+  if texts.get(CHECKSUM) != json.dumps(weights.checksum(tensors)):
+    raise FileError(f"the checksum of the weights in {path} is wrong or missing; export it again")
+  nnx.update(model, *weights.from_torch(model, tensors, exact=True))
   network, variables = functional(model)
   frozen = Frozen(network, spec)
   return Predictor(
@@ -112,17 +119,37 @@ def _own_part(phase: Phase) -> str:
   return next((f"{part} {own['name']!r}" for part, own in parts if ":" in own["name"]), "")
 
 
+def description(path: pathlib.Path) -> pathlib.Path:
+  """Returns the file that describes a StableHLO program."""
+  return path.with_name(f"{path.name}.json")
+
+
+def require_flatbuffers() -> None:
+  """Raises a FileError without the package that JAX reads and writes StableHLO programs with."""
+  try:
+    import flatbuffers  # noqa: F401
+  except ImportError as error:
+    raise FileError(f"StableHLO needs flatbuffers: {shell.install('stablehlo')}") from error
+
+
 def _of_program(path: pathlib.Path) -> Predictor:
   """Returns the network of a StableHLO program, which needs no code of the network."""
-  described = path.with_name(f"{path.name}.json")
-  text = read_file(described)
+  require_flatbuffers()
+  described = description(path)
+  content, text = read_file(path), read_file(described)
   with explained(FileError, f"{described} is damaged"):
     fields = json.loads(text)
     spec = planning.spec_of(Phase.from_dict(fields["phase"]))
     names = tuple(fields["class_names"])
-  content = read_file(path)
-  with explained(FileError, f"{path} can't be run"):
+  if fields.get(CHECKSUM) != zlib.crc32(content):
+    raise FileError(
+      f"{path} is damaged, or {described} belongs to another program; export it again"
+    )
+  try:
     program = jax.export.deserialize(bytearray(content))
+  except Exception as error:
+    # The reader of flatbuffers raises anything.
+    raise FileError(f"{path} is damaged or no program of jaxkd export") from error
   return Predictor(spec, names, program.call)
 
 

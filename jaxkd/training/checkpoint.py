@@ -8,7 +8,6 @@ Arrays are named by their paths, so that a message can name an unfit array.
 import contextlib
 import errno
 import os
-import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ import orbax.checkpoint as ocp
 
 from jaxkd.common import cluster
 from jaxkd.common.buckets import AnyPath, absolute, errors
+from jaxkd.common.digests import crc32
 from jaxkd.common.errors import UserError, explained
 from jaxkd.common.files import StrPath
 from jaxkd.training.step import TrainState, Variables
@@ -35,13 +35,14 @@ def _named(tree: Any) -> dict[str, Any]:
 def _checksums(**items: dict[str, jax.Array]) -> dict[str, dict[str, int]]:
   """Returns the CRC-32 of every array; a state is replicated, so each process has all of it."""
 
-  def crc32(array: jax.Array) -> int:
+  def checksum(array: jax.Array) -> int:
     assert array.is_fully_replicated
-    # A view, since not every dtype has a buffer. `addressable_data` keeps no copy in the host.
-    own = np.ascontiguousarray(array.addressable_data(0))
-    return zlib.crc32(own.reshape(-1).view(np.uint8).data)
+    # `addressable_data` keeps no copy in the host.
+    return crc32(np.asarray(array.addressable_data(0)))
 
-  return {item: {name: crc32(array) for name, array in own.items()} for item, own in items.items()}
+  return {
+    item: {name: checksum(array) for name, array in own.items()} for item, own in items.items()
+  }
 
 
 def _unnamed(named: dict[str, Any], template: Any) -> Any:

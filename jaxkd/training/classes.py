@@ -26,23 +26,27 @@ class Evaluation(NamedTuple):
   images_per_second: float | None
 
   @classmethod
-  def of(cls, split: str, confusion: np.ndarray, images_per_second: float | None) -> "Evaluation":
-    """Counts a matrix `[C, C]` of examples by label and predicted class.
+  def of(
+    cls, split: str, counts: np.ndarray, num_classes: int, images_per_second: float | None
+  ) -> "Evaluation":
+    """Sorts counts `[K, 3]`, each of label, predicted class and number of examples.
+
+    There is no matrix `[C, C]`, which many classes would make too large.
 
     Examples:
-      >>> found = Evaluation.of("test", np.array([[3, 1], [0, 2]]), None)
+      >>> counts = np.array([[0, 0, 3], [0, 1, 1], [1, 1, 2]])
+      >>> found = Evaluation.of("test", counts, 2, None)
       >>> found.examples.tolist(), found.correct.tolist(), found.confusions.tolist()
       ([4, 2], [3, 2], [[0, 1, 1]])
     """
-    wrong = confusion.copy()
-    np.fill_diagonal(wrong, 0)
-    pairs = np.argwhere(wrong)
-    counts = wrong[wrong > 0]
-    order = np.argsort(-counts, kind="stable")
-    confusions = np.column_stack([pairs, counts])[order]
-    if len(confusion) > WHOLE:
+    right = counts[:, 0] == counts[:, 1]
+    wrong = counts[~right]
+    confusions = wrong[np.argsort(-wrong[:, 2], kind="stable")]
+    if num_classes > WHOLE:
       confusions = confusions[:KEPT]
-    examples, correct = confusion.sum(axis=1), confusion.diagonal()
+    examples, correct = np.zeros((2, num_classes), int)
+    np.add.at(examples, counts[:, 0], counts[:, 2])
+    correct[counts[right, 0]] = counts[right, 2]
     return cls(split, examples, correct, confusions, images_per_second)
 
   @property

@@ -18,7 +18,7 @@ class Measured(NamedTuple):
   """The measures of a network on a whole split."""
 
   means: dict[str, Any]  # of the sums of `Evaluator.measure`
-  confusion: np.ndarray  # examples by label and predicted class, `[C, C]`
+  confusion: np.ndarray  # label, predicted class and number of examples, `[K, 3]`
   images_per_second: float | None  # after the first batch; None if there is no other
 
 
@@ -45,8 +45,11 @@ def measuring(
     }
     labels, predicted = np.concatenate(predictions, axis=1)
     classes, known = evaluator.spec.num_classes, labels >= 0
-    pairs = labels[known] * classes + predicted[known]
-    confusion = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    # The pairs of many classes exceed int32, and a matrix of them the memory.
+    pairs, counts = np.unique(
+      labels[known].astype(np.int64) * classes + predicted[known], return_counts=True
+    )
+    confusion = np.column_stack([*np.divmod(pairs, classes), counts])
     rest = size - evaluator.batch_size
     return Measured(means, confusion, rest / seconds if rest > 0 else None)
 

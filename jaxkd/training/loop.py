@@ -256,9 +256,8 @@ class _Trainee:
     dataset = self.job.dataset
     train = self.evaluate(state.variables, dataset.train)
     evaluated = self.evaluate(state.variables, dataset.evaluated)
-    writer.write_classes(
-      Evaluation.of(dataset.split, evaluated.confusion, evaluated.images_per_second)
-    )
+    counts, classes = evaluated.confusion, dataset.spec.num_classes
+    writer.write_classes(Evaluation.of(dataset.split, counts, classes, evaluated.images_per_second))
     return {
       "steps": self.job.total_steps,
       "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.variables.weights)),

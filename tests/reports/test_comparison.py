@@ -36,6 +36,9 @@ def test_seeds_that_differ_equally_have_no_interval():
   assert math.isnan(found.margin)
   assert not found.certain
   assert str(found) == "+0.28"
+  assert comparison.sentence("kd", {"a": found}) == (
+    "All seeds give the same difference from kd, so it has no interval."
+  )
 
 
 def test_only_common_seeds_are_compared():
@@ -43,6 +46,7 @@ def test_only_common_seeds_are_compared():
   assert found.mean == pytest.approx(10)
   assert math.isnan(found.margin)
   assert not found.certain
+  assert comparison.sentence("kd", {"a": found}).startswith("One seed does not show")
 
 
 def test_the_sentence_names_rows_above_below_and_alike():
@@ -51,5 +55,5 @@ def test_the_sentence_names_rows_above_below_and_alike():
     "a, d: above kd. b: below kd. No certain difference from kd: c."
   )
   assert comparison.sentence("kd", {"c": rows["c"]}) == (
-    "No row differs from kd by more than the uncertainty."
+    "No row differs from kd by more than chance explains."
   )

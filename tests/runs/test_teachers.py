@@ -195,7 +195,7 @@ def test_a_teacher_is_trained_at_its_own_image_size(config, tmp_path):
   assert planning.cost(phase).flops >= 2 * sum(x.size for x in arrays if x.ndim == 2)
   about = exporting.describe(one.folder(phase))
   assert (about["input"]["size"], about["input"]["network_size"]) == (8, 12)
-  text = card.write(tmp_path / "teacher.safetensors", about, None).read_text()
+  text = card.text(tmp_path / "teacher.safetensors", about, None)
   assert "resized to 12x12 pixels for the network" in text
 
 

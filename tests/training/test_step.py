@@ -276,5 +276,5 @@ def test_an_evaluation_has_few_batches_on_the_devices_at_once(monkeypatch):
   split = data.Arrays(np.zeros(20), np.zeros(20))
   found = evaluation.measuring(Counting(), (), None)((), split)
   assert found.means == {"index": 9.5}
-  assert found.confusion[3, 4] == found.confusion.sum() == 20
+  assert found.confusion.tolist() == [[3, 4, 20]]
   assert found.images_per_second > 0
