@@ -50,7 +50,7 @@ def test_the_exported_weights_equal_the_trained_weights(
   before = out.read_bytes()
   with full_disk():
     told = refused(capsys, folder.path, out)
-  assert told == f"can't write {out}: File too large"
+  assert told == f"can't write {out}.md: File too large"
   assert {path.name for path in tmp_path.glob("out*")} == {"out.safetensors", f"{out.name}.md"}
   assert out.read_bytes() == before
   out.unlink()

@@ -52,11 +52,12 @@ def write_together(contents: Mapping[pathlib.Path, str | bytes]) -> None:
   with contextlib.ExitStack() as stack:
     made = {path: temporary_path(path, uuid.uuid4().hex) for path in contents}
     for path, content in contents.items():
-      with _explained("write", path):
-        file = stack.enter_context(temporary(made[path]))
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
+      # After a failed write, closing fails, too.
+      stack.enter_context(_explained("write", path))
+      file = stack.enter_context(temporary(made[path]))
+      file.write(content.encode() if isinstance(content, str) else content)
+      file.flush()
+      os.fsync(file.fileno())
     for path in contents:
       with _explained("write", path):
         os.replace(made[path], path)

@@ -17,6 +17,7 @@ from jaxkd.common.files import (
   remove_leftovers,
   write_atomically,
   write_json,
+  write_together,
 )
 from tests.faults import FAULTS
 
@@ -123,3 +124,14 @@ def test_a_changed_file_has_a_new_hash(tmp_path):
   before = file_hash(str(path))
   path.write_bytes(b"bb")
   assert file_hash(str(path)) != before
+
+
+def test_files_that_belong_together_are_replaced_together(tmp_path, full_disk):
+  small, large = tmp_path / "small", tmp_path / "large"
+  write_together({small: "old", large: "old"})
+  with full_disk(100), pytest.raises(FileError, match=f"can't write {large}: File too large"):
+    write_together({small: "new", large: "new" * 100})
+  assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+    "small": "old",
+    "large": "old",
+  }
