@@ -29,7 +29,11 @@ def test_help_says_what_the_command_does(module, run):
     (prepare, [], "the following arguments are required: NAME"),
     (prepare, ["mnist", "usps"], "unrecognized arguments: usps"),
     (prepare, ["mnist", "--data-dir=x"], "the flag is --data-dir, must be one of --help, --data_"),
-    (export, ["a", "b", "--stpe=1"], "must be one of --help, --step, --licence; did you mean '--step'?"),
+    (
+      export,
+      ["a", "b", "--stpe=1"],
+      "must be one of --help, --step, --licence; did you mean '--step'?",
+    ),
     (export, ["a", "b", "--step=new"], "--step is 'new', must be an integer"),
     (convert, ["a", "--out"], "argument --out: expected one argument"),
   ],

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from jaxkd import data, losses, methods, models
 from jaxkd.training import evaluation, sharding
+from jaxkd.training.classes import Evaluation
 from jaxkd.training.step import Evaluator, Frozen, Keys, Learner, Trainer, Variables, functional
 
 BATCH = 16
@@ -278,3 +279,21 @@ def test_an_evaluation_has_few_batches_on_the_devices_at_once(monkeypatch):
   assert found.means == {"index": 9.5}
   assert found.confusion.tolist() == [[3, 4, 20]]
   assert found.images_per_second > 0
+
+
+def test_labels_are_counted_for_more_classes_than_int32_has_pairs_of(monkeypatch):
+  class Many:
+    mesh, batch_size = mesh_of(1), 3
+    spec = dataclasses.replace(SPEC, num_classes=50_000)
+
+    def measure(self, variables):
+      return {}, jnp.array([[49_999, 49_999, 7], [49_999, 49_998, 7]])
+
+  monkeypatch.setattr(evaluation, "_batches", lambda *_: [()])
+  split = data.Arrays(np.zeros(3), np.zeros(3))
+  found = evaluation.measuring(Many(), (), None)((), split).confusion
+  assert found.tolist() == [[7, 7, 1], [49_999, 49_998, 1], [49_999, 49_999, 1]]
+  counted = Evaluation.of("test", found, 50_000, None)
+  assert counted.examples[[7, 49_999]].tolist() == [1, 2]
+  assert counted.correct.sum() == 2
+  assert counted.confusions.tolist() == [[49_999, 49_998, 1]]
