@@ -184,7 +184,11 @@ def test_an_image_that_cannot_be_read_is_named_and_the_others_are_classified(
     ("damaged.safetensors", "a.jpg", "can't read"),
     ("network.safetensors", "a.jpg", "has the user's own network 'os:system'"),
     ("objective.safetensors", "a.jpg", "has the user's own method 'os:system'"),
-    ("damaged.stablehlo", "a.jpg", "damaged.stablehlo is damaged or no program of jaxkd export"),
+    (
+      "damaged.stablehlo",
+      "a.jpg",
+      "damaged.stablehlo is damaged, or damaged.stablehlo.json belongs to another program",
+    ),
     ("student", "empty", "empty has no images"),
     ("student", "a.jpg --csv=empty", "can't write empty: it is a folder"),
     ("student", "a.jpg --csv=absent/a.csv", "can't write absent/a.csv: there is no folder absent"),
@@ -204,8 +208,7 @@ def test_a_mistake_is_refused_in_one_line(
     texts = {name: json.dumps(value) for name, value in (about | {"phase": phase}).items()}
     weights.write(f"{part}.safetensors", tensors, texts)
   (tmp_path / "damaged.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{")
-  fields = about | {predictor.CHECKSUM: zlib.crc32(b"abc")}
-  (tmp_path / "damaged.stablehlo.json").write_text(json.dumps(fields))
+  (tmp_path / "damaged.stablehlo.json").write_text(json.dumps(about))
   (tmp_path / "damaged.stablehlo").write_bytes(b"abc")
   (tmp_path / "student.onnx").touch()
   (tmp_path / "empty").mkdir()
@@ -329,10 +332,15 @@ def test_an_exported_program_gives_the_logits_for_any_number_of_images(
   images = f"{own.config.data.data_dir}/test"
   capsys.readouterr()
   assert classified(capsys, out, images) == classified(capsys, student.path, images)
-  fields[predictor.CHECKSUM] = checksum ^ 1
-  (tmp_path / "student.stablehlo.json").write_text(json.dumps(fields))
-  _, (line,) = classified(capsys, out, images, status=2)
-  assert "student.stablehlo.json belongs to another program; export it again" in line
+  for content, stated, message in (
+    (out.read_bytes(), checksum ^ 1, "student.stablehlo.json belongs to another program"),
+    (b"abc", zlib.crc32(b"abc"), "student.stablehlo is damaged or no program of jaxkd export"),
+  ):
+    out.write_bytes(content)
+    text = json.dumps(fields | {predictor.CHECKSUM: stated})
+    (tmp_path / "student.stablehlo.json").write_text(text)
+    _, (line,) = classified(capsys, out, images, status=2)
+    assert message in line
 
 
 def test_an_onnx_file_gives_the_logits_for_any_number_of_images(student, tmp_path, pixels):

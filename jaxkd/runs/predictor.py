@@ -134,7 +134,6 @@ def require_flatbuffers() -> None:
 
 def _of_program(path: pathlib.Path) -> Predictor:
   """Returns the network of a StableHLO program, which needs no code of the network."""
-  require_flatbuffers()
   described = description(path)
   content, text = read_file(path), read_file(described)
   with explained(FileError, f"{described} is damaged"):
@@ -145,6 +144,7 @@ def _of_program(path: pathlib.Path) -> Predictor:
     raise FileError(
       f"{path} is damaged, or {described} belongs to another program; export it again"
     )
+  require_flatbuffers()
   try:
     program = jax.export.deserialize(bytearray(content))
   except Exception as error:
