@@ -1,7 +1,7 @@
 """Measures speed and memory of jaxkd, beside PyTorch doing the same work.
 
   python -m jaxkd.benchmark                              all parts but compile
-  python -m jaxkd.benchmark step cohort --pairs=resnet20:resnet8 --batch=64
+  python -m jaxkd.benchmark step cohort --networks=resnet20:resnet8 --batch=64
   python -m jaxkd.benchmark column --dtypes=bfloat16     hours of a column of the paper's Table 2
   python -m jaxkd.benchmark compile --topology=v5e:2x4   for accelerators that are not there
 
@@ -35,10 +35,12 @@ from jaxkd.common.spelling import nearest
 from jaxkd.data import SPECS
 
 flags.adopt_module_key_flags(cli)
-_PAIRS = flags.DEFINE_list("pairs", [":".join(pair) for pair in DEFAULT_PAIRS], "TEACHER:STUDENT")
+_PAIRS = flags.DEFINE_list(
+  "networks", [":".join(pair) for pair in DEFAULT_PAIRS], "teachers and students, TEACHER:STUDENT"
+)
 _DTYPES = flags.DEFINE_list("dtypes", ["float32"], "dtypes that the networks compute in")
 _BATCHES = flags.DEFINE_list("batch", ["128"], "images in a step")
-_DATASET = flags.DEFINE_string("dataset", "cifar100", "data set whose form the images have")
+_DATASET = flags.DEFINE_string("images", "cifar100", "data set whose form the images have")
 _STEPS = flags.DEFINE_integer("steps", None, "steps of a timed call; 1 on CPUs, 50 elsewhere", 1)
 _REPEATS = flags.DEFINE_integer("repeats", 5, "timed calls of each function", 1)
 _PYTORCH = flags.DEFINE_list(
@@ -62,7 +64,7 @@ def main(argv: list[str]) -> None:
   """Measures the parts that the words name, and reports them."""
   with cli.command():
     if cli.CONFIG.value is not None:
-      raise ConfigError("--config is given; the benchmark has its own data and takes --pairs")
+      raise ConfigError("--config is given; the benchmark has its own data and takes --networks")
     workload = _workload()
     parts = dict(_PARTS)
     if _TOPOLOGY.value:
@@ -91,17 +93,17 @@ def main(argv: list[str]) -> None:
 
 def _workload() -> Workload:
   """Returns the workload that the flags describe."""
-  for name, values in (("pairs", _PAIRS), ("dtypes", _DTYPES), ("batch", _BATCHES)):
+  for name, values in (("networks", _PAIRS), ("dtypes", _DTYPES), ("batch", _BATCHES)):
     if not values.value:
       raise ConfigError(f"--{name} is empty, must have one value or more")
   pairs = []
   for text in _PAIRS.value:
     teacher, colon, student = text.partition(":")
     if not colon:
-      raise ConfigError(f"--pairs has {text!r}, must be TEACHER:STUDENT")
+      raise ConfigError(f"--networks has {text!r}, must be TEACHER:STUDENT")
     for name in (teacher, student):
       if name not in models.list_models():
-        raise ConfigError(f"--pairs has {name!r}, must be {nearest(name, models.list_models())}")
+        raise ConfigError(f"--networks has {name!r}, must be {nearest(name, models.list_models())}")
     pairs.append((teacher, student))
   for dtype in _DTYPES.value:
     if dtype not in ("float32", "bfloat16"):
@@ -114,7 +116,7 @@ def _workload() -> Workload:
   coloured = [name for name, spec in SPECS.items() if spec.channels == 3 and spec.num_classes]
   if _DATASET.value not in coloured:
     known = nearest(_DATASET.value, coloured)
-    raise ConfigError(f"--dataset is {_DATASET.value!r}, must be {known}")
+    raise ConfigError(f"--images is {_DATASET.value!r}, must be {known}")
   for form in _PYTORCH.value:
     if form not in ("eager", "channels_last", "compiled"):
       raise ConfigError(f"--pytorch has {form!r}, must be eager, channels_last or compiled")

@@ -273,8 +273,9 @@ class _Joined(Examples):
 
   def load(self) -> Arrays:
     """Returns all examples."""
-    images, labels, _ = zip(*(part.load() for part in self._parts), strict=True)
-    return Arrays(np.concatenate(images), self._among_all(labels))
+    parts = [part.load() for part in self._parts]
+    images = np.concatenate([part.images for part in parts])
+    return Arrays(images, self._among_all([np.asarray(part.labels) for part in parts]))
 
   def _among_all(self, labels: Sequence[np.ndarray]) -> np.ndarray:
     """Returns the labels of the domains as labels of the joined classes."""

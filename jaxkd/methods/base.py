@@ -32,7 +32,7 @@ class View(NamedTuple):
     images: the student's input `[B, H, W, channels]`, for peers.
     key: of this step, for methods that draw.
     soft_labels: `[B, C]`, the shares of the classes where images are mixed.
-    label_smoothing: the share of labels that `cross_entropy` spreads over all classes.
+    label_smoothing: the share of labels that `cross_entropy` spreads over all classes, if any.
   """
 
   student: Outputs
@@ -44,7 +44,7 @@ class View(NamedTuple):
   images: Any = None
   key: Any = None
   soft_labels: Any = None
-  label_smoothing: float = 0.0
+  label_smoothing: float | None = None
 
   def cross_entropy(self, logits: jax.Array) -> jax.Array:
     """Returns the cross entropy of the labels, mixed and smoothed if they are, `[B]`."""
@@ -53,13 +53,14 @@ class View(NamedTuple):
     soft, classes = self.soft_labels, logits.shape[-1]
     if soft is None:
       soft = jax.nn.one_hot(self.labels, classes)
-    soft = (1 - self.label_smoothing) * soft + self.label_smoothing / classes
+    if self.label_smoothing is not None:
+      soft = (1 - self.label_smoothing) * soft + self.label_smoothing / classes
     return losses.distillation(logits, self.labels, soft, lam=1.0, tau=1.0)
 
   @property
   def has_plain_labels(self) -> bool:
     """Whether the labels are neither mixed nor smoothed."""
-    return self.soft_labels is None and not self.label_smoothing
+    return self.soft_labels is None and self.label_smoothing is None
 
   @property
   def teacher(self) -> Outputs:

@@ -66,7 +66,7 @@ def used(options: Mapping[str, Any]) -> dict[str, Any]:
     >>> used({**RECIPE, **LATER}) == RECIPE
     True
     >>> used({**RECIPE, **LATER, "name": "muon", "schedule": "cosine"})
-    {'weight_decay': 0.0005, 'warmup': 0.02..., 'name': 'muon', 'schedule': 'cosine', 'beta1': 0.95}
+    {'name': 'muon', 'schedule': 'cosine', 'beta1': 0.95, 'weight_decay': 0.0005, 'warmup': 0.02...}
   """
   options = {**LATER, **options}
   own = OPTIMIZERS[options["name"]]

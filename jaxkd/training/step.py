@@ -258,7 +258,7 @@ class Learner:
       images=images,
       key=own_key,
       soft_labels=soft_labels,
-      label_smoothing=self.label_smoothing,
+      label_smoothing=self.label_smoothing or None,
     )
     assert self.objective.loss is not None  # methods.objective refuses such methods
     terms, diagnostics = jax.tree.map(jnp.mean, self.objective.loss(view))

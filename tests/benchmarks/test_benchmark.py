@@ -27,7 +27,7 @@ def run(command, tmp_path):
 
 
 def test_a_report_has_times_hardware_and_command(run, capsys):
-  argv = ("step", "--pairs=mlp:mlp", "--batch=8", "--repeats=1", "--pytorch=")
+  argv = ("step", "--networks=mlp:mlp", "--batch=8", "--repeats=1", "--pytorch=")
   folder = run(*argv)
   found = json.loads((folder / "benchmark.json").read_text())
   [line] = found["parts"]["step"]
@@ -43,13 +43,13 @@ def test_a_report_has_times_hardware_and_command(run, capsys):
   ("argv", "message"),
   [
     (["stpe"], "the part is 'stpe', must be .*step"),
-    (["--pairs=mlp"], "--pairs has 'mlp', must be TEACHER:STUDENT"),
-    (["--pairs=mlp:vgg88"], "--pairs has 'vgg88', must be .*vgg8"),
+    (["--networks=mlp"], "--networks has 'mlp', must be TEACHER:STUDENT"),
+    (["--networks=mlp:vgg88"], "--networks has 'vgg88', must be .*vgg8"),
     (["--dtypes=float16"], "--dtypes has 'float16', must be float32 or bfloat16"),
     (["--batch=0"], "--batch has '0'"),
-    (["--dataset=mnist"], "--dataset is 'mnist', must be .*"),
+    (["--images=mnist"], "--images is 'mnist', must be .*"),
     (["--batch=999999999999"], "--batch has '999999999999', must be .* to 65,536"),
-    (["--pairs="], "--pairs is empty"),
+    (["--networks="], "--networks is empty"),
     (["step", "--topology=h100"], "only the part compile takes it"),
     (["--pytorch=jit"], "--pytorch has 'jit'"),
     (["compile"], "--topology is missing"),

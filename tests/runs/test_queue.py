@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxkd.runs import experiment, queue
+from jaxkd.runs import experiment, predicted, queue
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def run(tiny_config, tmp_path, monkeypatch):
     return [{} for _ in job.students]
 
   monkeypatch.setattr(queue, "train", train)
-  monkeypatch.setattr(queue.teachers, "load", lambda *_: None)
+  monkeypatch.setattr(predicted.teachers, "load", lambda *_: None)
 
   def start():
     experiment.run([experiment.Experiment.of(tiny_config, tmp_path)])

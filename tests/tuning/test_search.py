@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from jaxkd.common.errors import ConfigError
-from jaxkd.runs import queue
+from jaxkd.runs import predicted, queue
 from jaxkd.training.loop import NonFiniteError
 from jaxkd.tuning.report import write
 from jaxkd.tuning.search import best, search
@@ -22,7 +22,7 @@ def test_a_non_finite_point_is_left_out(tiny_config, tmp_path, monkeypatch, caps
     return [{"validation": {"accuracy": 0.5}}]
 
   monkeypatch.setattr(queue, "train", train)
-  monkeypatch.setattr(queue.teachers, "load", lambda *_: None)
+  monkeypatch.setattr(predicted.teachers, "load", lambda *_: None)
   found = search(tiny_config, "regt", values, tmp_path)
   # The first teacher failed, so its student was not trained.
   assert [point.accuracies for point in found] == [None, (0.5,)]
