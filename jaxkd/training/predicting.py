@@ -127,3 +127,5 @@ def write(
     predictions.write_part(part, batch_size, functools.partial(rows, part), views.labels)
     if jax.process_index() == 0:
       tell(f"{part} of {predictions.path}: accuracy {predictions.facts(part)['accuracy']:.2%}")
+  # The others read the last part only when it is written.
+  sharding.agreed(True)
