@@ -6,8 +6,8 @@
   python -m jaxkd.benchmark compile --topology=v5e:2x4   for accelerators that are not there
 
 Parts: step (of training), cohort (several students in a step), loss, start (seconds to the first
-step), column, compile. PyTorch needs the extra `torch`, and --pytorch= leaves it out. Times are
-steadier on an idle machine.
+step), column, compile. PyTorch is measured where it is installed, and --pytorch= leaves it out.
+Times are steadier on an idle machine.
 """
 
 import functools
@@ -44,7 +44,10 @@ _DATASET = flags.DEFINE_string("images", "cifar100", "data set whose form the im
 _STEPS = flags.DEFINE_integer("steps", None, "steps of a timed call; 1 on CPUs, 50 elsewhere", 1)
 _REPEATS = flags.DEFINE_integer("repeats", 5, "timed calls of each function", 1)
 _PYTORCH = flags.DEFINE_list(
-  "pytorch", ["eager", "channels_last"], "forms of PyTorch's loop; also `compiled`"
+  "pytorch",
+  None,
+  "forms of PyTorch's loop: eager, channels_last, compiled; by default the first two, if PyTorch is "
+  "there",
 )
 _DETERMINISTIC = flags.DEFINE_bool("deterministic", True, "the option run.deterministic")
 _TOPOLOGY = flags.DEFINE_string("topology", None, "of compile: h100, or a TPU's as v5e:2x4")
@@ -117,10 +120,14 @@ def _workload() -> Workload:
   if _DATASET.value not in coloured:
     known = nearest(_DATASET.value, coloured)
     raise ConfigError(f"--images is {_DATASET.value!r}, must be {known}")
-  for form in _PYTORCH.value:
+  installed = importlib.util.find_spec("torch") is not None
+  forms = _PYTORCH.value
+  if forms is None:
+    forms = ["eager", "channels_last"] if installed else []
+  for form in forms:
     if form not in ("eager", "channels_last", "compiled"):
       raise ConfigError(f"--pytorch has {form!r}, must be eager, channels_last or compiled")
-  if _PYTORCH.value and importlib.util.find_spec("torch") is None:
+  if forms and not installed:
     raise ConfigError(f"--pytorch needs PyTorch: {install('torch')}; --pytorch= leaves it out")
   return Workload(
     pairs=tuple(pairs),
@@ -129,7 +136,7 @@ def _workload() -> Workload:
     dataset=_DATASET.value,
     steps=_STEPS.value or default_steps(),
     repeats=_REPEATS.value,
-    pytorch=tuple(_PYTORCH.value),
+    pytorch=tuple(forms),
     deterministic=_DETERMINISTIC.value,
   )
 

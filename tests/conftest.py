@@ -1,4 +1,4 @@
-"""For every test: strict numerics, four host devices, one compilation cache; shared fixtures."""
+"""For every test: strict numerics, two host devices, one compilation cache; shared fixtures."""
 
 import atexit
 import contextlib
@@ -69,7 +69,7 @@ SLOW = (
   "test_configs.py",
 )
 
-jax.config.update("jax_num_cpu_devices", 4)
+jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

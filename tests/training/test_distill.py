@@ -130,7 +130,7 @@ def test_uint8_images_need_preprocess():
     ({"given": iter([]), "steps": 2}, "data has no batches"),
     ({"test": iter([])}, "test must be arrays or a source"),
     ({"method": "multi"}, "must be of one teacher and one student"),
-    ({"batch_size": 62}, "must be a multiple of 4 devices"),
+    ({"batch_size": 63}, "must be a multiple of 2 devices"),
     ({"batch_size": 1024}, "data has 512 examples"),
     ({"epochs": 0.001}, "epochs is 0.001, steps is None: must be one step or more"),
     ({"epochs": 0, "steps": 0}, "epochs is 0, steps is 0: must be"),

@@ -63,7 +63,7 @@ def plain():
   return trained("mlp", range(3))
 
 
-@pytest.mark.parametrize("devices", [1, 4])
+@pytest.mark.parametrize("devices", [1, 2])
 def test_parts_of_a_batch_equal_the_batch(plain, devices):
   parts = trained("mlp", range(3), devices, accumulate=4)
   assert_close(parts[-1].variables, plain[-1].variables)
@@ -174,6 +174,6 @@ def test_an_experiment_evaluates_and_reports_the_averages(tiny_config, tmp_path)
   assert folder.result()["test"]["accuracy"] == pytest.approx(accuracy)
 
 
-def test_four_devices_equal_one_with_everything_on():
+def test_two_devices_equal_one_with_everything_on():
   # Dropout draws for parts of a batch, on any number of devices.
   assert_close(trained(TINY, range(2), 4, **ALL)[-1].variables, all_on()[2].variables, 1e-3, 1e-4)
