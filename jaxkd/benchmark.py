@@ -46,8 +46,8 @@ _REPEATS = flags.DEFINE_integer("repeats", 5, "timed calls of each function", 1)
 _PYTORCH = flags.DEFINE_list(
   "pytorch",
   None,
-  "forms of PyTorch's loop: eager, channels_last, compiled; by default the first two, if PyTorch is "
-  "there",
+  "forms of PyTorch's loop: eager, channels_last, compiled; by default the first two, if it is "
+  "installed",
 )
 _DETERMINISTIC = flags.DEFINE_bool("deterministic", True, "the option run.deterministic")
 _TOPOLOGY = flags.DEFINE_string("topology", None, "of compile: h100, or a TPU's as v5e:2x4")
