@@ -251,7 +251,7 @@ def weights_of(network):
 def test_names_and_shapes_of_all_weights_equal_the_reference(name):
   """At full depth, no entry of the reference's state dict is missing or left over."""
   for form in models.list_models()[name].forms:
-    classes, size = form.references.num_classes, form.references.image_size
+    classes, size = form.reference.num_classes, form.reference.image_size
     with torch.device("meta"):
       network = references.build(name, classes, size)
     build = functools.partial(models.create, name, num_classes=classes, image_size=size)
