@@ -13,8 +13,16 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxkd.models import layers
-from jaxkd.models.base import Network, NetworkError, Outputs
-from jaxkd.models.layers import Conv, FeedForward, LayerNorm, Linear, Sequential
+from jaxkd.models.base import NetworkError, Outputs
+from jaxkd.models.layers import (
+  Conv,
+  FeedForward,
+  Hierarchical,
+  LayerNorm,
+  Linear,
+  Sequential,
+  Stage,
+)
 from jaxkd.models.registry import Architecture, Form, Reference
 
 _conv = functools.partial(Conv, padding=0, use_bias=True, init=layers.transformer_normal)
@@ -40,15 +48,7 @@ class ConvNeXtBlock(nnx.Module):
     return x + self.drop(y * layers.along_channels(self.gamma[...].astype(y.dtype), y))
 
 
-class ConvNeXtStage(nnx.Module):
-  """Blocks; `downsample` halves the resolution before them, except in the first stage."""
-
-  def __init__(self, downsample: Sequence[Callable], blocks: Sequence[ConvNeXtBlock]):
-    self.downsample = Sequential(downsample)
-    self.blocks = Sequential(blocks)
-
-
-class ConvNeXt(Network):
+class ConvNeXt(Hierarchical):
   """A stem of patches, and four stages of blocks, at half of the resolution each.
 
   Stages are sums without an activation, so that stages and preactivations are the same arrays.
@@ -82,27 +82,21 @@ class ConvNeXt(Network):
     stem = conv(in_channels, widths[0], patch_size, strides=patch_size)
     self.stem = Sequential([stem, LayerNorm(widths[0])])
     drops = iter(layers.drop_paths(drop_path_rate, sum(depths), 4, rngs))
-    self.stages: nnx.List[ConvNeXtStage] = nnx.List()
+    self.stages: nnx.List[Stage] = nnx.List()
     for before, width, depth in zip((0, *widths), widths, depths, strict=False):
       halved = [LayerNorm(before), conv(before, width, 2, strides=2)] if before else []
       blocks = [
         ConvNeXtBlock(width, pointwise, drop, rngs=rngs) for drop in itertools.islice(drops, depth)
       ]
-      self.stages.append(ConvNeXtStage(halved, blocks))
+      self.stages.append(Stage(Sequential(halved), blocks))
     self.norm = LayerNorm(widths[-1])
     self.head_drop = layers.dropout(drop_rate, rngs)
     self.classifier = Linear(widths[-1], num_classes, init=layers.transformer_normal, rngs=rngs)
 
   def outputs(self, x: jax.Array) -> Outputs:
     """Runs the network on images `[B, H, W, channels]`."""
-    x = self.stem(x.astype(self.dtype))
-    stages = []
-    for stage in self.stages:
-      x = stage.downsample(x)
-      for block in stage.blocks:
-        x = self.run(block, x)
-      stages.append(x)
-    features = self.norm(layers.global_average_pool(x))
+    stages = self.run_stages(self.stem(x.astype(self.dtype)))
+    features = self.norm(layers.global_average_pool(stages[-1]))
     return self.classify(self.head_drop(features), stages, stages)._replace(features=features)
 
 

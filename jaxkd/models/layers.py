@@ -322,6 +322,30 @@ def channel_shuffle(x: jax.Array, groups: int) -> jax.Array:
   return jnp.swapaxes(x, -1, -2).reshape(*batch, channels)
 
 
+class Stage(nnx.Module):
+  """Blocks; `downsample` halves the resolution before them, except in the first stage."""
+
+  def __init__(self, downsample: Callable[[jax.Array], jax.Array], blocks: Sequence[nnx.Module]):
+    self.downsample = downsample
+    self.blocks = Sequential(blocks)
+
+
+class Hierarchical(Network):
+  """A network of `Stage`s, each at half of the resolution of the one before."""
+
+  stages: nnx.List[Stage]
+
+  def run_stages(self, x: jax.Array) -> list[jax.Array]:
+    """Returns the output of every stage."""
+    outputs = []
+    for stage in self.stages:
+      x = stage.downsample(x)
+      for block in stage.blocks:
+        x = self.run(block, x)
+      outputs.append(x)
+    return outputs
+
+
 class Staged(Network):
   """A stem, stages of blocks that end before their ReLU, and a classifier of the average pixel.
 

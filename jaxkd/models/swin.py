@@ -14,8 +14,8 @@ import numpy as np
 from flax import nnx
 
 from jaxkd.models import layers
-from jaxkd.models.base import Network, NetworkError, Outputs
-from jaxkd.models.layers import FeedForward, LayerNorm, Linear, Sequential
+from jaxkd.models.base import NetworkError, Outputs
+from jaxkd.models.layers import FeedForward, Hierarchical, LayerNorm, Linear, Sequential, Stage
 from jaxkd.models.registry import Architecture, Form, Reference
 from jaxkd.models.vit import Attention, PatchEmbedding, check_patches, weighted_means
 
@@ -119,15 +119,7 @@ class Merging(nnx.Module):
     return self.reduction(self.norm(x.reshape(*x.shape[:3], 4 * features)))
 
 
-class SwinStage(nnx.Module):
-  """Blocks; `downsample` halves the resolution before them, except in the first stage."""
-
-  def __init__(self, downsample: Callable, blocks: Sequence[SwinBlock]):
-    self.downsample = downsample
-    self.blocks = Sequential(blocks)
-
-
-class SwinTransformer(Network):
+class SwinTransformer(Hierarchical):
   """Patches, and stages of blocks, at half of the resolution each; then the average pixel.
 
   Stages are sums without an activation, so that stages and preactivations are the same arrays.
@@ -169,7 +161,7 @@ class SwinTransformer(Network):
     # A block has two residuals, which are dropped independently.
     drops = (layers.drop_paths(drop_path_rate, sum(depths), 4, rngs) for _ in range(2))
     pairs = zip(*drops, strict=True)
-    self.stages: nnx.List[SwinStage] = nnx.List()
+    self.stages: nnx.List[Stage] = nnx.List()
     for i, (depth, count) in enumerate(zip(depths, heads, strict=True)):
       merge = Merging(width, rngs=rngs) if i else Sequential()
       width, size = (2 * width, -(-size // 2)) if i else (width, size)
@@ -180,21 +172,15 @@ class SwinTransformer(Network):
         SwinBlock(width, count, size, window, shift * (j % 2), pair, rngs=rngs)
         for j, pair in enumerate(itertools.islice(pairs, depth))
       ]
-      self.stages.append(SwinStage(merge, blocks))
+      self.stages.append(Stage(merge, blocks))
     self.norm = _norm(width)
     self.head_drop = layers.dropout(drop_rate, rngs)
     self.classifier = Linear(width, num_classes, init=layers.transformer_normal, rngs=rngs)
 
   def outputs(self, x: jax.Array) -> Outputs:
     """Runs the network on images `[B, H, W, channels]`."""
-    x = self.patch_norm(self.patch_embed(x.astype(self.dtype)))
-    stages = []
-    for stage in self.stages:
-      x = stage.downsample(x)
-      for block in stage.blocks:
-        x = self.run(block, x)
-      stages.append(x)
-    x = self.norm(x)
+    stages = self.run_stages(self.patch_norm(self.patch_embed(x.astype(self.dtype))))
+    x = self.norm(stages[-1])
     features = layers.global_average_pool(x)
     return self.classify(self.head_drop(features), stages, stages, x)._replace(features=features)
 
