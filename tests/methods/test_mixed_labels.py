@@ -6,9 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
-from test_versions import OBJECTIVES, outputs
-from views import LABELS, STUDENT, TEACHER, Peer, count_teachers
+from test_versions import OBJECTIVES, terms_of
+from views import LABELS, STUDENT, TEACHER
 
 from jaxkd import methods
 from jaxkd.methods import View
@@ -21,27 +20,7 @@ WITHOUT = ("ban", "simkd")
 @functools.partial(jax.jit, static_argnums=0)
 def total(name, labels, soft):
   """The loss of a method, and the terms that are not cross entropy."""
-  rng = np.random.default_rng(0)
-  student, *teachers = outputs(rng), outputs(rng), outputs(rng)
-  theirs = tuple(teachers[: count_teachers(name)])
-  method = methods.objective(name)
-  constants = method.prepare and method.prepare(theirs, labels, labels >= 0, 5)
-  adapter = method.adapter and method.adapter(student, theirs, nnx.Rngs(0))
-  if method.peers:
-    adapter = [Peer(peer.logits) for peer in teachers[: method.peers]]
-  view = View(
-    student,
-    theirs,
-    labels,
-    constants,
-    progress=jnp.float32(0.5),
-    adapter=adapter,
-    images=jnp.zeros((4, 4, 4, 1)),
-    key=jax.random.key(0),
-    soft_labels=soft,
-  )
-  terms, _ = method.loss(view)
-  terms = jax.tree.map(jnp.mean, terms)
+  terms = terms_of(name, labels, soft_labels=soft)
   rest = {name: term for name, term in terms.items() if name not in ("hard", "cross_entropy")}
   return sum(terms.values()), rest
 

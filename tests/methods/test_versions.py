@@ -39,12 +39,11 @@ def outputs(rng):
   return Outputs(logits, features, maps, stages, class_map, averaged=maps[1])
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def value(name):
-  """The loss of a method with its defaults on a fixed batch."""
+def terms_of(name, labels, **more):
+  """Means of a method's terms with its defaults on a fixed batch; `more` are fields of the view."""
   rng = np.random.default_rng(0)
   student, *teachers = outputs(rng), outputs(rng), outputs(rng)
-  theirs, labels = tuple(teachers[: count_teachers(name)]), jnp.array([0, 3, 1, 2])
+  theirs = tuple(teachers[: count_teachers(name)])
   method = methods.objective(name)
   constants = method.prepare and method.prepare(theirs, labels, labels >= 0, 5)
   adapter = method.adapter and method.adapter(student, theirs, nnx.Rngs(0))
@@ -59,9 +58,16 @@ def value(name):
     adapter=adapter,
     images=jnp.zeros((4, 4, 4, 1)),
     key=jax.random.key(0),
+    **more,
   )
   terms, _ = method.loss(view)
-  return sum(jnp.mean(term) for term in terms.values())
+  return {name: jnp.mean(term) for name, term in terms.items()}
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def value(name):
+  """The loss of a method with its defaults on a fixed batch."""
+  return sum(terms_of(name, jnp.array([0, 3, 1, 2])).values())
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
