@@ -18,8 +18,17 @@ class Measured(NamedTuple):
   """The measures of a network on a whole split."""
 
   means: dict[str, Any]  # of the sums of `Evaluator.measure`
-  confusion: np.ndarray  # label, predicted class and number of examples, `[K, 3]`
+  predictions: np.ndarray  # labels and predicted classes, `[2, M]`, -1 on padding
+  num_classes: int
   images_per_second: float | None  # after the first batch; None if there is no other
+
+  @property
+  def confusion(self) -> np.ndarray:
+    """Label, predicted class and number of examples, `[K, 3]`."""
+    labels, predicted = self.predictions[:, self.predictions[0] >= 0].astype(np.int64)
+    # The pairs of many classes exceed int32, and a matrix of them the memory.
+    pairs, counts = np.unique(labels * self.num_classes + predicted, return_counts=True)
+    return np.column_stack([*np.divmod(pairs, self.num_classes), counts])
 
 
 def measuring(
@@ -43,15 +52,13 @@ def measuring(
     means = {
       name: (np.sum([each[name] for each in sums], axis=0) / size).tolist() for name in sums[0]
     }
-    labels, predicted = np.concatenate(predictions, axis=1)
-    classes, known = evaluator.spec.num_classes, labels >= 0
-    # The pairs of many classes exceed int32, and a matrix of them the memory.
-    pairs, counts = np.unique(
-      labels[known].astype(np.int64) * classes + predicted[known], return_counts=True
-    )
-    confusion = np.column_stack([*np.divmod(pairs, classes), counts])
     rest = size - evaluator.batch_size
-    return Measured(means, confusion, rest / seconds if rest > 0 else None)
+    return Measured(
+      means,
+      np.concatenate(predictions, axis=1),
+      evaluator.spec.num_classes,
+      rest / seconds if rest > 0 else None,
+    )
 
   return measured
 

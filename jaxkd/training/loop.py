@@ -107,8 +107,7 @@ def train(job: Job, stop: StopRequest) -> list[dict[str, Any]]:
     )
     closing(feed)
     progress = Progress(job.label, step, total, job.batch_size, job.rest)
-    # XLA runs loops of convolutions slowly on CPUs.
-    stride = job.run.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 50)
+    stride = job.run.steps_per_dispatch or usual_steps_per_dispatch()
     pulse = None
 
     for index, (trainee, state) in enumerate(zip(trainees, states, strict=True)):
@@ -317,6 +316,11 @@ def _summary(trainee: _Trainee, lines: Sequence[Mapping[str, float]], job: Job) 
       "longer optim.warmup keeps more of them, epochs=0 evaluates them as they are"
     )
   return text
+
+
+def usual_steps_per_dispatch() -> int:
+  """Returns the steps of a call: 1 on CPUs, where XLA runs loops of convolutions slowly."""
+  return 1 if jax.default_backend() == "cpu" else 50
 
 
 def next_multiple(interval: float, step: int, total: int) -> int:

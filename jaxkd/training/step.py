@@ -499,7 +499,7 @@ class Evaluator:
 
 
 def measures(logits: jax.typing.ArrayLike, labels: jax.typing.ArrayLike) -> Scalars:
-  """Returns the measures of each example, `[..., B]`; see `Evaluator.sums`."""
+  """Returns the measures of each example, `[..., B]`; see `Evaluator.measure`."""
   logits, labels = jnp.asarray(logits), jnp.asarray(labels)
 
   def derived(tau):
