@@ -25,7 +25,7 @@ from jaxkd.benchmarks.losses import loss
 from jaxkd.benchmarks.start import start
 from jaxkd.benchmarks.steps import cohort, step
 from jaxkd.benchmarks.topology import compilation
-from jaxkd.benchmarks.workload import DEFAULT_PAIRS, Workload, default_steps
+from jaxkd.benchmarks.workload import DEFAULT_PAIRS, Workload
 from jaxkd.common.buckets import located
 from jaxkd.common.console import tell
 from jaxkd.common.errors import ConfigError
@@ -33,6 +33,7 @@ from jaxkd.common.files import make_folder
 from jaxkd.common.shell import install
 from jaxkd.common.spelling import nearest
 from jaxkd.data import SPECS
+from jaxkd.training.loop import usual_steps_per_dispatch
 
 flags.adopt_module_key_flags(cli)
 _PAIRS = flags.DEFINE_list(
@@ -134,7 +135,7 @@ def _workload() -> Workload:
     dtypes=tuple(_DTYPES.value),
     batch_sizes=tuple(map(int, _BATCHES.value)),
     dataset=_DATASET.value,
-    steps=_STEPS.value or default_steps(),
+    steps=_STEPS.value or usual_steps_per_dispatch(),
     repeats=_REPEATS.value,
     pytorch=tuple(forms),
     deterministic=_DETERMINISTIC.value,

@@ -12,8 +12,8 @@ from flax import nnx
 from jaxkd import data, methods, models
 from jaxkd.benchmarks.case import Case
 from jaxkd.data.resident import TrainSource
-from jaxkd.training import compilation, optim
-from jaxkd.training.loop import make_adapter
+from jaxkd.training import compilation, optim, sharding
+from jaxkd.training.loop import make_adapter, usual_steps_per_dispatch
 from jaxkd.training.step import Evaluator, Frozen, Keys, Learner, Trainer, Variables, functional
 
 # Bytes of noise that stand for a data set; the step's time does not depend on it.
@@ -62,6 +62,12 @@ def lower(case: Case, mesh: jax.sharding.Mesh, put: Callable[[Any], Any], loop: 
   steps = (np.int32(1),) if loop else ()
   step = compilation.jit(trainer.train_steps, deterministic=case.deterministic, donate_argnums=0)
   return Program(step.lower(*arguments, *steps), arguments, loop)
+
+
+def on_this_machine(case: Case) -> Program:
+  """Traces the step of a case for all devices of this machine, as training runs it there."""
+  mesh = sharding.mesh()
+  return lower(case, mesh, sharding.replicate(mesh), loop=usual_steps_per_dispatch() > 1)
 
 
 def runner(program: Program, compiled: jax.stages.Compiled, steps: int) -> Callable[[], None]:
@@ -118,8 +124,7 @@ def passes(case: Case, steps: int) -> Callable[[], None]:
 
     return jax.lax.fori_loop(0, steps, body, empty)
 
-  # XLA runs loops of convolutions slowly on CPUs.
-  calls, function = (steps, once) if jax.default_backend() == "cpu" else (1, many)
+  calls, function = (1, many) if usual_steps_per_dispatch() > 1 else (steps, once)
   call = compilation.jit(function, deterministic=case.deterministic)
 
   def run() -> None:

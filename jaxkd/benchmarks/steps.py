@@ -4,13 +4,10 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import jax
-
 from jaxkd.benchmarks import programs
 from jaxkd.benchmarks.case import Case
 from jaxkd.benchmarks.timing import Timing, in_turns
 from jaxkd.benchmarks.workload import Workload
-from jaxkd.training import sharding
 
 COHORTS = (1, 4, 16)
 """Numbers of students that train in one step."""
@@ -61,9 +58,7 @@ def functions(case: Case, workload: Workload) -> dict[str, Callable[[], None]]:
 
 
 def _ours(case: Case, workload: Workload) -> Callable[[], None]:
-  mesh = sharding.mesh()
-  loop = jax.default_backend() != "cpu"
-  program = programs.lower(case, mesh, sharding.replicate(mesh), loop)
+  program = programs.on_this_machine(case)
   return programs.runner(program, program.lowered.compile(), workload.steps)
 
 

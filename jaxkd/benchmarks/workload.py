@@ -4,8 +4,6 @@ import dataclasses
 import itertools
 from collections.abc import Iterator
 
-import jax
-
 from jaxkd.benchmarks.case import Case
 
 DEFAULT_PAIRS = (
@@ -50,8 +48,3 @@ class Workload:
         deterministic=self.deterministic,
       )
       yield dataclasses.replace(case, **fields)  # type: ignore[arg-type]
-
-
-def default_steps() -> int:
-  """Returns the steps of a call: 1 on CPUs, as many as training has in a call elsewhere."""
-  return 1 if jax.default_backend() == "cpu" else 50
