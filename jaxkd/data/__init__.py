@@ -5,7 +5,7 @@ through one permutation of the examples after another, so each example comes exa
 Evaluation counts each example exactly once.
 """
 
-from jaxkd.data.augment import augment, center_crop, normalize
+from jaxkd.data.augment import augment, center_crop, normalize, standardized
 from jaxkd.data.augmentation import UNCHANGED, Augmentation
 from jaxkd.data.base import Arrays, DataError, EvalBatch, Examples, as_rows, size
 from jaxkd.data.randaugment import POLICIES
@@ -41,4 +41,5 @@ __all__ += [
 __all__ += ["LOADERS", "RESIDENT_GIB", "Resident", "Streamed", "TrainSource", "read", "size"]
 __all__ += ["batch_at", "eval_batch_at", "eval_batches", "train_loader"]
 __all__ += ["POLICIES", "UNCHANGED", "Augmentation", "augment", "center_crop", "normalize"]
+__all__ += ["standardized"]
 __all__ += ["Prefetched", "augment_views", "places_of", "resized"]

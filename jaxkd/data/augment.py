@@ -4,6 +4,8 @@ Boxes of the random-resized crop (Szegedy et al. 2015) are top, left, height and
 sizes are the images' height and width, `[B, 2]`, int32.
 """
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 
@@ -16,10 +18,15 @@ _ATTEMPTS = 10
 
 def normalize(images: jax.Array, spec: Spec) -> jax.Array:
   """Scales uint8 images `[..., channels]` to float32 of mean 0, std 1."""
-  mean = 255 * jnp.asarray(spec.mean, jnp.float32)
-  scale = 1 / (255 * jnp.asarray(spec.std, jnp.float32))
-  shape = (1,) * (images.ndim - 1) + (spec.channels,)
-  return (images.astype(jnp.float32) - mean.reshape(shape)) * scale.reshape(shape)
+  return standardized(images, spec.mean, spec.std)
+
+
+def standardized(images: jax.Array, mean: Sequence[float], std: Sequence[float]) -> jax.Array:
+  """Returns uint8 images `[..., channels]` less a mean, by a deviation, of pixels in [0, 1]."""
+  shape = (1,) * (images.ndim - 1) + (len(mean),)
+  center = 255 * jnp.asarray(mean, jnp.float32)
+  scale = 1 / (255 * jnp.asarray(std, jnp.float32))
+  return (images.astype(jnp.float32) - center.reshape(shape)) * scale.reshape(shape)
 
 
 def augment(

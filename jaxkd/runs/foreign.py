@@ -5,7 +5,7 @@ import hashlib
 import os
 import pathlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -23,14 +23,13 @@ from jaxkd.common.files import (
   remove_leftovers,
   temporary,
   temporary_path,
-  write_json,
 )
 from jaxkd.common.logits import are_probabilities
 from jaxkd.runs import predicted
 from jaxkd.runs.phase import Phase
 from jaxkd.training import predicting
 from jaxkd.training.jobs import Dataset
-from jaxkd.training.predictions import CLEAN, Predictions, Storage, part_of
+from jaxkd.training.predictions import CLEAN, Predictions, differing, part_of
 from jaxkd.training.step import measures
 
 _ROWS = 4096
@@ -67,10 +66,7 @@ class ViewForm:
     """Returns images `[B, S, S, channels]` of uint8 in this form."""
     images = data.resized(pixels, self.size)
     if self.mean:
-      scaled = images.astype(jnp.float32) / 255
-      images = (scaled - jnp.array(self.mean)[None, None, None]) / jnp.array(self.std)[
-        None, None, None
-      ]
+      images = data.standardized(images, self.mean, self.std)
     return jnp.moveaxis(images, -1, 1) if self.channels_first else images
 
 
@@ -86,29 +82,19 @@ def export_views(
   form.check(channels)
   out = pathlib.Path(folder)
   make_folder(out)
-  text = {**about, "form": {**dataclasses.asdict(form)}}
-  predicted.claim(out / "views.json", text)
-  _save(out / "labels.npy", views.labels)
+  description = {**about, **predicted.as_json({"form": dataclasses.asdict(form)})}
+  predicted.claim(out / "views.json", description)
+  _save(out / "labels.npy", len(views.labels), [views.labels])
   rows = views.taken(lambda _, pixels: form.of(pixels), None)
   count = len(views.labels)
   for part in predicted.parts(about["views"]):
     path = out / f"{part}.npy"
     if exists(path):
       continue
-    made = temporary_path(path, uuid.uuid4().hex)
-    # Not mapped into memory: on a full disk that would kill the process.
-    with explained(FileError, f"can't write {path}", OSError), temporary(made) as file:
-      for start in range(0, count, _ROWS):
-        images = rows(part, start, min(start + _ROWS, count))
-        if not start:
-          shape, dtype = (count, *images.shape[1:]), images.dtype
-          header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
-          np.lib.format.write_array_header_1_0(file, header)
-        file.write(images.tobytes())
-      file.flush()
-      os.fsync(file.fileno())
-      os.replace(made, path)
-    remove_leftovers(out, path.name)
+    starts = range(0, count, _ROWS)
+    shape, dtype = _save(
+      path, count, (rows(part, start, min(start + _ROWS, count)) for start in starts)
+    )
     tell(f"written: {path}, {dtype} {[*shape]}")
 
 
@@ -116,16 +102,32 @@ def check_exported(folder: str, about: Mapping[str, Any]) -> None:
   """Raises a ConfigError unless a folder of exported views is of the described images."""
   found = read_json(pathlib.Path(folder) / "views.json", "export the views again")
   del found["form"]
-  for key in predicted.differing(about, found):
+  for key in differing(about, found):
     raise ConfigError(
       f"--import_views is {folder!r}, whose views are not those of the config: they differ in "
       f"{key!r}"
     )
 
 
-def _save(path: pathlib.Path, array: np.ndarray) -> None:
-  with explained(FileError, f"can't write {path}", OSError), open(path, "wb") as file:
-    np.save(file, array)
+def _save(
+  path: pathlib.Path, count: int, blocks: Iterable[np.ndarray]
+) -> tuple[tuple[int, ...], np.dtype]:
+  """Writes an array of `count` rows, block by block; returns its shape and dtype."""
+  made = temporary_path(path, uuid.uuid4().hex)
+  shape: tuple[int, ...] = ()
+  # Not mapped into memory: on a full disk that would kill the process.
+  with explained(FileError, f"can't write {path}", OSError), temporary(made) as file:
+    for block in blocks:
+      if not shape:
+        shape, dtype = (count, *block.shape[1:]), block.dtype
+        header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+      file.write(block.tobytes())
+    file.flush()
+    os.fsync(file.fileno())
+    os.replace(made, path)
+  remove_leftovers(path.parent, path.name)
+  return shape, dtype
 
 
 def read_logits(path: str, option: str) -> np.ndarray:
@@ -242,7 +244,6 @@ def write(
   imported: Imported, about: Mapping[str, Any], dataset: Dataset, teacher: Phase, out: str
 ) -> Predictions:
   """Writes checked logits as predictions for `teacher.predictions`."""
-  storage = Storage(**about["storage"])
   names = list(imported.class_names) or list(dataset.class_names)
   labels = predicting.labels_of(dataset)
   predictions = Predictions.create(out, {**about, "class_names": names})
@@ -260,7 +261,6 @@ def write(
   means = _means(first, own_labels)
   evaluated = {"examples": data.size(dataset.evaluated), "accuracy": float("nan")}
   result = {
-    "steps": 0,
     "parameters": 0,
     "temperatures": list(losses.ISATS_GRID),
     "class_names": names,
@@ -268,13 +268,12 @@ def write(
     "train": {"examples": len(labels), **means},
     dataset.split: {**evaluated, "loss": float("nan")},
   }
-  write_json(predictions.path / "config.json", predicted.lossy(teacher, storage).to_dict())
-  write_json(predictions.path / "result.json", result)
+  predicted.finish(predictions, teacher, result)
   return predictions
 
 
 def _means(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-  """Returns the means over the examples of the measures of `Evaluator.sums`."""
+  """Returns the means over the examples of the measures of `Evaluator.measure`."""
   found = [
     jax.tree.map(np.asarray, measures(logits[at : at + _ROWS], labels[at : at + _ROWS]))
     for at in range(0, len(labels), _ROWS)

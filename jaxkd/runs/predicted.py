@@ -12,7 +12,6 @@ import json
 import os
 import pathlib
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +23,7 @@ from jaxkd import data
 from jaxkd.common.buckets import AnyPath, in_bucket, located
 from jaxkd.common.cluster import StopRequest
 from jaxkd.common.console import tell
+from jaxkd.common.digests import crc32
 from jaxkd.common.errors import ConfigError
 from jaxkd.common.files import StrPath, exists, make_folder, read_json, usage, write_json
 from jaxkd.common.locks import HeldError, held
@@ -35,7 +35,7 @@ from jaxkd.runs.phase import SCHEMA, Phase
 from jaxkd.runs.store import LockedError, PhaseFolder
 from jaxkd.training import predicting, sharding
 from jaxkd.training.jobs import Dataset, RecalledTeacher, Teacher, needed_views
-from jaxkd.training.predictions import ABOUT_FILE, CLEAN, Predictions, Storage, part_of
+from jaxkd.training.predictions import ABOUT_FILE, CLEAN, Predictions, Storage, differing, part_of
 from jaxkd.training.recall import Recalled
 
 PREFIX = "predictions-"
@@ -54,22 +54,28 @@ def described(
 ) -> dict[str, Any]:
   """Returns the description of predictions on a data set, for JSON; `seen` is a student's data."""
   own = {"teacher": teacher.to_dict(), "storage": dataclasses.asdict(storage)}
-  # As it is read again: tuples become lists.
-  return json.loads(json.dumps(images_described(seen, dataset) | own))
+  return images_described(seen, dataset) | as_json(own)
 
 
 def images_described(seen: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
   """Returns the description of a student's views of a data set, for JSON."""
   labels = predicting.labels_of(dataset)
-  return {
-    "version": [FORMAT, SCHEMA],
-    "data": _images(seen),
-    "views": seen["views"],
-    "view_seed": seen["view_seed"],
-    "examples": len(labels),
-    "labels": zlib.crc32(labels.astype(np.int32).tobytes()),
-    "class_names": list(dataset.class_names),
-  }
+  return as_json(
+    {
+      "version": [FORMAT, SCHEMA],
+      "data": _images(seen),
+      "views": seen["views"],
+      "view_seed": seen["view_seed"],
+      "examples": len(labels),
+      "labels": crc32(labels.astype(np.int32)),
+      "class_names": dataset.class_names,
+    }
+  )
+
+
+def as_json(values: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns values as they are read again: tuples become lists."""
+  return json.loads(json.dumps(values))
 
 
 def _images(seen: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,15 +114,8 @@ def claim(file: AnyPath, about: Mapping[str, Any]) -> None:
     raise ConfigError(f"{file} is of something else: it differs in {key!r}; name a new folder")
 
 
-def differing(about: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-  """Returns the keys in which two descriptions differ as JSON."""
-  keys = sorted(about.keys() | found.keys())
-  return [key for key in keys if json.dumps(about.get(key)) != json.dumps(found.get(key))]
-
-
 def finish(predictions: Predictions, teacher: Phase, result: Mapping[str, Any]) -> None:
-  """Makes a folder with all parts one that `teacher.predictions` may name."""
-  predictions.require(parts(predictions.views))
+  """Makes a folder of written parts one that `teacher.predictions` may name."""
   if jax.process_index() == 0:
     write_json(predictions.path / "config.json", lossy(teacher, predictions.storage).to_dict())
     write_json(predictions.path / "result.json", {**result, "steps": 0})
@@ -138,12 +137,11 @@ def check_data(predictions: Predictions, seen: Mapping[str, Any]) -> None:
         f"{predictions.path}"
       )
   ours, theirs = _images(seen), about["data"]
-  for key in sorted(ours.keys() | theirs.keys()):
-    if ours.get(key) != theirs.get(key):
-      raise ConfigError(
-        f"the predictions {predictions.path} are of other images: {key} was {theirs.get(key)!r}, "
-        f"here it is {ours.get(key)!r}"
-      )
+  for key in differing(ours, theirs):
+    raise ConfigError(
+      f"the predictions {predictions.path} are of other images: {key} was {theirs.get(key)!r}, "
+      f"here it is {ours.get(key)!r}"
+    )
 
 
 def stored_outputs(storage: Storage) -> Outputs:
@@ -288,8 +286,7 @@ class Recollection:
     dataset, about = self._dataset, predictions.about
     check_data(predictions, students[0].data)
     labels = predicting.labels_of(dataset)
-    crc32 = zlib.crc32(labels.astype(np.int32).tobytes())
-    if (len(labels), crc32) != (about["examples"], about["labels"]):
+    if (len(labels), crc32(labels.astype(np.int32))) != (about["examples"], about["labels"]):
       raise ConfigError(
         f"the predictions {predictions.path} are of {about['examples']} other examples, must be of "
         f"the {len(labels)} training examples of {dataset.spec.name}"

@@ -8,6 +8,7 @@ import jax
 from ml_collections import ConfigDict
 
 from jaxkd import data
+from jaxkd.common.buckets import located
 from jaxkd.common.cluster import StopRequest, stop_requested
 from jaxkd.common.console import tell
 from jaxkd.common.errors import ConfigError
@@ -74,14 +75,14 @@ def own(config: ConfigDict, workdir: StrPath, out: str, kept: Kept) -> Predictio
   shapes = planning.outputs(phase)
   width = 0 if shapes.features is None else shapes.features.shape[-1]
   storage = kept.storage(shapes.logits.shape[-1], width)
-  located_at = predicted.located(workdir)
+  located_at = located(workdir)
   queue = Queue(located_at, [phase])
   queue.tell_reused()
   with _setting(config) as setting:
     for error in queue.train(setting.dataset, config.run, setting.mesh).values():
       raise error
     about = predicted.described(phase, setting.seen, setting.dataset, storage)
-    path = predicted.located(out) if out else predicted.folder_of(located_at, about)
+    path = located(out) if out else predicted.folder_of(located_at, about)
     folder = PhaseFolder.of(located_at, phase)
     recollection = predicted.Recollection(
       located_at, setting.dataset, config.run, setting.mesh, suffices, setting.stop
@@ -89,6 +90,7 @@ def own(config: ConfigDict, workdir: StrPath, out: str, kept: Kept) -> Predictio
     network = teachers.load(folder, setting.dataset, setting.mesh)
     parts = predicted.parts(about["views"])
     found = recollection.write(path, about, network, setting.batch_size, parts)
+    found.require(parts)
   predicted.finish(found, phase, folder.result())
   _tell(found)
   return found

@@ -56,6 +56,11 @@ def part_of(view: int) -> str:
   return f"view-{view:03d}"
 
 
+def differing(about: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+  """Returns the keys in which two descriptions differ."""
+  return [key for key in sorted(about.keys() | found.keys()) if about.get(key) != found.get(key)]
+
+
 @dataclasses.dataclass(frozen=True)
 class Storage:
   """How outputs are stored.
@@ -170,9 +175,8 @@ class Predictions:
     if not exists(path / ABOUT_FILE):
       write_json(path / ABOUT_FILE, about)
     found = cls(path)
-    for key in about.keys() | found.about.keys():
-      if about.get(key) != found.about.get(key):
-        raise PredictionsError(f"{path} has other predictions: they differ in {key!r}")
+    for key in differing(about, found.about):
+      raise PredictionsError(f"{path} has other predictions: they differ in {key!r}")
     return found
 
   @property
