@@ -83,25 +83,44 @@ def random_boxes(key: jax.Array, sizes: jax.Array) -> jax.Array:
   ratio in the middle is taken, as in torchvision.
   """
   area_key, ratio_key, corner_key = jax.random.split(key, 3)
-  shape = (len(sizes), _ATTEMPTS)
-  area = jnp.prod(sizes.astype(jnp.float32), axis=1, keepdims=True)
-  area *= jax.random.uniform(area_key, shape, minval=_SCALE[0], maxval=_SCALE[1])
-  low, high = map(jnp.log, _RATIO)
-  ratio = jnp.exp(jax.random.uniform(ratio_key, shape, minval=low, maxval=high))
+  area, ratio = areas_and_ratios(area_key, ratio_key, sizes, _SCALE, _RATIO)
   sides = jnp.stack([jnp.sqrt(area / ratio), jnp.sqrt(area * ratio)], axis=-1)
   sides = jnp.round(sides).astype(jnp.int32)
   fits = jnp.all((sides > 0) & (sides <= sizes[:, None]), axis=-1)
-  first = jnp.argmax(fits, axis=1)[:, None, None]
-  sides = jnp.take_along_axis(sides, first, axis=1)[:, 0]
-  free = jnp.maximum(sizes - sides, 0) + 1
-  corners = jax.random.randint(corner_key, sides.shape, 0, free, jnp.int32)
-  boxes = jnp.concatenate([corners, sides], axis=1)
+  boxes = first_fitting(corner_key, sides, fits, sizes)
   height, width = sizes.T.astype(jnp.float32)
   rows = jnp.minimum(height, jnp.round(width / _RATIO[0]))
   columns = jnp.minimum(width, jnp.round(height * _RATIO[1]))
   sides = jnp.stack([rows, columns], axis=1).astype(jnp.int32)
   largest = jnp.concatenate([(sizes - sides) // 2, sides], axis=1)
   return jnp.where(jnp.any(fits, axis=1, keepdims=True), boxes, largest)
+
+
+def areas_and_ratios(
+  area_key: jax.Array,
+  ratio_key: jax.Array,
+  sizes: jax.Array,
+  shares: tuple[float, float],
+  ratios: tuple[float, float],
+) -> tuple[jax.Array, jax.Array]:
+  """Draws areas and aspect ratios of ten boxes for each image, `[B, 10]`.
+
+  Areas are uniform between two shares of the image's area, ratios log-uniform between two ratios.
+  """
+  shape = (len(sizes), _ATTEMPTS)
+  area = jnp.prod(sizes.astype(jnp.float32), axis=1, keepdims=True)
+  area *= jax.random.uniform(area_key, shape, minval=shares[0], maxval=shares[1])
+  low, high = map(jnp.log, ratios)
+  return area, jnp.exp(jax.random.uniform(ratio_key, shape, minval=low, maxval=high))
+
+
+def first_fitting(key: jax.Array, sides: jax.Array, fits: jax.Array, sizes: jax.Array) -> jax.Array:
+  """Puts a box with the first of the sides `[B, 10, 2]` that fit at a uniform place, `[B, 4]`."""
+  first = jnp.argmax(fits, axis=1)[:, None, None]
+  sides = jnp.take_along_axis(sides, first, axis=1)[:, 0]
+  free = jnp.maximum(sizes - sides, 0) + 1
+  corners = jax.random.randint(key, sides.shape, 0, free, jnp.int32)
+  return jnp.concatenate([corners, sides], axis=1)
 
 
 def squash(boxes: jax.Array, sizes: jax.Array, size: int) -> jax.Array:

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxkd.data import mixing, randaugment
+from jaxkd.data.augment import areas_and_ratios, first_fitting
 from jaxkd.data.specs import Spec
 
 _ERASED = (0.02, 0.33)
 _RATIO = (0.3, 3.3)
-_ATTEMPTS = 10
 
 
 class Augmented(NamedTuple):
@@ -102,17 +102,12 @@ def erase(
   """
   chosen_key, area_key, ratio_key, corner_key = jax.random.split(key, 4)
   count, height, width = images.shape[:3]
-  sizes = jnp.array([[height, width]])
-  shape = (count, _ATTEMPTS)
-  area = height * width * jax.random.uniform(area_key, shape, minval=_ERASED[0], maxval=_ERASED[1])
-  low, high = map(jnp.log, _RATIO)
-  ratio = jnp.exp(jax.random.uniform(ratio_key, shape, minval=low, maxval=high))
+  sizes = jnp.tile(jnp.array([[height, width]]), (count, 1))
+  area, ratio = areas_and_ratios(area_key, ratio_key, sizes, _ERASED, _RATIO)
   sides = jnp.stack([jnp.sqrt(area * ratio), jnp.sqrt(area / ratio)], axis=-1)
   sides = jnp.round(sides).astype(jnp.int32)
-  fits = jnp.all(sides < sizes[None], axis=-1)
-  first = jnp.argmax(fits, axis=1)[:, None, None]
-  sides = jnp.take_along_axis(sides, first, axis=1)[:, 0]
-  corners = jax.random.randint(corner_key, (count, 2), 0, jnp.maximum(sizes - sides, 0) + 1)
+  fits = jnp.all(sides < sizes[:, None], axis=-1)
+  corners, sides = jnp.split(first_fitting(corner_key, sides, fits, sizes), 2, axis=1)
   rows, columns = jnp.arange(height)[None], jnp.arange(width)[None]
   down = (rows >= corners[:, :1]) & (rows < corners[:, :1] + sides[:, :1])
   across = (columns >= corners[:, 1:]) & (columns < corners[:, 1:] + sides[:, 1:])
