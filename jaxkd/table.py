@@ -5,7 +5,8 @@ r"""Trains and prints a table of the paper or of the toolkits, published accurac
   python -m jaxkd.table --table=toolkit --dataset=cifar100 --pairs=vgg13/vgg8,resnet56/resnet20
 
 Every cell is an experiment of the store: finished phases are not trained again, a table that was
-stopped resumes, and runs on several machines that share a workdir share the cells.
+stopped resumes, and runs on several machines that share a workdir share the cells. With --minutes=9
+it stops by itself after nine minutes, and ends with status 75 while there is more to do.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 import ml_collections
 from absl import app, flags
 
-from jaxkd import cli
+from jaxkd import cli, slices
 from jaxkd.common.buckets import located
 from jaxkd.common.digests import digest
 from jaxkd.common.errors import ConfigError
@@ -22,7 +23,7 @@ from jaxkd.common.spelling import nearest
 from jaxkd.reports import experiment as experiment_report
 from jaxkd.reports import paper_table
 from jaxkd.runs import paper, recipes, toolkit
-from jaxkd.runs.experiment import Experiment, run
+from jaxkd.runs.experiment import Experiment
 from jaxkd.runs.recipes import recipe
 from jaxkd.runs.validation import validate
 from jaxkd.tuning import tuned
@@ -32,6 +33,7 @@ SEEDS = {"2": 3, "3": 4, TOOLKIT: 3}
 """The default number of seeds by table; Table 3 has ensembles of two."""
 
 flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(slices)
 _TABLE = flags.DEFINE_enum("table", "2", list(SEEDS), "name of the table")
 _DATASET = flags.DEFINE_string("dataset", None, "data set of the columns")
 _ROWS = flags.DEFINE_list("rows", None, "rows; default: all")
@@ -74,7 +76,7 @@ def _columns(table: str, dataset: str) -> Sequence[str]:
 
 def main(_: list[str]) -> None:
   """Trains the missing phases of the table that the flags describe."""
-  with cli.command():
+  with cli.command(), slices.limited():
     if cli.CONFIG.value is not None:
       raise ConfigError("--config is given, but a table has its own configs: change them by --set")
     dataset = _DATASET.value
@@ -93,7 +95,10 @@ def main(_: list[str]) -> None:
       tuned.apply(config, cli.choices(), [text.partition("=")[0] for text in _SET.value])
     workdir = located(cli.WORKDIR.value)
     experiments = [Experiment.of(config, workdir) for config in columns.values()]
-    failed = run(experiments)
+    if slices.STATUS.value:
+      slices.print_status(experiments)
+      return
+    failed = slices.train(experiments)
     written = zip(columns, map(experiment_report.write, experiments), strict=True)
     if reports := {column: folder for column, folder in written if folder}:
       folders = digest(" ".join(map(str, reports.values())))

@@ -196,10 +196,11 @@ def command():
 @contextlib.contextmanager
 def _flags_of_one_command(module):
   """Hides the flags of the other commands: the process of a user has those of one command."""
+  shown = ("jaxkd.cli", "jaxkd.slices", module)
   hidden = [
     (name, flag)
     for name, own in flags.FLAGS.flags_by_module_dict().items()
-    if name.startswith("jaxkd.") and name not in ("jaxkd.cli", module)
+    if name.startswith("jaxkd.") and name not in shown
     for flag in own
   ]
   for _, flag in hidden:

@@ -1,16 +1,24 @@
 """A table of the paper or of the toolkits, with published accuracies beside ours in every cell."""
 
 import csv
+import itertools
 import re
+import time
+import types
 
+import jax
+import numpy as np
 import pytest
 
 from jaxkd import cli, table
+from jaxkd.common import cluster
 from jaxkd.common.errors import ConfigError
 from jaxkd.reports import experiment as experiment_report
 from jaxkd.reports import paper_table
-from jaxkd.runs import paper, toolkit
+from jaxkd.runs import paper, teachers, toolkit
 from jaxkd.runs.experiment import Experiment, run
+from jaxkd.runs.store import PhaseFolder
+from jaxkd.training import progress, sharding
 
 
 @pytest.fixture
@@ -187,3 +195,91 @@ def test_a_config_file_is_refused(command, capsys, tmp_path):
   assert ended.value.code == 2
   (line,) = capsys.readouterr().err.splitlines()
   assert line.startswith("jaxkd: --config is given, but a table has its own configs")
+
+
+SLICED = (
+  *("--dataset=digits", "--students=mlp8", "--arg=runlocal", "--rows=isats,kd", "--seeds=1"),
+  *("--set=data.seed=0", "--set=run.cohort=2", "--set=run.eval_every_epochs=0.1"),
+  # Six steps.
+  *("--set=teacher.epochs=0.25", "--set=student.epochs=0.25"),
+)
+
+
+@pytest.fixture
+def steps_of_a_second(monkeypatch):
+  """Makes a look at the time, which follows each step, and a step take a second each."""
+  now = itertools.count()
+  frozen = types.SimpleNamespace(monotonic=lambda: next(now), sleep=time.sleep)
+  monkeypatch.setattr(cluster, "time", frozen)
+  monkeypatch.setattr(progress.Progress, "_images_per_second", lambda self, *_: self._images)
+
+
+def params(folder):
+  opened = PhaseFolder.open(folder)
+  _, variables = teachers.load_network(opened, sharding.mesh())
+  return variables.params
+
+
+def test_a_table_in_slices_of_time_ends_in_the_bits_of_one_in_one_go(
+  digits, command, tmp_path, capsys, steps_of_a_second
+):
+  whole, sliced = tmp_path / "whole", tmp_path / "sliced"
+  command(table.main, *SLICED, f"--workdir={whole}")
+  assert "Phases: 3, all finished." in capsys.readouterr().out
+  shown, statuses = [], []
+  for _ in range(5):
+    try:
+      command(table.main, *SLICED, f"--workdir={sliced}", "--minutes=0.05")
+      statuses.append(0)
+    except SystemExit as ended:
+      statuses.append(ended.code)
+    shown.append(capsys.readouterr())
+  assert statuses == [75, 75, 75, 75, 0]
+  # Three steps of the teacher; the other three; both students, first three steps, then three more.
+  ends = [each.err.splitlines()[-1] for each in shown[:4]]
+  assert "stopped at step 3 of 6 of " in ends[0]
+  assert "stopped after " in ends[1]
+  assert "stopped at step 3 of 6 of " in ends[2]
+  cells = [re.findall(r"^\| (digits\S+) +\| (.+?) +\| (.*?) +\|$", s.out, re.M) for s in shown]
+  states = [[f"{state}, {left}" for _, state, left in each] for each in cells]
+  new, half = "not begun, not known", "50 %: epoch 0.1336 of 0.25, 0:00:0"
+  assert states == [
+    [f"{half}3", new, new],
+    ["finished, ", new, new],
+    # Together the students need three seconds.
+    ["finished, ", f"{half}2", f"{half}2"],
+    [],
+    [],
+  ]
+  assert [name.split("-")[2] for name, *_ in cells[0]] == ["cross_entropy", "isats", "kd"]
+  sums = [re.search("^Phases: .*", each.out, re.M)[0] for each in shown]
+  assert sums == [
+    "Phases: 3, finished 0, begun 1, not begun 2. Training left: 0:00:03; of unknown speed: 2.",
+    "Phases: 3, finished 1, begun 0, not begun 2. Training left: not known.",
+    "Phases: 3, finished 1, begun 2, not begun 0. Training left: 0:00:03.",
+    "Phases: 3, all finished.",
+    "Phases: 3, all finished.",
+  ]
+  for result in whole.glob("*/result.json"):
+    other = sliced / result.parent.name
+    assert (other / "result.json").read_bytes() == result.read_bytes()
+    jax.tree.map(np.testing.assert_array_equal, params(other), params(result.parent))
+  tables = [list(folder.glob("table2-*.csv")) for folder in (whole, sliced)]
+  ((one,), (other,)) = tables
+  assert other.read_bytes() == one.read_bytes()
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "ten"])
+def test_a_wrong_time_limit_ends_with_one_line(command, capsys, tmp_path, value):
+  with pytest.raises(SystemExit) as ended:
+    command(table.main, "--dataset=digits", f"--minutes={value}", f"--workdir={tmp_path}")
+  assert ended.value.code == 2
+  (line,) = capsys.readouterr().err.splitlines()
+  assert re.fullmatch(r"jaxkd: flag --minutes=\S+: .*", line)
+
+
+def test_the_status_of_a_table_is_told_without_training(digits, command, capsys, tmp_path):
+  command(table.main, *SLICED, "--status", f"--workdir={tmp_path}")
+  said = capsys.readouterr()
+  assert "Phases: 3, finished 0, begun 0, not begun 3. Training left: not known." in said.out
+  assert list(tmp_path.glob("*/")) == []

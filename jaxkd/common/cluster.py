@@ -3,6 +3,7 @@
 import contextlib
 import faulthandler
 import itertools
+import math
 import os
 import pathlib
 import signal
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import jax
@@ -30,6 +31,7 @@ _SHARED_WITHIN = 10  # seconds for a file to show on another machine
 # Over all queues of this process, since JAX counts on.
 _asked = itertools.count()
 _watch: "_Watch | None" = None
+_deadline = math.inf  # of `time_limit`, by time.monotonic()
 
 
 @contextlib.contextmanager
@@ -112,11 +114,26 @@ def fail(error: UserError) -> NoReturn:
     os._exit(error.status)
 
 
-class StopRequest:
-  """Whether the run has been asked to stop."""
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+  """Makes each `stop_requested` within ask to stop, this many seconds from now."""
+  global _deadline
+  before, _deadline = _deadline, time.monotonic() + seconds
+  try:
+    yield
+  finally:
+    _deadline = before
 
-  def __init__(self):
+
+class StopRequest:
+  """Whether the run has been asked to stop.
+
+  Once the time limit is over, `ask` is called, which is `set` in a process that is alone.
+  """
+
+  def __init__(self, ask: Callable[[], None] | None = None):
     self._event = threading.Event()
+    self._ask, self._deadline = ask or self.set, _deadline
 
   def set(self) -> None:
     """Asks this process to stop, which has no other processes beside it."""
@@ -124,6 +141,9 @@ class StopRequest:
 
   def is_set(self) -> bool:
     """Returns the same in all processes, which must ask equally often."""
+    if time.monotonic() >= self._deadline:
+      self._deadline = math.inf
+      self._ask()
     if self._event.is_set():
       return True
     # It is False if there are no other processes.
@@ -134,16 +154,21 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_requested() -> Iterator[StopRequest]:
-  """Yields a request that the first SIGINT (Ctrl-C), SIGTERM or SIGHUP sets.
+  """Yields a request that the first SIGINT (Ctrl-C), SIGTERM or SIGHUP sets, or the time limit.
 
   The second signal ends a process that is alone. Of several processes, one that gets a signal stops
   all of them at the same step, through JAX's notice of preemption.
   """
-  request = StopRequest()
   if jax.distributed.is_initialized():
+
+    def notify() -> None:
+      os.kill(os.getpid(), signal.SIGTERM)
+
+    request = StopRequest(notify)
     notice = [number for number in signals.SIGNALS if number != signal.SIGTERM]
-    handling = signals.handled(lambda: os.kill(os.getpid(), signal.SIGTERM), notice)
+    handling = signals.handled(notify, notice)
   else:
+    request = StopRequest()
     handling = signals.handled(request.set)
   with handling:
     yield request

@@ -11,15 +11,7 @@ from typing import NamedTuple
 
 from jaxkd.common.buckets import AnyPath, in_bucket, located
 from jaxkd.common.errors import FileError, explained
-from jaxkd.common.files import (
-  StrPath,
-  Usage,
-  exists,
-  read,
-  read_json_lines,
-  usage,
-  write_atomically,
-)
+from jaxkd.common.files import StrPath, Usage, exists, read, usage, write_atomically
 from jaxkd.runs import predicted
 from jaxkd.runs.phase import Phase
 from jaxkd.runs.store import PhaseFolder, StoreError
@@ -109,8 +101,7 @@ def _predicted(path: AnyPath) -> tuple[str, str]:
 
 def _progress(folder: PhaseFolder) -> tuple[str, str]:
   """Returns the state of a phase that is not finished, and its last accuracy."""
-  state, file = f"step {max(folder.steps)}", folder.path / "metrics.jsonl"
-  lines = [line for line in read_json_lines(file)[0] if line["step"]] if exists(file) else []
+  state, lines = f"step {max(folder.steps)}", folder.logged_so_far()
   if not lines:
     return state, ""
   step, epoch = lines[-1]["step"], lines[-1]["epoch"]

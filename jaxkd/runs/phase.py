@@ -5,7 +5,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from flax.traverse_util import flatten_dict
@@ -131,6 +131,27 @@ class Phase:
 
   def __eq__(self, other: object) -> bool:
     return isinstance(other, Phase) and self.identity == other.identity
+
+
+def needed(students: Iterable[Phase], finished: Callable[[Phase], bool]) -> dict[Phase, bool]:
+  """Returns students and the teachers of unfinished phases, and whether each is finished.
+
+  Teachers come before their students. `finished` is called once for each phase.
+  """
+  found: dict[Phase, bool] = {}
+
+  def add(phase: Phase) -> None:
+    # Many students share a teacher.
+    if phase in found:
+      return
+    done = finished(phase)
+    for teacher in () if done else phase.teachers:
+      add(teacher)
+    found[phase] = done
+
+  for phase in students:
+    add(phase)
+  return found
 
 
 _DIGESTS = ("arrays", "source", "version", "init_from")

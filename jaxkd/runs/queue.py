@@ -21,7 +21,7 @@ from jaxkd.common.signals import Stopped
 from jaxkd.models import weights
 from jaxkd.runs import planning
 from jaxkd.runs.cohorts import cohorts, common_steps
-from jaxkd.runs.phase import Phase, labels
+from jaxkd.runs.phase import Phase, labels, needed
 from jaxkd.runs.predicted import Recollection
 from jaxkd.runs.store import LockedError, PhaseFolder
 from jaxkd.runs.validation import suffices
@@ -42,29 +42,24 @@ class Queue:
 
   def __init__(self, workdir: AnyPath, students: Iterable[Phase]):
     self._workdir = workdir
-    self._reused: dict[Phase, PhaseFolder] = {}
+    found = needed(students, self._is_finished)
+    self._reused = {phase: self._folder(phase) for phase, finished in found.items() if finished}
     # The phases to train, with their numbers.
-    self.missing: dict[Phase, int] = {}
-    for phase in students:
-      self._add(phase)
+    missing = (phase for phase, finished in found.items() if not finished)
+    self.missing = {phase: number for number, phase in enumerate(missing, 1)}
+    teachers = dict.fromkeys(teacher for phase in self.missing for teacher in phase.teachers)
+    for teacher in teachers:
+      if teacher in self._reused:
+        self._reused[teacher].check_network()
     self._failed: dict[Phase, NonFiniteError] = {}
     self._told = False
 
-  def _add(self, phase: Phase) -> None:
-    # Many students share a teacher.
-    if phase in self._reused or phase in self.missing:
-      return
+  def _is_finished(self, phase: Phase) -> bool:
+    """Returns whether a phase has its result, once a damaged result is set aside."""
     folder = self._folder(phase)
     if jax.process_index() == 0:
       folder.repair()
-    if sharding.agreed(folder.finished):
-      self._reused[phase] = folder
-      return
-    for teacher in phase.teachers:
-      self._add(teacher)
-      if teacher not in self.missing:
-        self._reused[teacher].check_network()
-    self.missing[phase] = len(self.missing) + 1
+    return sharding.agreed(folder.finished)
 
   def tell_reused(self) -> None:
     """Lists the phases that are not trained again."""
@@ -122,8 +117,7 @@ class Queue:
 
   def _rest(self, cohort: Sequence[Phase], images_per_second: float) -> float | None:
     """Estimates the seconds of the phases after a cohort, None before their networks' speeds."""
-    own = {phase.network["name"] for phase in cohort}
-    self._speeds |= dict.fromkeys(own, images_per_second * len(cohort))
+    self._speeds |= dict.fromkeys((p.network["name"] for p in cohort), images_per_second)
     others = [phase for phase in self._waiting if phase not in cohort]
     if any(phase.network["name"] not in self._speeds for phase in others):
       return None

@@ -88,6 +88,11 @@ class PhaseFolder:
       raise DamagedError(f"{file} is damaged, or of another version of jaxkd")
     return lines
 
+  def logged_so_far(self) -> list[dict[str, float]]:
+    """Returns the evaluations after the first step; damaged lines are left out."""
+    file = self.path / "metrics.jsonl"
+    return [line for line in read_json_lines(file)[0] if line["step"]] if exists(file) else []
+
   def check_network(self) -> None:
     """Makes sure that a finished phase still has its last checkpoint, or predictions."""
     if exists(self.path / predictions.ABOUT_FILE):

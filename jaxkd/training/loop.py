@@ -106,7 +106,8 @@ def train(job: Job, stop: StopRequest) -> list[dict[str, Any]]:
       )
     )
     closing(feed)
-    progress = Progress(job.label, step, total, job.batch_size, job.rest)
+    images = job.batch_size * len(job.students)
+    progress = Progress(job.label, step, total, images, job.rest)
     stride = job.run.steps_per_dispatch or usual_steps_per_dispatch()
     pulse = None
 

@@ -9,20 +9,21 @@ import jax
 from jaxkd.common.console import clock
 
 Rest = Callable[[float], float | None]
-"""From images/s of a job to the seconds that all later jobs take, None if that is not known."""
+"""From images/s of a job to the seconds that all later jobs take, None if that is not known.
+
+An image counts once for each student of the job."""
 
 
 class Progress:
   """Shows the progress of a phase, from the first process.
 
   On a terminal one line is updated in place; elsewhere a line is printed every 30 seconds. With
-  `rest`, it has the time of the whole queue, too.
+  `rest`, it has the time of the whole queue, too. A step trains on `images`, each of which counts
+  once for each student of a cohort.
   """
 
-  def __init__(
-    self, label: str, step: int, total: int, batch_size: int, rest: Rest = lambda _: None
-  ):
-    self._label, self._total, self._batch_size, self._rest = label, total, batch_size, rest
+  def __init__(self, label: str, step: int, total: int, images: int, rest: Rest = lambda _: None):
+    self._label, self._total, self._images, self._rest = label, total, images, rest
     self._first_step, self._start = step, 0.0
     self._paused_at = 0.0
     self._shown = time.monotonic()
@@ -42,7 +43,7 @@ class Progress:
       return
     self._shown = now
     rate = self._images_per_second(step, now)
-    left = (self._total - step) * self._batch_size / rate
+    left = (self._total - step) * self._images / rate
     rest = self._rest(rate)
     text = (
       f"{self._label} step {step}/{self._total} ({step / self._total:.0%}) "
@@ -54,7 +55,7 @@ class Progress:
 
   def _images_per_second(self, step: int, now: float) -> float:
     seconds = now - self._start
-    return (step - self._first_step) * self._batch_size / max(seconds, 1e-9)
+    return (step - self._first_step) * self._images / max(seconds, 1e-9)
 
   def pause(self, step: int) -> float:
     """Stops the clock for an evaluation; returns images/s, 0 if too early."""

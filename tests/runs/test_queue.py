@@ -9,7 +9,8 @@ from jaxkd.runs import experiment, predicted, queue
 def run(tiny_config, tmp_path, monkeypatch):
   """Returns a function that runs a queue in which each job finishes at once.
 
-  It returns the label of each job, and its estimate for the others at 100 images/s.
+  It returns the label of each job, and its estimate for the others at 100 images/s of all its
+  students together.
   """
   found = []
 
@@ -41,12 +42,12 @@ def test_the_time_of_all_phases_is_that_of_their_images(tiny_config, run, capsys
   assert "3 phases to train on " in capsys.readouterr().err
 
 
-def test_a_cohort_is_faster_by_its_size(tiny_config, run):
+def test_the_speed_of_a_cohort_is_that_of_all_its_students(tiny_config, run):
   tiny_config.rows, tiny_config.seeds = ("kd", "isats"), (0, 1, 2)
   tiny_config.data.seed, tiny_config.run.cohort = 0, 4
   _, (_, rest), (_, last) = run()
-  # Two students of 718.5 images are left, at 4 times 100 images/s.
-  assert rest == pytest.approx(2 * 718.5 / 400)
+  # Two students of 718.5 images are left.
+  assert rest == pytest.approx(2 * 718.5 / 100)
   assert last == 0
 
 
