@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import ml_collections
 from absl import app, flags
 
-from jaxkd import cli, slices
+from jaxkd import cli, timed
 from jaxkd.common.buckets import located
 from jaxkd.common.digests import digest
 from jaxkd.common.errors import ConfigError
@@ -33,7 +33,7 @@ SEEDS = {"2": 3, "3": 4, TOOLKIT: 3}
 """The default number of seeds by table; Table 3 has ensembles of two."""
 
 flags.adopt_module_key_flags(cli)
-flags.adopt_module_key_flags(slices)
+flags.adopt_module_key_flags(timed)
 _TABLE = flags.DEFINE_enum("table", "2", list(SEEDS), "name of the table")
 _DATASET = flags.DEFINE_string("dataset", None, "data set of the columns")
 _ROWS = flags.DEFINE_list("rows", None, "rows; default: all")
@@ -76,7 +76,7 @@ def _columns(table: str, dataset: str) -> Sequence[str]:
 
 def main(_: list[str]) -> None:
   """Trains the missing phases of the table that the flags describe."""
-  with cli.command(), slices.limited():
+  with cli.command(), timed.limited():
     if cli.CONFIG.value is not None:
       raise ConfigError("--config is given, but a table has its own configs: change them by --set")
     dataset = _DATASET.value
@@ -95,10 +95,10 @@ def main(_: list[str]) -> None:
       tuned.apply(config, cli.choices(), [text.partition("=")[0] for text in _SET.value])
     workdir = located(cli.WORKDIR.value)
     experiments = [Experiment.of(config, workdir) for config in columns.values()]
-    if slices.STATUS.value:
-      slices.print_status(experiments)
+    if timed.STATUS.value:
+      timed.print_status(experiments)
       return
-    failed = slices.train(experiments)
+    failed = timed.train(experiments)
     written = zip(columns, map(experiment_report.write, experiments), strict=True)
     if reports := {column: folder for column, folder in written if folder}:
       folders = digest(" ".join(map(str, reports.values())))

@@ -196,7 +196,7 @@ def command():
 @contextlib.contextmanager
 def _flags_of_one_command(module):
   """Hides the flags of the other commands: the process of a user has those of one command."""
-  shown = ("jaxkd.cli", "jaxkd.slices", module)
+  shown = ("jaxkd.cli", "jaxkd.timed", module)
   hidden = [
     (name, flag)
     for name, own in flags.FLAGS.flags_by_module_dict().items()

@@ -197,10 +197,9 @@ def test_a_config_file_is_refused(command, capsys, tmp_path):
   assert line.startswith("jaxkd: --config is given, but a table has its own configs")
 
 
-SLICED = (
+SIX_STEPS = (
   *("--dataset=digits", "--students=mlp8", "--arg=runlocal", "--rows=isats,kd", "--seeds=1"),
   *("--set=data.seed=0", "--set=run.cohort=2", "--set=run.eval_every_epochs=0.1"),
-  # Six steps.
   *("--set=teacher.epochs=0.25", "--set=student.epochs=0.25"),
 )
 
@@ -220,16 +219,16 @@ def params(folder):
   return variables.params
 
 
-def test_a_table_in_slices_of_time_ends_in_the_bits_of_one_in_one_go(
+def test_a_table_with_a_time_limit_ends_in_the_bits_of_one_in_one_go(
   digits, command, tmp_path, capsys, steps_of_a_second
 ):
-  whole, sliced = tmp_path / "whole", tmp_path / "sliced"
-  command(table.main, *SLICED, f"--workdir={whole}")
+  whole, limited = tmp_path / "whole", tmp_path / "limited"
+  command(table.main, *SIX_STEPS, f"--workdir={whole}")
   assert "Phases: 3, all finished." in capsys.readouterr().out
   shown, statuses = [], []
   for _ in range(5):
     try:
-      command(table.main, *SLICED, f"--workdir={sliced}", "--minutes=0.05")
+      command(table.main, *SIX_STEPS, f"--workdir={limited}", "--minutes=0.05")
       statuses.append(0)
     except SystemExit as ended:
       statuses.append(ended.code)
@@ -261,10 +260,10 @@ def test_a_table_in_slices_of_time_ends_in_the_bits_of_one_in_one_go(
     "Phases: 3, all finished.",
   ]
   for result in whole.glob("*/result.json"):
-    other = sliced / result.parent.name
+    other = limited / result.parent.name
     assert (other / "result.json").read_bytes() == result.read_bytes()
     jax.tree.map(np.testing.assert_array_equal, params(other), params(result.parent))
-  tables = [list(folder.glob("table2-*.csv")) for folder in (whole, sliced)]
+  tables = [list(folder.glob("table2-*.csv")) for folder in (whole, limited)]
   ((one,), (other,)) = tables
   assert other.read_bytes() == one.read_bytes()
 
@@ -279,7 +278,7 @@ def test_a_wrong_time_limit_ends_with_one_line(command, capsys, tmp_path, value)
 
 
 def test_the_status_of_a_table_is_told_without_training(digits, command, capsys, tmp_path):
-  command(table.main, *SLICED, "--status", f"--workdir={tmp_path}")
+  command(table.main, *SIX_STEPS, "--status", f"--workdir={tmp_path}")
   said = capsys.readouterr()
   assert "Phases: 3, finished 0, begun 0, not begun 3. Training left: not known." in said.out
   assert list(tmp_path.glob("*/")) == []

@@ -28,7 +28,7 @@ cluster.HEARTBEAT = 3
 cluster._ROUND = 0.2
 cluster._SHARED_WITHIN = 1
 try:
-  with cluster.joined():
+  with cluster.joined(), cluster.time_limit(float(os.environ.get("SECONDS", "inf"))):
     cluster.check_shared(pathlib.Path(sys.argv[1]))
     with cluster.stop_requested() as stop:
       print("joined", jax.process_index(), jax.process_count(), flush=True)
@@ -172,3 +172,13 @@ def test_processes_whose_supervisor_was_killed_save(tmp_path):
   # The first process has another parent than this one.
   running = start([tmp_path] * 2, {**first, "JAXKD_SUPERVISOR": "1"}, second)
   assert [status for status, _ in end(running)] == [75, 75]
+
+
+def test_the_time_limit_of_one_process_stops_both_at_the_same_step(tmp_path):
+  first, second = named()
+  running = start([tmp_path] * 2, first, {**second, "SECONDS": "0.5"})
+  wait_until_joined(running)
+  (status, lines), other = end(running)
+  assert status == 75
+  assert "stopped at" in lines[0]
+  assert other == (status, lines)

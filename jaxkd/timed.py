@@ -1,4 +1,4 @@
-"""Flags of commands that train in slices of time: a limit, and what is done and left."""
+"""Flags of commands that train: a limit of time, and what is done and left."""
 
 import contextlib
 import math
