@@ -11,8 +11,8 @@
 #   ./launch.sh test [...]                   linter, type checker, API reference, pytest [...]
 #   ./launch.sh docs                         builds the API reference
 #
-# Exit status: 0; 2 after a mistake, with one line; 75 after a signal, when the same command resumes;
-# 137 if processes had to be killed.
+# Exit status: 0; 2 after a mistake, with one line; 75 after a signal or --minutes, when the same
+# command resumes; 137 if processes had to be killed.
 #
 # With the extra `bucket`, --workdir may be gs://BUCKET/FOLDER.
 #

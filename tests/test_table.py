@@ -3,6 +3,7 @@
 import csv
 import itertools
 import re
+import shutil
 import time
 import types
 
@@ -226,13 +227,17 @@ def test_a_table_with_a_time_limit_ends_in_the_bits_of_one_in_one_go(
   command(table.main, *SIX_STEPS, f"--workdir={whole}")
   assert "Phases: 3, all finished." in capsys.readouterr().out
   shown, statuses = [], []
-  for _ in range(5):
+  unneeded = shutil.ignore_patterns("lock", "parameters.txt", "tensorboard", "report-*", "*.md")
+  for number in range(5):
     try:
       command(table.main, *SIX_STEPS, f"--workdir={limited}", "--minutes=0.05")
       statuses.append(0)
     except SystemExit as ended:
       statuses.append(ended.code)
     shown.append(capsys.readouterr())
+    if statuses[-1]:
+      # The next call is on another machine.
+      limited = shutil.copytree(limited, tmp_path / f"carried-{number}", ignore=unneeded)
   assert statuses == [75, 75, 75, 75, 0]
   # Three steps of the teacher; the other three; both students, first three steps, then three more.
   ends = [each.err.splitlines()[-1] for each in shown[:4]]
@@ -241,7 +246,7 @@ def test_a_table_with_a_time_limit_ends_in_the_bits_of_one_in_one_go(
   assert "stopped at step 3 of 6 of " in ends[2]
   cells = [re.findall(r"^\| (digits\S+) +\| (.+?) +\| (.*?) +\|$", s.out, re.M) for s in shown]
   states = [[f"{state}, {left}" for _, state, left in each] for each in cells]
-  new, half = "not begun, not known", "50 %: epoch 0.1336 of 0.25, 0:00:0"
+  new, half = "not begun, not known", "50 %: epoch 0.134 of 0.25, 0:00:0"
   assert states == [
     [f"{half}3", new, new],
     ["finished, ", new, new],

@@ -59,7 +59,7 @@ def of(workdir: StrPath, students: Iterable[Phase]) -> list[Remaining]:
     if steps_per_epoch:
       total = round(phase.epochs * steps_per_epoch)
       if step:
-        epoch = f"epoch {step / steps_per_epoch:.4g} of {phase.epochs:.4g}"
+        epoch = f"epoch {step / steps_per_epoch:.3g} of {phase.epochs:.4g}"
         state = f"{100 * step // total} %: {epoch}"
       if speed := speeds.get(phase, speeds.get(_kind(phase))):
         seconds = (total - step) * phase.data["batch_size"] / speed
