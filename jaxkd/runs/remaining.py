@@ -54,17 +54,15 @@ def of(workdir: StrPath, students: Iterable[Phase]) -> list[Remaining]:
     if finished[phase]:
       found.append(Remaining(names[phase], "finished", 0.0))
       continue
-    step, seconds = max(folders[phase].steps), None
+    step, seconds = max(folders[phase].steps), 0.0 if phase.given else None
     state = f"step {step}" if step else "not begun"
     if steps_per_epoch:
       total = round(phase.epochs * steps_per_epoch)
       if step:
         epoch = f"epoch {step / steps_per_epoch:.3g} of {phase.epochs:.4g}"
         state = f"{100 * step // total} %: {epoch}"
-      if speed := speeds.get(phase, speeds.get(_kind(phase))):
-        seconds = (total - step) * phase.data["batch_size"] / speed
-    if phase.given:
-      seconds = 0.0
+      if measured := speeds.get(phase, speeds.get(_kind(phase))):
+        seconds = (total - step) * phase.data["batch_size"] / measured
     found.append(Remaining(names[phase], state, seconds))
   return found
 
