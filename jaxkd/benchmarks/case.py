@@ -21,6 +21,7 @@ class Case:
   batch_size: int = 128
   dataset: str = "cifar100"
   deterministic: bool = True
+  batch_norm_groups: int = 1
 
   @property
   def spec(self) -> data.Spec:

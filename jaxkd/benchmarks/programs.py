@@ -54,7 +54,9 @@ def lower(case: Case, mesh: jax.sharding.Mesh, put: Callable[[Any], Any], loop: 
     create = functools.partial(_module, case.student, case)
     adapter, own = make_adapter(objective, seed, evaluator, (variables, *arrays), create)
     rate = optim.schedule(_SCHEDULE, 1000)
-    learners.append(Learner(network, adapter, objective, optim.optimizer(_SCHEDULE, rate)))
+    optimizer = optim.optimizer(_SCHEDULE, rate)
+    groups = case.batch_norm_groups
+    learners.append(Learner(network, adapter, objective, optimizer, batch_norm_groups=groups))
     states.append(learners[-1].init(variables, own, ()))
   trainer = Trainer(tuple(learners), frozen, spec, case.batch_size, 1000, mesh)
   keys = Keys(jax.random.key(1), (jax.random.key(2),) * case.students)
@@ -102,7 +104,8 @@ def passes(case: Case, steps: int) -> Callable[[], None]:
   def once(variables: Variables, taught: list[Variables], images: jax.Array) -> Any:
     def loss(params: Any) -> tuple[jax.Array, Any]:
       own = variables._replace(params=params)
-      outputs, stats = network.apply_train(own, images, jax.random.key(1))
+      key = jax.random.key(1)
+      outputs, stats = network.apply_train(own, images, key, case.batch_norm_groups)
       return jnp.sum(outputs.logits), stats
 
     gradients, stats = jax.grad(loss, has_aux=True)(variables.params)

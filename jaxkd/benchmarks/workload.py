@@ -33,6 +33,7 @@ class Workload:
   repeats: int = 5
   pytorch: tuple[str, ...] = ("eager", "channels_last")
   deterministic: bool = True
+  batch_norm_groups: int = 1
 
   def cases(self, **fields: object) -> Iterator[Case]:
     """Yields a case of each pair, batch size and dtype; `fields` are those of all cases."""
@@ -46,5 +47,6 @@ class Workload:
         batch_size=size,
         dataset=self.dataset,
         deterministic=self.deterministic,
+        batch_norm_groups=self.batch_norm_groups,
       )
       yield dataclasses.replace(case, **fields)  # type: ignore[arg-type]

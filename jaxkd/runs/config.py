@@ -114,6 +114,10 @@ def default() -> ml_collections.ConfigDict:
   # Decay rate of the moving averages of weights and batch statistics. The averages are evaluated,
   # exported, and teach. In step t, from 0, the rate is at most (1 + t) / (10 + t). 0: no averages.
   config.optim.ema = optim.LATER["ema"]
+  # Groups of consecutive images of a batch that the network's batch norm sees one at a time; each
+  # group draws its own dropout. With the number of devices or a multiple of it, batch norm needs no
+  # communication, as in PyTorch's DistributedDataParallel. 1: batch norm sees the whole batch.
+  config.optim.batch_norm_groups = optim.LATER["batch_norm_groups"]
   # The schedule after the warm-up: 'step' drops the rate at `milestones`, 'cosine' and 'linear'
   # lower it to 0, 'constant' keeps it.
   config.optim.schedule = optim.LATER["schedule"]

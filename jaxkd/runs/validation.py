@@ -57,6 +57,7 @@ BOUNDS = {
   "optim.eps": POSITIVE,
   "optim.clip_norm": NOT_NEGATIVE,
   "optim.accumulate": POSITIVE,
+  "optim.batch_norm_groups": POSITIVE,
   "optim.label_smoothing": _BELOW_1,
   "optim.ema": _BELOW_1,
   "run.eval_every_epochs": POSITIVE,
@@ -206,6 +207,10 @@ def _check_optimizer(config: ConfigDict) -> None:
   allowed = f"a divisor of the {batch_size // devices} examples of a batch on each device"
   divides = (batch_size // devices) % own.accumulate == 0
   _require(divides, "optim.accumulate", own.accumulate, allowed)
+  part = batch_size // own.accumulate
+  allowed = f"a divisor of the {part} examples that pass through the student at once"
+  divides = part % own.batch_norm_groups == 0
+  _require(divides, "optim.batch_norm_groups", own.batch_norm_groups, allowed)
   if own.schedule != "step":
     usual, allowed = optim.RECIPE["decay"], f"the schedule {own.schedule!r} doesn't use it"
     _require(own.decay == usual, "optim.decay", own.decay, f"{usual}: {allowed}")

@@ -37,10 +37,11 @@ LATER = {
   "accumulate": 1,
   "label_smoothing": 0.0,
   "ema": 0.0,
+  "batch_norm_groups": 1,
 }
 """Options beside those of `RECIPE`, with the values that change nothing."""
 
-STEP = ("label_smoothing", "accumulate", "ema")
+STEP = ("label_smoothing", "accumulate", "ema", "batch_norm_groups")
 """The options of the training step."""
 
 BETAS = ("beta1", "beta2", "eps")

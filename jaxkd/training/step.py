@@ -51,13 +51,28 @@ class Functional(NamedTuple):
     return model.outputs(data.resized(images, self.input_size))
 
   def apply_train(
-    self, variables: Variables, images: jax.Array, key: jax.Array
+    self, variables: Variables, images: jax.Array, key: jax.Array, groups: int = 1
   ) -> tuple[Outputs, nnx.State]:
-    """Runs the network in training mode; also returns the new statistics."""
+    """Runs the network in training mode; also returns the new statistics.
+
+    With `groups` of equal size, of consecutive images, batch norm sees one group at a time. The
+    statistics are the means over the groups, and each group draws its own dropout.
+    """
+    if groups > 1:
+      grouped = images.reshape(groups, -1, *images.shape[1:])
+      keys = jax.random.split(key, groups)
+      outputs, each = jax.vmap(self.apply_train, in_axes=(None, 0, 0))(variables, grouped, keys)
+      outputs = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), outputs)
+      return outputs, jax.tree.map(_moved_by_mean, variables.stats, each)
     model = self.module(variables)
     nnx.reseed(model, dropout=key)
     outputs = model.outputs(data.resized(images, self.input_size))
     return outputs, nnx.state(model, nnx.BatchStat)
+
+
+def _moved_by_mean(old: jax.Array, each: jax.Array) -> jax.Array:
+  """Returns `old`, moved by the mean change to the values of `each`; what is constant stays so."""
+  return old + jnp.mean(each - old[None], axis=0).astype(old.dtype)
 
 
 def functional(model: nnx.Module) -> tuple[Functional, Variables]:
@@ -156,7 +171,7 @@ class Pulse(NamedTuple):
 class Learner:
   """The static parts of one student: its network, the module and loss of its method.
 
-  The last three are the options of `config.optim`.
+  The last four are the options of `config.optim`.
   """
 
   network: Functional
@@ -166,6 +181,7 @@ class Learner:
   label_smoothing: float = 0.0
   accumulate: int = 1
   ema: float = 0.0
+  batch_norm_groups: int = 1
 
   def init(self, variables: Variables, adapter: Variables, constants: Any) -> TrainState:
     """Returns the state before the first step; its sums are empty until `Trainer.init`."""
@@ -243,7 +259,9 @@ class Learner:
     (params, adapter_params), (stats, adapter_stats) = trained, all_stats
     targets, images, labels, soft_labels = batch
     own_key = jax.random.fold_in(key, 1)
-    outputs, stats = self.network.apply_train(Variables(params, stats), images, key)
+    outputs, stats = self.network.apply_train(
+      Variables(params, stats), images, key, self.batch_norm_groups
+    )
     adapter = None
     if self.adapter:
       adapter = self.adapter.module(Variables(adapter_params, adapter_stats))

@@ -41,6 +41,7 @@ def student(config, row="kd"):
     ("optim.accumulate", 2),
     ("optim.label_smoothing", 0.1),
     ("optim.ema", 0.99),
+    ("optim.batch_norm_groups", 2),
     ("data.policy", "randaugment"),
     ("data.erasing", 0.25),
     ("data.mixup", 0.2),

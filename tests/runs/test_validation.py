@@ -65,6 +65,8 @@ TEMPERATURES = re.escape(str(TEMPERATURE))
     ("optim.clip_norm", -1.0, ">= 0"),
     ("optim.accumulate", 0, "> 0"),
     ("optim.accumulate", 3, "a divisor of the 32 examples of a batch on each device"),
+    ("optim.batch_norm_groups", 0, "> 0"),
+    ("optim.batch_norm_groups", 3, "a divisor of the 64 examples that pass through the student"),
     ("data.policy", "randaugmnt", "empty, or one of .*; did you mean 'randaugment'"),
     ("data.policy_magnitude", 5, "must be 9: the policy '' doesn't use it"),
     ("data.erasing", 1.5, r"in \[0, 1\]"),

@@ -34,21 +34,28 @@ def make(name, seed):
 
 
 def trained(name, steps, devices=1, augmentation=data.UNCHANGED, states=None, **recipe):
-  """States before the first step and after each step of a student with the teacher `mlp`."""
+  """States before the first step and after each step of a student with the teacher `mlp`.
+
+  With several `students` in a step, which start alike, the states are those of the last one.
+  """
+  count = recipe.pop("students", 1)
   mesh = Mesh(np.array(jax.devices()[:devices]), (sharding.DATA,))
   put = sharding.replicate(mesh)
   student, variables = functional(make(name, 0))
   teacher, teacher_variables = functional(make("mlp", 1))
   learner = Learner(student, None, KD, optax.sgd(0.1, momentum=0.9), **recipe)
-  trainer = Trainer((learner,), (Frozen(teacher, SPEC),), SPEC, BATCH, 10, mesh, augmentation)
+  trainer = Trainer(
+    (learner,) * count, (Frozen(teacher, SPEC),), SPEC, BATCH, 10, mesh, augmentation
+  )
   teachers = put((teacher_variables,))
   loader = data.Resident(put(TRAIN), BATCH, put(jax.random.key(3)))
   if states is None:
-    states = put(trainer.init((learner.init(variables, EMPTY, ()),), teachers))
-  step, found = jax.jit(trainer.train_steps), [states[0]]
+    states = put(trainer.init((learner.init(variables, EMPTY, ()),) * count, teachers))
+  keys = KEYS._replace(students=KEYS.students * count)
+  step, found = jax.jit(trainer.train_steps), [states[-1]]
   for number in steps:
-    states, _ = step(states, teachers, KEYS, loader.source(number))
-    found.append(states[0])
+    states, _ = step(states, teachers, keys, loader.source(number))
+    found.append(states[-1])
   return found
 
 
@@ -80,6 +87,58 @@ def test_batch_norm_sees_one_part_after_the_other():
   for part in range(2):
     model(images[part::2])
   assert_close(after.variables.stats, nnx.state(model, nnx.BatchStat))
+
+
+class NormedNet(nnx.Module):
+  """A batch norm and a linear layer, on images as vectors."""
+
+  def __init__(self, width, classes, rngs):
+    self.norm = models.layers.BatchNorm(width)
+    self.linear = models.layers.Linear(width, classes, rngs=rngs)
+
+  def outputs(self, images):
+    features = self.norm(images.reshape(len(images), -1))
+    return models.Outputs(self.linear(features), features)
+
+
+def test_groups_are_normalised_one_by_one():
+  random = np.random.default_rng(0)
+  images = random.normal(1.0, 2.0, (12, 2, 2, 1)).astype(np.float32)
+  network, variables = functional(NormedNet(4, 3, nnx.Rngs(0)))
+  outputs, stats = network.apply_train(variables, jnp.asarray(images), jax.random.key(0), 3)
+  groups = images.astype(np.float64).reshape(3, 4, 4)
+  mean, var = groups.mean(1), groups.var(1, ddof=1)
+  spread = np.sqrt(groups.var(1, keepdims=True) + 1e-5)
+  expected = ((groups - mean[:, None]) / spread).reshape(12, 4)
+  np.testing.assert_allclose(outputs.features, expected, rtol=1e-5, atol=1e-6)
+  kernel = np.asarray(variables.params["linear"]["kernel"][...], np.float64)
+  np.testing.assert_allclose(outputs.logits, expected @ kernel, rtol=1e-5, atol=1e-6)
+  np.testing.assert_allclose(stats["norm"]["mean"][...], 0.1 * mean.mean(0), rtol=1e-5)
+  np.testing.assert_allclose(stats["norm"]["var"][...], 0.9 + 0.1 * var.mean(0), rtol=1e-5)
+
+
+def test_groups_on_their_own_devices_need_no_communication_for_batch_norm():
+  mesh = Mesh(np.array(jax.devices()[:2]), (sharding.DATA,))
+  network, variables = functional(NormedNet(64, 10, nnx.Rngs(0)))
+  shape = jax.ShapeDtypeStruct((16, 8, 8, 1), jnp.float32, sharding=sharding.split_batch(mesh))
+
+  def all_reduces(groups):
+    def loss(variables, images):
+      outputs, _ = network.apply_train(variables, images, jax.random.key(0), groups)
+      return outputs.features
+
+    kept = sharding.replicated(mesh), sharding.split_batch(mesh)
+    step = jax.jit(loss, in_shardings=kept, out_shardings=kept[1])
+    return step.lower(variables, shape).compile().as_text().count("all-reduce(")
+
+  assert all_reduces(1) > 0
+  assert all_reduces(2) == all_reduces(4) == 0
+
+
+def test_a_student_with_groups_in_a_cohort_equals_the_student_alone():
+  alone = trained(TINY, range(2), batch_norm_groups=2)[-1]
+  together = trained(TINY, range(2), students=2, batch_norm_groups=2)[-1]
+  assert_close(together.variables, alone.variables)
 
 
 def test_the_averages_follow_the_trained_weights(plain):
@@ -135,6 +194,7 @@ ALL = {
   "accumulate": 2,
   "ema": 0.9,
   "label_smoothing": 0.1,
+  "batch_norm_groups": 2,
 }
 
 
