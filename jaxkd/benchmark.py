@@ -51,6 +51,7 @@ _PYTORCH = flags.DEFINE_list(
   "installed",
 )
 _DETERMINISTIC = flags.DEFINE_bool("deterministic", True, "the option run.deterministic")
+_GROUPS = flags.DEFINE_integer("batch_norm_groups", 1, "the option optim.batch_norm_groups", 1)
 _TOPOLOGY = flags.DEFINE_string("topology", None, "of compile: h100, or a TPU's as v5e:2x4")
 
 _LARGEST_BATCH = 2**16
@@ -66,14 +67,19 @@ _parse = functools.partial(cli.parse, words=True)
 
 def main(argv: list[str]) -> None:
   """Measures the parts that the words name, and reports them."""
+  if "compile" in argv[1:]:
+    # The wheels of the accelerator must not look for it on this machine.
+    jax.config.update("jax_platforms", "cpu")
   with cli.command():
     if cli.CONFIG.value is not None:
       raise ConfigError("--config is given; the benchmark has its own data and takes --networks")
-    workload = _workload()
     parts = dict(_PARTS)
     if _TOPOLOGY.value:
       parts["compile"] = functools.partial(compilation, topology=_TOPOLOGY.value)
     names = argv[1:] or [*_PARTS]
+    if "compile" in names and len(names) > 1:
+      raise ConfigError(f"the parts are {' '.join(names)}, but compile must be the only part")
+    workload = _workload()
     for name in names:
       if name == "compile" and not _TOPOLOGY.value:
         raise ConfigError("--topology is missing: compile needs h100, or a TPU's as v5e:2x4")
@@ -117,6 +123,8 @@ def _workload() -> Workload:
     if not size.isdecimal() or int(size) % count or not 0 < int(size) <= _LARGEST_BATCH:
       each = f"a multiple of {count}, the number of devices" if count > 1 else "an integer"
       raise ConfigError(f"--batch has {size!r}, must be {each}, from {count} to {_LARGEST_BATCH:,}")
+    if int(size) % _GROUPS.value:
+      raise ConfigError(f"--batch_norm_groups is {_GROUPS.value}, must be a divisor of {size}")
   coloured = [name for name, spec in SPECS.items() if spec.channels == 3 and spec.num_classes]
   if _DATASET.value not in coloured:
     known = nearest(_DATASET.value, coloured)
@@ -139,6 +147,7 @@ def _workload() -> Workload:
     repeats=_REPEATS.value,
     pytorch=tuple(forms),
     deterministic=_DETERMINISTIC.value,
+    batch_norm_groups=_GROUPS.value,
   )
 
 

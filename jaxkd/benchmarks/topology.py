@@ -28,7 +28,10 @@ clock_rate_ghz: 1.98 device_memory_size: 84978434048 shared_memory_per_block_opt
 cuda_compute_capability { major: 9 minor: 0 } registers_per_core_limit: 65536
 registers_per_block_limit: 65536 } platform_name: "CUDA" dnn_version_info { major: 9 minor: 8 }
 device_description_str: "NVIDIA H100 80GB HBM3" """
+# Without a GPU, XLA can't time its own matrix products, and has no default for them; cuBLAS has.
+_COMPILER_OPTIONS = {"gpu": {"xla_gpu_enable_triton_gemm": False}}
 _COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "collective-permute", "all-to-all")
+_KERNELS = ("fusion", "custom-call", "convolution", "dot", "reduce", "copy", "transpose", "sort")
 
 
 def devices(topology: str) -> list[Any]:
@@ -63,6 +66,11 @@ def compilation(workload: Workload, topology: str) -> Iterator[dict[str, Any]]:
   """Yields memory, arithmetic, collectives and kernels of the compiled step of each pair."""
   kind = "gpu" if topology == "h100" else "tpu"
   mesh = Mesh(np.array(devices(topology)), (sharding.DATA,))
+  for size in workload.batch_sizes:
+    if size % mesh.size:
+      raise ConfigError(
+        f"--batch has {size}, must be a multiple of {mesh.size}, {topology}'s chips"
+      )
   replicated = sharding.replicated(mesh)
 
   def described_there(tree: Any) -> Any:
@@ -72,7 +80,7 @@ def compilation(workload: Workload, topology: str) -> Iterator[dict[str, Any]]:
     with traced_for(kind):
       program = programs.lower(case, mesh, described_there, loop=True)
     start = time.perf_counter()
-    compiled = program.lowered.compile()
+    compiled = program.lowered.compile(_COMPILER_OPTIONS.get(kind))
     seconds = time.perf_counter() - start
     memory, cost = programs.memory(compiled), compiled.cost_analysis() or {}
     text = compiled.as_text() or ""
@@ -91,6 +99,7 @@ def compilation(workload: Workload, topology: str) -> Iterator[dict[str, Any]]:
       "convolutions": len(re.findall(r" convolution\(|\"__cudnn\$conv", text)),
       "copies and transposes": kinds["copy"] + kinds["transpose"],
       "fusions": kinds["fusion"],
+      "kernels": sum(kinds[name] for name in _KERNELS),
     }
 
 

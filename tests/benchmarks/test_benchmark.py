@@ -53,6 +53,8 @@ def test_a_report_has_times_hardware_and_command(run, capsys):
     (["step", "--topology=h100"], "only the part compile takes it"),
     (["--pytorch=jit"], "--pytorch has 'jit'"),
     (["compile"], "--topology is missing"),
+    (["step", "compile", "--topology=h100"], "compile must be the only part"),
+    (["--batch=8", "--batch_norm_groups=3"], "--batch_norm_groups is 3, must be a divisor of 8"),
     (["--config=configs/digits_isats.py"], "--config is given"),
   ],
 )
@@ -110,6 +112,20 @@ def test_programs_are_traced_for_a_missing_accelerator():
   with traced_for("tpu"):
     assert backend() == "tpu"
   assert backend() == "cpu"
+
+
+@pytest.mark.parametrize(
+  ("name", "wheel", "chips"), [("h100", "jax_cuda12_plugin", 1), ("v5e:2x4", "libtpu", 8)]
+)
+def test_a_step_is_compiled_for_a_missing_accelerator(name, wheel, chips):
+  pytest.importorskip(wheel)
+  (line,) = topology.compilation(MLP, name)
+  assert (line["devices"], line["collectives"] > 0) == (chips, chips > 1)
+  assert min(line[key] for key in ("arguments (MB)", "temporary memory (MB)", "kernels")) > 0
+  if chips > 1:
+    odd = dataclasses.replace(MLP, batch_sizes=(12,))
+    with pytest.raises(topology.ConfigError, match="--batch has 12, must be a multiple of 8"):
+      next(topology.compilation(odd, name))
 
 
 def test_an_unknown_topology_is_refused():
