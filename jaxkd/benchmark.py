@@ -37,7 +37,9 @@ from jaxkd.training.loop import usual_steps_per_dispatch
 
 flags.adopt_module_key_flags(cli)
 _PAIRS = flags.DEFINE_list(
-  "networks", [":".join(pair) for pair in DEFAULT_PAIRS], "teachers and students, TEACHER:STUDENT"
+  "networks",
+  [":".join(pair) for pair in DEFAULT_PAIRS],
+  "teachers and students, TEACHER:STUDENT; STUDENT alone learns from labels",
 )
 _DTYPES = flags.DEFINE_list("dtypes", ["float32"], "dtypes that the networks compute in")
 _BATCHES = flags.DEFINE_list("batch", ["128"], "images in a step")
@@ -106,15 +108,13 @@ def _workload() -> Workload:
   for name, values in (("networks", _PAIRS), ("dtypes", _DTYPES), ("batch", _BATCHES)):
     if not values.value:
       raise ConfigError(f"--{name} is empty, must have one value or more")
-  pairs = []
+  pairs: list[tuple[str | None, str]] = []
   for text in _PAIRS.value:
-    teacher, colon, student = text.partition(":")
-    if not colon:
-      raise ConfigError(f"--networks has {text!r}, must be TEACHER:STUDENT")
-    for name in (teacher, student):
+    teacher, colon, student = text.rpartition(":")
+    for name in (teacher, student) if colon else (student,):
       if name not in models.list_models():
         raise ConfigError(f"--networks has {name!r}, must be {nearest(name, models.list_models())}")
-    pairs.append((teacher, student))
+    pairs.append((teacher or None, student))
   for dtype in _DTYPES.value:
     if dtype not in ("float32", "bfloat16"):
       raise ConfigError(f"--dtypes has {dtype!r}, must be float32 or bfloat16")

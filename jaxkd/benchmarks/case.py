@@ -9,8 +9,8 @@ from jaxkd import data
 class Case:
   """A training step of `students` equal networks on images of a data set's form.
 
-  Without a `teacher` it is a step on labels alone. Parameters are float32; `dtype` is that of the
-  networks' computations.
+  Without a `teacher` it is a step on labels alone. With `predictions` the teacher's logits are
+  looked up, not computed. Parameters are float32; `dtype` is that of the networks' computations.
   """
 
   student: str
@@ -22,6 +22,7 @@ class Case:
   dataset: str = "cifar100"
   deterministic: bool = True
   batch_norm_groups: int = 1
+  predictions: bool = False
 
   @property
   def spec(self) -> data.Spec:

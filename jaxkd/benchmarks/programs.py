@@ -14,10 +14,14 @@ from jaxkd.benchmarks.case import Case
 from jaxkd.data.resident import TrainSource
 from jaxkd.training import compilation, optim, sharding
 from jaxkd.training.loop import make_adapter, usual_steps_per_dispatch
+from jaxkd.training.predictions import Storage
+from jaxkd.training.recall import Recalled
 from jaxkd.training.step import Evaluator, Frozen, Keys, Learner, Trainer, Variables, functional
 
 # Bytes of noise that stand for a data set; the step's time does not depend on it.
 _BYTES = 2**26
+# Views of an image in a case with predictions.
+_VIEWS = 2
 # A rate at which noise lets nothing overflow.
 _SCHEDULE = {**optim.RECIPE, "learning_rate": 0.01}
 
@@ -44,8 +48,14 @@ def lower(case: Case, mesh: jax.sharding.Mesh, put: Callable[[Any], Any], loop: 
   """
   spec = case.spec
   teachers = [functional(_module(case.teacher, case, nnx.Rngs(0)))] if case.teacher else []
-  frozen = tuple(Frozen(network, spec) for network, _ in teachers)
-  arrays = tuple(variables for _, variables in teachers)
+  source = _source(spec)
+  frozen: tuple[Any, ...] = tuple(Frozen(network, spec) for network, _ in teachers)
+  arrays: tuple[Any, ...] = tuple(variables for _, variables in teachers)
+  if case.predictions:
+    shape = _VIEWS, len(source.arrays.labels), spec.num_classes
+    logits = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    frozen, arrays = (Recalled(Storage(spec.num_classes)),), ({"logits": logits},)
+    source = source._replace(views=np.arange(_VIEWS, dtype=np.int32))
   learners, states = [], []
   for seed in range(case.students):
     network, variables = functional(_module(case.student, case, nnx.Rngs(seed)))
@@ -58,9 +68,10 @@ def lower(case: Case, mesh: jax.sharding.Mesh, put: Callable[[Any], Any], loop: 
     groups = case.batch_norm_groups
     learners.append(Learner(network, adapter, objective, optimizer, batch_norm_groups=groups))
     states.append(learners[-1].init(variables, own, ()))
-  trainer = Trainer(tuple(learners), frozen, spec, case.batch_size, 1000, mesh)
+  views = _VIEWS if case.predictions else 0
+  trainer = Trainer(tuple(learners), frozen, spec, case.batch_size, 1000, mesh, views=views)
   keys = Keys(jax.random.key(1), (jax.random.key(2),) * case.students)
-  arguments = put((trainer.init(tuple(states), arrays), arrays, keys, _source(spec)))
+  arguments = put((trainer.init(tuple(states), arrays), arrays, keys, source))
   steps = (np.int32(1),) if loop else ()
   step = compilation.jit(trainer.train_steps, deterministic=case.deterministic, donate_argnums=0)
   return Program(step.lower(*arguments, *steps), arguments, loop)

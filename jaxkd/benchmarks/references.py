@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn import BatchNorm2d, Conv2d, Linear, ReLU, Sequential
 
+from jaxkd.common.errors import ConfigError
+
 
 def pool(x):
   return x.mean((2, 3))
@@ -579,7 +581,7 @@ class MLP(nn.Module):
 
 
 def build(name, classes, image_size=32):
-  """Returns the reference of a registered name."""
+  """Returns the reference of a registered name; it is a ConfigError if there is none."""
   cifar = image_size <= 64
   vgg = {
     "vgg8": (1, 1, 1, 1, 1),
@@ -626,4 +628,6 @@ def build(name, classes, image_size=32):
       return AlexNet(cifar, classes)
     case "mlp":
       return MLP(3 * image_size**2, 2, 256, classes)
-  raise ValueError(name)
+  raise ConfigError(
+    f"--networks has {name!r}, which is not compared with PyTorch; --pytorch= leaves it out"
+  )

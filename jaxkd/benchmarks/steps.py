@@ -16,34 +16,38 @@ Line = dict[str, Any]
 
 
 def step(workload: Workload) -> Iterator[Line]:
-  """Yields a step of KD for each pair: whole, on labels alone, the networks alone, PyTorch's.
+  """Yields a step of KD for each pair: whole, from predictions, on labels alone, PyTorch's.
 
-  Labels alone is the step of a student whose teacher costs nothing. The difference between the
-  whole step and the networks' passes is augmentation, loss, metrics and optimiser.
+  Labels alone is the step of a student whose teacher costs nothing, and the only step of a network
+  without a teacher. The difference between the whole step and the networks' passes is augmentation,
+  loss, metrics and optimiser.
   """
   for case in workload.cases():
-    alone = dataclasses.replace(case, teacher=None)
-    timings = in_turns(
-      {
-        **functions(case, workload),
-        "labels alone": _ours(alone, workload),
-        "networks": programs.passes(case, workload.steps),
-      },
-      workload.repeats,
-    )
-    yield _line(case, timings, workload)
+    timed = functions(case, workload)
+    if case.teacher:
+      timed["from predictions"] = _ours(dataclasses.replace(case, predictions=True), workload)
+      timed["labels alone"] = _ours(dataclasses.replace(case, teacher=None), workload)
+    timed["networks"] = programs.passes(case, workload.steps)
+    yield _line(case, in_turns(timed, workload.repeats), workload)
 
 
 def cohort(workload: Workload) -> Iterator[Line]:
-  """Yields steps of several students, which share one forward pass of their teacher."""
+  """Yields steps of several students, which share one forward pass of their teacher.
+
+  The speed-up is over steps of one student with the teacher in the step.
+  """
   for case in workload.cases():
     alone = None
     for count in COHORTS:
-      function = _ours(dataclasses.replace(case, students=count), workload)
-      timing = in_turns({"step": function}, workload.repeats)["step"]
-      alone = alone or timing
-      line = _line(case, {"step": timing}, workload)
-      yield line | {"students": count, "speed-up": count * alone.median / timing.median}
+      students = dataclasses.replace(case, students=count)
+      timed = {"step": _ours(students, workload)}
+      if case.teacher:
+        recalled = dataclasses.replace(students, predictions=True)
+        timed["from predictions"] = _ours(recalled, workload)
+      timings = in_turns(timed, workload.repeats)
+      alone = alone or timings["step"]
+      line = _line(case, timings, workload)
+      yield line | {"students": count, "speed-up": count * alone.median / timings["step"].median}
 
 
 def functions(case: Case, workload: Workload) -> dict[str, Callable[[], None]]:
@@ -74,5 +78,6 @@ def _line(case: Case, timings: dict[str, Timing], workload: Workload) -> Line:
   theirs = [timing.median for name, timing in timings.items() if name.startswith("PyTorch")]
   if theirs:
     line["PyTorch / jaxkd"] = min(theirs) / timings["step"].median
-    line["PyTorch / labels alone"] = min(theirs) / timings["labels alone"].median
+    if "labels alone" in timings:
+      line["PyTorch / labels alone"] = min(theirs) / timings["labels alone"].median
   return line

@@ -25,7 +25,7 @@ class Workload:
   `pytorch` names the forms of PyTorch's loop that are measured beside jaxkd.
   """
 
-  pairs: tuple[tuple[str, str], ...] = DEFAULT_PAIRS
+  pairs: tuple[tuple[str | None, str], ...] = DEFAULT_PAIRS
   dtypes: tuple[str, ...] = ("float32",)
   batch_sizes: tuple[int, ...] = (128,)
   dataset: str = "cifar100"

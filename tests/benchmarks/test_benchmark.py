@@ -43,7 +43,7 @@ def test_a_report_has_times_hardware_and_command(run, capsys):
   ("argv", "message"),
   [
     (["stpe"], "the part is 'stpe', must be .*step"),
-    (["--networks=mlp"], "--networks has 'mlp', must be TEACHER:STUDENT"),
+    (["--networks=:mlp"], "--networks has ''"),
     (["--networks=mlp:vgg88"], "--networks has 'vgg88', must be .*vgg8"),
     (["--dtypes=float16"], "--dtypes has 'float16', must be float32 or bfloat16"),
     (["--batch=0"], "--batch has '0'"),
@@ -78,6 +78,13 @@ def test_the_step_that_is_timed_trains():
   after = jax.device_get(states[0].variables.params)
   assert int(states[0].step) == 2
   assert all((a != b).any() for a, b in zip(*map(jax.tree.leaves, (before, after)), strict=True))
+
+
+def test_a_step_from_predictions_needs_no_teacher_and_a_lone_network_has_neither():
+  pair, alone = steps.step(dataclasses.replace(MLP, pairs=(("mlp", "mlp"), (None, "mlp"))))
+  assert min(pair["from predictions (ms)"], pair["labels alone (ms)"]) > 0
+  assert (alone["pair"], alone["step (ms)"] > 0) == ("mlp", True)
+  assert not {"from predictions (ms)", "labels alone (ms)"} & set(alone)
 
 
 def test_a_cohort_has_the_speed_up_of_its_students(monkeypatch):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -94,3 +95,13 @@ def test_negative_labels_are_left_out():
 def test_wrong_shapes_are_refused(features, labels, message):
   with pytest.raises(ValueError, match=message):
     metrics.feature_angles(features, labels)
+
+
+def test_memory_does_not_grow_with_the_pairs():
+  def needed(count):
+    shapes = jax.ShapeDtypeStruct((count, 8), jnp.float32), jax.ShapeDtypeStruct((count,), "int32")
+    program = metrics.feature_angles.lower(*shapes, block=64).compile()
+    return program.memory_analysis().temp_size_in_bytes
+
+  # A sixteenth of the pairs' angles at the larger size.
+  assert needed(4096) - needed(256) < 4096**2 * 4 / 16

@@ -1,4 +1,4 @@
-"""The benchmarks measure layers and families that the package has."""
+"""The peers of the benchmarks: layers that the networks have, and PyTorch's loop."""
 
 import jax
 import jax.numpy as jnp
@@ -6,13 +6,14 @@ import pytest
 from flax import nnx
 
 from jaxkd import models
+from jaxkd.benchmarks.case import Case
+from jaxkd.common.errors import ConfigError
 from jaxkd.models import layers
 
 pytest.importorskip("torch", reason="the benchmarks compare with it: install the extra `torch`")
 
+from jaxkd.benchmarks import pytorch
 from tests.benchmarks.conv import LAYERS
-from tests.benchmarks.models import NAMES, torch_step
-from tests.models import timm_values
 
 
 def convolutions(name, monkeypatch):
@@ -37,13 +38,11 @@ def test_the_benchmarked_layers_occur_in_their_networks(name, monkeypatch):
   assert set(LAYERS[name]) <= convolutions(name, monkeypatch)
 
 
-def test_every_family_with_a_reference_is_benchmarked():
-  entries = models.list_models()
-  measured = {entries[name.partition("@")[0]].family for name in NAMES}
-  # The others have no reference in PyTorch here.
-  own = {entry.family for name, entry in entries.items() if name not in timm_values.NAMES}
-  assert measured == own
+@pytest.mark.parametrize("teacher", ["mlp", None])
+def test_the_peer_trains_with_and_without_a_teacher(teacher):
+  pytorch.runner(Case("mlp", teacher, batch_size=2), steps=1)()
 
 
-def test_the_pytorch_mlp_trains_for_a_step():
-  torch_step("mlp", 2, 8)()
+def test_a_network_without_a_peer_is_refused():
+  with pytest.raises(ConfigError, match="'convnext_tiny', which is not compared with PyTorch"):
+    pytorch.runner(Case("convnext_tiny", batch_size=2), steps=1)

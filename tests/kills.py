@@ -1,6 +1,6 @@
 """Kills table, tune and analyze at random times, and compares with runs that were left alone.
 
-python -m tests.benchmarks.kills --kills=50 --workdir=/tmp/kills
+python -m tests.kills --kills=50 --workdir=/tmp/kills
 
 Every result, every logged loss and every table of the reports must have the same bytes. A command
 that ends before it is killed starts again in an empty workdir.
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[1]
 CONFIG = "--config=configs/digits_isats.py:teacher=mlp,student=mlp"
 SHORT = (
   "--config.seeds=0",
