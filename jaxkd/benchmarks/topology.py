@@ -29,7 +29,7 @@ cuda_compute_capability { major: 9 minor: 0 } registers_per_core_limit: 65536
 registers_per_block_limit: 65536 } platform_name: "CUDA" dnn_version_info { major: 9 minor: 8 }
 device_description_str: "NVIDIA H100 80GB HBM3" """
 # Without a GPU, XLA can't time its own matrix products, and has no default for them; cuBLAS has.
-_COMPILER_OPTIONS = {"gpu": {"xla_gpu_enable_triton_gemm": False}}
+_COMPILER_OPTIONS: dict[str, dict[str, str | bool]] = {"gpu": {"xla_gpu_enable_triton_gemm": False}}
 _COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "collective-permute", "all-to-all")
 _KERNELS = ("fusion", "custom-call", "convolution", "dot", "reduce", "copy", "transpose", "sort")
 
@@ -104,7 +104,7 @@ def compilation(workload: Workload, topology: str) -> Iterator[dict[str, Any]]:
 
 
 def _kinds(text: str) -> collections.Counter[str]:
-  """Counts the operations of a program by kind, in its largest computation: the loop's body.
+  """Counts the operations by kind in the computation with most fusions: the loop's body.
 
   Examples:
     >>> text = '''%body (x: f32[2]) -> f32[2] {
@@ -116,8 +116,6 @@ def _kinds(text: str) -> collections.Counter[str]:
     [('all-reduce', 1), ('custom-call', 1), ('fusion', 1)]
   """
   bodies = re.findall(r"^(?:ENTRY )?%?[\w.\-]+ \(.*?\) -> .*? \{\n(.*?)^\}", text, re.M | re.S)
-  counts: collections.Counter[str] = collections.Counter()
-  for line in max(bodies, key=lambda body: body.count("\n"), default="").splitlines():
-    if found := re.search(r"= (?:\(.*?\)|\S+) ([a-z][a-z\-]*)\(", line):
-      counts[found[1].removesuffix("-start")] += 1
-  return counts
+  body = max(bodies, key=lambda body: body.count(" fusion("), default="")
+  kinds = re.findall(r"= (?:\(.*?\)|\S+) ([a-z][a-z\-]*)\(", body)
+  return collections.Counter(kind.removesuffix("-start") for kind in kinds)
