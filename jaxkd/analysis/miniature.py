@@ -20,8 +20,10 @@ from jaxkd.models import Outputs
 from jaxkd.training import compilation, optim
 from jaxkd.training.step import Learner, Variables, functional
 
-ROWS = ("kd", "ats", "isats", "fgcr", "regt")
-"""Rows that may be compared, with the default options of their methods."""
+ROWS = ("kd", "ats", "isats", "fgcr", "regt", "ats_guided", "isats_guided")
+"""Rows that may be compared, with the default options of their methods.
+
+`ats_guided` and `isats_guided` keep the true class on top: `keep_guidance=True`."""
 
 TRAIN_IMAGES = 897
 """Images to train on, of 1,797; the others test."""
@@ -47,7 +49,13 @@ EPOCHS, BATCH_SIZE, LEARNING_RATE, MOMENTUM = 30, 64, 0.05, 0.9
 """Of all networks; the learning rate falls to 0 by a cosine, and there is no weight decay."""
 
 # The students' and the teachers' objective, where they are not the row's and cross entropy.
-_OBJECTIVES = {"regt": ("kd", "regt")}
+_OBJECTIVES: Mapping[str, tuple[Any, str]] = {
+  "regt": ("kd", "regt"),
+  **{
+    f"{name}_guided": ({"name": name, "keep_guidance": True}, "cross_entropy")
+    for name in ("ats", "isats")
+  },
+}
 
 
 class Cell(NamedTuple):

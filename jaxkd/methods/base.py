@@ -244,20 +244,21 @@ def from_label(
   standardize: bool = False,
   weight: float = 1.0,
 ) -> Terms:
-  """Returns Eq. 2's terms for a teacher's label `probs`, `[B, C]`, and the label's guidance.
-
-  There is no guidance for mixed images.
-  """
+  """Returns Eq. 2's terms for a teacher's label `probs`, `[B, C]`, and the label's guidance."""
   student = comparable(view.student.logits, standardize)
   soft = losses.distillation(student, view.labels, probs, lam=1.0, tau=student_tau)
-  guidance = {}
+  return hard_and_soft(view, lam, weight * soft), guidance(view, probs)
+
+
+def guidance(view: View, probs: jax.Array) -> Scalars:
+  """Returns the correct guidance of a teacher's label `probs`, `[B, C]`; none for mixed images."""
   # A mixed image has no class that a label could miss.
-  if view.soft_labels is None:
-    guidance = {
-      "misguided": metrics.misguidance(probs, view.labels),
-      "label_probability": metrics.label_probability(probs, view.labels),
-    }
-  return hard_and_soft(view, lam, weight * soft), guidance
+  if view.soft_labels is not None:
+    return {}
+  return {
+    "misguided": metrics.misguidance(probs, view.labels),
+    "label_probability": metrics.label_probability(probs, view.labels),
+  }
 
 
 def plus_cross_entropy(view: View, **terms: jax.Array) -> Scalars:

@@ -21,7 +21,7 @@ from jaxkd.methods import (
   option,
   register,
 )
-from jaxkd.methods.base import comparable, hard_and_soft
+from jaxkd.methods.base import comparable, from_label
 from jaxkd.methods.crd import CRD
 from jaxkd.methods.nokd import CrossEntropy
 from jaxkd.models import Outputs
@@ -88,18 +88,17 @@ class Multi(Method):
       share * self._probabilities(teacher, view.labels)
       for share, teacher in zip(shares, view.teachers, strict=True)
     ]
-    soft = losses.distillation(
-      comparable(view.student.logits, self.standardize),
-      view.labels,
+    terms, diagnostics = from_label(
+      view,
       jnp.sum(jnp.stack(labels), axis=0),
-      lam=1.0,
-      tau=self.student_tau,
+      lam=self.lam,
+      student_tau=self.student_tau,
+      standardize=self.standardize,
     )
-    terms = hard_and_soft(view, self.lam, soft)
     if self.contrast:
       each = [
         share * contrast(view.student, teacher, view.labels)
         for share, contrast, teacher in zip(shares, view.adapter, view.teachers, strict=True)
       ]
       terms["contrast"] = self.contrast * jnp.sum(jnp.stack(each), axis=0)
-    return terms, {}
+    return terms, diagnostics

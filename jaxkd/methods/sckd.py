@@ -9,7 +9,7 @@ import optax
 
 from jaxkd import losses
 from jaxkd.methods import FRACTION, TEMPERATURE, Method, Terms, View, option, register
-from jaxkd.methods.base import hard_and_soft, soft_logits
+from jaxkd.methods.base import guidance, hard_and_soft, soft_logits
 from jaxkd.methods.kd import LAM_SEARCH
 
 
@@ -57,8 +57,9 @@ class SCKD(Method):
       tau=self.tau,
       student_tau=self.student_tau,
     )
+    diagnostics = guidance(view, losses.softmax(soft_logits(view, self.standardize)[1], self.tau))
     if self.per == "step":
-      return hard_and_soft(view, self.lam, soft), {}
+      return hard_and_soft(view, self.lam, soft), diagnostics
     agreement = losses.gradient_agreement(
       student,
       teacher,
@@ -71,4 +72,4 @@ class SCKD(Method):
       agreement = jnp.broadcast_to(jnp.sum(agreement), agreement.shape)
     agrees = jax.lax.stop_gradient((agreement >= 0).astype(soft.dtype))
     terms = hard_and_soft(view, self.lam, agrees * soft)
-    return terms, {"agreement": agrees}
+    return terms, {"agreement": agrees, **diagnostics}

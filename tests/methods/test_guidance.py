@@ -17,7 +17,7 @@ VIEW = View(Outputs(S), (Outputs(T),), LABELS)
 @pytest.mark.parametrize(
   ("name", "probs", "misguided"),
   [
-    ("kd", lambda: losses.softmax(T, 4.0), [0, 0, 0, 1]),
+    *((name, lambda: losses.softmax(T, 4.0), [0, 0, 0, 1]) for name in ("kd", "sckd", "multi")),
     ("ats", lambda: losses.asymmetric_softmax(T, LABELS, 5.0, 3.0), [1, 0, 1, 1]),
     (
       "isats",
@@ -28,7 +28,10 @@ VIEW = View(Outputs(S), (Outputs(T),), LABELS)
   ],
 )
 def test_methods_log_the_guidance_of_the_label(name, probs, misguided):
-  options = {"ats": {"tau1": 5.0, "tau2": 3.0}}.get(name, {})
+  options = {
+    "ats": {"tau1": 5.0, "tau2": 3.0},
+    "multi": {"networks": ("teacher",), "weights": (1.0,)},
+  }.get(name, {})
   constants = {"sums": jnp.eye(5), "counts": jnp.ones((5, 1))} if name == "fgcr" else ()
   objective = methods.objective({"name": name, **options})
   _, logged = objective.loss(VIEW._replace(constants=constants))
