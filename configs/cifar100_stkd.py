@@ -4,7 +4,9 @@ Command   python -m jaxkd.main --config=configs/cifar100_stkd.py
           python -m jaxkd.main --config=configs/cifar100_stkd.py:student=mobilenet_v2
           python -m jaxkd.main --config=configs/cifar100_stkd.py:runlocal   (minutes, on CPUs)
 Paper     Table 2, test accuracy (%): VGG8 72.30, ShuffleNetV1 73.22, MobileNetV2 66.56.
-Measured  nothing at full length yet. Seed 0; made for one GPU.
+Measured  nothing at full length yet. VGG8, 30 epochs, batches of 256, learning rate
+          0.1, bfloat16: 68.94 ± 0.21 %, three seeds, one H100, 2026-11-26; command on the
+          docs page Results. Seed 0; made for one GPU.
 """
 
 from jaxkd.runs.recipes import recipe

@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
   try:
     if flags.top < 1:
       raise ConfigError(f"--top is {flags.top}, must be at least 1")
+    if flags.csv and flags.csv == flags.json:
+      raise ConfigError(f"--json is {flags.json}, must be another file than --csv")
     for target in filter(None, (flags.csv, flags.json)):
       check_target(target, "jaxkd classify", _is_own)
     if not exists(flags.phase):

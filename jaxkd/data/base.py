@@ -7,9 +7,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
-import tqdm  # type: ignore[import-untyped]
 
-from jaxkd.common.console import tell
+from jaxkd.common.console import progress, tell
 from jaxkd.common.cores import cores
 from jaxkd.common.errors import UserError
 
@@ -121,10 +120,10 @@ def in_order(read: Callable[[int], _T], size: int, title: str, delay: float = 0)
   threads = len(cores())
   options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
   chunks = grain.MapDataset.range(0, size, _CHUNK).map(chunk).to_iter_dataset(options)
-  with tqdm.tqdm(desc=title, total=size, unit=" images", delay=delay) as progress:
+  with progress(title, size, delay) as bar:
     for values in chunks:
       yield from values
-      progress.update(len(values))
+      bar.update(len(values))
 
 
 Split = Arrays | Examples

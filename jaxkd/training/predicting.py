@@ -7,11 +7,10 @@ from typing import Any
 
 import jax
 import numpy as np
-import tqdm  # type: ignore[import-untyped]
 
 from jaxkd import data
 from jaxkd.common.cluster import StopRequest
-from jaxkd.common.console import tell
+from jaxkd.common.console import progress, tell
 from jaxkd.common.signals import Stopped
 from jaxkd.data.base import Split
 from jaxkd.training import compilation, sharding
@@ -77,7 +76,7 @@ class Views:
       augmented = part != CLEAN
       view = np.int32(int(part.rpartition("-")[2]) if augmented else 0)
       found = []
-      with tqdm.tqdm(desc=part, total=stop - start, unit=" images", delay=5) as progress:
+      with progress(part, stop - start, delay=5) as bar:
         batches = self._batches(self._part(start, stop))
         for first, batch in zip(itertools.count(start, self._batch_size), batches, strict=False):
           if self._stop.is_set():
@@ -85,7 +84,7 @@ class Views:
           seen = run(augmented, variables, *batch, self._key, np.int32(first), view)
           values, mask = jax.device_get(seen)
           found.append(jax.tree.map(lambda x, mask=mask: x[mask], values))
-          progress.update(int(mask.sum()))
+          bar.update(int(mask.sum()))
       return jax.tree.map(lambda *xs: np.concatenate(xs), *found)
 
     return rows
