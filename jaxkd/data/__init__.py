@@ -19,7 +19,7 @@ from jaxkd.data.registry import (
   load,
   register,
 )
-from jaxkd.data.resident import Resident, TrainSource, batch_at, eval_batch_at
+from jaxkd.data.resident import Resident, TrainSource, batch_at
 from jaxkd.data.specs import SPECS, Spec
 from jaxkd.data.splits import LOADERS, RESIDENT_GIB, eval_batches, holdout, read, take, train_loader
 from jaxkd.data.streamed import Prefetched, Streamed
@@ -39,7 +39,7 @@ __all__ += [
   "take",
 ]
 __all__ += ["LOADERS", "RESIDENT_GIB", "Resident", "Streamed", "TrainSource", "read", "size"]
-__all__ += ["batch_at", "eval_batch_at", "eval_batches", "train_loader"]
+__all__ += ["batch_at", "eval_batches", "train_loader"]
 __all__ += ["POLICIES", "UNCHANGED", "Augmentation", "augment", "center_crop", "normalize"]
 __all__ += ["standardized"]
 __all__ += ["Prefetched", "augment_views", "places_of", "resized"]

@@ -68,19 +68,17 @@ def batch_at(source: TrainSource | base.Arrays, step: jax.Array, batch_size: int
   return batch._replace(places=jnp.stack([rows, views], axis=1))
 
 
-def eval_batch_at(
-  arrays: base.Arrays | EvalBatch, index: jax.typing.ArrayLike, batch_size: int
-) -> EvalBatch:
-  """Returns an evaluation batch; the last of `ceil(N / B)` is padded.
-
-  `arrays` and `index` come from `eval_batches`. Those of a streamed split are already the batch.
-  """
-  if isinstance(arrays, EvalBatch):
-    return arrays
+def eval_batch_at(arrays: base.Arrays, index: jax.typing.ArrayLike, batch_size: int) -> EvalBatch:
+  """Returns an evaluation batch; the last of `ceil(N / B)` is padded."""
   last = arrays.labels.shape[0] - 1
   rows = index * batch_size + jnp.arange(batch_size, dtype=jnp.int32)
   batch = jax.tree.map(lambda field: field[jnp.minimum(rows, last)], arrays)
   return EvalBatch(batch.images, batch.labels, rows <= last, batch.sizes)
+
+
+def _same(order: jax.Array) -> jax.Array:
+  """Returns the argument; all loaders share this function's programs."""
+  return order
 
 
 class Resident:
@@ -94,7 +92,7 @@ class Resident:
     base.check_batch_size(batch_size, self._size)
     self._batch_size, self._arrays, self._order = batch_size, arrays, Order(self._size, key)
     # Jitted, since `jax.device_put` moves nothing to other processes' devices.
-    self._put = jax.jit(lambda order: order, out_shardings=key.sharding)
+    self._put = jax.jit(_same, out_shardings=key.sharding)
     self._epoch, self._count = -1, views
 
   def max_steps(self, step: int) -> int:

@@ -14,7 +14,7 @@ from jax.sharding import Sharding
 from jaxkd.common.errors import explained
 from jaxkd.data import registry, streamed
 from jaxkd.data.base import Arrays, DataError, EvalBatch, Example, Examples, Split, size
-from jaxkd.data.resident import Resident
+from jaxkd.data.resident import Resident, eval_batch_at
 from jaxkd.data.specs import Spec
 
 RESIDENT_GIB = 4.0  # both splits are kept on the devices if their images are no larger
@@ -115,13 +115,16 @@ def train_loader(
 
 def eval_batches(
   split: Split, batch_size: int, sharding: Sharding, workers: int | None = None
-) -> Iterator[tuple[Arrays | EvalBatch, np.int32]]:
-  """Yields the first two arguments of `eval_batch_at` for each batch of an evaluation.
+) -> Iterator[EvalBatch]:
+  """Yields the batches of an evaluation.
 
+  They have one shape in all splits of a data set, so that a network is compiled once for them.
   Arguments are as for `train_loader`. An example that can't be read is a DataError.
   """
   if isinstance(split, Arrays):
-    yield from ((split, np.int32(index)) for index in range(-(-size(split) // batch_size)))
+    batch_at = jax.jit(eval_batch_at, static_argnums=2, out_shardings=sharding)
+    for index in range(-(-size(split) // batch_size)):
+      yield batch_at(split, np.int32(index), batch_size)
     return
   with contextlib.closing(streamed.evaluation(split, batch_size, sharding, workers)) as batches:
-    yield from ((batch, np.int32(0)) for batch in batches)
+    yield from batches

@@ -42,7 +42,7 @@ def measuring(
     results: list[Any] = []
     start = 0.0
     for batch in _batches(evaluator, split, workers):
-      results.append(run((variables, *teachers), *batch))
+      results.append(run((variables, *teachers), batch))
       # At most four batches are in the devices' memory.
       jax.block_until_ready(results[-4:][0])
       # The first batch may wait for a compilation.
@@ -79,14 +79,14 @@ def constants(
     return ()
   prepare = objective.prepare
 
-  def prepared(variables, source, index):
-    (_, *teachers), labels, mask = evaluator.outputs(variables, source, index)
+  def prepared(variables, batch):
+    (_, *teachers), labels, mask = evaluator.outputs(variables, batch)
     return prepare(tuple(teachers), labels, mask, evaluator.spec.num_classes)
 
   run = _replicated(evaluator, prepared)
   # Added on the host: several programs at once have deadlocked on CPUs.
   parts = (
-    jax.device_get(run((variables, *teachers(number)), *batch))
+    jax.device_get(run((variables, *teachers(number)), batch))
     for number, batch in enumerate(_batches(evaluator, split, workers))
   )
   return functools.reduce(lambda total, part: jax.tree.map(np.add, total, part), parts)
@@ -104,14 +104,14 @@ def collect(
   `take(outputs of the networks, labels)` gives arrays `[B, ...]` of a batch.
   """
 
-  def taken(variables, source, index):
-    outputs, labels, mask = evaluator.outputs(variables, source, index)
+  def taken(variables, batch):
+    outputs, labels, mask = evaluator.outputs(variables, batch)
     return take(outputs, labels), mask
 
   run = _replicated(evaluator, taken)
   parts = []
   for batch in _batches(evaluator, split, workers):
-    values, mask = jax.device_get(run(variables, *batch))
+    values, mask = jax.device_get(run(variables, batch))
     parts.append(jax.tree.map(lambda x, mask=mask: x[mask], values))
   return jax.tree.map(lambda *xs: np.concatenate(xs), *parts)
 

@@ -59,10 +59,8 @@ class Views:
     @functools.partial(
       compilation.jit, static_argnums=0, out_shardings=sharding.replicated(self._mesh)
     )
-    def run(augmented, variables, source, index, key, start, view):
-      images, _, mask, sizes = jax.lax.with_sharding_constraint(
-        data.eval_batch_at(source, index, self._batch_size), sharding.split_batch(self._mesh)
-      )
+    def run(augmented, variables, batch, key, start, view):
+      images, _, mask, sizes = batch
       spec = self._dataset.spec
       images = as_images(images, spec)
       if augmented:
@@ -81,7 +79,7 @@ class Views:
         for first, batch in zip(itertools.count(start, self._batch_size), batches, strict=False):
           if self._stop.is_set():
             raise Stopped("stopped while predicting; run the same command to resume")
-          seen = run(augmented, variables, *batch, self._key, np.int32(first), view)
+          seen = run(augmented, variables, batch, self._key, np.int32(first), view)
           values, mask = jax.device_get(seen)
           found.append(jax.tree.map(lambda x, mask=mask: x[mask], values))
           bar.update(int(mask.sum()))

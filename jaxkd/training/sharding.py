@@ -1,5 +1,6 @@
 """The mesh, and the two shardings that training uses."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -27,8 +28,12 @@ def split_batch(mesh: Mesh) -> NamedSharding:
   return NamedSharding(mesh, PartitionSpec(DATA))
 
 
+@functools.cache
 def replicate(mesh: Mesh) -> Callable[[Any], Any]:
-  """Returns a function that copies a tree of arrays, the same in all processes, to every device."""
+  """Returns a function that copies a tree of arrays, the same in all processes, to every device.
+
+  All phases of a process share its programs.
+  """
   # `jax.device_put` moves nothing to other processes' devices.
   return jax.jit(lambda tree: tree, out_shardings=replicated(mesh))
 

@@ -378,22 +378,34 @@ class Trainer:
     self, states: tuple[TrainState, ...], teachers: tuple[Variables, ...]
   ) -> tuple[TrainState, ...]:
     """Completes the learners' first states by zero sums of all scalars that a step logs."""
+    whole, split = sharding.replicated(self.mesh), sharding.split_batch(self.mesh)
+
+    def abstract(x: Any) -> jax.ShapeDtypeStruct:
+      own = jax.typeof(x)
+      return jax.ShapeDtypeStruct(own.shape, own.dtype, sharding=whole, weak_type=own.weak_type)
+
+    def batch(dtype: Any, *shape: int) -> jax.ShapeDtypeStruct:
+      return jax.ShapeDtypeStruct((self.batch_size, *shape), dtype, sharding=split)
+
     size = self.spec.stored_size
-    shape = (self.batch_size, size, size, self.spec.channels)
-    key = jax.random.key(0)
-    places = jax.ShapeDtypeStruct((self.batch_size, 2), jnp.int32) if self.views else None
+    key = abstract(jax.random.key(0))
+    # The types of `train_steps`, which takes the trace of the step from here.
     _, logged = jax.eval_shape(
-      self.train_step,
-      states,
-      teachers,
+      self._step,
+      jax.tree.map(abstract, states),
+      jax.tree.map(abstract, teachers),
       Keys(key, (key,) * len(states)),
-      jax.ShapeDtypeStruct(shape, jnp.uint8),
-      jax.ShapeDtypeStruct(shape[:1], jnp.int32),
+      batch(jnp.uint8, size, size, self.spec.channels),
+      batch(jnp.int32),
       None,
-      places,
+      batch(jnp.int32, 2) if self.views else None,
     )
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), logged)
     return tuple(state._replace(sums=sums) for state, sums in zip(states, zeros, strict=True))
+
+  @functools.cached_property
+  def _step(self) -> Any:
+    return jax.jit(self.train_step, inline=True)
 
   def train_step(
     self,
@@ -445,12 +457,14 @@ class Trainer:
       images, labels, sizes, places = jax.lax.with_sharding_constraint(
         data.batch_at(source, states[0].step, self.batch_size), sharding.split_batch(self.mesh)
       )
-      states, logged = self.train_step(states, teachers, keys, images, labels, sizes, places)
+      images = as_images(images, self.spec)
+      bare = tuple(state._replace(sums={}) for state in states)
+      after, logged = self._step(bare, teachers, keys, images, labels, sizes, places)
       states = tuple(
-        state._replace(
-          sums=jax.tree.map(jnp.add, state.sums, scalars), steps_summed=state.steps_summed + 1
+        new._replace(
+          sums=jax.tree.map(jnp.add, old.sums, scalars), steps_summed=old.steps_summed + 1
         )
-        for state, scalars in zip(states, logged, strict=True)
+        for old, new, scalars in zip(states, after, logged, strict=True)
       )
       # This includes the memories of adapters, which come from the batch.
       return jax.lax.with_sharding_constraint(states, sharding.replicated(self.mesh))
@@ -484,15 +498,10 @@ class Evaluator:
   objective: Method | None = None
 
   def outputs(
-    self, variables: tuple[Variables, ...], source: data.Arrays | data.EvalBatch, index: jax.Array
+    self, variables: tuple[Variables, ...], batch: data.EvalBatch
   ) -> tuple[tuple[Outputs, ...], jax.Array, jax.Array]:
-    """Returns outputs of the network and its teachers, labels, and a mask, false on padding.
-
-    `source` and `index` are those that `data.eval_batches` yields.
-    """
-    images, labels, mask, sizes = jax.lax.with_sharding_constraint(
-      data.eval_batch_at(source, index, self.batch_size), sharding.split_batch(self.mesh)
-    )
+    """Returns outputs of the network and its teachers, labels, and a mask, false on padding."""
+    images, labels, mask, sizes = batch
     pixels = data.center_crop(as_images(images, self.spec), self.spec, sizes)
     own, *theirs = variables
     taught = zip(self.teachers, theirs, strict=True)
@@ -500,13 +509,13 @@ class Evaluator:
     return (outputs, *(network.apply(x, pixels) for network, x in taught)), labels, mask
 
   def measure(
-    self, variables: tuple[Variables, ...], source: data.Arrays | data.EvalBatch, index: jax.Array
+    self, variables: tuple[Variables, ...], batch: data.EvalBatch
   ) -> tuple[Scalars, jax.Array]:
     """Returns sums over a batch; derived measures are `[G]`, at `losses.ISATS_GRID`.
 
     Beside them it returns labels and predicted classes, `[2, B]`, -1 on padding.
     """
-    (own, *teachers), labels, mask = self.outputs(variables, source, index)
+    (own, *teachers), labels, mask = self.outputs(variables, batch)
     predict = self.objective and self.objective.predict
     logits = predict(own, tuple(teachers)) if predict else own.logits
 

@@ -136,8 +136,7 @@ def test_a_batch_larger_than_the_split_is_refused(kind):
 def test_evaluation_counts_each_example_once(kind, size, num_devices):
   split, sharding = _split(kind, size, num_devices), _sharding(num_devices)
   seen = []
-  for arrays, index in data.eval_batches(split, 16, sharding, workers=0):
-    batch = data.eval_batch_at(arrays, index, 16)
+  for batch in data.eval_batches(split, 16, sharding, workers=0):
     assert {part.shape[0] for part in batch if part is not None} == {16}
     seen.extend(np.asarray(batch.labels)[np.asarray(batch.mask)])
   assert seen == list(range(size))
@@ -256,14 +255,7 @@ for split in (put(arrays), InMemory(arrays.images, arrays.labels, ())):
       row = shard.index[0].start or 0
       print("row", step, row, *np.asarray(shard.data).tolist())
   loader.close()
-  batches = data.eval_batches(split, 8, sharding.split_batch(mesh), 0)
-  eval_batch_at = jax.jit(
-    data.eval_batch_at,
-    static_argnums=2,
-    out_shardings=sharding.split_batch(mesh),
-  )
-  for arrays, index in batches:
-    batch = eval_batch_at(arrays, index, 8)
+  for batch in data.eval_batches(split, 8, sharding.split_batch(mesh), 0):
     labels, mask = batch.labels, batch.mask
     for shard, its in zip(labels.addressable_shards, mask.addressable_shards):
       print("eval", *np.asarray(shard.data)[np.asarray(its.data)].tolist())

@@ -228,7 +228,8 @@ def test_evaluation_counts_every_example_once(devices):
   arrays, variables = put(TEST), put(variables)
   measure = jax.jit(evaluator.measure)
   # 360 examples: the sixth batch is padded.
-  parts = [measure((variables,), arrays, np.int32(index)) for index in range(6)]
+  batches = data.eval_batches(arrays, 64, sharding.split_batch(mesh))
+  parts = [measure((variables,), batch) for batch in batches]
   batches, predictions = zip(*parts, strict=True)
   totals = {name: sum(batch[name] for batch in batches) for name in batches[0]}
 
@@ -264,7 +265,7 @@ def test_an_evaluation_has_few_batches_on_the_devices_at_once(monkeypatch):
     for index in range(20):
       # The sums of all but the newest batches have been waited for.
       assert index - max(waited, default=-1) <= 4
-      yield (np.int32(index),)
+      yield np.int32(index)
 
   def ready(results):
     # All results come once more after the last batch.
@@ -286,10 +287,10 @@ def test_labels_are_counted_for_more_classes_than_int32_has_pairs_of(monkeypatch
     mesh, batch_size = mesh_of(1), 3
     spec = dataclasses.replace(SPEC, num_classes=50_000)
 
-    def measure(self, variables):
+    def measure(self, variables, batch):
       return {}, jnp.array([[49_999, 49_999, 7], [49_999, 49_998, 7]])
 
-  monkeypatch.setattr(evaluation, "_batches", lambda *_: [()])
+  monkeypatch.setattr(evaluation, "_batches", lambda *_: [0])
   split = data.Arrays(np.zeros(3), np.zeros(3))
   found = evaluation.measuring(Many(), (), None)((), split).confusion
   assert found.tolist() == [[7, 7, 1], [49_999, 49_998, 1], [49_999, 49_999, 1]]
