@@ -89,10 +89,8 @@ def test_a_teacher_of_repdistiller_is_read(tmp_path, legacy):
   src, out = tmp_path / "ckpt_epoch_240.pth", tmp_path / "out.safetensors"
   shapes = {}
   for size in (32, 224):
-    model = nnx.eval_shape(
-      lambda size=size: models.create(
-        "resnet50", num_classes=100, image_size=size, rngs=nnx.Rngs(0)
-      )
+    model = models.abstract(
+      lambda rngs, size=size: models.create("resnet50", num_classes=100, image_size=size, rngs=rngs)
     )
     shapes[size] = torch_shapes(model)
   state = {name: torch.full(shape, 0.5) for name, shape in shapes[32].items()}

@@ -30,9 +30,19 @@ from jaxkd.models.registry import (
   register,
   source_digest,
 )
+from jaxkd.models.shapes import abstract
 
 __all__ = ["Architecture", "Form", "Network", "NetworkError", "Outputs", "Reference", "Reused"]
-__all__ += ["adapt", "arrays_digest", "create", "find", "list_models", "register", "source_digest"]
+__all__ += [
+  "abstract",
+  "adapt",
+  "arrays_digest",
+  "create",
+  "find",
+  "list_models",
+  "register",
+  "source_digest",
+]
 
 _cnns = (resnet, wrn, resnext, vgg, shufflenet, mobilenet_v2, mobilenet_v3, alexnet, efficientnet)
 for _family in (*_cnns, regnet, convnext, vit, swin, mlp):

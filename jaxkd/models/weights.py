@@ -27,6 +27,7 @@ from jaxkd.common.errors import FileError, described, explained
 from jaxkd.common.files import StrPath, check_zip, write_atomically
 from jaxkd.models.base import Network, NetworkError
 from jaxkd.models.registry import Reference, create, find
+from jaxkd.models.shapes import abstract
 
 _LEAVES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
 # Where PyTorch's axes are in ours, by rank: OIHW in HWIO, OI in IO.
@@ -367,11 +368,11 @@ def network_of(
     channels = reference.in_channels if in_channels is None else in_channels
     settings = {"image_size": size, "in_channels": channels}
 
-    def make(classes, settings=settings):
-      return create(name, num_classes=classes, rngs=nnx.Rngs(0), **settings)
+    def make(classes, rngs, settings=settings):
+      return create(name, num_classes=classes, rngs=rngs, **settings)
 
-    model = nnx.eval_shape(functools.partial(make, 2 if form.reference else num_classes))
+    model = abstract(functools.partial(make, 2 if form.reference else num_classes))
     fits.append((_fit(model, tensors), make))
   fit, make = min(fits, key=lambda pair: pair[0].misfits)
   fit.check()
-  return make(fit.classes if num_classes is None else num_classes)
+  return make(fit.classes if num_classes is None else num_classes, nnx.Rngs(0))

@@ -325,15 +325,15 @@ def _traced_once(text: str, spec: data.Spec, outputs: bool) -> Any:
     if outputs:
       model = _traced_once(text, spec, False)
       return nnx.eval_shape(lambda model: model.outputs(jnp.zeros(_shape(seen))), model)
-    return _abstract(lambda: _create(described, spec, nnx.Rngs(0)), seen, outputs)
+    return _abstract(functools.partial(_create, described, spec), seen, outputs)
 
 
-def _abstract(create: Callable[[], models.Network], spec: data.Spec, outputs: bool) -> Any:
-  def make() -> Any:
-    model = create()
+def _abstract(create: Callable[[nnx.Rngs], models.Network], spec: data.Spec, outputs: bool) -> Any:
+  def make(rngs: nnx.Rngs) -> Any:
+    model = create(rngs)
     return model.outputs(jnp.zeros(_shape(spec))) if outputs else model
 
-  return nnx.eval_shape(make)
+  return models.abstract(make)
 
 
 def _shape(spec: data.Spec) -> tuple[int, int, int, int]:

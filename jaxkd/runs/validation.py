@@ -257,7 +257,7 @@ def _initial(config: ConfigDict, phase: Phase) -> str:
 def _check_phase(phase: Phase, initial: str) -> None:
   """Compares initial weights with the network, and evaluates the loss on shapes."""
   if phase.weights:
-    model = nnx.eval_shape(lambda: planning.plain_network(phase, nnx.Rngs(0)))
+    model = models.abstract(functools.partial(planning.plain_network, phase))
     with explained(ConfigError, f"{initial}, of network {phase.network['name']!r}"):
       weights.from_torch(model, weights.read(phase.weights), exact=phase.given)
   objective = planning.objective_of(phase)

@@ -48,7 +48,7 @@ def preactivations(outputs, seed, *sizes):
 @functools.cache
 def stage_sizes(name):
   """Sizes and channels of a network's stages on 32x32 images."""
-  model = nnx.eval_shape(lambda: models.create(name, num_classes=5, rngs=nnx.Rngs(0)))
+  model = models.abstract(lambda rngs: models.create(name, num_classes=5, rngs=rngs))
   images = jax.ShapeDtypeStruct((4, 32, 32, 3), jnp.float32)
   out = jax.eval_shape(lambda model, x: model.outputs(x), model, images)
   return [(stage.shape[1], stage.shape[3]) for stage in out.stages]

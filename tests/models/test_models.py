@@ -33,7 +33,7 @@ FAMILIES = {
 def abstract(name, **options):
   """Returns a network with shapes in place of arrays."""
   options = {"num_classes": 10} | options
-  return nnx.eval_shape(lambda: models.create(name, **options, rngs=nnx.Rngs(0)))
+  return models.abstract(lambda rngs: models.create(name, **options, rngs=rngs))
 
 
 @functools.cache
@@ -348,8 +348,8 @@ def test_bad_arguments_are_refused_in_one_line(arguments, message):
 
 
 def test_wide_resnet_takes_any_depth_and_width():
-  model = nnx.eval_shape(
-    lambda: models.wrn.WideResNet(depth=22, width=3, num_classes=10, rngs=nnx.Rngs(0))
+  model = models.abstract(
+    lambda rngs: models.wrn.WideResNet(depth=22, width=3, num_classes=10, rngs=rngs)
   )
   assert len(model.block1) == 3
   assert model.fc.kernel.shape == (192, 10)

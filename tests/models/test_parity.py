@@ -206,7 +206,7 @@ def test_a_network_equals_its_pytorch_reference(case, few_blocks):
   network = build_reference()
   randomize(network)
   # Shapes suffice: all weights are overwritten.
-  model = nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0)))
+  model = models.abstract(lambda rngs: build(rngs=rngs))
   tensors = {k: v.numpy() for k, v in weights_of(network).items()}
   nnx.update(model, *weights.from_torch(model, tensors))
   disable_dropout(model, network)
@@ -255,7 +255,7 @@ def test_names_and_shapes_of_all_weights_equal_the_reference(name):
     with torch.device("meta"):
       network = references.build(name, classes, size)
     build = functools.partial(models.create, name, num_classes=classes, image_size=size)
-    model = nnx.eval_shape(lambda build=build: build(rngs=nnx.Rngs(0)))
+    model = models.abstract(lambda rngs, build=build: build(rngs=rngs))
     assert torch_shapes(model) == {
       key: tuple(tensor.shape) for key, tensor in weights_of(network).items()
     }

@@ -66,7 +66,7 @@ SMALL = {
 def small(name, **options):
   """Returns a network of SMALL in evaluation mode, with the weights that timm's have."""
   make = functools.partial(SMALL[name], num_classes=timm_values.CLASSES, **options)
-  model = nnx.eval_shape(lambda: make(rngs=nnx.Rngs(0)))
+  model = models.abstract(lambda rngs: make(rngs=rngs))
   nnx.update(model, *weights.from_torch(model, timm_values.drawn(torch_shapes(model))))
   model.eval()
   return model
@@ -143,8 +143,8 @@ def test_position_embeddings_are_interpolated_to_another_image_size(name, first,
   given = weights.to_torch(small(name))
   before = given["pos_embed"] = np.random.default_rng(0).normal(size=(1, first + 49, 16))
   for grid in (4, 12):
-    model = nnx.eval_shape(
-      lambda grid=grid: SMALL[name](num_classes=5, image_size=4 * grid, rngs=nnx.Rngs(0))
+    model = models.abstract(
+      lambda rngs, grid=grid: SMALL[name](num_classes=5, image_size=4 * grid, rngs=rngs)
     )
     params, _ = weights.from_torch(model, given)
     found = params["pos_embed"][...]
@@ -192,7 +192,7 @@ def test_stochastic_depth_drops_examples_at_rates_that_rise_linearly():
 
 def rates(name):
   """Returns the rates of stochastic depth, in the order of the blocks."""
-  model = nnx.eval_shape(lambda: SMALL[name](num_classes=5, drop_path_rate=0.3, rngs=nnx.Rngs(0)))
+  model = models.abstract(lambda rngs: SMALL[name](num_classes=5, drop_path_rate=0.3, rngs=rngs))
   found = [module.rate for _, module in nnx.iter_modules(model) if isinstance(module, nnx.Dropout)]
   return sorted(found)
 
@@ -236,6 +236,6 @@ def test_dropped_paths_follow_the_key_and_differ_by_block_also_with_remat():
 def test_cifars_transformers_take_patches_of_four_pixels():
   for name in ("vit_tiny_patch4_32", "deit_tiny_distilled_patch4_32"):
     build = functools.partial(models.create, name, num_classes=100, image_size=32)
-    model = nnx.eval_shape(lambda build=build: build(rngs=nnx.Rngs(0)))
+    model = models.abstract(lambda rngs, build=build: build(rngs=rngs))
     out = jax.eval_shape(lambda model, x: model.outputs(x), model, jnp.zeros((1, 32, 32, 3)))
     assert [stage.shape for stage in out.stages] == [(1, 8, 8, 192)] * 4

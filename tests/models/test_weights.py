@@ -134,8 +134,8 @@ TIMM = {
 
 
 def test_timms_names_of_mobilenet_are_read():
-  model = nnx.eval_shape(
-    lambda: models.create("mobilenet_v2", num_classes=5, image_size=224, rngs=nnx.Rngs(0))
+  model = models.abstract(
+    lambda rngs: models.create("mobilenet_v2", num_classes=5, image_size=224, rngs=rngs)
   )
   random = np.random.default_rng(0)
   tensors = {
