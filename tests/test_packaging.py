@@ -72,11 +72,13 @@ def run(tmp_path):
   return python
 
 
-def test_the_page_of_reports_is_packaged():
-  packaged = CONFIGURATION["tool"]["setuptools"]["package-data"]["jaxkd"]
-  pages = [str(path.relative_to(ROOT / "jaxkd")) for path in (ROOT / "jaxkd").rglob("*.html")]
-  assert pages
-  assert set(pages) <= set(packaged)
+@pytest.mark.parametrize("kind", ["html", "csv", "npy"])
+def test_the_files_that_modules_read_are_packaged(kind):
+  patterns = CONFIGURATION["tool"]["setuptools"]["package-data"]["jaxkd"]
+  packaged = {path for pattern in patterns for path in (ROOT / "jaxkd").glob(pattern)}
+  files = set((ROOT / "jaxkd").rglob(f"*.{kind}"))
+  assert files
+  assert files <= packaged
 
 
 def test_every_imported_package_is_installed_by_an_extra():

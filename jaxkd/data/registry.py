@@ -14,8 +14,8 @@ import numpy as np
 from jaxkd.common.buckets import in_bucket
 from jaxkd.common.imports import resolve
 from jaxkd.common.spelling import nearest
-from jaxkd.data import cache, folder, own, specs
-from jaxkd.data.base import Arrays, DataError, Example, Examples, InMemory, MissingError, tell_once
+from jaxkd.data import cache, digits, folder, own, specs
+from jaxkd.data.base import Arrays, DataError, Example, Examples, MissingError, tell_once
 from jaxkd.data.specs import Spec
 
 _FIELDS = ("name", "num_classes", "image_size", "channels", "padding", "flip", "resize")
@@ -150,7 +150,7 @@ def examples(spec: Spec, data_dir: str = "") -> tuple[Examples, Examples]:
   if spec.name == "folder":
     return folder.open_folder(spec, data_dir)
   if spec.name == "digits":
-    return _digits()
+    return digits.load()
   find(spec.name)
   return _OWN[spec.name].splits
 
@@ -280,17 +280,3 @@ class _Joined(Examples):
   def _among_all(self, labels: Sequence[np.ndarray]) -> np.ndarray:
     """Returns the labels of the domains as labels of the joined classes."""
     return np.concatenate([its + o for its, o in zip(labels, self._offsets, strict=True)])
-
-
-def _digits() -> tuple[InMemory, InMemory]:
-  from sklearn import datasets, model_selection
-
-  digits = datasets.load_digits()
-  # 17 grey levels, 0 to 16.
-  images = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
-  labels = digits.target.astype(np.int32)
-  names = tuple(map(str, digits.target_names))
-  options = {"test_size": 360, "stratify": labels, "random_state": 0}
-  rows = model_selection.train_test_split(np.arange(len(labels)), **options)
-  train, test = (InMemory(images[part], labels[part], names) for part in rows)
-  return train, test

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import special
 
 CONFIDENCE = 0.95
 """Confidence of the intervals."""
@@ -52,6 +51,9 @@ def paired(row: BySeed, baseline: BySeed, comparisons: int = 1) -> Difference:
   error = points.std(ddof=1) / np.sqrt(n) if n > 1 else 0.0
   if error < 1e-9:
     return Difference(mean, float("nan"), n == 1)
+  # Slow to import.
+  from scipy import special
+
   quantile = special.stdtrit(n - 1, 1 - (1 - CONFIDENCE) / (2 * comparisons))
   return Difference(mean, float(quantile * error))
 

@@ -1,6 +1,7 @@
 """scikit-learn's digits, the embedded data set."""
 
 import numpy as np
+from sklearn import datasets, model_selection
 
 from jaxkd import data
 
@@ -13,6 +14,17 @@ def test_the_split_of_digits_is_fixed():
   assert train.images.dtype == np.uint8
   assert train.labels.dtype == np.int32
   np.testing.assert_array_equal(train.images, again.images)
+
+
+def test_the_splits_are_those_of_scikit_learn():
+  digits = datasets.load_digits()
+  options = {"test_size": 360, "stratify": digits.target, "random_state": 0}
+  rows = model_selection.train_test_split(np.arange(1797), **options)
+  for split, own in zip(data.load(data.SPECS["digits"]), rows, strict=True):
+    np.testing.assert_array_equal(split.images[..., 0], np.round(digits.images[own] * (255 / 16)))
+    np.testing.assert_array_equal(split.labels, digits.target[own])
+  names = tuple(map(str, digits.target_names))
+  assert names == data.examples(data.SPECS["digits"])[0].class_names
 
 
 def test_digits_are_stratified_and_disjoint():
