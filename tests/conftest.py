@@ -13,9 +13,11 @@ import signal
 import sys
 import tempfile
 
-# launch.sh sets them. Tests start Python as a user does.
+# Tests start Python as a user does, without the variables that launch.sh sets, and with compiled
+# modules.
 os.environ.pop("PYTHONSAFEPATH", None)
 os.environ.pop("JAXKD_LAUNCHER", None)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Read when JAX is imported. Subprocesses of tests inherit it.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Most programs of the tests take more time to compile than to run. JAX 0.11 and later have no
@@ -136,7 +138,7 @@ def _tiny_config():
   config.teacher.options = {"depth": 2, "width": 32}
   config.takd.assistants = ("mlp",)
   config.run.eval_every_epochs = 0.25
-  config.run.checkpoint_every_steps = 4
+  config.run.checkpoint_every_steps = 6
   return config
 
 

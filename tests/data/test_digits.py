@@ -1,7 +1,6 @@
 """scikit-learn's digits, the embedded data set."""
 
 import numpy as np
-from sklearn import datasets, model_selection
 
 from jaxkd import data
 
@@ -17,6 +16,9 @@ def test_the_split_of_digits_is_fixed():
 
 
 def test_the_splits_are_those_of_scikit_learn():
+  # Slow to import.
+  from sklearn import datasets, model_selection
+
   digits = datasets.load_digits()
   options = {"test_size": 360, "stratify": digits.target, "random_state": 0}
   rows = model_selection.train_test_split(np.arange(1797), **options)

@@ -89,11 +89,8 @@ def groups():
   return [names[i : i + 4] for names in equal.values() for i in range(0, len(names), 4)]
 
 
-def trainer_of(students, split, mesh, sums=()):
-  """A jitted step of students, each a method's name and a seed, and their first states.
-
-  With `sums` the states have these: to find them takes as long as to trace the step.
-  """
+def trainer_of(students, split, mesh):
+  """A jitted step of students, each a method's name and a seed, and their first states."""
   name = students[0][0]
   width = TEACHER_WIDTHS.get(name, 6)
   teachers = [functional(Tiny(width, nnx.Rngs(9 + i))) for i in range(count_teachers(name))]
@@ -113,13 +110,10 @@ def trainer_of(students, split, mesh, sums=()):
     learners.append(Learner(network, adapter, method, optim.optimizer(SCHEDULE, rate)))
     starts.append(learners[-1].init(variables, adapter_variables, prepared))
   trainer = Trainer(tuple(learners), frozen, SPEC, BATCH, STEPS, mesh)
-  if sums:
-    starts = [start._replace(sums=own) for start, own in zip(starts, sums, strict=True)]
-  else:
-    starts = trainer.init(tuple(starts), arrays)
-  states = put(tuple(starts))
+  states = put(trainer.init(tuple(starts), arrays))
   loader = data.Resident(split, BATCH, put(jax.random.key(3)))
-  keys = Keys(jax.random.key(4), tuple(jax.random.key(5 + seed) for _, seed in students))
+  # On the mesh, where the step takes the trace of `init`.
+  keys = put(Keys(jax.random.key(4), tuple(jax.random.key(5 + seed) for _, seed in students)))
   step = jax.jit(trainer.train_steps)
 
   def run(states, *numbers):
@@ -172,7 +166,7 @@ def test_students_that_share_a_step_end_as_if_trained_alone(names, trained_alone
   # A student shares the step with one of another seed if no other method has its teachers.
   students = [(name, 1) for name in names] if names[1:] else [(names[0], 1), (names[0], 0)]
   alone = [trained_alone(name) for name, _ in students]
-  states, run = trainer_of(students, split, mesh, [start.sums for start, *_ in alone])
+  states, run = trainer_of(students, split, mesh)
   for name, together, (_, half, _) in zip(names, run(states, 0, 1), alone, strict=False):
     jax.tree.map(
       functools.partial(np.testing.assert_allclose, rtol=2e-3, atol=2e-5, err_msg=name),

@@ -4,6 +4,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from jaxkd import losses, methods, models
@@ -25,24 +26,21 @@ STANDARDIZED = losses.standardize(S), losses.standardize(T)
 KD = {"name": "kd", "lam": 0.3, "tau": 4.0, "student_tau": 4.0}
 
 
+def drawn(seed, sizes):
+  """Yields normal maps of these sizes and channels; JAX would compile each draw, in each worker."""
+  random = np.random.default_rng(seed)
+  for size, channels in sizes:
+    yield random.normal(size=(4, size, size, channels)).astype(np.float32)
+
+
 def maps(seed, *sizes):
   """Outputs with stages of these sizes and channels."""
-  keys = jax.random.split(jax.random.key(seed), len(sizes))
-  stages = tuple(
-    jax.nn.relu(jax.random.normal(key, (4, size, size, channels)))
-    for key, (size, channels) in zip(keys, sizes, strict=True)
-  )
-  return STUDENT._replace(stages=stages)
+  return STUDENT._replace(stages=tuple(jnp.asarray(np.maximum(x, 0)) for x in drawn(seed, sizes)))
 
 
 def preactivations(outputs, seed, *sizes):
   """Outputs with preactivations of these sizes and channels."""
-  keys = jax.random.split(jax.random.key(seed), len(sizes))
-  maps = tuple(
-    jax.random.normal(key, (4, size, size, channels))
-    for key, (size, channels) in zip(keys, sizes, strict=True)
-  )
-  return outputs._replace(preactivations=maps)
+  return outputs._replace(preactivations=tuple(map(jnp.asarray, drawn(seed, sizes))))
 
 
 @functools.cache

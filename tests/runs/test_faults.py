@@ -208,7 +208,7 @@ def unfinished(experiment):
   folders = [experiment.folder(phase) for phase in experiment.students]
   for folder in folders:
     (folder.path / "result.json").unlink()
-    assert folder.steps == {0, 8, 11}
+    assert folder.steps == {0, 6, 11}
   return folders
 
 
@@ -221,7 +221,7 @@ def test_a_damaged_newest_checkpoint_is_replaced_by_the_one_before(
   # Students that train together resume together.
   (said,) = [line for line in capsys.readouterr().err.splitlines() if "is damaged" in line]
   assert said.startswith(f"jaxkd: can't read checkpoint {killed[1].checkpoints / '11'}: ")
-  assert said.endswith("; resumes at step 8")
+  assert said.endswith("; resumes at step 6")
   for folder in killed:
     sound = PhaseFolder.open(trained / folder.path.name)
     assert {**folder.result(), "finished": 0} == {**sound.result(), "finished": 0}
@@ -233,13 +233,13 @@ def test_a_damaged_newest_checkpoint_is_replaced_by_the_one_before(
 
 def test_damaged_checkpoints_alone_are_refused_and_stay(experiment, run_experiment):
   killed, _ = unfinished(experiment)
-  for step in (8, 11):
+  for step in (6, 11):
     flip(killed, step)
   with pytest.raises(CheckpointError, match="move the folder of its phase away to train") as caught:
     run_experiment(experiment.config, experiment.workdir)
   assert f"{killed.checkpoints / '11'}: it is damaged: the checksum of " in str(caught.value)
   assert "\n" not in str(caught.value)
-  assert killed.steps == {0, 8, 11}
+  assert killed.steps == {0, 6, 11}
 
 
 def test_a_damaged_teacher_does_not_teach(experiment, run_experiment):
