@@ -18,11 +18,15 @@ WITHOUT = ("ban", "simkd")
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def total(name, labels, soft):
-  """The loss of a method, and the terms that are not cross entropy."""
-  terms = terms_of(name, labels, soft_labels=soft)
-  rest = {name: term for name, term in terms.items() if name not in ("hard", "cross_entropy")}
-  return sum(terms.values()), rest
+def totals(name, labels):
+  """The loss of a method on mixed labels and on hard ones, and its terms but cross entropy."""
+
+  def total(soft):
+    terms = terms_of(name, labels, soft_labels=soft)
+    rest = {name: term for name, term in terms.items() if name not in ("hard", "cross_entropy")}
+    return sum(terms.values()), rest
+
+  return total(SOFT), total(None)
 
 
 def test_soft_cross_entropy_equals_its_definition():
@@ -49,8 +53,8 @@ def test_guidance_is_logged_of_plain_and_smoothed_labels_alone():
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_a_method_takes_mixed_labels_only_in_its_cross_entropy(name):
-  (mixed, rest), (other, _) = total(name, LABELS, SOFT), total(name, jnp.flip(LABELS), SOFT)
-  hard, hard_rest = total(name, LABELS, None)
+  (mixed, rest), (hard, hard_rest) = totals(name, LABELS)
+  (other, _), _ = totals(name, jnp.flip(LABELS))
   # The terms of the method itself are those of the hard labels.
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), rest, hard_rest)
   if name in WITHOUT:
