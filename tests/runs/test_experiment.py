@@ -1,5 +1,6 @@
 """Rows of tiny networks on digits: training, phase folders and reports."""
 
+import collections
 import csv
 import shutil
 
@@ -17,6 +18,7 @@ from jaxkd.runs.store import PhaseFolder, StoreError
 from jaxkd.runs.validation import validate
 from jaxkd.training import sharding
 from jaxkd.training.loop import NonFiniteError
+from jaxkd.training.step import Evaluator, Learner
 
 SPEC = data.SPECS["digits"]
 _, TEST = data.load(SPEC)
@@ -391,3 +393,23 @@ def test_a_run_waits_for_a_phase_that_another_run_trains(
   run_experiment(tiny_config, tmp_path)
   assert seen == [(True, False)]
   assert student.finished
+
+
+def test_a_phase_traces_its_step_and_its_evaluation_once(
+  tiny_config, run_experiment, tmp_path, monkeypatch
+):
+  traced = collections.Counter()
+
+  def counting(function):
+    def counted(*args):
+      traced[function.__name__] += 1
+      return function(*args)
+
+    return counted
+
+  monkeypatch.setattr(Learner, "step", counting(Learner.step))
+  monkeypatch.setattr(Evaluator, "measure", counting(Evaluator.measure))
+  tiny_config.rows = ("nokd",)
+  run_experiment(tiny_config, tmp_path)
+  # The training and the test split have different sizes.
+  assert traced == {"step": 1, "measure": 1}
