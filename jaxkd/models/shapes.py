@@ -1,7 +1,7 @@
 """Networks without arrays: their names, shapes and types, for which nothing is computed."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 from flax import nnx
@@ -30,7 +30,7 @@ def abstract(make: Callable[[nnx.Rngs], _T]) -> _T:
   """
 
   def made() -> _T:
-    rngs = nnx.Rngs(0)
+    rngs: Any = nnx.Rngs(0)
     # The constructor would make another stream of it.
     rngs.default = _OneKey(0, tag="default")
     return make(rngs)

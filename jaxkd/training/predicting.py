@@ -60,7 +60,9 @@ class Views:
       compilation.jit, static_argnums=0, out_shardings=sharding.replicated(self._mesh)
     )
     def run(augmented, variables, batch, key, start, view):
-      images, _, mask, sizes = batch
+      images, _, mask, sizes = jax.lax.with_sharding_constraint(
+        batch, sharding.split_batch(self._mesh)
+      )
       spec = self._dataset.spec
       images = as_images(images, spec)
       if augmented:

@@ -388,7 +388,7 @@ class Trainer:
       return jax.ShapeDtypeStruct((self.batch_size, *shape), dtype, sharding=split)
 
     size = self.spec.stored_size
-    key = abstract(jax.random.key(0))
+    key: Any = abstract(jax.random.key(0))
     # The types of `train_steps`, which takes the trace of the step from here.
     _, logged = jax.eval_shape(
       self._step,
@@ -501,7 +501,9 @@ class Evaluator:
     self, variables: tuple[Variables, ...], batch: data.EvalBatch
   ) -> tuple[tuple[Outputs, ...], jax.Array, jax.Array]:
     """Returns outputs of the network and its teachers, labels, and a mask, false on padding."""
-    images, labels, mask, sizes = batch
+    images, labels, mask, sizes = jax.lax.with_sharding_constraint(
+      batch, sharding.split_batch(self.mesh)
+    )
     pixels = data.center_crop(as_images(images, self.spec), self.spec, sizes)
     own, *theirs = variables
     taught = zip(self.teachers, theirs, strict=True)
