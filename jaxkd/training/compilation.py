@@ -24,3 +24,11 @@ def jit(function: Callable[..., Any], *, deterministic: bool = True, **options: 
   if deterministic and backend() == "gpu":
     options["compiler_options"] = {"xla_gpu_deterministic_ops": True}
   return jax.jit(function, **options)
+
+
+def traced_once(function: Callable[..., Any]) -> Any:
+  """Returns a function to call in jitted ones; JAX keeps its trace for arguments of equal types.
+
+  The programs are those without it.
+  """
+  return jax.jit(function, inline=True)

@@ -13,7 +13,7 @@ from flax import nnx
 from jaxkd import data, losses, metrics
 from jaxkd.methods import Method, Scalars, View
 from jaxkd.models import Outputs, Reused
-from jaxkd.training import sharding
+from jaxkd.training import compilation, sharding
 
 
 class Variables(NamedTuple):
@@ -405,7 +405,7 @@ class Trainer:
 
   @functools.cached_property
   def _step(self) -> Any:
-    return jax.jit(self.train_step, inline=True)
+    return compilation.traced_once(self.train_step)
 
   def train_step(
     self,
