@@ -36,7 +36,9 @@ def name_of(file):
 NAMES = {name_of(file) for file in FILES}
 
 
+@pytest.fixture(scope="module")
 def trees():
+  """The syntax of every module, by its name."""
   return {name_of(file): ast.parse(file.read_text()) for file in FILES}
 
 
@@ -62,9 +64,9 @@ def test_every_room_has_a_layer():
   assert rooms == set(LEVELS)
 
 
-def test_imports_go_down_the_layers():
+def test_imports_go_down_the_layers(trees):
   wrong = []
-  for name, tree in trees().items():
+  for name, tree in trees.items():
     own = room(name)
     for imported in imports(tree):
       theirs = room(imported)
@@ -79,9 +81,9 @@ def test_imports_go_down_the_layers():
 @pytest.mark.parametrize(
   ("own", "allowed"), [("losses", {"jax", "numpy", "optax"}), ("metrics", {"jax", "jaxkd.losses"})]
 )
-def test_losses_and_metrics_import_few_packages(own, allowed):
+def test_losses_and_metrics_import_few_packages(own, allowed, trees):
   wrong = []
-  for name, tree in trees().items():
+  for name, tree in trees.items():
     if room(name) == own:
       for imported in imports(tree):
         package, _, rest = imported.partition(".")
@@ -91,19 +93,19 @@ def test_losses_and_metrics_import_few_packages(own, allowed):
   assert not wrong
 
 
-def test_only_the_checkpoints_import_orbax():
+def test_only_the_checkpoints_import_orbax(trees):
   importers = {
     name
-    for name, tree in trees().items()
+    for name, tree in trees.items()
     if any(imported.partition(".")[0] == "orbax" for imported in imports(tree))
   }
   assert importers == {"jaxkd.training.checkpoint"}
 
 
-def test_no_module_imports_itself_through_others():
+def test_no_module_imports_itself_through_others(trees):
   graph = {
     name: {imported for imported in imports(tree, everywhere=False) if imported in NAMES} - {name}
-    for name, tree in trees().items()
+    for name, tree in trees.items()
   }
   # A package's __init__ runs before its modules, which import each other and not the package.
   try:
@@ -112,10 +114,10 @@ def test_no_module_imports_itself_through_others():
     pytest.fail(" -> ".join(error.args[1]))
 
 
-def test_no_two_modules_define_one_public_name():
+def test_no_two_modules_define_one_public_name(trees):
   # Functions are called with their module's name, `grid.parse`; classes and constants are not.
   homes = collections.defaultdict(list)
-  for name, tree in trees().items():
+  for name, tree in trees.items():
     # PyTorch's networks have the names of ours.
     if name == "jaxkd.benchmarks.references":
       continue
