@@ -135,7 +135,7 @@ def test_a_run_uses_the_choice_unless_flags_say_otherwise(
   flag, own, searched, command, monkeypatch, capsys
 ):
   runs = []
-  monkeypatch.setattr(main, "run", lambda experiments: runs.extend(experiments) or {})
+  monkeypatch.setattr(main.timed, "train", lambda experiments: runs.extend(experiments) or {})
   command(main.main, *searched.flags, *filter(None, [flag]))
   (one,) = runs
   tau1, tau2 = searched.chosen().values()
