@@ -38,6 +38,8 @@ def main() -> None:
     flags = "`jaxkd COMMAND --help` lists the flags of a command; the default command is main."
     show("\n".join(["usage: jaxkd COMMAND [...]", "", "commands:", *lines, "", flags]))
     return
+  if name.startswith("--processes"):
+    end("--processes is an option of ./launch.sh; here it is a command: jaxkd processes 2 COMMAND")
   if name.startswith("-"):
     name, words = "main", [name, *words]
   if name not in found:

@@ -162,6 +162,12 @@ def test_an_unknown_command_is_refused_with_the_nearest(run):
   assert line.endswith("did you mean 'table'?")
 
 
+def test_an_option_of_the_launcher_is_refused_with_its_command(run):
+  done = run("-m", "jaxkd", "--processes=2", "main")
+  assert done.returncode == 2
+  assert done.stderr.endswith("here it is a command: jaxkd processes 2 COMMAND\n")
+
+
 @pytest.mark.parametrize("argv", [["export", "-h"], ["export", "help"], ["help", "export"]])
 def test_a_command_lists_its_flags(run, argv):
   done = run("-m", "jaxkd", *argv)
