@@ -23,4 +23,13 @@ class TinyNet(nnx.Module):
     return models.Outputs(self.classifier(features), features, (stage,))
 
 
+class TinyZooNet(TinyNet):
+  """The same of the package's layers, so that a frozen teacher is folded."""
+
+  def __init__(self, num_classes, in_channels, width=8, *, rngs):
+    super().__init__(num_classes, in_channels, width, rngs=rngs)
+    self.conv = models.layers.Conv(in_channels, width, 3, strides=2, rngs=rngs)
+    self.norm = models.layers.BatchNorm(width)
+
+
 TinyDropoutNet = functools.partial(TinyNet, rate=0.5)

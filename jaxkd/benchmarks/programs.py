@@ -47,9 +47,8 @@ def lower(case: Case, mesh: jax.sharding.Mesh, put: Callable[[Any], Any], loop: 
     loop: whether a call runs many steps, as on accelerators, or one, as on CPUs.
   """
   spec = case.spec
-  teachers = [functional(_module(case.teacher, case, nnx.Rngs(0)))] if case.teacher else []
-  source = _source(spec)
-  frozen: tuple[Any, ...] = tuple(Frozen(network, spec) for network, _ in teachers)
+  teachers, source = _teachers(case), _source(spec)
+  frozen: tuple[Any, ...] = tuple(network for network, _ in teachers)
   arrays: tuple[Any, ...] = tuple(variables for _, variables in teachers)
   if case.predictions:
     shape = _VIEWS, len(source.arrays.labels), spec.num_classes
@@ -110,7 +109,7 @@ def passes(case: Case, steps: int) -> Callable[[], None]:
   network, variables = functional(_module(case.student, case, nnx.Rngs(0)))
   shape = case.batch_size, case.spec.image_size, case.spec.image_size, case.spec.channels
   images = jax.random.normal(jax.random.key(0), shape)
-  teachers = [functional(_module(case.teacher, case, nnx.Rngs(0)))] if case.teacher else []
+  teachers = _teachers(case)
 
   def once(variables: Variables, taught: list[Variables], images: jax.Array) -> Any:
     def loss(params: Any) -> tuple[jax.Array, Any]:
@@ -121,7 +120,7 @@ def passes(case: Case, steps: int) -> Callable[[], None]:
 
     gradients, stats = jax.grad(loss, has_aux=True)(variables.params)
     targets = [
-      teacher.apply(arrays, images).logits
+      teacher.network.apply(arrays, images).logits
       for (teacher, _), arrays in zip(teachers, taught, strict=True)
     ]
     return gradients, stats, targets
@@ -158,6 +157,13 @@ def _module(name: str, case: Case, rngs: nnx.Rngs) -> models.Network:
     dtype=jnp.dtype(case.dtype),
     rngs=rngs,
   )
+
+
+def _teachers(case: Case) -> list[tuple[Frozen, Variables]]:
+  if not case.teacher:
+    return []
+  network, variables = functional(_module(case.teacher, case, nnx.Rngs(0)))
+  return [Frozen(network, case.spec).folded(variables)]
 
 
 def _source(spec: data.Spec) -> TrainSource:

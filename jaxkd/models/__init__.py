@@ -17,6 +17,7 @@ from jaxkd.models import (
   wrn,
 )
 from jaxkd.models.base import Network, NetworkError, Outputs, Reused
+from jaxkd.models.freezing import freeze
 from jaxkd.models.own import adapt
 from jaxkd.models.registry import (
   ARCHITECTURES,
@@ -39,6 +40,7 @@ __all__ += [
   "arrays_digest",
   "create",
   "find",
+  "freeze",
   "list_models",
   "register",
   "source_digest",

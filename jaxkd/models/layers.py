@@ -141,6 +141,7 @@ class BatchNorm(nnx.Module):
 
   momentum = 0.1
   epsilon = 1e-5
+  folded = False  # into the convolution before it: see `freezing.freeze`
 
   def __init__(self, features: int):
     self.scale = nnx.Param(jnp.ones(features))
@@ -151,6 +152,8 @@ class BatchNorm(nnx.Module):
 
   def __call__(self, x: jax.Array) -> jax.Array:
     """Normalises `[..., features]` over all axes but the last."""
+    if self.folded:
+      return x
     y = x.astype(jnp.float32)
     if self.use_running_average:
       mean, var = self.mean[...], self.var[...]

@@ -61,6 +61,11 @@ class Teacher:
   network: Frozen
   variables: Variables
 
+  def folded(self, put: Callable[[Any], Any]) -> "Teacher":
+    """Returns it with `Frozen.folded`; `put` copies arrays to all devices."""
+    network, variables = self.network.folded(self.variables)
+    return Teacher(network, put(variables))
+
 
 @dataclasses.dataclass(frozen=True)
 class RecalledTeacher:

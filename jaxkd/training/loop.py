@@ -63,6 +63,9 @@ def train(job: Job, stop: StopRequest) -> list[dict[str, Any]]:
   order_key, augment_key = put(_run_keys(job.data_seed))
   if job.views:
     augment_key = put(view_key(job.view_seed))
+  # Students that reuse a teacher's layers have those of the network as it was trained.
+  taught = (each.folded(put) if isinstance(each, Teacher) else each for each in job.teachers)
+  job = dataclasses.replace(job, teachers=tuple(taught))
   feed = Feed(job, order_key)
   teachers = feed.shapes
   trainees = [_Trainee.of(student, job, feed) for student in job.students]

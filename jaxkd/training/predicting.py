@@ -46,8 +46,8 @@ class Views:
   ):
     self._augmentation = augmentation
     self._dataset, self._batch_size, self._mesh, self._stop = dataset, batch_size, mesh, stop
-    self._put = sharding.replicate(mesh)
-    self._key = self._put(view_key(seed))
+    self.put = sharding.replicate(mesh)
+    self._key = self.put(view_key(seed))
     self.labels = labels_of(dataset)
 
   def taken(self, take: Callable[[Any, jax.Array], Any], variables: Any) -> Taken:
@@ -114,6 +114,8 @@ def write(
   All processes compute, and the first one writes.
   """
   keep = bool(predictions.storage.features)
+  # As in the training step, to the same bits.
+  teacher = teacher.folded(views.put)
 
   def take(variables, pixels):
     outputs = teacher.network.apply(variables, pixels)

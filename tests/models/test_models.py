@@ -70,8 +70,10 @@ def initial_state(name):
     shape = variable.shape
     if path[-1] == "kernel":
       value = random.normal(scale=math.sqrt(2 / math.prod(shape[:-1])), size=shape)
+    elif path[-1] in ("scale", "var"):
+      value = random.uniform(0.8, 1.25, shape)
     else:
-      value = np.full(shape, path[-1] in ("scale", "var"))
+      value = random.normal(scale=0.1, size=shape)
     return variable.replace(jnp.asarray(value.astype(np.float32)))
 
   state = nnx.to_flat_state(nnx.state(member(name)))

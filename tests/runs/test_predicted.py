@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from jaxkd import data, predict, rm
+from jaxkd import data, models, predict, rm
 from jaxkd.common.cluster import StopRequest
 from jaxkd.common.errors import ConfigError, UserError
 from jaxkd.runs import (
@@ -26,10 +26,11 @@ from jaxkd.runs import (
 )
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.runs.validation import validate
-from jaxkd.training import loop, sharding
+from jaxkd.training import loop, sharding, step
 from jaxkd.training.predictions import Predictions, part_of
 
 TINY = "tests.tiny_networks:TinyNet"
+TINY_TEACHER = "tests.tiny_networks:TinyZooNet"
 ROWS = ("kd", "fgcr", "rkd")
 
 
@@ -37,7 +38,7 @@ def with_views(config, rows=ROWS):
   """Changes a config: students see two views for two epochs and a half."""
   for network in (config.teacher, config.student):
     network.name, network.options = TINY, {}
-  config.teacher.options = {"width": 12}
+  config.teacher.name, config.teacher.options = TINY_TEACHER, {"width": 12}
   config.rows, config.data.views = rows, 2
   config.student.epochs, config.run.eval_every_epochs = 2.5, 2.5
   config.run.checkpoint_every_steps = 100
@@ -59,14 +60,31 @@ def run(config, workdir):
   return found, lines.getvalue()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def frozen():
+  """Folds teachers as on a GPU; the networks that were folded."""
+  networks = []
+
+  def freeze(network, images):
+    models.freeze(network, images)
+    assert network.module.norm.folded
+    networks.append(network)
+
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(step, "backend", lambda: "gpu")
+    patch.setattr(step, "freeze", freeze)
+    yield networks
+
+
 @pytest.fixture(scope="module")
-def in_the_step(make_tiny_config, tmp_path_factory):
+def in_the_step(make_tiny_config, tmp_path_factory, frozen):
   """Results of students whose teacher runs in every step, and their store."""
   config = with_views(make_tiny_config())
   config.run.predictions_gib = 0.0
   workdir = tmp_path_factory.mktemp("network")
   found, said = run(config, workdir)
   assert "predictions" not in said
+  assert frozen
   return found, workdir
 
 
@@ -90,9 +108,14 @@ def test_streamed_predictions_give_the_same_bits(tiny_config, in_the_step, workd
   assert run(config, workdir)[0]["fgcr"] == in_the_step[0]["fgcr"]
 
 
-def test_students_end_with_the_same_bits_as_with_the_network(tiny_config, in_the_step, workdir):
+def test_students_end_with_the_same_bits_as_with_the_network(
+  tiny_config, in_the_step, workdir, frozen
+):
   config = with_views(tiny_config)
+  frozen.clear()
   found, said = run(config, workdir)
+  # Once for rkd in the step; for the others to write predictions, and again for those of fgcr.
+  assert len(frozen) == 3
   assert found == in_the_step[0]
   lines = [line for line in said.splitlines() if line.startswith("predictions of ")]
   # kd writes both views, fgcr the images without augmentation; rkd needs features.
