@@ -5,9 +5,9 @@
   python -m jaxkd.benchmark column --dtypes=bfloat16     hours of a column of the paper's Table 2
   python -m jaxkd.benchmark compile --topology=v5e:2x4   for accelerators that are not there
 
-Parts: step (of training), cohort (several students in a step), loss, start (seconds to the first
-step), column, compile. PyTorch is measured where it is installed, and --pytorch= leaves it out.
-Times are steadier on an idle machine.
+Parts: step (of training), cohort (several students in a step), loss, growth (as batch, classes,
+students, images or devices double), start (seconds to the first step), column, compile. PyTorch is
+measured where it is installed, and --pytorch= leaves it out. Times are steadier on an idle machine.
 """
 
 import functools
@@ -21,6 +21,7 @@ from absl import app, flags
 from jaxkd import cli, models
 from jaxkd.benchmarks import report
 from jaxkd.benchmarks.column import column
+from jaxkd.benchmarks.growth import growth
 from jaxkd.benchmarks.losses import loss
 from jaxkd.benchmarks.start import start
 from jaxkd.benchmarks.steps import cohort, step
@@ -61,6 +62,7 @@ _PARTS: dict[str, Callable[[Workload], Iterator[dict[str, Any]]]] = {
   "step": step,
   "cohort": cohort,
   "loss": loss,
+  "growth": growth,
   "start": start,
   "column": column,
 }

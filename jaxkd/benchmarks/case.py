@@ -11,6 +11,8 @@ class Case:
 
   Without a `teacher` it is a step on labels alone. With `predictions` the teacher's logits are
   looked up, not computed. Parameters are float32; `dtype` is that of the networks' computations.
+  `classes` are those of the data set by default; `images` is the number of training images, by
+  default as many as 64 MiB hold.
   """
 
   student: str
@@ -23,11 +25,14 @@ class Case:
   deterministic: bool = True
   batch_norm_groups: int = 1
   predictions: bool = False
+  classes: int | None = None
+  images: int | None = None
 
   @property
   def spec(self) -> data.Spec:
     """The form of the images."""
-    return data.SPECS[self.dataset]
+    spec = data.SPECS[self.dataset]
+    return dataclasses.replace(spec, num_classes=self.classes or spec.num_classes)
 
   @property
   def pair(self) -> str:

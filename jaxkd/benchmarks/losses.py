@@ -15,7 +15,8 @@ from jaxkd.benchmarks.workload import Workload
 CLASSES = (10, 100, 1000, 21841)
 """Numbers of classes: those of CIFAR, ImageNet and ImageNet-21k."""
 _GRIDS = {"isats": losses.ISATS_GRID, "isats, half of the grid": losses.ISATS_GRID[::2]}
-_CALLS = 20
+CALLS = 20
+"""Calls of a function that are timed as one."""
 
 
 def loss(workload: Workload) -> Iterator[dict[str, Any]]:
@@ -27,32 +28,43 @@ def loss(workload: Workload) -> Iterator[dict[str, Any]]:
   }
   for size in workload.batch_sizes:
     for classes in CLASSES:
-      student, teacher = (3 * jax.random.normal(jax.random.key(i), (size, classes)) for i in (0, 1))
-      labels = jnp.arange(size) % classes
-      arguments = student, teacher, labels
-      compiled = {
-        name: jax.jit(jax.value_and_grad(_mean(function))).lower(*arguments).compile()
-        for name, function in functions.items()
+      arguments = examples(size, classes)
+      compiled = {name: with_gradient(each, arguments) for name, each in functions.items()}
+      calls = {
+        name: functools.partial(repeated, each, arguments) for name, each in compiled.items()
       }
-      calls = {name: functools.partial(_call, each, arguments) for name, each in compiled.items()}
       for name, timing in in_turns(calls, workload.repeats).items():
         temporary = memory(compiled[name]).temp_size_in_bytes
         yield {
           "loss": name,
           "batch": size,
           "classes": classes,
-          "microseconds": timing.median / _CALLS * 1e6,
-          "± microseconds": timing.spread / _CALLS * 1e6,
+          "microseconds": timing.median / CALLS * 1e6,
+          "± microseconds": timing.spread / CALLS * 1e6,
           "temporary memory (MB)": temporary / 1e6,
-          "of the logits": temporary / student.nbytes,
+          "of the logits": temporary / arguments[0].nbytes,
         }
 
 
-def _mean(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
-  return lambda *arguments: jnp.mean(function(*arguments))
+def examples(size: int, classes: int) -> tuple[jax.Array, ...]:
+  """Returns random logits of a student and of a teacher, `[size, classes]`, and labels."""
+  student, teacher = (3 * jax.random.normal(jax.random.key(i), (size, classes)) for i in (0, 1))
+  return student, teacher, jnp.arange(size) % classes
 
 
-def _call(compiled: Callable[..., Any], arguments: tuple[jax.Array, ...]) -> None:
-  for _ in range(_CALLS):
-    results = compiled(*arguments)
+def with_gradient(
+  function: Callable[..., jax.Array], arguments: tuple[jax.Array, ...]
+) -> jax.stages.Compiled:
+  """Compiles the mean of a loss, with its gradient by the student's logits."""
+
+  def mean(*arguments: jax.Array) -> jax.Array:
+    return jnp.mean(function(*arguments))
+
+  return jax.jit(jax.value_and_grad(mean)).lower(*arguments).compile()
+
+
+def repeated(function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+  """Calls a function `CALLS` times and waits for the last results."""
+  for _ in range(CALLS):
+    results = function(*arguments)
   jax.block_until_ready(results)

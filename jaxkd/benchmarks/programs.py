@@ -47,7 +47,7 @@ def lower(case: Case, mesh: jax.sharding.Mesh, put: Callable[[Any], Any], loop: 
     loop: whether a call runs many steps, as on accelerators, or one, as on CPUs.
   """
   spec = case.spec
-  teachers, source = _teachers(case), _source(spec)
+  teachers, source = _teachers(case), noise(case)
   frozen: tuple[Any, ...] = tuple(network for network, _ in teachers)
   arrays: tuple[Any, ...] = tuple(variables for _, variables in teachers)
   if case.predictions:
@@ -57,10 +57,10 @@ def lower(case: Case, mesh: jax.sharding.Mesh, put: Callable[[Any], Any], loop: 
     source = source._replace(views=np.arange(_VIEWS, dtype=np.int32))
   learners, states = [], []
   for seed in range(case.students):
-    network, variables = functional(_module(case.student, case, nnx.Rngs(seed)))
+    network, variables = functional(module(case.student, case, nnx.Rngs(seed)))
     objective = methods.objective(case.method if case.teacher else "cross_entropy")
     evaluator = Evaluator(network, spec, case.batch_size, mesh, frozen, objective)
-    create = functools.partial(_module, case.student, case)
+    create = functools.partial(module, case.student, case)
     adapter, own = make_adapter(objective, seed, evaluator, (variables, *arrays), create)
     rate = optim.schedule(_SCHEDULE, 1000)
     optimizer = optim.optimizer(_SCHEDULE, rate)
@@ -76,9 +76,9 @@ def lower(case: Case, mesh: jax.sharding.Mesh, put: Callable[[Any], Any], loop: 
   return Program(step.lower(*arguments, *steps), arguments, loop)
 
 
-def on_this_machine(case: Case) -> Program:
-  """Traces the step of a case for all devices of this machine, as training runs it there."""
-  mesh = sharding.mesh()
+def on_this_machine(case: Case, mesh: jax.sharding.Mesh | None = None) -> Program:
+  """Traces the step of a case as training runs it here: on a mesh, or on all devices."""
+  mesh = mesh or sharding.mesh()
   return lower(case, mesh, sharding.replicate(mesh), loop=usual_steps_per_dispatch() > 1)
 
 
@@ -106,7 +106,7 @@ def passes(case: Case, steps: int) -> Callable[[], None]:
 
   The teacher's pass goes forward, the student's forward and back, from the sum of its logits.
   """
-  network, variables = functional(_module(case.student, case, nnx.Rngs(0)))
+  network, variables = functional(module(case.student, case, nnx.Rngs(0)))
   shape = case.batch_size, case.spec.image_size, case.spec.image_size, case.spec.channels
   images = jax.random.normal(jax.random.key(0), shape)
   teachers = _teachers(case)
@@ -148,7 +148,8 @@ def passes(case: Case, steps: int) -> Callable[[], None]:
   return run
 
 
-def _module(name: str, case: Case, rngs: nnx.Rngs) -> models.Network:
+def module(name: str, case: Case, rngs: nnx.Rngs) -> models.Network:
+  """Returns a network by name, for the images of a case."""
   return models.create(
     name,
     num_classes=case.spec.num_classes,
@@ -162,14 +163,16 @@ def _module(name: str, case: Case, rngs: nnx.Rngs) -> models.Network:
 def _teachers(case: Case) -> list[tuple[Frozen, Variables]]:
   if not case.teacher:
     return []
-  network, variables = functional(_module(case.teacher, case, nnx.Rngs(0)))
+  network, variables = functional(module(case.teacher, case, nnx.Rngs(0)))
   return [Frozen(network, case.spec).folded(variables)]
 
 
-def _source(spec: data.Spec) -> TrainSource:
+def noise(case: Case) -> TrainSource:
+  """Returns random images and labels in the form of the case's data set, and two epochs' order."""
+  spec = case.spec
   random = np.random.default_rng(0)
   width = spec.stored_size**2 * spec.channels
-  count = _BYTES // width
+  count = case.images or _BYTES // width
   images = random.integers(0, 256, (count, width), np.uint8)
   labels = random.integers(0, spec.num_classes, count).astype(np.int32)
   order = np.concatenate([random.permutation(count) for _ in range(2)]).astype(np.int32)

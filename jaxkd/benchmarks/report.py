@@ -18,6 +18,7 @@ TITLES = {
   "step": "A training step",
   "cohort": "Several students in one step",
   "loss": "Losses with their gradients",
+  "growth": "Time as one quantity doubles",
   "start": "Seconds to the first step",
   "column": "CIFAR-100's first column of Table 2: 11 rows, 3 seeds, 240 epochs",
   "compile": "Compiled without the machine",

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax
+
 from jaxkd.benchmarks import programs
 from jaxkd.benchmarks.case import Case
 from jaxkd.benchmarks.timing import Timing, in_turns
@@ -25,8 +27,8 @@ def step(workload: Workload) -> Iterator[Line]:
   for case in workload.cases():
     timed = functions(case, workload)
     if case.teacher:
-      timed["from predictions"] = _ours(dataclasses.replace(case, predictions=True), workload)
-      timed["labels alone"] = _ours(dataclasses.replace(case, teacher=None), workload)
+      timed["from predictions"] = ours(dataclasses.replace(case, predictions=True), workload)
+      timed["labels alone"] = ours(dataclasses.replace(case, teacher=None), workload)
     timed["networks"] = programs.passes(case, workload.steps)
     yield _line(case, in_turns(timed, workload.repeats), workload)
 
@@ -40,10 +42,10 @@ def cohort(workload: Workload) -> Iterator[Line]:
     alone = None
     for count in COHORTS:
       students = dataclasses.replace(case, students=count)
-      timed = {"step": _ours(students, workload)}
+      timed = {"step": ours(students, workload)}
       if case.teacher:
         recalled = dataclasses.replace(students, predictions=True)
-        timed["from predictions"] = _ours(recalled, workload)
+        timed["from predictions"] = ours(recalled, workload)
       timings = in_turns(timed, workload.repeats)
       alone = alone or timings["step"]
       line = _line(case, timings, workload)
@@ -52,7 +54,7 @@ def cohort(workload: Workload) -> Iterator[Line]:
 
 def functions(case: Case, workload: Workload) -> dict[str, Callable[[], None]]:
   """Returns functions that run the steps of a call: 'step', and 'PyTorch <form>' for each form."""
-  found = {"step": _ours(case, workload)}
+  found = {"step": ours(case, workload)}
   if workload.pytorch:
     from jaxkd.benchmarks import pytorch  # an extra
 
@@ -61,8 +63,11 @@ def functions(case: Case, workload: Workload) -> dict[str, Callable[[], None]]:
   return found
 
 
-def _ours(case: Case, workload: Workload) -> Callable[[], None]:
-  program = programs.on_this_machine(case)
+def ours(
+  case: Case, workload: Workload, mesh: jax.sharding.Mesh | None = None
+) -> Callable[[], None]:
+  """Returns a function that runs the steps of a call, on a mesh or on all devices."""
+  program = programs.on_this_machine(case, mesh)
   return programs.runner(program, program.lowered.compile(), workload.steps)
 
 

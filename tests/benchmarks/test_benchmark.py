@@ -8,7 +8,7 @@ import jax
 import pytest
 
 from jaxkd import benchmark
-from jaxkd.benchmarks import column, losses, programs, steps, topology
+from jaxkd.benchmarks import column, growth, losses, programs, steps, topology
 from jaxkd.benchmarks.case import Case
 from jaxkd.benchmarks.workload import Workload
 from jaxkd.common.backend import backend, traced_for
@@ -99,6 +99,41 @@ def test_losses_state_their_memory(monkeypatch):
   lines = {line["loss"]: line for line in losses.loss(MLP)}
   assert lines["isats"]["temporary memory (MB)"] > 0
   assert lines["kd"]["microseconds"] > 0
+
+
+@pytest.mark.parametrize(
+  ("times", "sentence"),
+  [
+    ([5.0, 5.2, 4.9, 5.1], "does not depend on classes: 5.05 ms, within 3%"),
+    ([7.0, 11.0, 19.0, 35.0], "grows like a straight line: 3 ms + 2 ms x classes, within 0%"),
+    ([7.2, 10.8, 19.5, 34.0], "grows like a straight line: 3"),
+    ([1.0, 4.0, 16.0, 64.0], "is not a straight line: it differs by up to "),
+    # As few kernels as possible, until a larger array takes other ones.
+    ([5.0, 5.0, 5.0, 20.0], "is not a straight line: it differs by up to "),
+    ([35.0, 19.0, 11.0, 7.0], "is not a straight line: it differs by up to "),
+  ],
+)
+def test_a_sentence_says_how_times_grow(times, sentence):
+  assert f"The step {sentence}" in growth.described("step", "classes", [2, 4, 8, 16], times)
+
+
+def test_growth_has_each_value_and_a_sentence_for_each_series(monkeypatch):
+  for name in ("BATCHES", "CLASSES", "STUDENTS", "RESIDENT", "EVALUATED"):
+    monkeypatch.setattr(growth, name, (8, 16) if name in ("BATCHES", "CLASSES") else (1, 2))
+  lines = list(growth.growth(MLP))
+  measured = [(line["measured"], line["quantity"], line["value"]) for line in lines[::2]]
+  assert measured == [
+    ("step", "images in a batch", 8),
+    ("step", "classes", 8),
+    ("ISATS loss", "classes", 8),
+    ("step", "students", 1),
+    ("step", "images on the devices", 8),
+    ("gather of a batch", "images on the devices", 8),
+    ("evaluation", "images in the split", 8),
+  ]
+  for first, second in zip(lines[::2], lines[1::2], strict=True):
+    assert second["times as long for twice as much"] == second["ms"] / first["ms"]
+    assert second["growth"].startswith(f"The {second['measured']} ")
 
 
 def test_a_column_adds_up_its_steps(monkeypatch):
