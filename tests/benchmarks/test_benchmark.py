@@ -118,11 +118,30 @@ def test_a_sentence_says_how_times_grow(times, sentence):
 
 
 def test_growth_has_each_value_and_a_sentence_for_each_series(monkeypatch):
-  for name in ("BATCHES", "CLASSES", "STUDENTS", "RESIDENT", "EVALUATED"):
-    monkeypatch.setattr(growth, name, (8, 16) if name in ("BATCHES", "CLASSES") else (1, 2))
+  for name in ("BATCHES", "CLASSES"):
+    monkeypatch.setattr(growth, name, (8, 16))
+  for name in ("STUDENTS", "RESIDENT", "EVALUATED"):
+    monkeypatch.setattr(growth, name, (1, 2))
+  cases = []
+
+  def step(case, workload, mesh=None):
+    cases.append((case, mesh.size if mesh else jax.device_count()))
+    return lambda: None
+
+  # Other tests time real steps.
+  monkeypatch.setattr(growth, "ours", step)
   lines = list(growth.growth(MLP))
-  measured = [(line["measured"], line["quantity"], line["value"]) for line in lines[::2]]
-  assert measured == [
+  base = next(MLP.cases())
+  for field, values in {
+    "batch_size": (8, 16),
+    "classes": (8, 16),
+    "students": (1, 2),
+    "images": (8, 16),
+  }.items():
+    for value in values:
+      assert cases.pop(0) == (dataclasses.replace(base, **{field: value}), jax.device_count())
+  assert [(case.batch_size, devices) for case, devices in cases] == [(8, 1), (16, 2)]
+  assert [(line["measured"], line["quantity"], line["value"]) for line in lines[::2]] == [
     ("step", "images in a batch", 8),
     ("step", "classes", 8),
     ("ISATS loss", "classes", 8),
@@ -130,6 +149,7 @@ def test_growth_has_each_value_and_a_sentence_for_each_series(monkeypatch):
     ("step", "images on the devices", 8),
     ("gather of a batch", "images on the devices", 8),
     ("evaluation", "images in the split", 8),
+    ("step", "devices with 8 images each", 1),
   ]
   for first, second in zip(lines[::2], lines[1::2], strict=True):
     assert second["times as long for twice as much"] == second["ms"] / first["ms"]
