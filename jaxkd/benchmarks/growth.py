@@ -79,7 +79,7 @@ def described(
 
   Examples:
     >>> described("loss", "classes", [1, 2, 4], [3.0, 5.0, 9.0])
-    'The loss grows like a straight line: 1 ms + 2 ms x classes, within 0 %.'
+    'The loss grows like a straight line: 1 ms + 2 ms x classes, within 0%.'
   """
   x, times = np.asarray(values, float), np.asarray(milliseconds, float)
   mean = (times.max() + times.min()) / 2
