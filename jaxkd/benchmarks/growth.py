@@ -14,7 +14,7 @@ from flax import nnx
 from jaxkd import data, losses
 from jaxkd.benchmarks import programs
 from jaxkd.benchmarks.case import Case
-from jaxkd.benchmarks.losses import CALLS, examples, repeated, with_gradient
+from jaxkd.benchmarks.losses import examples, repeated, with_gradient
 from jaxkd.benchmarks.steps import ours
 from jaxkd.benchmarks.timing import in_turns
 from jaxkd.benchmarks.workload import Workload
@@ -34,6 +34,8 @@ EVALUATED = (2, 4, 8, 16)
 """Batches of an evaluated split."""
 TOLERANCE = 0.1
 """Relative deviation from a constant or a straight line that counts as noise."""
+# Losses and gathers take microseconds.
+_CALLS = 200
 
 _Functions = Mapping[int, Callable[[], object]]
 
@@ -79,19 +81,20 @@ def described(
 
   Examples:
     >>> described("loss", "classes", [1, 2, 4], [3.0, 5.0, 9.0])
-    'The loss grows like a straight line: 1 ms + 2 ms x classes, within 0%.'
+    'The time of the loss grows like a straight line: 1 ms + 2 ms x classes, within 0%.'
   """
+  time = f"The time of the {measured}"
   x, times = np.asarray(values, float), np.asarray(milliseconds, float)
   mean = (times.max() + times.min()) / 2
   apart = times.max() / mean - 1
   if apart <= TOLERANCE:
-    return f"The {measured} does not depend on {quantity}: {mean:.3g} ms, within {apart:.0%}."
+    return f"{time} does not depend on {quantity}: {mean:.3g} ms, within {apart:.0%}."
   slope, start = np.polyfit(x, times, 1, w=1 / times)
   apart = np.abs((start + slope * x) / times - 1).max()
   line = f"{start:.3g} ms + {slope:.3g} ms x {quantity}"
   if apart <= TOLERANCE and slope > 0:
-    return f"The {measured} grows like a straight line: {line}, within {apart:.0%}."
-  return f"The {measured} is not a straight line: it differs by up to {apart:.0%} from {line}."
+    return f"{time} grows like a straight line: {line}, within {apart:.0%}."
+  return f"{time} is not a straight line: it differs by up to {apart:.0%} from {line}."
 
 
 def _series(case: Case, workload: Workload) -> Iterator[_Series]:
@@ -108,14 +111,16 @@ def _series(case: Case, workload: Workload) -> Iterator[_Series]:
   batches = [size for size in BATCHES if size % unit == 0]
   yield _Series("step", "images in a batch", steps("batch_size", batches), workload.steps)
   yield _Series("step", "classes", steps("classes", CLASSES), workload.steps)
-  yield _Series("ISATS loss", "classes", {c: _loss(case, c) for c in CLASSES}, CALLS)
+  yield _Series("ISATS loss", "classes", {c: _loss(case, c) for c in CLASSES}, _CALLS)
   yield _Series("step", "students", steps("students", STUDENTS), workload.steps)
   width = case.spec.stored_size**2 * case.spec.channels
   sizes = [batches * case.batch_size for batches in RESIDENT]
   sizes = [size for size in sizes if size * width <= RESIDENT_BYTES]
   resident = "images on the devices"
   yield _Series("step", resident, steps("images", sizes), workload.steps)
-  yield _Series("gather of a batch", resident, {size: _gather(case, size) for size in sizes}, CALLS)
+  yield _Series(
+    "gather of a batch", resident, {size: _gather(case, size) for size in sizes}, _CALLS
+  )
   sizes = [batches * case.batch_size for batches in EVALUATED]
   runs = {size: _evaluation(case, size) for size in sizes}
   yield _Series("evaluation", "images in the split", runs, 1)
@@ -139,7 +144,7 @@ def _on_devices(case: Case, workload: Workload) -> _Functions:
 def _loss(case: Case, classes: int) -> Callable[[], object]:
   arguments = examples(case.batch_size, classes)
   compiled = with_gradient(functools.partial(losses.isats, lam=0.5), arguments)
-  return functools.partial(repeated, compiled, arguments)
+  return functools.partial(repeated, compiled, arguments, _CALLS)
 
 
 def _resident(case: Case, images: int) -> Any:
@@ -152,7 +157,7 @@ def _gather(case: Case, images: int) -> Callable[[], object]:
   """Returns a function that gathers a batch, as the step does, so many times."""
   source = _resident(case, images)
   gather = jax.jit(data.batch_at, static_argnums=2)
-  return functools.partial(repeated, gather, (source, np.int32(0), case.batch_size))
+  return functools.partial(repeated, gather, (source, np.int32(0), case.batch_size), _CALLS)
 
 
 def _evaluation(case: Case, images: int) -> Callable[[], object]:

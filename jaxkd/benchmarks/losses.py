@@ -63,8 +63,8 @@ def with_gradient(
   return jax.jit(jax.value_and_grad(mean)).lower(*arguments).compile()
 
 
-def repeated(function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-  """Calls a function `CALLS` times and waits for the last results."""
-  for _ in range(CALLS):
+def repeated(function: Callable[..., Any], arguments: tuple[Any, ...], calls: int = CALLS) -> None:
+  """Calls a function so many times and waits for the last results."""
+  for _ in range(calls):
     results = function(*arguments)
   jax.block_until_ready(results)

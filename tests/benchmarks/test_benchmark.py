@@ -114,7 +114,9 @@ def test_losses_state_their_memory(monkeypatch):
   ],
 )
 def test_a_sentence_says_how_times_grow(times, sentence):
-  assert f"The step {sentence}" in growth.described("step", "classes", [2, 4, 8, 16], times)
+  assert f"The time of the step {sentence}" in growth.described(
+    "step", "classes", [2, 4, 8, 16], times
+  )
 
 
 def test_growth_has_each_value_and_a_sentence_for_each_series(monkeypatch):
@@ -153,7 +155,7 @@ def test_growth_has_each_value_and_a_sentence_for_each_series(monkeypatch):
   ]
   for first, second in zip(lines[::2], lines[1::2], strict=True):
     assert second["times as long for twice as much"] == second["ms"] / first["ms"]
-    assert second["growth"].startswith(f"The {second['measured']} ")
+    assert second["growth"].startswith(f"The time of the {second['measured']} ")
 
 
 def test_a_column_adds_up_its_steps(monkeypatch):
