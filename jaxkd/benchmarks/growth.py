@@ -23,7 +23,7 @@ from jaxkd.training.step import Evaluator, functional
 
 BATCHES = (32, 64, 128, 256)
 """Images in a batch."""
-CLASSES = (10, 20, 40, 80, 160, 320, 640, 1280)
+CLASS_COUNTS = (10, 20, 40, 80, 160, 320, 640, 1280)
 """Numbers of classes."""
 STUDENTS = (1, 2, 4, 8)
 """Students in a step."""
@@ -110,8 +110,8 @@ def _series(case: Case, workload: Workload) -> Iterator[_Series]:
 
   batches = [size for size in BATCHES if size % unit == 0]
   yield _Series("step", "images in a batch", steps("batch_size", batches), workload.steps)
-  yield _Series("step", "classes", steps("classes", CLASSES), workload.steps)
-  yield _Series("ISATS loss", "classes", {c: _loss(case, c) for c in CLASSES}, _CALLS)
+  yield _Series("step", "classes", steps("classes", CLASS_COUNTS), workload.steps)
+  yield _Series("ISATS loss", "classes", {c: _loss(case, c) for c in CLASS_COUNTS}, _CALLS)
   yield _Series("step", "students", steps("students", STUDENTS), workload.steps)
   width = case.spec.stored_size**2 * case.spec.channels
   sizes = [batches * case.batch_size for batches in RESIDENT]

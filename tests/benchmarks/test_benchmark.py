@@ -120,7 +120,7 @@ def test_a_sentence_says_how_times_grow(times, sentence):
 
 
 def test_growth_has_each_value_and_a_sentence_for_each_series(monkeypatch):
-  for name in ("BATCHES", "CLASSES"):
+  for name in ("BATCHES", "CLASS_COUNTS"):
     monkeypatch.setattr(growth, name, (8, 16))
   for name in ("STUDENTS", "RESIDENT", "EVALUATED"):
     monkeypatch.setattr(growth, name, (1, 2))
