@@ -8,6 +8,8 @@ import jax
 from absl import flags
 
 from jaxkd.common import cluster
+from jaxkd.common.console import tell
+from jaxkd.common.files import exists
 from jaxkd.common.signals import Stopped
 from jaxkd.reports import tables
 from jaxkd.runs import experiment, remaining
@@ -19,8 +21,8 @@ STATUS = flags.DEFINE_boolean("status", False, "print what is done and left; tra
 _MINUTES = flags.DEFINE_float(
   "minutes",
   None,
-  "stop after these minutes, but not before the first step: save, print what is done and left, and "
-  "end with status 75; the same command resumes; default: no limit",
+  "stop after these minutes, in training not before a first step: save, print what is done and "
+  "left, and end with status 75; the same command resumes; default: no limit",
 )
 flags.register_validator(
   "minutes", lambda minutes: minutes is None or 0 < minutes < math.inf, "must be a number > 0"
@@ -48,6 +50,8 @@ def print_status(experiments: Sequence[Experiment]) -> None:
   """Prints the phases of experiments that share a store, from the first process."""
   if jax.process_index() > 0:
     return
+  if not exists(experiments[0].workdir):
+    tell(f"there is no store {experiments[0].workdir} yet")
   students = [phase for one in experiments for phase in one.students]
   found = remaining.of(experiments[0].workdir, students)
   if not all(each.finished for each in found):

@@ -283,7 +283,8 @@ def test_a_wrong_time_limit_ends_with_one_line(command, capsys, tmp_path, value)
 
 
 def test_the_status_of_a_table_is_told_without_training(digits, command, capsys, tmp_path):
-  command(table.main, *SIX_STEPS, "--status", f"--workdir={tmp_path}")
+  command(table.main, *SIX_STEPS, "--status", f"--workdir={tmp_path / 'absent'}")
   said = capsys.readouterr()
+  assert f"there is no store {tmp_path / 'absent'} yet" in said.err
   assert "Phases: 3, finished 0, begun 0, not begun 3. Training left: not known." in said.out
   assert list(tmp_path.glob("*/")) == []

@@ -81,6 +81,7 @@ def _steps(groups: Sequence[Sequence[Phase]], workload: Workload) -> _Steps:
       batch_size=first.data["batch_size"],
       dataset=first.data["name"],
       deterministic=workload.deterministic,
+      batch_norm_groups=workload.batch_norm_groups,
     )
     counts[case] += round(first.epochs * sizes[0] / case.batch_size)
   return counts

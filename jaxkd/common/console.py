@@ -38,7 +38,7 @@ def progress(title: str, images: int, delay: float = 0) -> Any:
   bar: dict[str, Any] = {"desc": title, "total": images, "unit": " images"}
   if sys.stderr.isatty():
     return tqdm.tqdm(**bar, delay=delay)
-  return tqdm.tqdm(**bar, delay=max(delay, 10), mininterval=30, file=_Lines())
+  return tqdm.tqdm(**bar, delay=max(delay, 10), mininterval=30, maxinterval=30, file=_Lines())
 
 
 def clock(seconds: float) -> str:

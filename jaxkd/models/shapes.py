@@ -10,7 +10,7 @@ _T = TypeVar("_T")
 
 
 class _OneKey(nnx.RngStream):
-  """A stream of one key.
+  """A stream of one key, for networks that never get arrays.
 
   To count keys takes most of the time of a trace: flax asks the count for its sharding, which a
   tracer doesn't have, and JAX searches the trace for the origin of that error.

@@ -10,7 +10,8 @@ def cohorts(steps: Mapping[Phase, Set[int]], size: int, interval: int) -> list[l
   """Divides phases into groups of up to `size`, each of which can train in one step.
 
   The phases of a group share their teachers, data, order of the examples and number of epochs. All
-  can resume from a common step of their `steps`, and none loses more than `interval` steps by it.
+  can resume from a common checkpoint of their `steps`, and none loses more than `interval` steps by
+  it, or none has begun.
   Phases without a teacher share network and method instead, if they teach no other phase: large
   teachers train one after the other.
   """
@@ -24,7 +25,7 @@ def cohorts(steps: Mapping[Phase, Set[int]], size: int, interval: int) -> list[l
         len(group) < size
         and (phase.teachers or phase not in teaching)
         and _shared(group[0]) == _shared(phase)
-        and all(max(own) - common_steps(together)[-1] <= interval for own in together)
+        and _lose_little(together, interval)
       ):
         group.append(phase)
         break
@@ -34,6 +35,13 @@ def cohorts(steps: Mapping[Phase, Set[int]], size: int, interval: int) -> list[l
   order = {phase: index for index, phase in enumerate(steps)}
   ordered = [sorted(group, key=order.__getitem__) for group in groups]
   return sorted(ordered, key=lambda group: order[group[0]])
+
+
+def _lose_little(steps: Sequence[Set[int]], interval: int) -> bool:
+  """Whether phases of these steps may resume together."""
+  newest, common = [max(own) for own in steps], common_steps(steps)[-1]
+  # Phases that were stopped don't start over with those that have not begun.
+  return not any(newest) or (common > 0 and all(step - common <= interval for step in newest))
 
 
 def common_steps(steps: Sequence[Set[int]]) -> list[int]:

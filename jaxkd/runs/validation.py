@@ -208,9 +208,11 @@ def _check_optimizer(config: ConfigDict) -> None:
   divides = (batch_size // devices) % own.accumulate == 0
   _require(divides, "optim.accumulate", own.accumulate, allowed)
   part = batch_size // own.accumulate
-  allowed = f"a divisor of the {part} examples that pass through the student at once"
-  divides = part % own.batch_norm_groups == 0
-  _require(divides, "optim.batch_norm_groups", own.batch_norm_groups, allowed)
+  groups = own.batch_norm_groups
+  allowed = f"a divisor of the {part} examples that pass through the student at once, not {part}"
+  # One value has no variance.
+  divides = part % groups == 0 and (groups == 1 or groups < part)
+  _require(divides, "optim.batch_norm_groups", groups, allowed)
   if own.schedule != "step":
     usual, allowed = optim.RECIPE["decay"], f"the schedule {own.schedule!r} doesn't use it"
     _require(own.decay == usual, "optim.decay", own.decay, f"{usual}: {allowed}")

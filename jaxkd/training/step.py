@@ -72,7 +72,12 @@ class Functional(NamedTuple):
 
 
 def _moved_by_mean(old: jax.Array, each: jax.Array) -> jax.Array:
-  """Returns `old`, moved by the mean change to the values of `each`; what is constant stays so."""
+  """Returns `old`, moved by the mean change to the values of `each`; what is constant stays so.
+
+  Counters and flags are those of the first group.
+  """
+  if not jnp.issubdtype(old.dtype, jnp.floating):
+    return each[0]
   return old + jnp.mean(each - old[None], axis=0).astype(old.dtype)
 
 

@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -91,6 +92,7 @@ def test_changed_images_or_classes_change_the_content(photos, change):
 
 def test_the_content_hash_reads_each_image_once(photos, capfd, monkeypatch):
   monkeypatch.setattr(folder, "_SETTLED", 0)
+  monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
   content = _content(photos)
   assert capfd.readouterr().err.count("6/6") == 1
   assert _content(photos) == content

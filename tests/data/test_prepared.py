@@ -48,6 +48,7 @@ def _refuse(*_):
 
 
 def test_the_second_load_reads_the_cache(data_dir, capfd, monkeypatch):
+  monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
   train, _ = data.load(SPEC, data_dir)
   assert "23/23" in capfd.readouterr().err
   monkeypatch.setattr("jaxkd.data.prepared.Prepared._read", _refuse)

@@ -171,7 +171,12 @@ def test_students_that_share_teachers_and_an_order_form_a_cohort(config, tmp_pat
   ahead = folders_of(tmp_path, config)["crd", 0]
   (ahead.checkpoints / "8").mkdir(parents=True)
   assert groups()[1:3] == [taught - {("crd", 0)}, {("crd", 0)}]
-  assert groups(interval=8)[1] == taught
+  # Nor does it start over with those that have not begun.
+  assert groups(interval=8)[1:3] == [taught - {("crd", 0)}, {("crd", 0)}]
+  for row, seed in taught:
+    (folders_of(tmp_path, config)[row, seed].checkpoints / "4").mkdir(parents=True)
+  assert groups()[1] == taught
+  assert groups(interval=3)[1:3] == [taught - {("crd", 0)}, {("crd", 0)}]
 
 
 def test_teachers_and_other_networks_train_one_after_the_other(config):
