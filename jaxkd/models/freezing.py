@@ -22,8 +22,9 @@ def freeze(network: Network, images: jax.ShapeDtypeStruct) -> None:
 
   The network is changed in place, for evaluation alone. All its outputs stay equal but for
   rounding. A layer stays as it is where a trace shows another user of its weights, or of the
-  output that batch norm sees; so do layers that are not this package's. The new weights are
-  computed on the host, to the same bits everywhere.
+  output that batch norm sees, or other weights than its own; so do layers under `jax.vmap`, and
+  those that are not this package's. The new weights are computed on the host, to the same bits
+  everywhere.
 
   Args:
     network: a copy for this purpose.
@@ -40,13 +41,19 @@ def freeze(network: Network, images: jax.ShapeDtypeStruct) -> None:
   for x in jaxpr.outvars:
     users[id(x)].append(id(jaxpr))
   arrays = {id(x) for x in jaxpr.invars[:-1]}
+
+  def is_apart(layer: Any, own: list[Any]) -> bool:
+    """Whether all arrays of a layer go into its calls `own`, and into nothing else."""
+    weights = {id(x) for eqn in own for x in eqn.invars} & arrays
+    complete = len(weights) == len(jax.tree.leaves(nnx.state(layer)))
+    return complete and {user for x in weights for user in users[x]} == {id(eqn) for eqn in own}
+
   called = [(layer, calls[name]) for name, layer in layers.items()]
+  called = [(layer, own) for layer, own in called if is_apart(layer, own)]
   norms = {id(own[0]): each for each, own in called if type(each) is BatchNorm and len(own) == 1}
 
   for layer, own in called:
-    weights = {id(x) for eqn in own for x in eqn.invars} & arrays
-    every_user = {user for x in weights for user in users[x]}
-    if type(layer) is BatchNorm or every_user - {id(eqn) for eqn in own}:
+    if type(layer) is BatchNorm:
       continue
     if type(layer) is Conv and len(own) == 1:
       after = users[id(own[0].outvars[0])]
@@ -85,6 +92,10 @@ def _named(base: Any) -> Any:
 
   class Named(base):
     def __call__(self, x: jax.Array, *options: Any) -> jax.Array:
+      # A call under `jax.vmap` may see other axes; batch norm that measures changes its arrays.
+      if type(x) is not self.tracer or not getattr(self, "use_running_average", True):
+        return base.__call__(self, x, *options)
+
       def call(x: jax.Array) -> jax.Array:
         return base.__call__(self, x, *options)
 
@@ -110,7 +121,7 @@ def _trace(network: Network, images: jax.ShapeDtypeStruct) -> Any:
   def outputs(state: nnx.State, x: jax.Array) -> Any:
     copy = nnx.merge(graphdef, state)
     for name, layer in _layers(copy).items():
-      layer.name = name
+      layer.name, layer.tracer = name, type(x)
       object.__setattr__(layer, "__class__", _NAMED[type(layer)])
     return copy.outputs(x)
 

@@ -111,6 +111,38 @@ def test_layers_whose_output_or_weights_have_another_user_stay():
   assert names == ["bn_biased"]
 
 
+class Hidden(models.Network):
+  """Pairs whose layers are also used where the trace of the network does not show it."""
+
+  def __init__(self):
+    super().__init__()
+    rngs = nnx.Rngs(0)
+    for name in ("nested", "scaled", "mapped", "measured"):
+      norm = BatchNorm(4)
+      for variable in (norm.scale, norm.bias, norm.mean, norm.var):
+        variable.set_value(jax.random.uniform(rngs.params(), 4, minval=0.5, maxval=2.0))
+      setattr(self, name, Conv(4, 4, 3, rngs=rngs))
+      setattr(self, f"bn_{name}", norm)
+    self.classifier = Linear(4, 3, rngs=rngs)
+
+  def outputs(self, x):
+    x = jax.jit(self.bn_nested)(self.bn_nested(self.nested(x)))
+    self.scaled.kernel.set_value(self.scaled.kernel[...] / 2)
+    x = self.bn_scaled(self.scaled(x))
+    x = jax.vmap(self.bn_mapped, in_axes=3, out_axes=3)(self.mapped(x))
+    self.bn_measured.use_running_average = False
+    x = self.bn_measured(self.measured(x))
+    return self.classify(global_average_pool(x), (), ())
+
+
+def test_layers_with_users_that_the_trace_hides_stay():
+  model, x = Hidden(), jax.random.normal(jax.random.key(0), (2, 4, 4, 4))
+  model.eval()
+  own = frozen(model, x)
+  assert_equal_outputs(own.outputs(x), nnx.clone(model).outputs(x))
+  assert folded(own) == (0, 4)
+
+
 def test_blocks_that_are_recomputed_in_training_are_folded():
   model = member("resnet8", remat=True)
   nnx.update(model, *initial_state("resnet8"))
