@@ -125,8 +125,10 @@ def _workload() -> Workload:
     if not size.isdecimal() or int(size) % count or not 0 < int(size) <= _LARGEST_BATCH:
       each = f"a multiple of {count}, the number of devices" if count > 1 else "an integer"
       raise ConfigError(f"--batch has {size!r}, must be {each}, from {count} to {_LARGEST_BATCH:,}")
-    if int(size) % _GROUPS.value:
-      raise ConfigError(f"--batch_norm_groups is {_GROUPS.value}, must be a divisor of {size}")
+    groups = _GROUPS.value
+    if int(size) % groups or 1 < groups == int(size):
+      wanted = f"a divisor of {size}, the images of --batch, and less"
+      raise ConfigError(f"--batch_norm_groups is {groups}, must be {wanted}")
   coloured = [name for name, spec in SPECS.items() if spec.channels == 3 and spec.num_classes]
   if _DATASET.value not in coloured:
     known = nearest(_DATASET.value, coloured)

@@ -8,6 +8,7 @@ that can't be read is named, the others are classified, and the exit status is 2
 """
 
 import json
+import os
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   try:
     if flags.top < 1:
       raise ConfigError(f"--top is {flags.top}, must be at least 1")
-    if flags.csv and flags.csv == flags.json:
+    if flags.csv and flags.json and os.path.realpath(flags.csv) == os.path.realpath(flags.json):
       raise ConfigError(f"--json is {flags.json}, must be another file than --csv")
     for target in filter(None, (flags.csv, flags.json)):
       check_target(target, "jaxkd classify", _is_own)

@@ -193,7 +193,7 @@ def test_an_image_that_cannot_be_read_is_named_and_the_others_are_classified(
     ("student", "a.jpg --csv=empty", "can't write empty: it is a folder"),
     ("student", "a.jpg --csv=absent/a.csv", "can't write absent/a.csv: there is no folder absent"),
     ("student", "a.jpg --json=damaged.stablehlo", "exists, and jaxkd classify did not write it"),
-    ("student", "a.jpg --csv=a --json=a", "--json is a, must be another file than --csv"),
+    ("student", "a.jpg --csv=./a --json=a", "--json is a, must be another file than --csv"),
     ("student", "a.jpg --top=0", "--top is 0, must be at least 1"),
   ],
 )

@@ -91,7 +91,8 @@ def described(
     return f"{time} does not depend on {quantity}: {mean:.3g} ms, within {apart:.0%}."
   slope, start = np.polyfit(x, times, 1, w=1 / times)
   apart = np.abs((start + slope * x) / times - 1).max()
-  line = f"{start:.3g} ms + {slope:.3g} ms x {quantity}"
+  sign = "-" if slope < 0 else "+"
+  line = f"{start:.3g} ms {sign} {abs(slope):.3g} ms x {quantity}"
   if apart <= TOLERANCE and slope > 0:
     return f"{time} grows like a straight line: {line}, within {apart:.0%}."
   return f"{time} is not a straight line: it differs by up to {apart:.0%} from {line}."

@@ -209,7 +209,7 @@ def _check_optimizer(config: ConfigDict) -> None:
   _require(divides, "optim.accumulate", own.accumulate, allowed)
   part = batch_size // own.accumulate
   groups = own.batch_norm_groups
-  allowed = f"a divisor of the {part} examples that pass through the student at once, not {part}"
+  allowed = f"a divisor of the {part} examples that pass through the student at once, and less"
   # One value has no variance.
   divides = part % groups == 0 and (groups == 1 or groups < part)
   _require(divides, "optim.batch_norm_groups", groups, allowed)

@@ -66,7 +66,7 @@ TEMPERATURES = re.escape(str(TEMPERATURE))
     ("optim.accumulate", 0, "> 0"),
     ("optim.accumulate", 3, "a divisor of the 32 examples of a batch on each device"),
     ("optim.batch_norm_groups", 0, "> 0"),
-    ("optim.batch_norm_groups", 64, "a divisor of the 64 examples .*, not 64"),
+    ("optim.batch_norm_groups", 64, "a divisor of the 64 examples .*, and less"),
     ("optim.batch_norm_groups", 3, "a divisor of the 64 examples that pass through the student"),
     ("data.policy", "randaugmnt", "empty, or one of .*; did you mean 'randaugment'"),
     ("data.policy_magnitude", 5, "must be 9: the policy '' doesn't use it"),
