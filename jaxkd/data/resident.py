@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkd.common.placement import placed
 from jaxkd.data import base
 from jaxkd.data.base import EvalBatch
 
@@ -76,11 +77,6 @@ def eval_batch_at(arrays: base.Arrays, index: jax.typing.ArrayLike, batch_size: 
   return EvalBatch(batch.images, batch.labels, rows <= last, batch.sizes)
 
 
-def _same(order: jax.Array) -> jax.Array:
-  """Returns the argument; all loaders share this function's programs."""
-  return order
-
-
 class Resident:
   """A training split and the order of its examples; arrays and key are on the devices.
 
@@ -91,8 +87,7 @@ class Resident:
     self._size = arrays.labels.shape[0]
     base.check_batch_size(batch_size, self._size)
     self._batch_size, self._arrays, self._order = batch_size, arrays, Order(self._size, key)
-    # Jitted, since `jax.device_put` moves nothing to other processes' devices.
-    self._put = jax.jit(_same, out_shardings=key.sharding)
+    self._put = placed(key.sharding)
     self._epoch, self._count = -1, views
 
   def max_steps(self, step: int) -> int:

@@ -1,6 +1,5 @@
 """The mesh, and the two shardings that training uses."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +7,8 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jaxkd.common.placement import placed
 
 DATA = "data"
 """The mesh's only axis: batches are split along it."""
@@ -28,14 +29,9 @@ def split_batch(mesh: Mesh) -> NamedSharding:
   return NamedSharding(mesh, PartitionSpec(DATA))
 
 
-@functools.cache
 def replicate(mesh: Mesh) -> Callable[[Any], Any]:
-  """Returns a function that copies a tree of arrays, the same in all processes, to every device.
-
-  All phases of a process share its programs.
-  """
-  # `jax.device_put` moves nothing to other processes' devices.
-  return jax.jit(lambda tree: tree, out_shardings=replicated(mesh))
+  """Returns a function that copies a tree of arrays, the same in all processes, to every device."""
+  return placed(replicated(mesh))
 
 
 def agreed(fact: bool) -> bool:
