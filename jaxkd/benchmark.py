@@ -35,6 +35,7 @@ from jaxkd.common.shell import install
 from jaxkd.common.spelling import nearest
 from jaxkd.data import SPECS
 from jaxkd.training.loop import usual_steps_per_dispatch
+from jaxkd.training.step import groups_fit
 
 flags.adopt_module_key_flags(cli)
 _PAIRS = flags.DEFINE_list(
@@ -126,7 +127,7 @@ def _workload() -> Workload:
       each = f"a multiple of {count}, the number of devices" if count > 1 else "an integer"
       raise ConfigError(f"--batch has {size!r}, must be {each}, from {count} to {_LARGEST_BATCH:,}")
     groups = _GROUPS.value
-    if int(size) % groups or 1 < groups == int(size):
+    if not groups_fit(int(size), groups):
       wanted = f"a divisor of {size}, the images of --batch, and less"
       raise ConfigError(f"--batch_norm_groups is {groups}, must be {wanted}")
   coloured = [name for name, spec in SPECS.items() if spec.channels == 3 and spec.num_classes]

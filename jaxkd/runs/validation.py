@@ -28,6 +28,7 @@ from jaxkd.runs.planning import ENSEMBLE
 from jaxkd.runs.row_options import of_row
 from jaxkd.runs.store import PhaseFolder
 from jaxkd.training import optim, predictions
+from jaxkd.training.step import groups_fit
 
 _BELOW_1 = Bound(0, 1, high_open=True)
 _SHARE = Bound(0, 1, low_open=True)
@@ -210,9 +211,7 @@ def _check_optimizer(config: ConfigDict) -> None:
   part = batch_size // own.accumulate
   groups = own.batch_norm_groups
   allowed = f"a divisor of the {part} examples that pass through the student at once, and less"
-  # One value has no variance.
-  divides = part % groups == 0 and (groups == 1 or groups < part)
-  _require(divides, "optim.batch_norm_groups", groups, allowed)
+  _require(groups_fit(part, groups), "optim.batch_norm_groups", groups, allowed)
   if own.schedule != "step":
     usual, allowed = optim.RECIPE["decay"], f"the schedule {own.schedule!r} doesn't use it"
     _require(own.decay == usual, "optim.decay", own.decay, f"{usual}: {allowed}")

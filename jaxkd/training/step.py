@@ -71,6 +71,16 @@ class Functional(NamedTuple):
     return outputs, nnx.state(model, nnx.BatchStat)
 
 
+def groups_fit(examples: int, groups: int) -> bool:
+  """Whether examples divide into equal groups for batch norm; a single one has no variance.
+
+  Examples:
+    >>> [groups_fit(8, groups) for groups in (1, 4, 3, 8)]
+    [True, True, False, False]
+  """
+  return examples % groups == 0 and (groups == 1 or groups < examples)
+
+
 def _moved_by_mean(old: jax.Array, each: jax.Array) -> jax.Array:
   """Returns `old`, moved by the mean change to the values of `each`; what is constant stays so.
 
@@ -438,9 +448,8 @@ class Trainer:
     sizes: jax.Array | None = None,
     places: jax.Array | None = None,
   ) -> tuple[tuple[TrainState, ...], tuple[Scalars, ...]]:
-    """One step on a batch, whose fields are those of `data.Arrays`."""
+    """One step on a batch, whose fields are those of `data.Arrays`, with images `[B, S, S, C]`."""
     step = states[0].step
-    images = as_images(images, self.spec)
     soft = None
     if places is None:
       augment_key, _ = _step_keys(keys.data, step)
