@@ -50,14 +50,9 @@ class SCKD(Method):
 
   def loss(self, view: View) -> Terms:
     student, teacher = view.student.logits, view.teacher.logits
-    soft = losses.kd(
-      *soft_logits(view, self.standardize),
-      view.labels,
-      lam=1.0,
-      tau=self.tau,
-      student_tau=self.student_tau,
-    )
-    diagnostics = guidance(view, losses.softmax(soft_logits(view, self.standardize)[1], self.tau))
+    scores = soft_logits(view, self.standardize)
+    soft = losses.kd(*scores, view.labels, lam=1.0, tau=self.tau, student_tau=self.student_tau)
+    diagnostics = guidance(view, losses.softmax(scores[1], self.tau))
     if self.per == "step":
       return hard_and_soft(view, self.lam, soft), diagnostics
     agreement = losses.gradient_agreement(

@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import pytest
-from flax import nnx
 
 from jaxkd import models
 from jaxkd.benchmarks.case import Case
@@ -27,7 +26,7 @@ def convolutions(name, monkeypatch):
     return original(x, kernel, strides=strides, padding=padding, groups=groups)
 
   monkeypatch.setattr(layers, "conv", record)
-  model = nnx.eval_shape(lambda: models.create(name, num_classes=100, rngs=nnx.Rngs(0)))
+  model = models.abstract(lambda rngs: models.create(name, num_classes=100, rngs=rngs))
   images = jax.ShapeDtypeStruct((2, 32, 32, 3), jnp.float32)
   jax.eval_shape(lambda model, x: model(x), model, images)
   return seen

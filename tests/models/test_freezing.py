@@ -76,6 +76,15 @@ def test_no_weights_are_cast_in_a_call_in_bfloat16():
   assert error(outputs.logits) < 1.5 * error(evaluate("resnet8", jnp.bfloat16).logits)
 
 
+def add_pair(network, name, rngs, **options):
+  """Gives a network a convolution, and a batch norm `bn_<name>` with random arrays."""
+  norm = BatchNorm(4)
+  for variable in (norm.scale, norm.bias, norm.mean, norm.var):
+    variable.set_value(jax.random.uniform(rngs.params(), 4, minval=0.5, maxval=2.0))
+  setattr(network, name, Conv(4, 4, 3, rngs=rngs, **options))
+  setattr(network, f"bn_{name}", norm)
+
+
 class Tangled(models.Network):
   """Pairs of a convolution and a batch norm: with a bias, seen, called twice, and tied."""
 
@@ -83,12 +92,8 @@ class Tangled(models.Network):
     super().__init__()
     rngs = nnx.Rngs(0)
     for name in ("biased", "seen", "twice", "shared", "tied", "owner"):
-      norm = BatchNorm(4)
-      for variable in (norm.scale, norm.bias, norm.mean, norm.var):
-        variable.set_value(jax.random.uniform(rngs.params(), 4, minval=0.5, maxval=2.0))
-      setattr(self, name, Conv(4, 4, 3, use_bias=True, rngs=rngs))
+      add_pair(self, name, rngs, use_bias=True)
       getattr(self, name).bias.set_value(jax.random.normal(rngs.params(), 4))
-      setattr(self, f"bn_{name}", norm)
     self.tied.kernel = self.owner.kernel
     self.classifier = Linear(4, 3, rngs=rngs)
 
@@ -118,11 +123,7 @@ class Hidden(models.Network):
     super().__init__()
     rngs = nnx.Rngs(0)
     for name in ("nested", "scaled", "mapped", "measured"):
-      norm = BatchNorm(4)
-      for variable in (norm.scale, norm.bias, norm.mean, norm.var):
-        variable.set_value(jax.random.uniform(rngs.params(), 4, minval=0.5, maxval=2.0))
-      setattr(self, name, Conv(4, 4, 3, rngs=rngs))
-      setattr(self, f"bn_{name}", norm)
+      add_pair(self, name, rngs)
     self.classifier = Linear(4, 3, rngs=rngs)
 
   def outputs(self, x):
