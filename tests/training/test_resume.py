@@ -1,12 +1,12 @@
 """A killed run resumes, and its result is bit-identical."""
 
+import contextlib
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import jax
 import numpy as np
@@ -89,11 +89,19 @@ def uninterrupted(tmp_path_factory):
   return workdir
 
 
-def kill_when(process, ready):
-  """Kills the process as soon as `ready()`; it must not have ended before."""
+def wait(process, ready):
+  """Waits until `ready()`; the process must not have ended before."""
+  errors = ""
   while not ready():
-    assert process.poll() is None, process.stderr.read()
-    time.sleep(0.002)
+    # Reads, too: a process whose stderr is full would wait.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+      _, errors = process.communicate(timeout=0.002)
+    assert process.poll() is None, errors
+
+
+def kill_when(process, ready):
+  """Kills the process as soon as `ready()`."""
+  wait(process, ready)
   process.send_signal(signal.SIGKILL)
   # The workers share stderr, which ends when all of them have ended.
   process.communicate(timeout=60)
@@ -158,9 +166,7 @@ def test_a_finished_run_trains_nothing(uninterrupted, command, monkeypatch):
 )
 def test_a_terminated_run_saves_and_reports_its_step(tmp_path, flags, number):
   process = start(tmp_path, *flags)
-  while not list(tmp_path.glob("*/metrics.jsonl")):
-    assert process.poll() is None, process.stderr.read()
-    time.sleep(0.002)
+  wait(process, lambda: list(tmp_path.glob("*/metrics.jsonl")))
   # Batch systems and terminals signal all processes of a run.
   os.killpg(process.pid, number)
   _, errors = process.communicate(timeout=120)
