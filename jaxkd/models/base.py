@@ -10,11 +10,22 @@ import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 
+from jaxkd.common.backend import backend
 from jaxkd.common.errors import UserError
 
 
 class NetworkError(UserError, ValueError):
   """A network can't be made, or weights don't fit it; the message is one line."""
+
+
+def _computed_once(x: jax.Array) -> jax.Array:
+  """Returns `x` unchanged, such that XLA's CPU backend does not compute it again for each use.
+
+  That backend repeats additions and the like: a sum of residuals would be added up again from all
+  blocks before it, and so would its gradient. It does not repeat divisions. The barrier hides that
+  the divisor is 1; around `x` itself it has no effect, because it is removed too early.
+  """
+  return x / jax.lax.optimization_barrier(jnp.ones((), x.dtype))
 
 
 class Outputs(NamedTuple):
@@ -90,7 +101,8 @@ class Network(nnx.Module):
 
   def run(self, block: Callable[[jax.Array], Any], x: jax.Array) -> Any:
     """Calls a block; with `remat` its activations are recomputed backwards."""
-    return nnx.remat(lambda module, x: module(x))(block, x) if self.remat else block(x)
+    result = nnx.remat(lambda module, x: module(x))(block, x) if self.remat else block(x)
+    return jax.tree.map(_computed_once, result) if backend() == "cpu" else result
 
   def classify(
     self,

@@ -285,6 +285,24 @@ def test_remat_changes_neither_gradients_nor_statistics(name):
     np.testing.assert_allclose(a, b, atol=1e-4 * max(1, jnp.abs(a).max()))
 
 
+class Residuals(models.Network):
+  """Sums of residuals, each seen by the next block and by the next sum."""
+
+  def __call__(self, x, blocks):
+    for _ in range(blocks):
+      x = nnx.relu(self.run(lambda x: x + x @ jnp.ones((4, 4)), x))
+    return x
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="only XLA's CPU backend repeats sums")
+def test_deep_networks_do_not_add_the_residuals_of_earlier_blocks_again():
+  def additions(blocks):
+    gradient = jax.grad(lambda x: jnp.sum(Residuals()(x, blocks)))
+    return jax.jit(gradient).lower(jnp.ones((2, 4))).compile().as_text().count(" add(")
+
+  assert additions(12) == 2 * additions(6)
+
+
 @pytest.mark.parametrize(
   ("name", "blocks"),
   {
