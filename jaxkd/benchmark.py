@@ -34,7 +34,6 @@ from jaxkd.common.files import make_folder
 from jaxkd.common.shell import install
 from jaxkd.common.spelling import nearest
 from jaxkd.data import SPECS
-from jaxkd.training.loop import usual_steps_per_dispatch
 from jaxkd.training.step import groups_fit
 
 flags.adopt_module_key_flags(cli)
@@ -148,7 +147,7 @@ def _workload() -> Workload:
     dtypes=tuple(_DTYPES.value),
     batch_sizes=tuple(map(int, _BATCHES.value)),
     dataset=_DATASET.value,
-    steps=_STEPS.value or usual_steps_per_dispatch(),
+    steps=_STEPS.value or (1 if jax.default_backend() == "cpu" else 50),
     repeats=_REPEATS.value,
     pytorch=tuple(forms),
     deterministic=_DETERMINISTIC.value,

@@ -201,7 +201,7 @@ def test_a_config_file_is_refused(command, capsys, tmp_path):
 SIX_STEPS = (
   *("--dataset=digits", "--students=mlp8", "--arg=runlocal", "--rows=isats,kd", "--seeds=1"),
   *("--set=data.seed=0", "--set=run.cohort=2", "--set=run.eval_every_epochs=0.1"),
-  *("--set=teacher.epochs=0.25", "--set=student.epochs=0.25"),
+  *("--set=teacher.epochs=0.25", "--set=student.epochs=0.25", "--set=run.steps_per_dispatch=1"),
 )
 
 

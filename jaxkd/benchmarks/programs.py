@@ -37,14 +37,13 @@ class Program(NamedTuple):
   loop: bool
 
 
-def lower(case: Case, mesh: jax.sharding.Mesh, put: Callable[[Any], Any], loop: bool) -> Program:
-  """Traces the step of a case.
+def lower(case: Case, mesh: jax.sharding.Mesh, put: Callable[[Any], Any]) -> Program:
+  """Traces the step of a case, in a loop of steps where training has one.
 
   Args:
     case: what is trained.
     mesh: the devices.
     put: copies a tree of arrays to them, or describes it as if it were there.
-    loop: whether a call runs many steps, as on accelerators, or one, as on CPUs.
   """
   spec = case.spec
   teachers, source = _teachers(case), noise(case)
@@ -71,6 +70,8 @@ def lower(case: Case, mesh: jax.sharding.Mesh, put: Callable[[Any], Any], loop: 
   trainer = Trainer(tuple(learners), frozen, spec, case.batch_size, 1000, mesh, views=views)
   keys = Keys(jax.random.key(1), (jax.random.key(2),) * case.students)
   arguments = put((trainer.init(tuple(states), arrays), arrays, keys, source))
+  computed = () if case.predictions else arrays
+  loop = usual_steps_per_dispatch((states, computed)) > 1
   steps = (np.int32(1),) if loop else ()
   step = compilation.jit(trainer.train_steps, deterministic=case.deterministic, donate_argnums=0)
   return Program(step.lower(*arguments, *steps), arguments, loop)
@@ -79,7 +80,7 @@ def lower(case: Case, mesh: jax.sharding.Mesh, put: Callable[[Any], Any], loop: 
 def on_this_machine(case: Case, mesh: jax.sharding.Mesh | None = None) -> Program:
   """Traces the step of a case as training runs it here: on a mesh, or on all devices."""
   mesh = mesh or sharding.mesh()
-  return lower(case, mesh, sharding.replicate(mesh), loop=usual_steps_per_dispatch() > 1)
+  return lower(case, mesh, sharding.replicate(mesh))
 
 
 def runner(program: Program, compiled: jax.stages.Compiled, steps: int) -> Callable[[], None]:
@@ -137,7 +138,8 @@ def passes(case: Case, steps: int) -> Callable[[], None]:
 
     return jax.lax.fori_loop(0, steps, body, empty)
 
-  calls, function = (1, many) if usual_steps_per_dispatch() > 1 else (steps, once)
+  loop = usual_steps_per_dispatch((variables, taught)) > 1
+  calls, function = (1, many) if loop else (steps, once)
   call = compilation.jit(function, deterministic=case.deterministic)
 
   def run() -> None:

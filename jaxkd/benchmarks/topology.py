@@ -78,7 +78,7 @@ def compilation(workload: Workload, topology: str) -> Iterator[dict[str, Any]]:
 
   for case in workload.cases():
     with traced_for(kind):
-      program = programs.lower(case, mesh, described_there, loop=True)
+      program = programs.lower(case, mesh, described_there)
     start = time.perf_counter()
     compiled = program.lowered.compile(_COMPILER_OPTIONS.get(kind))
     seconds = time.perf_counter() - start

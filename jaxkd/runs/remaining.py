@@ -45,8 +45,8 @@ def of(workdir: StrPath, students: Iterable[Phase]) -> list[Remaining]:
   for phase in phases:
     for line in folders[phase].logged_so_far():
       steps_per_epoch = line["step"] / line["epoch"]
-      # The speed is 0 before the second call of the device.
-      if speed := line["images_per_second"]:
+      # No speed is known before the second call of the device; earlier versions logged 0.
+      if speed := line.get("images_per_second"):
         speeds[phase] = speeds[_kind(phase)] = speed
 
   names, found = labels(phases), []

@@ -12,6 +12,7 @@ import optax
 from flax import nnx
 
 from jaxkd import data, losses
+from jaxkd.common.backend import backend
 from jaxkd.common.cluster import StopRequest
 from jaxkd.common.console import tell
 from jaxkd.common.errors import UserError
@@ -111,7 +112,8 @@ def train(job: Job, stop: StopRequest) -> list[dict[str, Any]]:
     closing(feed)
     images = job.batch_size * len(job.students)
     progress = Progress(job.label, step, total, images, job.rest)
-    stride = job.run.steps_per_dispatch or usual_steps_per_dispatch()
+    computed = [each.variables for each in job.teachers if isinstance(each, Teacher)]
+    stride = job.run.steps_per_dispatch or usual_steps_per_dispatch((states, computed))
     pulse = None
 
     for index, (trainee, state) in enumerate(zip(trainees, states, strict=True)):
@@ -144,7 +146,9 @@ def train(job: Job, stop: StopRequest) -> list[dict[str, Any]]:
 
       _check_finite(pulse, job, checkpoints)
       if step == report_at:
-        shared = {"epoch": step / job.steps_per_epoch, "images_per_second": progress.pause(step)}
+        shared = {"epoch": step / job.steps_per_epoch}
+        if (speed := progress.pause(step)) is not None:
+          shared["images_per_second"] = speed
         for trainee, state, writer in zip(trainees, states, writers, strict=True):
           writer.write(step, shared | trainee.scalars(state))
           progress.note(_summary(trainee, writer.lines, job))
@@ -322,9 +326,14 @@ def _summary(trainee: _Trainee, lines: Sequence[Mapping[str, float]], job: Job) 
   return text
 
 
-def usual_steps_per_dispatch() -> int:
-  """Returns the steps of a call: 1 on CPUs, where XLA runs loops of convolutions slowly."""
-  return 1 if jax.default_backend() == "cpu" else 50
+def usual_steps_per_dispatch(variables: Any) -> int:
+  """Returns the steps of a call for networks with these arrays.
+
+  It is 1 on CPUs, where XLA runs loops of convolutions slowly, unless no array has more than two
+  dimensions, as in perceptrons.
+  """
+  simple = all(leaf.ndim <= 2 for leaf in jax.tree.leaves(variables))
+  return 50 if simple or backend() != "cpu" else 1
 
 
 def next_multiple(interval: float, step: int, total: int) -> int:

@@ -57,10 +57,10 @@ class Progress:
     seconds = now - self._start
     return (step - self._first_step) * self._images / max(seconds, 1e-9)
 
-  def pause(self, step: int) -> float:
-    """Stops the clock for an evaluation; returns images/s, 0 if too early."""
+  def pause(self, step: int) -> float | None:
+    """Stops the clock for an evaluation; returns images/s, None if too early."""
     self._paused_at = time.monotonic()
-    return self._images_per_second(step, self._paused_at) if self._start else 0.0
+    return self._images_per_second(step, self._paused_at) if self._start else None
 
   def resume(self) -> None:
     """Starts the clock again."""

@@ -496,10 +496,17 @@ class Trainer:
         )
         for old, new, scalars in zip(states, after, logged, strict=True)
       )
+      return replicated(states)
+
+    def replicated(states):
       # This includes the memories of adapters, which come from the batch.
       return jax.lax.with_sharding_constraint(states, sharding.replicated(self.mesh))
 
-    states = body(0, states) if num_steps is None else jax.lax.fori_loop(0, num_steps, body, states)
+    if num_steps is None:
+      states = body(0, states)
+    else:
+      # Arrays that no step changes leave the loop with another sharding.
+      states = replicated(jax.lax.fori_loop(0, num_steps, body, states))
     # New arrays, since those of the states are donated to the next call.
     means = [state.sums["loss"] / state.steps_summed for state in states]
     bad_steps = [state.bad_step for state in states]

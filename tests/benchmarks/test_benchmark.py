@@ -5,6 +5,7 @@ import json
 import re
 
 import jax
+import numpy as np
 import pytest
 
 from jaxkd import benchmark
@@ -68,13 +69,13 @@ def test_a_mistake_is_refused(run, argv, message, capsys):
 def test_the_step_that_is_timed_trains():
   mesh = sharding.mesh()
   case = Case("mlp", "mlp", batch_size=8)
-  program = programs.lower(case, mesh, sharding.replicate(mesh), loop=False)
+  program = programs.lower(case, mesh, sharding.replicate(mesh))
   compiled = program.lowered.compile()
   before = jax.device_get(program.arguments[0][0].variables.params)
   states, *rest = program.arguments
   # The rate of the first step is 0.
   for _ in range(2):
-    states, _ = compiled(states, *rest)
+    states, _ = compiled(states, *rest, np.int32(1))
   after = jax.device_get(states[0].variables.params)
   assert int(states[0].step) == 2
   assert all((a != b).any() for a, b in zip(*map(jax.tree.leaves, (before, after)), strict=True))

@@ -114,7 +114,9 @@ def test_each_evaluation_logs_every_term(all_rows, report):
     shares = [line[f"train_tau_star_{tau:g}"] for tau in losses.ISATS_GRID]
     assert sum(shares) == pytest.approx(1)
     assert 0 <= line["train_accuracy"] <= 1
-    assert line["images_per_second"] > 0
+  # The first call of the device compiles, so that its speed says nothing.
+  assert "images_per_second" not in lines[0]
+  assert lines[1]["images_per_second"] > 0
   result = folder.result()
   assert result["steps"] == STEPS
   assert result["parameters"] == 64 * 16 + 16 + 16 * 10 + 10
