@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from jaxkd.runs.phase import Phase
 _SEEDS = (0, 1, 2)
 COHORT = 12
 """Students in one step, where they share teachers and order of the examples."""
+VIEWS = 8
+"""Views of each image, where teachers' predictions are computed once: as in `data.views=8`."""
 
 # A group of phases that train together: its step, and how often that is run.
 _Steps = Mapping[Case, float]
@@ -27,7 +30,8 @@ def column(workload: Workload) -> Iterator[dict[str, Any]]:
   """Yields the hours of CIFAR-100's first column: 11 rows, 3 seeds, 240 epochs, teachers included.
 
   Every distillation is timed as KD by its first teacher, in each dtype. Pairs, batch size and data
-  set are those of the column. Evaluations and checkpoints are not counted.
+  set are those of the column. A teacher's predictions of `VIEWS` views take as long as it adds to
+  the steps of so many epochs. Evaluations and checkpoints are not counted.
   """
   config = recipes.recipe("cifar100", title="column", rows=paper.TABLES["2"])
   config.seeds, config.data.seed = _SEEDS, 0
@@ -50,9 +54,19 @@ def _ways(phases: Sequence[Phase], workload: Workload) -> Iterator[tuple[str, fl
 
   The comparison is with jaxkd's phases one after another.
   """
+  # A case has equal networks. A teacher's assistant is timed apart from the students beside it.
+  groups = [
+    tuple(same)
+    for group in cohorts({phase: {0} for phase in phases}, COHORT, 0)
+    for _, same in itertools.groupby(sorted(group, key=_name), key=_name)
+  ]
   alone = _steps([[phase] for phase in phases], workload)
-  together = _steps(cohorts({phase: {0} for phase in phases}, COHORT, 0), workload)
-  timed = {case: _seconds(case, workload) for case in dict.fromkeys([*alone, *together])}
+  together = _steps(groups, workload)
+  recalled = {
+    case: dataclasses.replace(case, predictions=True) for case in together if case.teacher
+  }
+  cases = dict.fromkeys([*alone, *together, *recalled.values()])
+  timed = {case: _seconds(case, workload) for case in cases}
 
   def seconds(counts: _Steps, name: str) -> float:
     return sum(count * timed[case][name] for case, count in counts.items())
@@ -64,34 +78,62 @@ def _ways(phases: Sequence[Phase], workload: Workload) -> Iterator[tuple[str, fl
     yield f"{name}, one after another", theirs, one_by_one / theirs
   shared = seconds(together, "step")
   yield f"jaxkd, cohorts of up to {COHORT}", shared, one_by_one / shared
+  # Each teacher predicts once for all groups.
+  first = {group[0].teachers[0]: _case(group, workload) for group in groups if group[0].teachers}
+  once = sum(
+    VIEWS * _steps_per_epoch(case) * (timed[case]["step"] - timed[recalled[case]]["step"])
+    for case in first.values()
+  )
+  looked_up = once + sum(
+    count * timed[recalled.get(case, case)]["step"] for case, count in together.items()
+  )
+  yield (
+    f"jaxkd, cohorts that learn from predictions of {VIEWS} views",
+    looked_up,
+    one_by_one / looked_up,
+  )
 
 
 def _steps(groups: Sequence[Sequence[Phase]], workload: Workload) -> _Steps:
   """Returns the cases of groups of phases, with the number of steps of each."""
   counts: collections.Counter[Case] = collections.Counter()
   for group in groups:
-    first = group[0]
-    sizes = SPECS[first.data["name"]].sizes
-    assert sizes is not None  # of CIFAR-100
-    case = Case(
-      first.network["name"],
-      first.teachers[0].network["name"] if first.teachers else None,
-      students=len(group),
-      dtype=workload.dtypes[0],
-      batch_size=first.data["batch_size"],
-      dataset=first.data["name"],
-      deterministic=workload.deterministic,
-      batch_norm_groups=workload.batch_norm_groups,
-    )
-    counts[case] += round(first.epochs * sizes[0] / case.batch_size)
+    case = _case(group, workload)
+    counts[case] += round(group[0].epochs * _steps_per_epoch(case))
   return counts
+
+
+def _name(phase: Phase) -> str:
+  return phase.network["name"]
+
+
+def _case(group: Sequence[Phase], workload: Workload) -> Case:
+  """Returns the case of a group's step."""
+  first = group[0]
+  return Case(
+    first.network["name"],
+    first.teachers[0].network["name"] if first.teachers else None,
+    students=len(group),
+    dtype=workload.dtypes[0],
+    batch_size=first.data["batch_size"],
+    dataset=first.data["name"],
+    deterministic=workload.deterministic,
+    batch_norm_groups=workload.batch_norm_groups,
+  )
+
+
+def _steps_per_epoch(case: Case) -> float:
+  sizes = SPECS[case.dataset].sizes
+  assert sizes is not None  # of CIFAR-100
+  return sizes[0] / case.batch_size
 
 
 def _seconds(case: Case, workload: Workload) -> dict[str, float]:
   """Returns the median seconds of one step, of jaxkd and, of a single student, of PyTorch."""
-  forms = workload.pytorch if case.students == 1 else ()
+  forms = workload.pytorch if case.students == 1 and not case.predictions else ()
   functions = steps.functions(case, dataclasses.replace(workload, pytorch=forms))
   timings = in_turns(functions, workload.repeats)
   found = {name: timing.median / workload.steps for name, timing in timings.items()}
-  tell(f"{case.pair}, {case.students} in a step: {1e3 * found['step']:.1f} ms")
+  how = ", from predictions" if case.predictions else ""
+  tell(f"{case.pair}, {case.students} in a step{how}: {1e3 * found['step']:.1f} ms")
   return found

@@ -161,16 +161,24 @@ def test_growth_has_each_value_and_a_sentence_for_each_series(monkeypatch):
 
 def test_a_column_adds_up_its_steps(monkeypatch):
   seconds = {1: 1.0, column.COHORT: 6.0}
-  monkeypatch.setattr(
-    column, "_seconds", lambda case, _: {"step": seconds.get(case.students, case.students / 2)}
-  )
+
+  def timed(case, _):
+    # A teacher takes a quarter of a second.
+    step = seconds.get(case.students, case.students / 2)
+    return {"step": step - 0.25 * case.predictions}
+
+  monkeypatch.setattr(column, "_seconds", timed)
   both = dataclasses.replace(MLP, dtypes=("float32", "bfloat16"))
-  alone, together, *others = column.column(both)
-  assert [line["dtype"] for line in (alone, *others)] == ["float32", *["bfloat16"] * 2]
+  alone, together, recalled, *others = column.column(both)
+  assert [line["dtype"] for line in (alone, *others)] == ["float32", *["bfloat16"] * 3]
   # In a step of n students each takes half as long as alone, and n = 1 as long as alone.
   assert together["hours"] < alone["hours"]
   # 240 epochs of 50,000 images in batches of 128: 93,750 steps of a second for each full phase.
   assert alone["hours"] * 3600 / 93_750 == pytest.approx(alone["phases"], rel=0.05)
+  # Six groups of students and TAKD's assistant save the quarter in each of their steps, and the
+  # predictions of five teachers cost it in 8 of 240 epochs.
+  saved = (together["hours"] - recalled["hours"]) * 3600 / 93_750 / 0.25
+  assert saved == pytest.approx(7 - 5 * 8 / 240)
 
 
 def test_programs_are_traced_for_a_missing_accelerator():
