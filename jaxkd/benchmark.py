@@ -45,7 +45,9 @@ _PAIRS = flags.DEFINE_list(
 _DTYPES = flags.DEFINE_list("dtypes", ["float32"], "dtypes that the networks compute in")
 _BATCHES = flags.DEFINE_list("batch", ["128"], "images in a step")
 _DATASET = flags.DEFINE_string("images", "cifar100", "data set whose form the images have")
-_STEPS = flags.DEFINE_integer("steps", None, "steps of a timed call; 1 on CPUs, 50 elsewhere", 1)
+_STEPS = flags.DEFINE_integer(
+  "steps", None, "steps of a timed call; by default 1 on CPUs, 50 elsewhere", 1
+)
 _REPEATS = flags.DEFINE_integer("repeats", 5, "timed calls of each function", 1)
 _PYTORCH = flags.DEFINE_list(
   "pytorch",

@@ -18,13 +18,16 @@ class NetworkError(UserError, ValueError):
   """A network can't be made, or weights don't fit it; the message is one line."""
 
 
-def _computed_once(x: jax.Array) -> jax.Array:
-  """Returns `x` unchanged, such that XLA's CPU backend does not compute it again for each use.
+def _computed_once(x: Any) -> Any:
+  """Returns `x` unchanged, such that training on CPUs does not compute it again for each use.
 
-  That backend repeats additions and the like: a sum of residuals would be added up again from all
-  blocks before it, and so would its gradient. It does not repeat divisions. The barrier hides that
-  the divisor is 1; around `x` itself it has no effect, because it is removed too early.
+  XLA's CPU backend repeats additions and the like: a sum of residuals would be added up again from
+  all blocks before it, and so would its gradient. It does not repeat divisions. The barrier hides
+  that the divisor is 1; around `x` itself it has no effect, because it is removed too early. A
+  program without gradients repeats the sums all the same, which costs no measurable time.
   """
+  if not isinstance(x, jax.Array) or not jnp.issubdtype(x.dtype, jnp.floating):
+    return x
   return x / jax.lax.optimization_barrier(jnp.ones((), x.dtype))
 
 

@@ -149,7 +149,8 @@ def default() -> ml_collections.ConfigDict:
   config.run.checkpoint_every_steps = 500
   # Checkpoints of a phase that are kept, the newest ones.
   config.run.keep_checkpoints = 2
-  # Steps in one call of the device; 0: 1 for networks with convolutions on CPUs, else 50.
+  # Steps in one call of the device; 0: 1 on CPUs if an array of a network has more than two
+  # dimensions, as kernels of convolutions have, else 50.
   config.run.steps_per_dispatch = 0
   # On GPUs, whether each step computes the same bits in every run; False lets XLA choose faster
   # algorithms, and a resumed training differs in rounding.

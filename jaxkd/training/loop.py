@@ -329,8 +329,8 @@ def _summary(trainee: _Trainee, lines: Sequence[Mapping[str, float]], job: Job) 
 def usual_steps_per_dispatch(variables: Any) -> int:
   """Returns the steps of a call for networks with these arrays.
 
-  It is 1 on CPUs, where XLA runs loops of convolutions slowly, unless no array has more than two
-  dimensions, as in perceptrons.
+  It is 50, but 1 on CPUs if an array has more than two dimensions, as kernels of convolutions have:
+  XLA runs them slowly in loops there.
   """
   simple = all(leaf.ndim <= 2 for leaf in jax.tree.leaves(variables))
   return 50 if simple or backend() != "cpu" else 1

@@ -505,7 +505,7 @@ class Trainer:
     if num_steps is None:
       states = body(0, states)
     else:
-      # Arrays that no step changes leave the loop with another sharding.
+      # Arrays that no step changes leave the loop with another sharding; checkpoints need this one.
       states = replicated(jax.lax.fori_loop(0, num_steps, body, states))
     # New arrays, since those of the states are donated to the next call.
     means = [state.sums["loss"] / state.steps_summed for state in states]

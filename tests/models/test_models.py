@@ -295,12 +295,19 @@ class Residuals(models.Network):
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="only XLA's CPU backend repeats sums")
-def test_deep_networks_do_not_add_the_residuals_of_earlier_blocks_again():
+def test_gradients_do_not_add_the_residuals_of_earlier_blocks_again():
   def additions(blocks):
     gradient = jax.grad(lambda x: jnp.sum(Residuals()(x, blocks)))
     return jax.jit(gradient).lower(jnp.ones((2, 4))).compile().as_text().count(" add(")
 
   assert additions(12) == 2 * additions(6)
+
+
+def test_a_block_may_have_any_results():
+  results = models.Network().run(lambda x: (x, x.argmax(), 2.5, None), jnp.arange(3.0))
+  assert [getattr(x, "dtype", None) for x in results] == [jnp.float32, jnp.int32, None, None]
+  assert results[2:] == (2.5, None)
+  np.testing.assert_array_equal(results[0], np.arange(3))
 
 
 @pytest.mark.parametrize(
