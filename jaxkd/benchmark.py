@@ -34,6 +34,7 @@ from jaxkd.common.files import make_folder
 from jaxkd.common.shell import install
 from jaxkd.common.spelling import nearest
 from jaxkd.data import SPECS
+from jaxkd.training.loop import LOOP_STEPS
 from jaxkd.training.step import groups_fit
 
 flags.adopt_module_key_flags(cli)
@@ -149,7 +150,7 @@ def _workload() -> Workload:
     dtypes=tuple(_DTYPES.value),
     batch_sizes=tuple(map(int, _BATCHES.value)),
     dataset=_DATASET.value,
-    steps=_STEPS.value or (1 if jax.default_backend() == "cpu" else 50),
+    steps=_STEPS.value or (1 if jax.default_backend() == "cpu" else LOOP_STEPS),
     repeats=_REPEATS.value,
     pytorch=tuple(forms),
     deterministic=_DETERMINISTIC.value,

@@ -85,8 +85,8 @@ def _ways(phases: Sequence[Phase], workload: Workload) -> Iterator[tuple[str, fl
     VIEWS * _steps_per_epoch(case) * (timed[case]["step"] - timed[recalled[case]]["step"])
     for case in smallest.values()
   )
-  looked_up = once + sum(
-    count * timed[recalled.get(case, case)]["step"] for case, count in together.items()
+  looked_up = once + seconds(
+    {recalled.get(case, case): count for case, count in together.items()}, "step"
   )
   yield (
     f"jaxkd, cohorts that learn from predictions of {VIEWS} views",

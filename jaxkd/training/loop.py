@@ -38,6 +38,9 @@ from jaxkd.training.step import (
 )
 from jaxkd.training.writer import Writer
 
+LOOP_STEPS = 50
+"""Steps in one call of the device, where it runs a loop of them."""
+
 
 class NonFiniteError(UserError):
   """The loss or the gradient of a student was not finite; `student` is its position in the job."""
@@ -329,11 +332,11 @@ def _summary(trainee: _Trainee, lines: Sequence[Mapping[str, float]], job: Job) 
 def usual_steps_per_dispatch(variables: Any) -> int:
   """Returns the steps of a call for networks with these arrays.
 
-  It is 50, but 1 on CPUs if an array has more than two dimensions, as kernels of convolutions have:
-  XLA runs them slowly in loops there.
+  It is `LOOP_STEPS`, but 1 on CPUs if an array has more than two dimensions, as kernels of
+  convolutions have: XLA runs them slowly in loops there.
   """
   simple = all(leaf.ndim <= 2 for leaf in jax.tree.leaves(variables))
-  return 50 if simple or backend() != "cpu" else 1
+  return LOOP_STEPS if simple or backend() != "cpu" else 1
 
 
 def next_multiple(interval: float, step: int, total: int) -> int:

@@ -482,6 +482,7 @@ class Trainer:
 
     A loop whose length is an argument compiles once, and is bit-identical in any division.
     """
+    whole = sharding.replicated(self.mesh)
 
     def body(_, states):
       images, labels, sizes, places = jax.lax.with_sharding_constraint(
@@ -496,17 +497,12 @@ class Trainer:
         )
         for old, new, scalars in zip(states, after, logged, strict=True)
       )
-      return replicated(states)
-
-    def replicated(states):
       # This includes the memories of adapters, which come from the batch.
-      return jax.lax.with_sharding_constraint(states, sharding.replicated(self.mesh))
+      return jax.lax.with_sharding_constraint(states, whole)
 
-    if num_steps is None:
-      states = body(0, states)
-    else:
-      # Arrays that no step changes leave the loop with another sharding; checkpoints need this one.
-      states = replicated(jax.lax.fori_loop(0, num_steps, body, states))
+    states = body(0, states) if num_steps is None else jax.lax.fori_loop(0, num_steps, body, states)
+    # Arrays that no step changes leave a loop with another sharding; checkpoints need this one.
+    states = jax.lax.with_sharding_constraint(states, whole)
     # New arrays, since those of the states are donated to the next call.
     means = [state.sums["loss"] / state.steps_summed for state in states]
     bad_steps = [state.bad_step for state in states]
