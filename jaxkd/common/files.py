@@ -94,7 +94,9 @@ def remove_leftovers(folder: StrPath, name: str = "") -> None:
     # The process that writes the file holds its lock.
     with contextlib.suppress(OSError), open(left, "rb") as file:
       fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-      left.unlink()
+      # After another removal, the process has perhaps created it anew, with a lock of its own.
+      if os.path.samestat(os.fstat(file.fileno()), left.stat()):
+        left.unlink()
 
 
 def temporary_path(path: pathlib.Path, digits: str) -> pathlib.Path:

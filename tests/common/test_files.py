@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import fcntl
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ from jaxkd.common.files import (
   read_json,
   read_json_lines,
   remove_leftovers,
+  temporary_path,
   write_atomically,
   write_json,
   write_together,
@@ -107,6 +109,22 @@ def test_concurrent_writes_leave_one_whole_file(tmp_path):
       list(pool.map(lambda text: write_atomically(path, text), texts))
   assert path.read_text() in texts
   assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_temporary_file_that_was_created_anew_is_no_leftover(tmp_path, monkeypatch):
+  path = temporary_path(tmp_path / "config.json", "0" * 32)
+  path.write_text("removed")
+  lock = fcntl.flock
+
+  def late(file, how):
+    # Meanwhile another process removes the file, and its writer begins again.
+    path.unlink()
+    path.write_text("new")
+    lock(file, how)
+
+  monkeypatch.setattr(fcntl, "flock", late)
+  remove_leftovers(tmp_path)
+  assert path.read_text() == "new"
 
 
 def test_files_of_equal_content_have_equal_hashes(tmp_path):
